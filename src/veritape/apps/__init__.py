@@ -1,0 +1,1 @@
+"""One module per process and per command: read settings, build adapters, run."""

@@ -1,0 +1,73 @@
+"""The command ``veritape``: a table of commands, each loaded when it is asked for.
+
+A command's module is imported only when it runs, so an installation with one extra needs the libraries of that extra
+alone, and ``--help`` answers at once.
+"""
+
+import importlib
+import sys
+from typing import NoReturn
+
+import click
+
+from veritape.kernel.errors import VeritapeError
+
+COMMANDS: dict[str, tuple[str, str]] = {}
+"""Command name -> ("module:attribute" of its click command, one line of help)."""
+
+INTERRUPTED = 130
+"""Exit status of a batch command that Ctrl-C ended; long-running commands handle the signal and exit 0."""
+
+
+class LazyGroup(click.Group):
+    """A click group that imports a subcommand when it is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name the commands in the table's order."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command; a missing library is named with the extra that brings it."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module_name, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        try:
+            command = getattr(importlib.import_module(module_name), attribute)
+        except ModuleNotFoundError as error:
+            if error.name is None or error.name.split(".")[0] == "veritape":
+                raise
+            raise click.ClickException(
+                f"'{cmd_name}' needs the library {error.name!r}: install veritape[all]"
+            ) from error
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{COMMANDS[cmd_name][0]} is not a click command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands from the table, importing none of them."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="veritape")
+def veritape() -> None:
+    """Record a market's tape, prove what you compute from it, serve it under quota, watch all of it."""
+
+
+def main() -> NoReturn:
+    """Run the command line and exit: 0 done, 1 a check failed or the run could not go on, 2 bad usage or configuration."""
+    try:
+        outcome = veritape.main(standalone_mode=False)
+    except VeritapeError as error:
+        click.echo(f"veritape: {error.message}", err=True)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(INTERRUPTED)
+    sys.exit(outcome if isinstance(outcome, int) else 0)

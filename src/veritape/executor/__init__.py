@@ -1,0 +1,1 @@
+"""Run RISC-V guest programs over the record and state what they computed."""

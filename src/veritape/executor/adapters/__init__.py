@@ -1,0 +1,1 @@
+"""Everything of the executor that touches a file or a process."""

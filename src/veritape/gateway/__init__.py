@@ -1,0 +1,1 @@
+"""Sell the record through an API: keys, tiers, exact quotas, usage to bill."""

@@ -1,0 +1,1 @@
+"""Everything of the gateway that touches a socket or a database."""

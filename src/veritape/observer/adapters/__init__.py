@@ -1,0 +1,1 @@
+"""Everything of the observer that touches a socket, a file or a thread."""

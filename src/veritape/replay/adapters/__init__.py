@@ -1,0 +1,1 @@
+"""The simulated broker's servers and files."""

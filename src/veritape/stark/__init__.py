@@ -1,0 +1,1 @@
+"""The proof system: a pure library of field, hashing and, later, proofs."""

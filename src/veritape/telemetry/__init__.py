@@ -1,0 +1,1 @@
+"""Metrics as values, their exposition, and structured logs."""

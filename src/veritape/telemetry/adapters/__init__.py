@@ -1,0 +1,1 @@
+"""The listener that serves metrics, the pipes between processes, and log output."""

@@ -1,0 +1,1 @@
+"""Venue protocols as data: names, widths and codes; neither parsing nor rendering."""

@@ -1,0 +1,86 @@
+"""The command line: lazy commands, one-line errors, exit codes."""
+
+import sys
+import types
+
+import click
+import pytest
+
+from veritape.apps import command_line
+from veritape.kernel.errors import MisuseError
+
+
+@click.command()
+@click.option("--how", default="well")
+def planted(how: str) -> int:
+    """Do what --how says."""
+    if how == "badly":
+        raise MisuseError("key 'how' is bad")
+    if how == "interrupted":
+        raise KeyboardInterrupt
+    return 0 if how == "well" else 1
+
+
+@pytest.fixture(autouse=True)
+def _planted_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = types.ModuleType("planted_module")
+    vars(module).update(command=planted, other="text")
+    monkeypatch.setitem(sys.modules, "planted_module", module)
+    monkeypatch.setitem(command_line.COMMANDS, "planted", ("planted_module:command", "do a planted thing"))
+    monkeypatch.setitem(command_line.COMMANDS, "wrong", ("planted_module:other", "is no command"))
+    monkeypatch.setitem(command_line.COMMANDS, "absent", ("no_such_library:command", "lacks a library"))
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["veritape", *arguments])
+    with pytest.raises(SystemExit) as caught:
+        command_line.main()
+    assert isinstance(caught.value.code, int)
+    return caught.value.code
+
+
+@pytest.mark.parametrize(("how", "status"), [("well", 0), ("falsely", 1), ("badly", 2), ("interrupted", 130)])
+def test_the_exit_status_says_what_happened(how: str, status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(monkeypatch, "planted", "--how", how) == status
+
+
+def test_an_expected_error_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(monkeypatch, "planted", "--how", "badly")
+    assert capsys.readouterr() == ("", "veritape: key 'how' is bad\n")
+
+
+def test_help_lists_every_command_and_imports_none(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "--help") == 0
+    listed = capsys.readouterr().out
+    assert all(f"  {name} " in listed for name in command_line.COMMANDS)
+
+
+def test_an_unknown_command_is_bad_usage(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "plantde") == 2
+    assert "No such command 'plantde'" in capsys.readouterr().err
+
+
+def test_a_missing_library_names_the_extra(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "absent") == 1
+    assert "'absent' needs the library 'no_such_library': install veritape[all]" in capsys.readouterr().err
+
+
+def test_a_table_row_that_is_no_command_is_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["veritape", "wrong"])
+    with pytest.raises(TypeError, match="is not a click command"):
+        command_line.main()
+
+
+def test_a_missing_module_of_our_own_is_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(command_line.COMMANDS, "ours", ("veritape.nowhere:command", "is gone"))
+    monkeypatch.setattr(sys, "argv", ["veritape", "ours"])
+    with pytest.raises(ModuleNotFoundError):
+        command_line.main()

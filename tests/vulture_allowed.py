@@ -1,0 +1,1 @@
+"""Names that vulture must not call dead: used by a framework, not by a call."""
