@@ -5,14 +5,8 @@ differ only in their options. Every part is started by its own public command, s
 hand with the files in the run's folder.
 """
 
-import json
-import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
-
-from veritape.apps.supervisor import ChildPlan
 
 LOOPBACK = "127.0.0.1"
 """The only address that the chain listens on."""

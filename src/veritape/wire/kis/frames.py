@@ -1,0 +1,59 @@
+"""Data frames of the WebSocket: transaction ids, record widths, field names (KIS-120 to 149).
+
+A frame is ``flag|tr_id|count|field^field^...``. Its width, fields / count, selects the names; widths grow over the
+years, so an unknown one is never read by the known prefix.
+"""
+
+from types import MappingProxyType
+from typing import Final
+
+TRADES_KRX: Final = "H0STCNT0"
+"""Trades of KRX."""
+
+TRADES_NXT: Final = "H0NXCNT0"
+"""Trades of NXT."""
+
+TRADES_BOTH: Final = "H0UNCNT0"
+"""Trades of KRX and NXT together."""
+
+SYMBOL: Final = r"(?:[0-9A-Z]{6}|Q[0-9A-Z]{6})"
+"""Pattern of a symbol: shares carry letters too (KIS-005)."""
+
+HEADER_SEPARATOR: Final = "|"
+"""Between flag, transaction id, count and payload; only the first three are separators."""
+
+FIELD_SEPARATOR: Final = "^"
+"""Between the fields of all records of a frame."""
+
+PRESENT_WIDTH: Final = 47
+"""Fields of a trade record since 2026-09-14."""
+
+TRADE_46: Final = (
+    "MKSC_SHRN_ISCD", "STCK_CNTG_HOUR", "STCK_PRPR", "PRDY_VRSS_SIGN", "PRDY_VRSS", "PRDY_CTRT",
+    "WGHN_AVRG_STCK_PRC", "STCK_OPRC", "STCK_HGPR", "STCK_LWPR", "ASKP1", "BIDP1", "CNTG_VOL", "ACML_VOL",
+    "ACML_TR_PBMN", "SELN_CNTG_CSNU", "SHNU_CNTG_CSNU", "NTBY_CNTG_CSNU", "CTTR", "SELN_CNTG_SMTN",
+    "SHNU_CNTG_SMTN", "CCLD_DVSN", "SHNU_RATE", "PRDY_VOL_VRSS_ACML_VOL_RATE", "OPRC_HOUR",
+    "OPRC_VRSS_PRPR_SIGN", "OPRC_VRSS_PRPR", "HGPR_HOUR", "HGPR_VRSS_PRPR_SIGN", "HGPR_VRSS_PRPR", "LWPR_HOUR",
+    "LWPR_VRSS_PRPR_SIGN", "LWPR_VRSS_PRPR", "BSOP_DATE", "NEW_MKOP_CLS_CODE", "TRHT_YN", "ASKP_RSQN1",
+    "BIDP_RSQN1", "TOTAL_ASKP_RSQN", "TOTAL_BIDP_RSQN", "VOL_TNRT", "PRDY_SMNS_HOUR_ACML_VOL",
+    "PRDY_SMNS_HOUR_ACML_VOL_RATE", "HOUR_CLS_CODE", "MRKT_TRTM_CLS_CODE", "VI_STND_PRC",
+)  # fmt: skip
+"""Names of a trade record's fields before 2026-09-14 (KIS-140)."""
+
+TRADE_47: Final = (*TRADE_46, "MARKET_CLS_CODE")
+"""Names since then."""
+
+
+def _of_other_venues(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple("CNTG_CLS_CODE" if name == "CCLD_DVSN" else name for name in names)
+
+
+FIELD_NAMES: Final = MappingProxyType(
+    {
+        (TRADES_KRX, 46): TRADE_46,
+        (TRADES_KRX, 47): TRADE_47,
+        **{(tr, 46): _of_other_venues(TRADE_46) for tr in (TRADES_NXT, TRADES_BOTH)},
+        **{(tr, 47): _of_other_venues(TRADE_47) for tr in (TRADES_NXT, TRADES_BOTH)},
+    }
+)
+"""(transaction id, width) -> names in order: the registry of KIS-124."""

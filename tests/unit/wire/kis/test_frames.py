@@ -1,0 +1,30 @@
+"""Tables of the data frames."""
+
+import re
+
+import pytest
+
+from veritape.wire.kis import frames
+
+
+def test_each_width_has_that_many_distinct_names() -> None:
+    """KIS-122, KIS-124: the registry maps a transaction id and a width to names."""
+    for (_, width), names in frames.FIELD_NAMES.items():
+        assert len(names) == len(set(names)) == width
+
+
+def test_positions_that_the_protocol_numbers() -> None:
+    """KIS-140: the chain fields stand where the broker's table numbers them."""
+    numbered = {0: "MKSC_SHRN_ISCD", 2: "STCK_PRPR", 12: "CNTG_VOL", 13: "ACML_VOL", 14: "ACML_TR_PBMN",
+                15: "SELN_CNTG_CSNU", 16: "SHNU_CNTG_CSNU", 21: "CCLD_DVSN", 33: "BSOP_DATE",
+                34: "NEW_MKOP_CLS_CODE", 43: "HOUR_CLS_CODE", 45: "VI_STND_PRC", 46: "MARKET_CLS_CODE"}  # fmt: skip
+    assert {place: frames.TRADE_47[place] for place in numbered} == numbered
+    assert frames.FIELD_NAMES[frames.TRADES_NXT, 46][21] == "CNTG_CLS_CODE"
+
+
+@pytest.mark.parametrize(
+    ("code", "legal"), [("005930", True), ("33626K", True), ("Q500001", True), ("5930", False)]
+)
+def test_symbols_carry_letters(code: str, legal: bool) -> None:
+    """KIS-005: digits only would drop listed shares."""
+    assert bool(re.fullmatch(frames.SYMBOL, code)) == legal
