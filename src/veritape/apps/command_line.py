@@ -12,7 +12,9 @@ import click
 
 from veritape.kernel.errors import VeritapeError
 
-COMMANDS: dict[str, tuple[str, str]] = {}
+COMMANDS: dict[str, tuple[str, str]] = {
+    "replay": ("veritape.apps.replay:replay", "the simulated broker, for any client of its wire protocol"),
+}
 """Command name -> ("module:attribute" of its click command, one line of help)."""
 
 INTERRUPTED = 130

@@ -1,0 +1,243 @@
+"""``veritape replay``: the simulated broker, for any client of its wire protocol."""
+
+import asyncio
+import contextlib
+import re
+import signal
+from collections.abc import Sequence
+from functools import partial
+from importlib.resources import files
+from pathlib import Path
+
+import click
+
+from veritape.kernel.clock import SystemClock
+from veritape.kernel.errors import MisuseError
+from veritape.kernel.files import write_atomically
+from veritape.replay import faults as fault_requests
+from veritape.replay.accounts import APPKEY, APPSECRET, Account, Accounts
+from veritape.replay.adapters.player import Player, PlayOptions
+from veritape.replay.adapters.server import LOOPBACK, BrokerServer
+from veritape.replay.faults import Faults
+from veritape.replay.market import Market, multiplied
+from veritape.replay.rendering import clock_text
+from veritape.replay.rest import Quotations
+from veritape.replay.schedule import Session, kst_datetime, next_session_day, session
+from veritape.replay.series import OPEN_MS, Series, TapeReason, build, read_rows
+from veritape.replay.sockets import Exchange
+from veritape.wire.kis.frames import PRESENT_WIDTH, SYMBOL
+
+BUNDLED = {
+    "990001": "ibm_20131007_trade.zip",
+    "990002": "aig_20131007_trade.zip",
+    "990003": "bac_20131007_trade.zip",
+}
+"""Code -> bundled tape (OB-805)."""
+
+DEFAULT_DAY = "20131007"
+"""The day on which the bundled trades happened."""
+
+SLOWEST, FASTEST = 0.1, 1_000.0
+"""Range of ``--speed``."""
+
+
+def parse_clock(text: str) -> int:
+    """Return milliseconds since midnight of HH:MM:SS."""
+    match = re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d):([0-5]\d)", text)
+    if match is None:
+        raise MisuseError(f"{text!r} is not a time of day: write HH:MM:SS")
+    hours, minutes, seconds = map(int, match.groups())
+    return (hours * 3600 + minutes * 60 + seconds) * 1000
+
+
+def parse_speed(text: str) -> float | None:
+    """Return the speed, None for ``max``."""
+    if text == "max":
+        return None
+    with contextlib.suppress(ValueError):
+        if SLOWEST <= float(text) <= FASTEST:
+            return float(text)
+    raise MisuseError(f"--speed {text}: expected {SLOWEST} to {FASTEST:.0f} or max")
+
+
+def load_series(tapes: Sequence[str], *, every_hour: bool, auctions: bool) -> list[Series]:
+    """Read the bundled tapes, or those of ``FILE:CODE``.
+
+    Raises:
+        MisuseError: naming the file and, within it, the line.
+    """
+    if not tapes:
+        folder = files("veritape.replay") / "tape"
+        sources = [(code, name, (folder / name).read_bytes()) for code, name in BUNDLED.items()]
+    else:
+        sources = [_tape_source(tape) for tape in tapes]
+    codes = [code for code, _, _ in sources]
+    if len(set(codes)) < len(codes):
+        raise MisuseError(f"--tape: a code is given twice: {', '.join(codes)}", TapeReason.REPEATED_CODE)
+    return [
+        build(code, read_rows(data, name), every_hour=every_hour, auctions=auctions)
+        for code, name, data in sources
+    ]
+
+
+def _tape_source(tape: str) -> tuple[str, str, bytes]:
+    name, _, code = tape.rpartition(":")
+    if not name or not re.fullmatch(SYMBOL, code):
+        raise MisuseError(
+            f"--tape {tape}: expected FILE:CODE with a code of six digits or capitals", TapeReason.BAD_CODE
+        )
+    try:
+        return code, name, Path(name).read_bytes()
+    except OSError as error:
+        raise MisuseError(f"--tape {name}: {error.strerror}") from error
+
+
+class Broker:
+    """Everything of one replay, joined."""
+
+    def __init__(
+        self, series: list[Series], faults: Faults, options: PlayOptions, limits: tuple[int, int]
+    ) -> None:
+        rest_per_s, registrations = limits
+        accounts = Accounts()
+        accounts.add(Account(APPKEY, APPSECRET, faults.seed, rest_per_s))
+        exchange = Exchange(accounts, faults.seed, registrations)
+        self.series = series
+        self.player = Player(options, exchange, faults, SystemClock())
+        quotations = Quotations(
+            accounts, lambda: self.player.market, lambda ns: kst_datetime(ns).strftime("%Y-%m-%d %H:%M:%S")
+        )
+        self.server = BrokerServer(quotations, exchange, self.player)
+
+    def load(self, played: Session, calendar_file: Path | None) -> None:
+        """Make a day current and tell its hours to who reads the calendar."""
+        cut = [one.until(played.end_ms) for one in self.series]
+        self.player.load(played, Market([one for one in cut if one.trades], played.day))
+        if calendar_file is not None:
+            write_atomically(calendar_file, played.calendar_row().encode())
+
+
+@click.command(context_settings={"show_default": True})
+@click.option(
+    "--rest-port",
+    type=click.IntRange(0, 65535),
+    default=9443,
+    help="REST port on loopback; 0 takes a free one.",
+)
+@click.option(
+    "--websocket-port", type=click.IntRange(0, 65535), default=21000, help="WebSocket port on loopback."
+)
+@click.option(
+    "--speed", default="1", help="Tape seconds per second, 0.1 to 1000, or max: as fast as it is read."
+)
+@click.option(
+    "--virtual", is_flag=True, help="Limits, tokens and heartbeats follow the tape clock (GET /replay/clock)."
+)
+@click.option("--wait-registered", is_flag=True, help="Start the tape once every code is registered.")
+@click.option("--day", default=DEFAULT_DAY, help="Business date of the trades, YYYYMMDD.")
+@click.option("--next-days", is_flag=True, help="Go on with the next session day at the tape's end.")
+@click.option("--from", "from_", metavar="HH:MM:SS", help="Begin here; what was before happened unwatched.")
+@click.option("--until", metavar="HH:MM:SS", help="End here: that is the session's close.")
+@click.option(
+    "--seconds", type=click.IntRange(min=1), help="Seconds of tape after the open, in place of --until."
+)
+@click.option(
+    "--tape",
+    "tapes",
+    multiple=True,
+    metavar="FILE:CODE",
+    help="Play this file (Lean zip or CSV) as this code.",
+)
+@click.option(
+    "--multiply", type=click.IntRange(1, 800), default=1, help="Play each symbol under this many codes."
+)
+@click.option(
+    "--hours", type=click.Choice(["session", "all"]), default="session", help="Play every row of the file."
+)
+@click.option("--auctions", is_flag=True, help="Opening and closing prints are not counted.")
+@click.option("--wire", default=f"trade={PRESENT_WIDTH}", help="Fields of a record: trade=46 or trade=47.")
+@click.option(
+    "--fault",
+    "fault_texts",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Break a rule on purpose, as drop=0.01.",
+)
+@click.option("--seed", default=fault_requests.DEFAULT_SEED, help="Seed of the faults, tokens and keys.")
+@click.option("--rest-per-second", type=click.IntRange(1), default=18, help="Requests of a sliding second.")
+@click.option("--registrations", type=click.IntRange(1), default=41, help="Registrations of the one socket.")
+@click.option("--truth", metavar="FILE", help="Write what happened; {day} in the name stands for the date.")
+@click.option(
+    "--calendar-file",
+    type=click.Path(path_type=Path),
+    help="Write the day's hours for the recorder's calendar.",
+)
+def replay(
+    rest_port: int, websocket_port: int, speed: str, virtual: bool, wait_registered: bool, day: str, next_days: bool,
+    from_: str | None, until: str | None, seconds: int | None, tapes: tuple[str, ...], multiply: int, hours: str,
+    auctions: bool, wire: str, fault_texts: tuple[str, ...], seed: int, rest_per_second: int, registrations: int,
+    truth: str | None, calendar_file: Path | None,
+) -> None:  # fmt: skip
+    """Simulate the broker: real recorded trades over its wire protocol, with its limits.
+
+    Any client of Korea Investment & Securities' API can connect: give it the appkey and secret that are printed. Ctrl-C
+    ends it; --truth then holds what the market did, for comparison with what a client recorded.
+    """
+    if wire not in {"trade=46", "trade=47"}:
+        raise MisuseError(f"--wire {wire}: expected trade=46 or trade=47")
+    if not re.fullmatch(r"\d{8}", day):
+        raise MisuseError(f"--day {day}: expected YYYYMMDD")
+    if until and seconds:
+        raise MisuseError("--until and --seconds say the same: give one")
+    until_ms = parse_clock(until) if until else OPEN_MS + seconds * 1000 if seconds else None
+    first = session(day, from_ms=parse_clock(from_) if from_ else None, until_ms=until_ms)
+    series = multiplied(load_series(tapes, every_hour=hours == "all", auctions=auctions), multiply)
+    options = PlayOptions(parse_speed(speed), virtual, wait_registered, int(wire[-2:]), truth)
+    broker = Broker(
+        series, fault_requests.parse(fault_texts, seed), options, (rest_per_second, registrations)
+    )
+    broker.load(first, calendar_file)
+    asyncio.run(
+        _run(broker, rest_port, websocket_port, calendar_file if next_days else None, next_days=next_days)
+    )
+
+
+async def _run(
+    broker: Broker, rest_port: int, websocket_port: int, calendar: Path | None, *, next_days: bool
+) -> None:
+    await broker.server.start(rest_port, websocket_port)
+    click.echo(f"REST       http://{LOOPBACK}:{broker.server.rest_port}")
+    click.echo(f"WebSocket  ws://{LOOPBACK}:{broker.server.websocket_port}/tryitout")
+    click.echo(f"appkey     {APPKEY}")
+    click.echo(f"appsecret  {APPSECRET}")
+    click.echo("choices where the real broker's behaviour is unknown: docs/guides/replay.md#unknowns")
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    work: list[asyncio.Task[None]] = [
+        asyncio.create_task(_days(broker, calendar, next_days=next_days)),
+        asyncio.create_task(broker.player.beat()),
+    ]
+    stopped = asyncio.create_task(stop.wait())
+    await asyncio.wait([*work, stopped], return_when=asyncio.FIRST_COMPLETED)
+    fallen = [task for task in work if task.done()]
+    for task in (*work, stopped):
+        task.cancel()
+    await asyncio.gather(*work, stopped, return_exceptions=True)
+    await broker.server.stop()
+    for task in fallen:
+        task.result()
+
+
+async def _days(broker: Broker, calendar: Path | None, *, next_days: bool) -> None:
+    while True:
+        played = broker.player.session
+        await broker.player.play(partial(_progress, played.day))
+        if not next_days:
+            click.echo(f"{played.day} is over; still serving, Ctrl-C ends it")
+            await asyncio.Event().wait()
+        broker.load(session(next_session_day(played.day), until_ms=played.end_ms), calendar)
+
+
+def _progress(day: str, ms: int, frames_sent: int) -> None:
+    click.echo(f"{day} {clock_text(ms)}  {frames_sent:,} frames sent")

@@ -1,0 +1,138 @@
+"""What the broker keeps for each appkey: tokens, approval keys, rate windows and a report (KIS-030 to 037, 170 to 174).
+
+Time arrives as the *broker clock* in nanoseconds: real time, or tape time with ``--virtual``. Tokens and keys are
+derived from the seed, so that equal runs give equal bytes (KIS-222).
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Final
+
+from blake3 import blake3
+
+from veritape.kernel.clock import NANOSECONDS
+from veritape.wire.kis.rest import ISSUE_SECONDS, REQUESTS_PER_SECOND, SAME_TOKEN_SECONDS, TOKEN_SECONDS
+
+APPKEY: Final = "PSveritapeReplay00000000000000000001"
+"""The account that exists when none is given, 36 characters."""
+
+APPSECRET: Final = "veritape-replay-secret-" * 7 + "not-a-real-secret!!"
+"""Its secret, 180 characters."""
+
+TOKENS_KEPT: Final = 100
+"""Tokens and approval keys that are remembered for an appkey; older ones are forgotten."""
+
+
+@dataclass(frozen=True)
+class Token:
+    """An access token or an approval key."""
+
+    text: str
+    """What the client presents."""
+    issued_ns: int
+    """Broker clock at issue."""
+    expires_ns: int
+    """Broker clock at which it dies."""
+
+
+class SlidingWindow:
+    """Counts events of the last second, refused ones included (KIS-171)."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.largest = 0
+        """Most events in any one second."""
+        self._stamps: deque[int] = deque()
+
+    def admits(self, now_ns: int) -> bool:
+        """Count one event; tell whether it is within the limit."""
+        while self._stamps and self._stamps[0] <= now_ns - NANOSECONDS:
+            self._stamps.popleft()
+        self._stamps.append(now_ns)
+        self.largest = max(self.largest, len(self._stamps))
+        return len(self._stamps) <= self.limit
+
+
+@dataclass
+class Report:
+    """What the broker counted for an appkey (KIS-174)."""
+
+    calls: int = 0
+    refusals: int = 0
+    tokens: int = 0
+    approvals: int = 0
+    connects: int = 0
+    commands: int = 0
+
+
+class Account:
+    """One appkey."""
+
+    def __init__(self, appkey: str, appsecret: str, seed: int, rest_per_s: int = REQUESTS_PER_SECOND) -> None:
+        self.appkey = appkey
+        self.appsecret = appsecret
+        self.window = SlidingWindow(rest_per_s)
+        self.report = Report()
+        self._seed = seed
+        self._tokens: dict[str, Token] = {}
+        self._approvals: dict[str, Token] = {}
+        self._attempt_ns: int | None = None
+
+    def issue_token(self, now_ns: int) -> Token | None:
+        """Return a token; None within a minute of the last attempt (EGW00133)."""
+        attempt, self._attempt_ns = self._attempt_ns, now_ns
+        if attempt is not None and now_ns - attempt < ISSUE_SECONDS * NANOSECONDS:
+            return None
+        self.report.tokens += 1
+        newest = next(reversed(self._tokens.values()), None)
+        if newest and now_ns - newest.issued_ns < SAME_TOKEN_SECONDS * NANOSECONDS:
+            return newest
+        token = Token(self._secret("token", 64), now_ns, now_ns + TOKEN_SECONDS * NANOSECONDS)
+        _keep(self._tokens, token)
+        return token
+
+    def issue_approval(self, now_ns: int) -> Token:
+        """Return a new approval key, a UUID by its shape."""
+        self.report.approvals += 1
+        text = self._secret("approval", 32)
+        uuid = "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+        key = Token(uuid, now_ns, now_ns + TOKEN_SECONDS * NANOSECONDS)
+        _keep(self._approvals, key)
+        return key
+
+    def token_refusal(self, text: str, now_ns: int) -> str | None:
+        """Return the code that refuses a bearer token, None when it is good."""
+        token = self._tokens.get(text)
+        if token is None:
+            return "EGW00122"
+        return "EGW00123" if now_ns >= token.expires_ns else None
+
+    def approves(self, text: str, now_ns: int) -> bool:
+        """Tell whether an approval key is known and alive."""
+        key = self._approvals.get(text)
+        return key is not None and now_ns < key.expires_ns
+
+    def _secret(self, purpose: str, letters: int) -> str:
+        number = self.report.tokens if purpose == "token" else self.report.approvals
+        return blake3(f"{self._seed}:{self.appkey}:{purpose}:{number}".encode()).hexdigest()[:letters]
+
+
+@dataclass
+class Accounts:
+    """Every appkey that the broker knows."""
+
+    by_appkey: dict[str, Account] = field(default_factory=dict)
+
+    def add(self, account: Account) -> None:
+        """Open an account."""
+        self.by_appkey[account.appkey] = account
+
+    def of_approval(self, text: str, now_ns: int) -> Account | None:
+        """Return the account that an approval key belongs to."""
+        return next((one for one in self.by_appkey.values() if one.approves(text, now_ns)), None)
+
+
+def _keep(held: dict[str, Token], token: Token) -> None:
+    held[token.text] = token
+    if len(held) > TOKENS_KEPT:
+        del held[next(iter(held))]

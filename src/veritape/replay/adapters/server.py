@@ -1,0 +1,164 @@
+"""The replayed broker on two loopback ports: REST and WebSocket (KIS-010, KIS-017, KIS-100)."""
+
+import asyncio
+import contextlib
+import json
+from typing import Final
+
+import aiohttp
+from aiohttp import web
+
+from veritape.kernel.errors import UnavailableError
+from veritape.replay.adapters.player import Outbox, Player
+from veritape.replay.rest import Answer, Quotations, Request
+from veritape.replay.schedule import kst_datetime
+from veritape.replay.sockets import COMMAND_BYTES, Exchange, Socket
+from veritape.replay.symbols import master_archive, master_line
+from veritape.wire.kis.master import KOSDAQ, KOSPI
+from veritape.wire.kis.rest import MASTER_PATHS
+
+LOOPBACK: Final = "127.0.0.1"
+"""The only address."""
+
+HEADER_BYTES: Final = 16 << 10
+"""Longest request line or header."""
+
+STOP_SECONDS: Final = 0.5
+"""Time that open connections have to end."""
+
+
+class BrokerServer:
+    """Both listeners."""
+
+    def __init__(self, quotations: Quotations, exchange: Exchange, player: Player) -> None:
+        self._quotations = quotations
+        self._exchange = exchange
+        self._player = player
+        self._runners: list[web.AppRunner] = []
+        self._calls = 0
+        self.rest_port = 0
+        """Port of the REST listener, once started."""
+        self.websocket_port = 0
+        """Port of the WebSocket listener, once started."""
+
+    async def start(self, rest_port: int, websocket_port: int) -> None:
+        """Listen; port 0 takes a free one.
+
+        Raises:
+            UnavailableError: a port is in use.
+        """
+        rest = web.Application(client_max_size=COMMAND_BYTES)
+        rest.router.add_get("/replay/clock", self._clock)
+        for path in MASTER_PATHS:
+            rest.router.add_get(path, self._master)
+        rest.router.add_route("*", "/{path:.*}", self._rest)
+        sockets = web.Application()
+        for path in ("/", "/tryitout", "/tryitout/{tr_id}"):
+            sockets.router.add_get(path, self._websocket)
+        self.rest_port = await self._listen(rest, rest_port, "--rest-port")
+        self.websocket_port = await self._listen(sockets, websocket_port, "--websocket-port")
+
+    async def stop(self) -> None:
+        """Close both listeners and every connection."""
+        for runner in self._runners:
+            await runner.cleanup()
+
+    async def _listen(self, app: web.Application, port: int, option: str) -> int:
+        runner = web.AppRunner(
+            app,
+            access_log=None,
+            shutdown_timeout=STOP_SECONDS,
+            max_line_size=HEADER_BYTES,
+            max_field_size=HEADER_BYTES,
+        )
+        await runner.setup()
+        self._runners.append(runner)
+        try:
+            await web.TCPSite(runner, LOOPBACK, port).start()
+        except OSError as error:
+            raise UnavailableError(
+                f"replay: {LOOPBACK}:{port} is in use: choose another port with {option} or stop the other process"
+            ) from error
+        bound: int = runner.addresses[0][1]
+        return bound
+
+    async def _clock(self, request: web.Request) -> web.Response:
+        del request
+        return web.json_response(self._player.clock_document())
+
+    async def _master(self, request: web.Request) -> web.Response:
+        layout = KOSPI if request.path == MASTER_PATHS[0] else KOSDAQ
+        now = kst_datetime(self._player.broker_ns())
+        lines = [
+            master_line(quoted.listing.symbol, quoted.listing.open_price)
+            for _, quoted in sorted(self._player.market.quoted.items())
+            if quoted.listing.symbol.layout is layout
+        ]
+        stamp = (now.year, now.month, now.day, 5, 0, 0)
+        return web.Response(body=master_archive(layout, lines, stamp), content_type="application/zip")
+
+    async def _rest(self, request: web.Request) -> web.Response:
+        self._calls += 1
+        answer = self._quotations.answer(
+            Request(
+                request.method,
+                request.path,
+                {name.lower(): value for name, value in request.headers.items()},
+                {name.lower(): value for name, value in request.query.items()},
+                await request.read(),
+            ),
+            self._player.broker_ns(),
+            self._player.tape.now_ms,
+        )
+        if answer.reason:
+            self._player.note("refused", {"path": request.path, "code": answer.reason})
+        return self._response(answer)
+
+    def _response(self, answer: Answer) -> web.Response:
+        return web.Response(
+            status=answer.status,
+            body=json.dumps(answer.document, ensure_ascii=False).encode(),
+            headers={
+                "Content-Type": "application/json; charset=utf-8",
+                "tr_id": answer.tr_id,
+                "tr_cont": "",
+                "gt_uid": f"{self._calls:032x}",
+                "Date": kst_datetime(self._player.broker_ns() - 9 * 3600 * 10**9).strftime(
+                    "%a, %d %b %Y %H:%M:%S GMT"
+                ),
+            },
+        )
+
+    async def _websocket(self, request: web.Request) -> web.WebSocketResponse:
+        connection = web.WebSocketResponse(compress=False, max_msg_size=COMMAND_BYTES, timeout=STOP_SECONDS)
+        await connection.prepare(request)
+        transport = request.transport
+        if transport is None:
+            return connection
+        socket = self._exchange.connect(self._player.broker_ns())
+        outbox = Outbox(socket, transport.abort, transport.get_write_buffer_size)
+        self._player.outboxes[socket] = outbox
+        writer = asyncio.create_task(_write(connection, outbox))
+        try:
+            await self._read(connection, socket, outbox)
+        finally:
+            writer.cancel()
+            del self._player.outboxes[socket]
+            self._exchange.disconnect(socket)
+        return connection
+
+    async def _read(self, connection: web.WebSocketResponse, socket: Socket, outbox: Outbox) -> None:
+        async for message in connection:
+            if message.type != aiohttp.WSMsgType.TEXT:
+                continue
+            reply, code = self._exchange.receive(socket, message.data, self._player.broker_ns())
+            if code:
+                self._player.note("acknowledged", {"connection": socket.number, "code": code})
+            if reply is not None:
+                outbox.put(reply)
+
+
+async def _write(connection: web.WebSocketResponse, outbox: Outbox) -> None:
+    with contextlib.suppress(ConnectionError, RuntimeError):
+        while True:
+            await connection.send_str(await outbox.take())

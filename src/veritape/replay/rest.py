@@ -1,0 +1,255 @@
+"""The broker's REST answers: envelope, credentials, limits, quotations (KIS-020 to 072).
+
+Pure: a request value in, an answer value out. Header and parameter names come in lower case, because the wire does not
+tell their case apart (KIS-022).
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from veritape.kernel.clock import NANOSECONDS
+from veritape.replay.accounts import Account, Accounts
+from veritape.replay.market import Market
+from veritape.wire.kis.codes import REST, SUCCESS
+from veritape.wire.kis.rest import (
+    APPROVAL_PATH,
+    HASHKEY_PATH,
+    INQUIRE_PRICE,
+    MARKETS,
+    MULTI_PRICE,
+    SEARCH_INFO,
+    TOKEN_PATH,
+    TRADES_BY_TIME,
+    Call,
+)
+
+OK, FORBIDDEN, NOT_FOUND, SERVER_ERROR = 200, 403, 404, 500
+"""HTTP statuses of the broker's answers."""
+
+HOUR: Final = re.compile(r"(?:[01]\d|2[0-3])[0-5]\d[0-5]\d")
+"""HHMMSS."""
+
+KST_NS: Final = 9 * 3600 * NANOSECONDS
+"""Seoul's offset from UTC."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request as it arrived."""
+
+    method: str
+    """GET or POST."""
+    path: str
+    """Path without the query."""
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    parameters: Mapping[str, str]
+    """Query, names in lower case."""
+    body: bytes
+    """At most what the server reads."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer."""
+
+    status: int
+    """HTTP status."""
+    document: Mapping[str, Any]
+    """JSON body."""
+    tr_id: str = ""
+    """Echo of the request's transaction id."""
+    reason: str = ""
+    """Code of a refusal, for the event log."""
+
+
+class RefusedCallError(Exception):
+    """A quotation call is refused with a code; it ends inside this module."""
+
+
+class Quotations:
+    """The REST side of the broker for one market."""
+
+    def __init__(
+        self, accounts: Accounts, market: Callable[[], Market], kst_text: Callable[[int], str]
+    ) -> None:
+        self._accounts = accounts
+        self._market = market
+        self._kst_text = kst_text
+
+    def answer(self, request: Request, broker_ns: int, tape_ms: int) -> Answer:
+        """Answer one request.
+
+        Args:
+            request: as it arrived.
+            broker_ns: broker clock, nanoseconds UTC.
+            tape_ms: tape clock, milliseconds since midnight in Seoul.
+        """
+        if request.method == "POST" and request.path == TOKEN_PATH:
+            return self._issue(request, "appsecret", broker_ns, self._token)
+        if request.method == "POST" and request.path == APPROVAL_PATH:
+            return self._issue(request, "secretkey", broker_ns, self._approval)
+        if not request.path.startswith("/uapi/"):
+            return Answer(NOT_FOUND, {"error_code": "404", "error_description": "no such path"}, reason="404")
+        account = self._accounts.by_appkey.get(request.headers.get("appkey", ""))
+        if account is not None:
+            account.report.calls += 1
+            if not account.window.admits(broker_ns):
+                account.report.refusals += 1
+                return _refused("EGW00201", request)
+        if request.method == "POST" and request.path == HASHKEY_PATH:
+            return _hashkey(request)
+        code = self._credential_refusal(request, account, broker_ns)
+        return _refused(code, request) if code else self._quotation(request, tape_ms)
+
+    def _issue(
+        self, request: Request, secret: str, now_ns: int, issue: Callable[[Account, int], Answer]
+    ) -> Answer:
+        body = _json_object(request.body)
+        if body is None:
+            return _oauth_refusal("EGW00132")
+        account = self._accounts.by_appkey.get(str(body.get("appkey", "")))
+        checks = (
+            ("EGW00115", "grant_type" in body),
+            ("EGW00116", body.get("grant_type") == "client_credentials"),
+            ("EGW00102", "appkey" in body),
+            ("EGW00103", account is not None),
+            ("EGW00104", secret in body),
+            ("EGW00105", account is not None and body.get(secret) == account.appsecret),
+        )
+        code = next((code for code, passed in checks if not passed), None)
+        return _oauth_refusal(code) if code or account is None else issue(account, now_ns)
+
+    def _token(self, account: Account, now_ns: int) -> Answer:
+        token = account.issue_token(now_ns)
+        if token is None:
+            return _oauth_refusal("EGW00133")
+        return Answer(
+            OK,
+            {
+                "access_token": token.text,
+                "access_token_token_expired": self._kst_text(token.expires_ns),
+                "token_type": "Bearer",
+                "expires_in": (token.expires_ns - now_ns) // NANOSECONDS,
+            },
+        )
+
+    @staticmethod
+    def _approval(account: Account, now_ns: int) -> Answer:
+        return Answer(OK, {"approval_key": account.issue_approval(now_ns).text})
+
+    @staticmethod
+    def _credential_refusal(request: Request, account: Account | None, now_ns: int) -> str | None:
+        if not request.headers.get("appkey"):
+            return "EGW00102"
+        if account is None:
+            return "EGW00103"
+        if request.headers.get("appsecret") != account.appsecret:
+            return "EGW00105"
+        kind, _, token = request.headers.get("authorization", "").partition(" ")
+        return "EGW00205" if kind != "Bearer" else account.token_refusal(token, now_ns)
+
+    def _quotation(self, request: Request, tape_ms: int) -> Answer:
+        calls: dict[str, tuple[Call, Callable[[Request, int], dict[str, Any]]]] = {
+            MULTI_PRICE.path: (MULTI_PRICE, self._multi_price),
+            INQUIRE_PRICE.path: (INQUIRE_PRICE, self._price),
+            TRADES_BY_TIME.path: (TRADES_BY_TIME, self._by_time),
+            SEARCH_INFO.path: (SEARCH_INFO, self._search_info),
+        }
+        tr_id = request.headers.get("tr_id")
+        if not tr_id:
+            return _refused("OPSQ9999", request, OK)
+        call, render = calls.get(request.path, (None, None))
+        if call is None or render is None or call.tr_id != tr_id:
+            return _refused("OPSQ0002", request, OK)
+        try:
+            rows = render(request, tape_ms)
+        except RefusedCallError as refusal:
+            return _refused(str(refusal), request, OK)
+        return Answer(OK, {"rt_cd": "0", "msg_cd": SUCCESS, "msg1": "ok", **rows}, tr_id)
+
+    def _multi_price(self, request: Request, now_ms: int) -> dict[str, Any]:
+        market, codes = self._market(), _numbered_codes(request.parameters)
+        return {"output": [market.multi_price_row(code, now_ms) for code in codes if code in market.quoted]}
+
+    def _price(self, request: Request, now_ms: int) -> dict[str, Any]:
+        return {"output": self._market().price_row(self._known_code(request), now_ms)}
+
+    def _by_time(self, request: Request, now_ms: int) -> dict[str, Any]:
+        market, code = self._market(), self._known_code(request)
+        hour = request.parameters.get("fid_input_hour_1", "")
+        if not HOUR.fullmatch(hour):
+            raise RefusedCallError("OPSQ2002")
+        price = market.price_row(code, now_ms)
+        head = {
+            name: price[name]
+            for name in ("stck_prpr", "prdy_vrss", "prdy_vrss_sign", "prdy_ctrt", "acml_vol")
+        }
+        head["prdy_vol"] = str(market.quoted[code].listing.symbol.previous_shares)
+        head["rprs_mrkt_kor_name"] = price["rprs_mrkt_kor_name"]
+        return {"output1": head, "output2": market.by_time_rows(code, now_ms, hour, TRADES_BY_TIME.rows)}
+
+    def _search_info(self, request: Request, now_ms: int) -> dict[str, Any]:
+        del now_ms
+        code = request.parameters.get("pdno", "")
+        quoted = self._market().quoted.get(code)
+        if quoted is None:
+            return {"rt_cd": "7", "msg1": "no such data"}
+        name = quoted.listing.symbol.name
+        return {
+            "output": {
+                "shtn_pdno": code, "std_pdno": code, "prdt_type_cd": "300", "prdt_abrv_name": name,
+                "prdt_name120": name, "prdt_eng_abrv_name": code, "prdt_eng_name120": code,
+            }
+        }  # fmt: skip
+
+    def _known_code(self, request: Request) -> str:
+        if request.parameters.get("fid_cond_mrkt_div_code") not in MARKETS:
+            raise RefusedCallError("OPSQ2001")
+        code = request.parameters.get("fid_input_iscd", "")
+        if code not in self._market().quoted:
+            raise RefusedCallError("OPSQ2002")
+        return code
+
+
+def _numbered_codes(parameters: Mapping[str, str]) -> list[str]:
+    codes = []
+    for number in range(1, MULTI_PRICE.rows + 1):
+        if f"fid_input_iscd_{number}" not in parameters:
+            break
+        if parameters.get(f"fid_cond_mrkt_div_code_{number}") not in MARKETS:
+            raise RefusedCallError("OPSQ2001")
+        codes.append(parameters[f"fid_input_iscd_{number}"])
+    given = sum(name.startswith("fid_input_iscd_") for name in parameters)
+    if not codes or given != len(codes):
+        raise RefusedCallError("OPSQ2002")
+    return codes
+
+
+def _refused(code: str, request: Request, status: int = SERVER_ERROR) -> Answer:
+    document = {"rt_cd": "1", "msg_cd": code, "msg1": REST[code]}
+    return Answer(status, document, request.headers.get("tr_id", ""), code)
+
+
+def _oauth_refusal(code: str | None) -> Answer:
+    name = code or "EGW00103"
+    return Answer(FORBIDDEN, {"error_description": REST[name], "error_code": name}, reason=name)
+
+
+def _hashkey(request: Request) -> Answer:
+    body = _json_object(request.body)
+    if body is None:
+        return _refused("EGW00132", request)
+    return Answer(OK, {"BODY": body, "HASH": hashlib.sha256(request.body).hexdigest()})
+
+
+def _json_object(body: bytes) -> dict[str, Any] | None:
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None
