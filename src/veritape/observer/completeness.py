@@ -1,0 +1,392 @@
+"""The completeness ledger of one line: what was recorded, what is missing, exactly (OB-601 to 614).
+
+Theory. Every trade carries the running totals of its symbol's day *after* it: V shares, M won, S seller- and B
+buyer-initiated trades. A trade of v shares therefore occupies the half-open interval (V - v, V] of the line's volume
+axis, and the day's trades tile (0, V_end] without overlap. Recorded trades are covered intervals; lost trades are holes
+whose bounds, shares, won and trade counts follow from the totals on both sides; a duplicate is an equal interval; a late
+frame falls into a hole; the order of arrival does not matter. No timer is needed to know that something is missing.
+
+Neighbouring intervals that join are merged into runs, so memory follows the holes and not the trades. A record that
+contradicts its neighbours is held until its successor tells which of them is wrong (OB-610); records that overlap what
+is known are held for some seconds, and three that join among themselves mean that the broker's counter restarted: a new
+chain epoch with an axis of its own (OB-605).
+"""
+
+from bisect import bisect_right
+from collections import deque
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import pairwise
+from typing import Final, NamedTuple
+
+from veritape.observer.frames import Trade
+
+HOLD_NS: Final = 5_000_000_000
+"""How long overlapping records wait for company before they are refused."""
+
+EPOCH_RECORDS: Final = 3
+"""Overlapping records that join among themselves and so prove a restarted counter."""
+
+RECENT_TRADES: Final = 4_096
+"""Trades kept for recognising duplicates (OB-645)."""
+
+LIMIT_TENTHS: Final = (7, 13)
+"""Daily price limits, tenths of the reference price: a hole's average price lies between them."""
+
+SELL: Final = 5
+"""Side code of a seller-initiated trade."""
+
+
+class Reading(StrEnum):
+    """What the totals of two neighbours say (OB-604)."""
+
+    JOINED = "joined"
+    """Nothing lies between them."""
+    TRADES_MISSING = "trades_missing"
+    """That many counted trades of that many shares are missing."""
+    UNCOUNTED_MISSING = "uncounted_missing"
+    """Shares without counted trades are missing: an auction or off-book print."""
+    CHAIN_CONTRADICTION = "chain_contradiction"
+    """The counters disagree with each other: impossible on a true tape."""
+
+
+class Outcome(StrEnum):
+    """What became of a record."""
+
+    RECORDED = "recorded"
+    """It extends the tape, with or without a hole before it."""
+    LATE = "late"
+    """It fell into a hole and is recorded."""
+    DUPLICATE = "duplicate"
+    """It was recorded before and is dropped."""
+    HELD = "held"
+    """It waits for a record that explains it."""
+
+
+class Problem(StrEnum):
+    """What a line may suffer beside holes."""
+
+    RECORD_CONTRADICTION = "record_contradiction"
+    """A record's own price or volume is wrong; it is refused and its interval is a hole."""
+    CHAIN_CONTRADICTION = "chain_contradiction"
+    """Counters disagree and no single record explains it."""
+    CHAIN_OVERLAP = "chain_overlap"
+    """A record overlaps what is recorded and is no duplicate."""
+    COUNT_RULE_BROKEN = "count_rule_broken"
+    """A joined pair moved the trade counts otherwise than its codes say."""
+    VALUE_SUSPECT = "value_suspect"
+    """A hole's average price lies outside the day's limits; kept, flagged."""
+
+
+class Totals(NamedTuple):
+    """Trades, shares and won: the three quantities in which a line closes."""
+
+    trades: int
+    shares: int
+    value_krw: int
+
+    def plus(self, other: "Totals") -> "Totals":
+        """Return the sum, quantity by quantity."""
+        return Totals(
+            self.trades + other.trades, self.shares + other.shares, self.value_krw + other.value_krw
+        )
+
+
+ZERO: Final = Totals(0, 0, 0)
+"""Nothing."""
+
+
+class Edge(NamedTuple):
+    """The running totals at one place of the volume axis."""
+
+    chain_shares: int
+    """V."""
+    chain_value: int
+    """M."""
+    sells: int
+    """S."""
+    buys: int
+    """B."""
+    event_s: int
+    """Venue second of the record that stands here."""
+
+    @property
+    def trades(self) -> int:
+        """Return S + B."""
+        return self.sells + self.buys
+
+
+START: Final = Edge(0, 0, 0, 0, 0)
+"""The beginning of the day: nothing has traded."""
+
+
+class Hole(NamedTuple):
+    """Missing trades between two edges (OB-603)."""
+
+    left: Edge
+    right: Edge
+    found_ns: int
+    """Wall clock at which the record to the right arrived; 0 at the day's start."""
+
+    @property
+    def totals(self) -> Totals:
+        """Return what is missing."""
+        return Totals(
+            self.right.trades - self.left.trades,
+            self.right.chain_shares - self.left.chain_shares,
+            self.right.chain_value - self.left.chain_value,
+        )
+
+    @property
+    def sells(self) -> int:
+        """Return the missing seller-initiated trades."""
+        return self.right.sells - self.left.sells
+
+    @property
+    def reading(self) -> Reading:
+        """Return what the table of OB-604 says of these edges."""
+        trades, shares, value = self.totals
+        if shares == 0:
+            return Reading.JOINED if value == 0 and trades == 0 else Reading.CHAIN_CONTRADICTION
+        if shares < 0 or value <= 0 or not 0 <= trades <= shares or not 0 <= self.sells <= trades:
+            return Reading.CHAIN_CONTRADICTION
+        return Reading.TRADES_MISSING if trades else Reading.UNCOUNTED_MISSING
+
+
+@dataclass
+class Run:
+    """Trades that tile (left, right] without a hole."""
+
+    left: Edge
+    right: Edge
+    found_ns: int
+    """Wall clock of the record that began it."""
+
+
+class Placed(NamedTuple):
+    """A record's interval, with the totals before and after it."""
+
+    before: Edge
+    after: Edge
+
+
+class Verdict(NamedTuple):
+    """What a record did to the line."""
+
+    outcome: Outcome
+    opened_hole: bool
+    """Whether a hole appeared before it."""
+    epoch: int
+    """Chain epoch that it belongs to."""
+    counted: bool = True
+    """Whether it moved S + B, as observed."""
+    released: tuple[tuple[Trade, int], ...] = ()
+    """Held records that this one explained, with the wall clock of their arrival: they are recorded now."""
+
+
+def place(trade: Trade, counted: bool) -> Placed:
+    """Return where a trade lies on the axis, given whether it moved S + B."""
+    after = Edge(trade.chain_shares, trade.chain_value, trade.sells, trade.buys, trade.event_s)
+    sold = int(counted and trade.side == SELL)
+    before = Edge(
+        trade.chain_shares - trade.shares,
+        trade.chain_value - trade.price * trade.shares,
+        trade.sells - sold,
+        trade.buys - (int(counted) - sold),
+        trade.event_s,
+    )
+    return Placed(before, after)
+
+
+@dataclass
+class Axis:
+    """One chain epoch's volume axis."""
+
+    runs: list[Run] = field(default_factory=lambda: [Run(START, START, 0)])
+    """By rising volume; the first begins at the day's start and may be empty."""
+
+    @property
+    def end(self) -> Edge:
+        """Return the right edge of the last record."""
+        return self.runs[-1].right
+
+    def holes(self) -> list[Hole]:
+        """Return the holes by rising volume."""
+        return [Hole(a.right, b.left, b.found_ns) for a, b in pairwise(self.runs)]
+
+    def append(self, placed: Placed, found_ns: int) -> None:
+        """Add an interval at or behind the end."""
+        if placed.before[:4] == self.end[:4]:
+            self.runs[-1].right = placed.after
+        else:
+            self.runs.append(Run(placed.before, placed.after, found_ns))
+
+    def insert(self, placed: Placed, found_ns: int) -> bool:
+        """Add an interval inside a hole; False when it does not fit one (OB-605)."""
+        index = bisect_right(self.runs, placed.before.chain_shares, key=lambda run: run.left.chain_shares)
+        if index == 0 or index == len(self.runs):
+            return False
+        left, right = self.runs[index - 1], self.runs[index]
+        if not _within(left.right, placed, right.left):
+            return False
+        joins_left, joins_right = placed.before[:4] == left.right[:4], placed.after[:4] == right.left[:4]
+        if joins_left and joins_right:
+            left.right = right.right
+            del self.runs[index]
+        elif joins_left:
+            left.right = placed.after
+        elif joins_right:
+            right.left = placed.before
+        else:
+            self.runs.insert(index, Run(placed.before, placed.after, found_ns))
+        return True
+
+
+def _within(left: Edge, placed: Placed, right: Edge) -> bool:
+    """Tell whether an interval and its totals lie between a hole's edges, and both remainders stay possible."""
+    before, after = Hole(left, placed.before, 0), Hole(placed.after, right, 0)
+    return (
+        before.reading is not Reading.CHAIN_CONTRADICTION
+        and after.reading is not Reading.CHAIN_CONTRADICTION
+        and left.event_s <= placed.after.event_s <= right.event_s
+    )
+
+
+class Line:
+    """The ledger of one code on one day."""
+
+    def __init__(self, code: str, day: str, reference_price: int = 0) -> None:
+        self.code = code
+        self.day = day
+        self.reference_price = reference_price
+        """Base price in won, 0 when unknown."""
+        self.axes = [Axis()]
+        """One a chain epoch."""
+        self.recorded = ZERO
+        """Sum of the recorded trades, from their own price and size."""
+        self.uncounted = 0
+        """Recorded trades that did not move the counts."""
+        self.joined = 0
+        """Pairs without a hole between them."""
+        self.duplicates = 0
+        self.late = 0
+        self.problems: dict[Problem, int] = {}
+        """What went wrong, how often."""
+        self.trades_exact = True
+        """False once the counting rule was broken."""
+        self._recent: deque[tuple[int, int, int]] = deque(maxlen=RECENT_TRADES)
+        self._recent_set: set[tuple[int, int, int]] = set()
+        self._suspect: tuple[Trade, int] | None = None
+        self._overlaps: list[tuple[Trade, int]] = []
+
+    @property
+    def axis(self) -> Axis:
+        """Return the present epoch's axis."""
+        return self.axes[-1]
+
+    @property
+    def end(self) -> Edge:
+        """Return the right edge of the last record."""
+        return self.axis.end
+
+    def receive(self, trade: Trade, received_ns: int) -> Verdict:
+        """Take one record; the table of OB-604 decides."""
+        self.settle(received_ns)
+        if (trade.chain_shares, trade.shares, trade.price) in self._recent_set:
+            self.duplicates += 1
+            return self._verdict(Outcome.DUPLICATE)
+        if self._suspect is not None:
+            self._judge_suspect(trade)
+        if trade.chain_shares - trade.shares < self.end.chain_shares:
+            return self._overlapping(trade, received_ns)
+        return self._at_end(trade, received_ns)
+
+    def settle(self, now_ns: int, *, at_end: bool = False) -> None:
+        """Refuse overlapping records that waited too long; at the day's end every held record."""
+        waiting = [held for held in self._overlaps if not at_end and now_ns - held[1] < HOLD_NS]
+        self._blame(Problem.CHAIN_OVERLAP, len(self._overlaps) - len(waiting))
+        self._overlaps = waiting
+        if at_end and self._suspect is not None:
+            self._suspect = None
+            self._blame(Problem.CHAIN_CONTRADICTION)
+
+    def _at_end(self, trade: Trade, received_ns: int) -> Verdict:
+        placed = self._placed(trade)
+        gap = Hole(self.end, placed.before, received_ns)
+        if gap.reading is Reading.CHAIN_CONTRADICTION:
+            self._suspect = (trade, received_ns)
+            return self._verdict(Outcome.HELD)
+        opened = gap.reading is not Reading.JOINED
+        if opened and not self._plausible(gap.totals):
+            self._blame(Problem.VALUE_SUSPECT)
+        self.joined += not opened
+        self.axis.append(placed, received_ns)
+        counted = self._count(trade, placed)
+        return self._verdict(Outcome.RECORDED, opened_hole=opened)._replace(counted=counted)
+
+    def _placed(self, trade: Trade) -> Placed:
+        """Place a record behind the end; of a joined pair the counts say whether it was counted (OB-602)."""
+        joins = trade.chain_shares - trade.shares == self.end.chain_shares
+        moved = trade.sells + trade.buys - self.end.trades
+        if joins and moved in {0, 1} and bool(moved) != trade.counted:
+            placed = place(trade, bool(moved))
+            if placed.before[:4] == self.end[:4]:
+                self._blame(Problem.COUNT_RULE_BROKEN)
+                self.trades_exact = False
+                return placed
+        return place(trade, trade.counted)
+
+    def _overlapping(self, trade: Trade, received_ns: int) -> Verdict:
+        placed = place(trade, trade.counted)
+        if self.axis.insert(placed, received_ns):
+            self.late += 1
+            counted = self._count(trade, placed)
+            return self._verdict(Outcome.LATE)._replace(counted=counted)
+        self._overlaps.append((trade, received_ns))
+        if not self._is_new_epoch():
+            return self._verdict(Outcome.HELD)
+        held, self._overlaps = self._overlaps, []
+        self.axes.append(Axis())
+        for one, stamp in held:
+            self._at_end(one, stamp)
+        return self._verdict(Outcome.RECORDED)._replace(released=tuple(held[:-1]))
+
+    def _is_new_epoch(self) -> bool:
+        """Tell whether the held records join among themselves: the counter restarted."""
+        held = [place(trade, trade.counted) for trade, _ in self._overlaps[-EPOCH_RECORDS:]]
+        joined = all(a.after[:4] == b.before[:4] for a, b in pairwise(held))
+        return len(held) == EPOCH_RECORDS == len(self._overlaps) and joined
+
+    def _judge_suspect(self, trade: Trade) -> None:
+        """Decide a contradiction by the record that follows it (OB-610)."""
+        if self._suspect is None:
+            return
+        suspect, self._suspect = self._suspect[0], None
+        after = Edge(suspect.chain_shares, suspect.chain_value, suspect.sells, suspect.buys, 0)
+        placed = place(trade, trade.counted)
+        across = Hole(self.end, placed.before, 0)
+        explained = placed.before[:4] == after[:4] and across.totals.trades == 1
+        consistent = across.reading is not Reading.CHAIN_CONTRADICTION
+        self._blame(Problem.RECORD_CONTRADICTION if explained and consistent else Problem.CHAIN_CONTRADICTION)
+
+    def _count(self, trade: Trade, placed: Placed) -> bool:
+        counted = placed.after.trades - placed.before.trades
+        self.recorded = self.recorded.plus(Totals(counted, trade.shares, trade.price * trade.shares))
+        self.uncounted += 1 - counted
+        if len(self._recent) == RECENT_TRADES:
+            self._recent_set.discard(self._recent[0])
+        key = (trade.chain_shares, trade.shares, trade.price)
+        self._recent.append(key)
+        self._recent_set.add(key)
+        return bool(counted)
+
+    def _plausible(self, missing: Totals) -> bool:
+        low, high = (tenths * self.reference_price * missing.shares for tenths in LIMIT_TENTHS)
+        return not self.reference_price or low <= 10 * missing.value_krw <= high
+
+    def _blame(self, problem: Problem, times: int = 1) -> None:
+        if times:
+            self.problems[problem] = self.problems.get(problem, 0) + times
+
+    def _verdict(self, outcome: Outcome, *, opened_hole: bool = False) -> Verdict:
+        return Verdict(outcome, opened_hole, len(self.axes) - 1)

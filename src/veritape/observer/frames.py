@@ -1,0 +1,223 @@
+"""Read what the WebSocket brings: data frames into trades, control messages into values (KIS-100 to 149).
+
+A parser never assumes a width: fields / records must be an integer that the wire's table knows, and each record must
+look like a trade where the chains need it. Anything else condemns the whole frame, which stays raw in the journal.
+
+Example of a frame, shortened: ``0|H0STCNT0|001|990001^090014^1818700^5^-300^...^20131007^20^N^...^1819000^2``
+"""
+
+import json
+import re
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
+
+from veritape.wire.kis.frames import FIELD_NAMES, FIELD_SEPARATOR, HEADER_SEPARATOR, SYMBOL
+
+FRAME_BYTES: Final = 1 << 20
+"""Largest message that is parsed (OB-454)."""
+
+DIGITS: Final = 18
+"""Most digits of an integer: every one fits 64 bits."""
+
+NO_SIDE: Final = 255
+"""Side of a trade whose code is not a number of one byte (OB-552)."""
+
+
+class FrameReason(StrEnum):
+    """Why a message is not read (KIS-116, KIS-129); the raw bytes are kept."""
+
+    EMPTY = "empty"
+    """No characters."""
+    NOT_TEXT = "not_text"
+    """Binary, or not UTF-8."""
+    TOO_LARGE = "too_large"
+    """Above 1 MiB."""
+    BAD_HEADER = "bad_header"
+    """Fewer than three separators, an unknown flag, or a malformed transaction id."""
+    BAD_COUNT = "bad_count"
+    """The record count is not 001 to 999."""
+    UNKNOWN_TR = "unknown_tr"
+    """The transaction id has no table."""
+    WIDTH_NOT_INTEGER = "width_not_integer"
+    """The fields do not divide into the stated records."""
+    UNKNOWN_WIDTH = "unknown_width"
+    """The transaction id has no record of this width."""
+    RECORD_SHAPE = "record_shape"
+    """A record does not look like a trade: a field was inserted, or bytes were damaged."""
+    NO_KEY = "no_key"
+    """The frame is encrypted and no key was received."""
+    BAD_JSON = "bad_json"
+    """A control message that is not a JSON object."""
+    UNKNOWN_CONTROL = "unknown_control"
+    """A control message of no known kind."""
+
+
+class Trade(NamedTuple):
+    """One trade record: what the ledger and the segments need of it."""
+
+    code: str
+    """Symbol."""
+    event_s: int
+    """Venue time, seconds since midnight in Seoul."""
+    price: int
+    """Won."""
+    shares: int
+    """Shares of this trade."""
+    chain_shares: int
+    """Shares of the day, this trade included: V."""
+    chain_value: int
+    """Won of the day, this trade included: M."""
+    sells: int
+    """Seller-initiated trades of the day: S."""
+    buys: int
+    """Buyer-initiated trades of the day: B."""
+    side: int
+    """Raw side code; 1 buy, 5 sell."""
+    counted: bool
+    """Whether the protocol says that S + B moved (KIS-143)."""
+    day: str
+    """Business date, YYYYMMDD."""
+    session: str
+    """Raw session codes, as ``20/0/2``."""
+
+
+class Acknowledgement(NamedTuple):
+    """The broker's answer to a command."""
+
+    tr_id: str
+    tr_key: str
+    rt_cd: str
+    msg_cd: str
+
+
+class Heartbeat(NamedTuple):
+    """A PINGPONG: the same text goes back."""
+
+    text: str
+
+
+class Refusal(NamedTuple):
+    """A message that is not read."""
+
+    reason: FrameReason
+    tr_id: str
+    """Transaction id, empty when it could not be read."""
+    width: int
+    """Fields per record, 0 when it could not be computed."""
+
+
+Message = tuple[Trade, ...] | Acknowledgement | Heartbeat | Refusal
+"""What one message says."""
+
+
+def parse_message(data: bytes, *, binary: bool = False) -> Message:
+    """Read one message; total: any bytes give a value or a refusal, nothing is raised."""
+    if len(data) > FRAME_BYTES:
+        return Refusal(FrameReason.TOO_LARGE, "", 0)
+    if binary:
+        return Refusal(FrameReason.NOT_TEXT, "", 0)
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return Refusal(FrameReason.NOT_TEXT, "", 0)
+    if not text:
+        return Refusal(FrameReason.EMPTY, "", 0)
+    return _data(text) if text[0] in "01" else _control(text)
+
+
+def _data(text: str) -> Message:
+    parts = text.split(HEADER_SEPARATOR, 3)
+    if len(parts) != 4 or parts[0] not in {"0", "1"} or not _TR_ID.fullmatch(parts[1]):  # noqa: PLR2004 - flag, id, count, payload
+        return Refusal(FrameReason.BAD_HEADER, "", 0)
+    flag, tr_id, count_text, payload = parts
+    if not _COUNT.fullmatch(count_text) or count_text == "000":
+        return Refusal(FrameReason.BAD_COUNT, tr_id, 0)
+    if flag == "1":
+        return Refusal(FrameReason.NO_KEY, tr_id, 0)
+    return _records(tr_id, int(count_text), payload)
+
+
+def _records(tr_id: str, count: int, payload: str) -> Message:
+    fields = payload.split(FIELD_SEPARATOR)
+    width, rest = divmod(len(fields), count)
+    if tr_id not in _KNOWN_TRS:
+        return Refusal(FrameReason.UNKNOWN_TR, tr_id, 0 if rest else width)
+    if rest:
+        return Refusal(FrameReason.WIDTH_NOT_INTEGER, tr_id, 0)
+    if (tr_id, width) not in FIELD_NAMES:
+        return Refusal(FrameReason.UNKNOWN_WIDTH, tr_id, width)
+    trades = []
+    for start in range(0, len(fields), width):
+        trade = _trade(fields[start : start + width])
+        if trade is None:
+            return Refusal(FrameReason.RECORD_SHAPE, tr_id, width)
+        trades.append(trade)
+    return tuple(trades)
+
+
+def _trade(fields: list[str]) -> Trade | None:
+    """Return a record's trade, None when its shape is wrong (KIS-126)."""
+    code, clock, day, phase = fields[0], fields[1], fields[33], fields[34]
+    if not (_SYMBOL.fullmatch(code) and _CLOCK.fullmatch(clock) and _DATE.fullmatch(day)) or len(phase) > 2:  # noqa: PLR2004 - KIS-126
+        return None
+    try:
+        numbers = [_integer(fields[place]) for place in _INTEGERS]
+    except ValueError:
+        return None
+    price, shares, chain_shares, chain_value, sells, buys = numbers
+    if price <= 0 or shares <= 0 or min(chain_shares, chain_value, sells, buys) < 0:
+        return None
+    side = int(fields[21]) if _SIDE.fullmatch(fields[21]) else NO_SIDE
+    hour_class, market = fields[43], fields[46] if len(fields) > len(_TRADE_46) else ""
+    event_s = int(clock[:2]) * 3600 + int(clock[2:4]) * 60 + int(clock[4:])
+    counted = phase == "20" and hour_class == "0" and side in {1, 5}
+    session = f"{phase[:4]}/{hour_class[:4]}/{market[:4]}"
+    return Trade(
+        code, event_s, price, shares, chain_shares, chain_value, sells, buys, side, counted, day, session
+    )
+
+
+def _control(text: str) -> Message:
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        return Refusal(FrameReason.BAD_JSON, "", 0)
+    if not isinstance(document, dict):
+        return Refusal(FrameReason.BAD_JSON, "", 0)
+    header, body = _object(document, "header"), _object(document, "body")
+    tr_id = _string(header, "tr_id")
+    if tr_id == "PINGPONG":
+        return Heartbeat(text)
+    if not body or not (_string(body, "msg_cd") or _string(body, "rt_cd")):
+        return Refusal(FrameReason.UNKNOWN_CONTROL, tr_id[:_TR_LETTERS], 0)
+    return Acknowledgement(tr_id, _string(header, "tr_key"), _string(body, "rt_cd"), _string(body, "msg_cd"))
+
+
+def _integer(text: str) -> int:
+    stripped = text.strip(" ")
+    if len(stripped) > DIGITS or not _NUMBER.fullmatch(stripped):
+        raise ValueError(text)
+    return int(stripped)
+
+
+def _object(document: dict[str, Any], name: str) -> dict[str, Any]:
+    value = document.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _string(document: dict[str, Any], name: str) -> str:
+    value = document.get(name)
+    return value if isinstance(value, str) else ""
+
+
+_TR_LETTERS: Final = 8
+_INTEGERS: Final = (2, 12, 13, 14, 15, 16)
+_TRADE_46: Final = range(46)
+_KNOWN_TRS: Final = frozenset(tr_id for tr_id, _ in FIELD_NAMES)
+_TR_ID: Final = re.compile(r"[A-Z0-9]{8}", re.ASCII)
+_COUNT: Final = re.compile(r"[0-9]{3}")
+_SYMBOL: Final = re.compile(SYMBOL)
+_CLOCK: Final = re.compile(r"(?:[01][0-9]|2[0-3])[0-5][0-9][0-5][0-9]")
+_DATE: Final = re.compile(r"[12][0-9]{3}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])")
+_NUMBER: Final = re.compile(r"-?[0-9]+")
+_SIDE: Final = re.compile(r"[0-9]{1,2}")

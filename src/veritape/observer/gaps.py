@@ -1,0 +1,173 @@
+"""Gaps: holes with a cause, a severity and a name (OB-671 to 674).
+
+A hole is arithmetic; why it is there is evidence of another kind: when the code was watched, which frames were
+quarantined. Of the events that overlap a hole's span the one that began last is the cause, else the frame was lost on
+its way.
+"""
+
+from collections.abc import Iterable
+from decimal import ROUND_HALF_UP, Decimal
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
+
+from blake3 import blake3
+
+from veritape.observer.completeness import Hole
+
+DAY_SECONDS: Final = 86_400
+"""Later than any second of a day."""
+
+PLACES: Final = Decimal("0.0001")
+"""Decimals of an average price."""
+
+PER_MILLE, PER_CENT = 1_000, 100
+"""Denominators of the severity thresholds: 0.1 % and 1 %."""
+
+
+class Cause(StrEnum):
+    """Why something is missing (OB-673)."""
+
+    FRAME_LOST = "frame_lost"
+    """Watched and connected: the frame did not arrive."""
+    FRAME_QUARANTINED = "frame_quarantined"
+    """A frame arrived and could not be read; its raw bytes are kept."""
+    WS_DISCONNECT = "ws_disconnect"
+    """The connection was down."""
+    WS_SILENT = "ws_silent"
+    """The connection was closed because nothing came."""
+    PROCESS_DOWN = "process_down"
+    """The recorder was not running."""
+    STORAGE_FAILED = "storage_failed"
+    """The disk refused."""
+    NOT_WATCHED = "not_watched"
+    """Before a subscription, after a release or eviction."""
+    SUBSCRIPTION_REFUSED = "subscription_refused"
+    """The broker refused the code."""
+    SWEEP_MISSED = "sweep_missed"
+    """A sweep did not bring the code."""
+    OPERATOR_STOP = "operator_stop"
+    """The recorder was stopped by hand."""
+
+
+class Severity(StrEnum):
+    """How much a gap matters (OB-674)."""
+
+    LOW = "low"
+    """Below the thresholds."""
+    MEDIUM = "medium"
+    """From 0.1 % of the reference shares, or any residual."""
+    HIGH = "high"
+    """From 1 % of the reference shares, or a residual from 0.1 %."""
+
+
+class State(StrEnum):
+    """Where a gap is in its life (OB-671)."""
+
+    SUSPECTED = "suspected"
+    """A sweep is ahead of the line; the next record, quote or anchor settles it."""
+    OPEN = "open"
+    """Trades are missing and may still come."""
+    FILLED = "filled"
+    """Every missing trade came late or was fetched."""
+    RESIDUAL = "residual"
+    """The day is over and they did not come."""
+    CLEARED = "cleared"
+    """The suspicion was false."""
+    CONTRADICTED = "contradicted"
+    """The counters disagree."""
+
+
+class Event(NamedTuple):
+    """A span that may explain a hole."""
+
+    start_s: int
+    """Venue second at which it began."""
+    end_s: int
+    """Second at which it ended."""
+    cause: Cause
+    """What it explains."""
+
+
+class Watch(NamedTuple):
+    """A span in which a code was watched."""
+
+    start_s: int
+    """First second."""
+    end_s: int | None
+    """Last second; None while it lasts."""
+    cause: Cause | None
+    """Why it ended; None while it lasts."""
+
+
+def unwatched(watches: Iterable[Watch]) -> list[Event]:
+    """Return the spans between the watches, each with the cause of the end before it."""
+    events, start_s, cause = [], 0, Cause.NOT_WATCHED
+    for watch in watches:
+        events.append(Event(start_s, watch.start_s, cause))
+        start_s, cause = (
+            watch.end_s if watch.end_s is not None else DAY_SECONDS,
+            watch.cause or Cause.NOT_WATCHED,
+        )
+    return [*events, Event(start_s, DAY_SECONDS, cause)]
+
+
+def cause_of(hole: Hole, events: Iterable[Event]) -> Cause:
+    """Return the cause of a hole: the overlapping event with the latest start, else a lost frame (OB-673)."""
+    left_s, right_s = hole.left.event_s, hole.right.event_s
+    overlapping = [event for event in events if event.start_s <= right_s and event.end_s >= left_s]
+    return max(overlapping).cause if overlapping else Cause.FRAME_LOST
+
+
+def severity_of(missing_shares: int, reference_shares: int, *, residual: bool) -> Severity:
+    """Return how much a hole matters.
+
+    Args:
+        missing_shares: shares inside.
+        reference_shares: the larger of V at its right edge and yesterday's volume.
+        residual: the day is over and the shares did not come.
+    """
+    if residual:
+        return Severity.HIGH if missing_shares * PER_MILLE >= reference_shares else Severity.MEDIUM
+    if missing_shares * PER_CENT >= reference_shares:
+        return Severity.HIGH
+    return Severity.MEDIUM if missing_shares * PER_MILLE >= reference_shares else Severity.LOW
+
+
+def average_price(hole: Hole) -> str:
+    """Return the average price of the missing shares, four places."""
+    _, shares, value = hole.totals
+    return str((Decimal(value) / shares).quantize(PLACES, ROUND_HALF_UP))
+
+
+def gap_id(venue: str, code: str, day: str, left_shares: int) -> str:
+    """Return a gap's name: the same for the same hole, however often it is looked at."""
+    return blake3(f"{venue}|{code}|{day}|{left_shares}".encode()).hexdigest()[:16]
+
+
+def document(
+    venue: str, code: str, day: str, hole: Hole, cause: Cause, *, over: bool, previous_shares: int
+) -> dict[str, Any]:
+    """Return a gap as the audit prints it (OB-672)."""
+    trades, shares, value = hole.totals
+    totals = {"trades": trades, "shares": shares, "value_krw": value}
+    reference = max(hole.right.chain_shares, previous_shares)
+    return {
+        "id": gap_id(venue, code, day, hole.left.chain_shares),
+        "scope": "line",
+        "cause": cause.value,
+        "levels": ["a", "b", "c"] if trades else ["b", "c"],
+        "opened_ns": hole.found_ns,
+        "left": {"chain_shares": hole.left.chain_shares, "event_s": hole.left.event_s},
+        "right": {"chain_shares": hole.right.chain_shares, "event_s": hole.right.event_s},
+        "trades": {"min": trades, "max": trades},
+        "sells": hole.sells,
+        "buys": trades - hole.sells,
+        "shares": shares,
+        "value_krw": value,
+        "average_price": average_price(hole),
+        "backfilled": {"trades": 0, "shares": 0, "value_krw": 0},
+        "residual": totals,
+        "duration_s": max(0, hole.right.event_s - hole.left.event_s),
+        "severity": severity_of(shares, reference, residual=over).value,
+        "state": (State.RESIDUAL if over else State.OPEN).value,
+    }

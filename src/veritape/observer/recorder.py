@@ -1,0 +1,293 @@
+"""The recorder's memory of its days: every frame goes in, ledgers, rows to seal and statements come out.
+
+``apply`` takes journal frames in journal order and is the only way in. A running recorder hands it each frame once the
+frame is durable; a restarted one, and ``veritape audit``, hand it the same frames from the files. So what a live process
+believes and what anyone can recompute from the journal are the same by construction (OB-512), and only acknowledged
+trades are ever counted (OB-005).
+
+What the recorder itself knows and the broker does not say (when a code was watched, what an end anchor was) is journalled
+as notes, canonical JSON with the key ``note``; see ``NoteKind``.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
+
+from veritape.kernel.canonical import canonical_json
+from veritape.kernel.clock import NANOSECONDS
+from veritape.observer.completeness import Line, Outcome, Totals
+from veritape.observer.frames import Acknowledgement, Heartbeat, Refusal, Trade, parse_message
+from veritape.observer.gaps import Cause, Event, Watch
+from veritape.observer.journal import Frame, Kind
+
+KST_NS: Final = 9 * 3_600 * NANOSECONDS
+"""Seoul's offset from UTC, nanoseconds."""
+
+SETTLING_NS: Final = 3 * NANOSECONDS
+"""How long after a sweep's answer the stream may still bring the trades that it saw (OB-211)."""
+
+QUARANTINED_KEPT: Final = 10_000
+"""Quarantined frames that are remembered as causes; more of them mean that the wire has changed."""
+
+
+class NoteKind(StrEnum):
+    """Notes of the recorder in its own journal."""
+
+    DAY = "day"
+    """A session begins: ``day``, ``venue``, ``open_s``, ``close_s``, ``codes`` {code: {reference_price, previous_shares}}."""
+    WATCH_OPENED = "watch_opened"
+    """``code`` is registered from ``event_s`` of ``day`` on."""
+    WATCH_CLOSED = "watch_closed"
+    """``code`` is no longer, because of ``cause``."""
+    STARTED = "started"
+    """The process began: what was watched before it was watched until the last frame."""
+    ANCHOR = "anchor"
+    """``code`` ended ``day`` at ``chain_shares`` and ``chain_value``; ``agreed`` when two sweeps in a row said so."""
+    TAIL = "tail"
+    """By-time rows tile the tail of ``code`` on ``day`` with ``trades`` rows."""
+    CLOSED = "closed"
+    """``day`` is over."""
+
+
+class Anchor(NamedTuple):
+    """The end of a line, from the broker's sweeps after the close (OB-611)."""
+
+    chain_shares: int
+    chain_value: int
+    taken_ns: int
+    """Wall clock of the answer."""
+    agreed: bool
+    """Whether two sweeps in a row said the same."""
+
+
+class Row(NamedTuple):
+    """One recorded trade as it goes into a segment (OB-552)."""
+
+    trade: Trade
+    sequence: int
+    """The frame's sequence on its connection."""
+    record: int
+    """Index in the frame."""
+    received_us: int
+    """Wall clock, microseconds UTC."""
+    counted: bool
+    """Whether it moved S + B, as observed."""
+    epoch: int
+    """Chain epoch."""
+
+
+class CodeFacts(NamedTuple):
+    """What the master file said of a code that day."""
+
+    reference_price: int
+    """Won."""
+    previous_shares: int
+    """Yesterday's volume."""
+
+
+@dataclass
+class Day:
+    """Everything about one business day."""
+
+    day: str
+    """YYYYMMDD."""
+    open_s: int = 9 * 3600
+    """Open, seconds since midnight in Seoul."""
+    close_s: int = 15 * 3600 + 1800
+    """Close."""
+    closed: bool = False
+    """The recorder has finished the day."""
+    lines: dict[str, Line] = field(default_factory=dict)
+    """Code -> ledger."""
+    facts: dict[str, CodeFacts] = field(default_factory=dict)
+    """Code -> master file."""
+    watches: dict[str, list[Watch]] = field(default_factory=dict)
+    """Code -> spans in which it was registered."""
+    quarantined: list[Event] = field(default_factory=list)
+    """Frames that arrived and could not be read."""
+    anchors: dict[str, Anchor] = field(default_factory=dict)
+    """Code -> end anchor."""
+    tails: dict[str, int] = field(default_factory=dict)
+    """Code -> trades that tile its tail."""
+    rows: dict[int, list[Row]] = field(default_factory=dict)
+    """Hour -> trades that wait for their segment."""
+
+    def line(self, code: str) -> Line:
+        """Return a code's ledger, opened when it is new."""
+        if code not in self.lines:
+            facts = self.facts.get(code)
+            self.lines[code] = Line(code, self.day, facts.reference_price if facts else 0)
+        return self.lines[code]
+
+
+@dataclass
+class Applied:
+    """What one frame did."""
+
+    recorded: int = 0
+    """Trades recorded."""
+    duplicates: int = 0
+    """Trades that were known."""
+    late: int = 0
+    """Trades that fell into a hole."""
+    holes: int = 0
+    """Holes that appeared."""
+    refusal: Refusal | None = None
+    """Why the frame was not read."""
+
+
+class Recorder:
+    """All days that are in memory."""
+
+    def __init__(self, venue: str = "KRX") -> None:
+        self.venue = venue
+        self.days: dict[str, Day] = {}
+        """By business date."""
+        self.suspicions: dict[tuple[str, str], tuple[int, int]] = {}
+        """(day, code) -> (shares that a sweep saw, wall clock of its answer): loss on a silent tail, perhaps (level e)."""
+        self._last_received_ns = 0
+
+    def apply(self, frame: Frame) -> Applied:
+        """Take one durable frame."""
+        applied = Applied()
+        if frame.kind in {Kind.TEXT, Kind.BINARY}:
+            self._message(frame, applied)
+        elif frame.kind is Kind.NOTE:
+            self._note(json.loads(frame.data))
+        self._last_received_ns = max(self._last_received_ns, frame.received_ns)
+        return applied
+
+    def sweep_saw(self, day: str, code: str, chain_shares: int, answered_ns: int) -> None:
+        """Remember what a sweep saw; ``settled`` judges it once the stream had time to follow (OB-211)."""
+        self.suspicions[day, code] = (chain_shares, answered_ns)
+
+    def settled(self, now_ns: int) -> list[tuple[str, str]]:
+        """Return the (day, code) whose stream is still behind a sweep after the settling time: suspected gaps."""
+        due = [key for key, (_, stamp) in self.suspicions.items() if now_ns - stamp >= SETTLING_NS]
+        return [
+            (day, code)
+            for day, code in due
+            if self._is_behind(day, code, self.suspicions.pop((day, code))[0])
+        ]
+
+    def take_rows(self, day: str, hour: int) -> list[Row]:
+        """Hand over the rows of an hour for its segment."""
+        return self.days[day].rows.pop(hour, [])
+
+    def forget_sealed(self, day: str, hour: int, sealed: set[tuple[str, int, int]]) -> None:
+        """Drop rows that a segment already holds, by (code, epoch, chain_shares): after a restart."""
+        rows = self.days[day].rows if day in self.days else {}
+        left = [r for r in rows.pop(hour, []) if (r.trade.code, r.epoch, r.trade.chain_shares) not in sealed]
+        if left:
+            rows[hour] = left
+
+    def day(self, day: str) -> Day:
+        """Return a day, begun when it is new."""
+        return self.days.setdefault(day, Day(day))
+
+    def _message(self, frame: Frame, applied: Applied) -> None:
+        message = parse_message(frame.data, binary=frame.kind is Kind.BINARY)
+        if isinstance(message, Acknowledgement | Heartbeat):
+            return
+        if isinstance(message, Refusal):
+            applied.refusal = message
+            self._quarantine(frame)
+            return
+        for index, trade in enumerate(message):
+            self._trade(frame, index, trade, applied)
+
+    def _trade(self, frame: Frame, index: int, trade: Trade, applied: Applied) -> None:
+        day = self.day(trade.day)
+        line = day.line(trade.code)
+        verdict = line.receive(trade, frame.received_ns)
+        applied.holes += verdict.opened_hole
+        applied.duplicates += verdict.outcome is Outcome.DUPLICATE
+        applied.late += verdict.outcome is Outcome.LATE
+        if verdict.outcome in {Outcome.RECORDED, Outcome.LATE}:
+            rows = day.rows.setdefault(trade.event_s // 3600, [])
+            for held, received_ns in verdict.released:
+                rows.append(
+                    Row(held, frame.sequence, index, received_ns // 1000, held.counted, verdict.epoch)
+                )
+            rows.append(
+                Row(trade, frame.sequence, index, frame.received_ns // 1000, verdict.counted, verdict.epoch)
+            )
+            applied.recorded += 1 + len(verdict.released)
+
+    def _quarantine(self, frame: Frame) -> None:
+        day, second = kst(frame.received_ns)
+        if day in self.days and len(self.days[day].quarantined) < QUARANTINED_KEPT:
+            self.days[day].quarantined.append(Event(second, second + 1, Cause.FRAME_QUARANTINED))
+
+    def _note(self, note: dict[str, Any]) -> None:
+        kind = NoteKind(note["note"])
+        if kind is NoteKind.STARTED:
+            self._close_watches(Cause.PROCESS_DOWN)
+            return
+        day = self.day(note["day"])
+        if kind is NoteKind.DAY:
+            day.open_s, day.close_s = note["open_s"], note["close_s"]
+            day.facts = {code: CodeFacts(**facts) for code, facts in note["codes"].items()}
+        elif kind is NoteKind.WATCH_OPENED:
+            self._watch(day, note["code"], note["event_s"])
+        elif kind is NoteKind.WATCH_CLOSED:
+            _close(day, note["code"], note["event_s"], Cause(note["cause"]))
+        elif kind is NoteKind.ANCHOR:
+            values = (note["chain_shares"], note["chain_value"], note["taken_ns"], bool(note["agreed"]))
+            day.anchors[note["code"]] = Anchor(*values)
+        elif kind is NoteKind.TAIL:
+            day.tails[note["code"]] = note["trades"]
+        else:
+            day.closed = True
+
+    @staticmethod
+    def _watch(day: Day, code: str, event_s: int) -> None:
+        day.line(code)
+        _close(day, code, event_s, Cause.NOT_WATCHED)
+        day.watches.setdefault(code, []).append(Watch(event_s, None, None))
+
+    def _close_watches(self, cause: Cause) -> None:
+        today, second = kst(self._last_received_ns)
+        for day in self.days.values():
+            for code in day.watches:
+                _close(day, code, second if day.day == today else day.close_s, cause)
+
+    def _is_behind(self, day: str, code: str, seen_shares: int) -> bool:
+        line = self.days[day].lines.get(code) if day in self.days else None
+        return line is not None and line.end.chain_shares < seen_shares
+
+
+def note(kind: NoteKind, **facts: Any) -> bytes:
+    """Return a note's bytes for the journal."""
+    return canonical_json({"note": kind.value, **facts})
+
+
+def kst(wall_ns: int) -> tuple[str, int]:
+    """Return Seoul's date (YYYYMMDD) and second of the day at a moment."""
+    local = datetime.fromtimestamp((wall_ns + KST_NS) // NANOSECONDS, UTC)
+    return f"{local:%Y%m%d}", local.hour * 3600 + local.minute * 60 + local.second
+
+
+def _close(day: Day, code: str, event_s: int, cause: Cause) -> None:
+    watches = day.watches.get(code, [])
+    if watches and watches[-1].end_s is None:
+        watches[-1] = Watch(watches[-1].start_s, event_s, cause)
+
+
+def rows_by_code(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """Group rows by code, codes sorted, rows in chain order."""
+    grouped: dict[str, list[Row]] = {}
+    for row in sorted(rows, key=lambda row: (row.trade.code, row.epoch, row.trade.chain_shares)):
+        grouped.setdefault(row.trade.code, []).append(row)
+    return grouped
+
+
+def recorded_of(day: Day) -> Totals:
+    """Return the recorded trades of a day's lines together."""
+    total = Totals(0, 0, 0)
+    for line in day.lines.values():
+        total = total.plus(line.recorded)
+    return total

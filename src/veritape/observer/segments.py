@@ -1,0 +1,192 @@
+"""Sealed segments: the order of their rows, what binds computations to them, the seal (OB-551 to 557).
+
+A segment holds the trades of one venue and hour. Its seal names the file's hash, each code's totals and chain edges,
+the digest of each code's rows, the journal blocks it was made from, and the hash of the seal before it, so that a
+changed, added, removed or reordered trade is found by anyone who has the seals.
+"""
+
+import hashlib
+import struct
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from blake3 import blake3
+
+from veritape.observer.recorder import Row, rows_by_code
+
+FORMAT: Final = "veritape.segment.v1"
+"""Name of the seal document."""
+
+TAPE_DOMAIN: Final = b"veritape.trades.v1\0"
+"""Prefix of the bytes that bind a computation to trades (OB-556)."""
+
+CODE_BYTES: Final = 12
+"""Width of the code in these bytes."""
+
+TAPE_ROW: Final = struct.Struct("<IBBHQQ")
+"""event_s, side, counted, zero, price, shares."""
+
+SEAL_DELAY_S: Final = 120
+"""Seconds after an hour's end at which it is sealed."""
+
+PARSER: Final = "1"
+"""Version of the parser: a change that could read a frame differently raises it."""
+
+NO_SIDE: Final = 255
+"""Side outside 0..255 (OB-556)."""
+
+
+class TapeRow(NamedTuple):
+    """One trade as a computation sees it."""
+
+    event_s: int
+    side: int
+    counted: bool
+    price: int
+    shares: int
+
+
+class Before(NamedTuple):
+    """Where a code's chain stood at the end of its last sealed row."""
+
+    epoch: int
+    chain_value: int
+    chain_shares: int
+    trades: int
+
+
+class Columns(NamedTuple):
+    """A segment's rows in their order, with what is missing before each."""
+
+    rows: list[Row]
+    """By (code, epoch, chain shares)."""
+    value_holes: list[int]
+    """Won missing between the row before of the same code and each row (OB-553)."""
+
+
+def tape_bytes(code: str, price_scale: int, rows: Sequence[TapeRow]) -> bytes:
+    """Return the canonical bytes of a code's trades: what a guest program reads (OB-556, EX-241)."""
+    head = TAPE_DOMAIN + code.encode().ljust(CODE_BYTES, b"\0") + struct.pack("<I", price_scale)
+    return head + b"".join(
+        TAPE_ROW.pack(event_s, side if 0 <= side <= NO_SIDE else NO_SIDE, counted, 0, price, shares)
+        for event_s, side, counted, price, shares in rows
+    )
+
+
+def tape_row(row: Row) -> TapeRow:
+    """Return what a computation sees of a row."""
+    trade = row.trade
+    return TapeRow(trade.event_s, trade.side, row.counted, trade.price, trade.shares)
+
+
+def rows_sha256(code: str, rows: Sequence[TapeRow], price_scale: int = 0) -> str:
+    """Return the digest that binds computations to trades."""
+    return hashlib.sha256(tape_bytes(code, price_scale, rows)).hexdigest()
+
+
+def ordered(rows: Sequence[Row], before: Mapping[str, Before]) -> Columns:
+    """Order a segment's rows and measure the value missing before each.
+
+    Args:
+        rows: in any order.
+        before: code -> where its chain stood at the end of the segment before.
+    """
+    in_order, holes = [], []
+    for code, own in rows_by_code(rows).items():
+        last = before.get(code, Before(0, 0, 0, 0))
+        for row in own:
+            last = last if row.epoch == last.epoch else Before(row.epoch, 0, 0, 0)
+            holes.append(_missing(row, last).value)
+            last = _chain_end(row)
+            in_order.append(row)
+    return Columns(in_order, holes)
+
+
+def line_documents(rows: Sequence[Row], before: Mapping[str, Before]) -> dict[str, dict[str, Any]]:
+    """Return what a seal says of each code."""
+    return {
+        code: _line(code, own, before.get(code, Before(0, 0, 0, 0)))
+        for code, own in rows_by_code(rows).items()
+    }
+
+
+def chain_ends(rows: Sequence[Row]) -> dict[str, Before]:
+    """Return where each code's chain stands after these rows."""
+    return {code: _chain_end(own[-1]) for code, own in rows_by_code(rows).items()}
+
+
+def seal_document(
+    *, venue: str, day: str, hour: int, part: int, rows: int, file_bytes: bytes, journal: list[dict[str, Any]],
+    lines: dict[str, dict[str, Any]], previous: str, widths: Sequence[int],
+) -> dict[str, Any]:  # fmt: skip
+    """Return a seal (OB-555); ``part`` 0 is the hour itself, n its n-th late file."""
+    return {
+        "format": FORMAT,
+        "venue": venue,
+        "day": day,
+        "hour": hour,
+        "part": part,
+        "rows": rows,
+        "bytes": len(file_bytes),
+        "blake3": blake3(file_bytes).hexdigest(),
+        "price_scale": 0,
+        "parser": {"version": PARSER, "widths": sorted(widths)},
+        "journal": journal,
+        "lines": lines,
+        "previous": previous,
+    }
+
+
+def file_stem(hour: int, part: int) -> str:
+    """Return the name of a segment without its suffix."""
+    return f"{hour:02}" if part == 0 else f"{hour:02}.late-{part}"
+
+
+def _line(code: str, rows: list[Row], before: Before) -> dict[str, Any]:
+    missing, last = [], before
+    for row in rows:
+        last = last if row.epoch == last.epoch else Before(row.epoch, 0, 0, 0)
+        missing.append(_missing(row, last))
+        last = _chain_end(row)
+    holes = [hole for hole in missing if hole.shares]
+    return {
+        "rows": len(rows),
+        "shares": sum(row.trade.shares for row in rows),
+        "value": sum(row.trade.price * row.trade.shares for row in rows),
+        "first": _totals(rows[0]),
+        "last": _totals(rows[-1]),
+        "holes": len(holes),
+        "hole_trades": sum(hole.trades for hole in holes),
+        "hole_shares": sum(hole.shares for hole in holes),
+        "hole_value": sum(hole.value for hole in holes),
+        "rows_sha256": rows_sha256(code, [tape_row(row) for row in rows]),
+    }
+
+
+class _Missing(NamedTuple):
+    """What lies between two rows."""
+
+    trades: int
+    shares: int
+    value: int
+
+
+def _missing(row: Row, last: Before) -> _Missing:
+    trade = row.trade
+    shares = trade.chain_shares - trade.shares - last.chain_shares
+    if shares <= 0:
+        return _Missing(0, 0, 0)  # joined, or a late row that lies before what is sealed
+    value = trade.chain_value - trade.price * trade.shares - last.chain_value
+    return _Missing(trade.sells + trade.buys - row.counted - last.trades, shares, value)
+
+
+def _chain_end(row: Row) -> Before:
+    trade = row.trade
+    return Before(row.epoch, trade.chain_value, trade.chain_shares, trade.sells + trade.buys)
+
+
+def _totals(row: Row) -> dict[str, int]:
+    trade = row.trade
+    return {
+        "chain_shares": trade.chain_shares, "chain_value": trade.chain_value, "sells": trade.sells, "buys": trade.buys,
+    }  # fmt: skip
