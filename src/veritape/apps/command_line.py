@@ -13,6 +13,7 @@ import click
 from veritape.kernel.errors import VeritapeError
 
 COMMANDS: dict[str, tuple[str, str]] = {
+    "audit": ("veritape.apps.audit:audit", "what is complete and what is missing, per symbol and day"),
     "replay": ("veritape.apps.replay:replay", "the simulated broker, for any client of its wire protocol"),
 }
 """Command name -> ("module:attribute" of its click command, one line of help)."""

@@ -138,8 +138,8 @@ class Scan(NamedTuple):
 
     @property
     def sealed(self) -> bool:
-        """Whether the file is closed and whole."""
-        return bool(self.blocks) and self.blocks[-1].is_seal and self.torn_at is None and not self.damaged
+        """Whether the file is closed: nothing is appended to it any more."""
+        return bool(self.blocks) and self.blocks[-1].is_seal and self.torn_at is None
 
 
 def encode_file_header(header: Header) -> bytes:
@@ -215,23 +215,34 @@ def encode_block(frames: list[Frame], number: int, zstd_level: int) -> bytes:
     )
 
 
-def encode_seal(number: int, blocks: list[Block], first_ns: int, last_ns: int, digest: bytes) -> bytes:
+class Contents(NamedTuple):
+    """What a seal says of the blocks before it."""
+
+    blocks: int
+    """How many."""
+    frames: int
+    """Frames in them."""
+    first_ns: int
+    """received_ns of the first frame, 0 without frames."""
+    last_ns: int
+    """received_ns of the last frame, 0 without frames."""
+
+
+def encode_seal(
+    number: int, contents: Contents, digest: bytes, damaged: Iterable[tuple[int, int]] = ()
+) -> bytes:
     """Return the block that closes a file (OB-507).
 
     Args:
         number: the seal's own block number.
-        blocks: every block before it.
-        first_ns: received_ns of the first frame, 0 without frames.
-        last_ns: received_ns of the last frame, 0 without frames.
-        digest: BLAKE3 of all bytes before the seal.
+        contents: what lies before it.
+        digest: BLAKE3 of all bytes before it.
+        damaged: byte ranges that cannot be read; listed only when there are any (OB-508).
     """
-    document: Json = {
-        "blocks": len(blocks),
-        "frames": sum(block.frame_count for block in blocks),
-        "first_ns": first_ns,
-        "last_ns": last_ns,
-        "blake3": digest.hex(),
-    }
+    document: dict[str, Json] = {**contents._asdict(), "blake3": digest.hex()}
+    ranges: list[Json] = [[start, end] for start, end in damaged]
+    if ranges:
+        document["damaged"] = ranges
     payload = canonical_json(document)
     return _block(payload, len(payload), number, 0, SEAL, 0)
 

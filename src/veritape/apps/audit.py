@@ -1,0 +1,51 @@
+"""``veritape audit``: what is complete and what is missing, recomputed from the journal."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from veritape.kernel.canonical import canonical_json
+from veritape.kernel.clock import SystemClock
+from veritape.kernel.errors import MisuseError
+from veritape.observer import audit as statements
+from veritape.observer.adapters.recording import Recording
+from veritape.observer.audit import Status
+
+FAILING = {Status.UNPROVEN, Status.CONTRADICTED}
+"""Statuses of a line with which the command exits 1."""
+
+
+@click.command(context_settings={"show_default": True})
+@click.option("--data", type=click.Path(path_type=Path), required=True, help="The recorder's data directory.")
+@click.option("--day", help="Business date, YYYYMMDD; the newest recorded one when left out.")
+@click.option("--symbol", "symbols", multiple=True, help="Only this code; repeatable.")
+@click.option("--venue", default="KRX", help="Venue whose lines are audited.")
+@click.option("--strict", is_flag=True, help="A residual fails the audit too.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document (veritape.audit.v1).")
+def audit(data: Path, day: str | None, symbols: tuple[str, ...], venue: str, strict: bool, as_json: bool) -> int:
+    """Say per symbol and day what is complete and what is missing.
+
+    Everything is recomputed from the journal: recorded + backfilled + residual must equal the end anchor in trades, shares
+    and won. Exit 1: a line does not close, is unproven or contradicted.
+    """
+    recording = Recording(data, venue)
+    days = recording.days()
+    if not days:
+        raise MisuseError(f"audit: no recording of {venue} in {data}: give the folder that holds journal/")
+    chosen = day or days[-1]
+    if chosen not in days:
+        raise MisuseError(f"audit: no recording of day {chosen} in {data}: recorded are {', '.join(days)}")
+    recording.load([chosen])
+    document = recording.audit(chosen, SystemClock().wall_ns(), symbols or None)
+    if as_json:
+        click.echo(canonical_json(document).decode())
+    else:
+        click.echo(statements.text(document, recording.segments.last_seal_hash()))
+    return int(not passes(document, strict=strict))
+
+
+def passes(document: dict[str, Any], *, strict: bool) -> bool:
+    """Tell whether an audit passes: every line closes, none is unproven or contradicted."""
+    statuses = {Status(line["status"]) for line in document["lines"]}
+    return bool(document["closed"]) and not statuses & (FAILING | ({Status.RESIDUAL} if strict else set()))

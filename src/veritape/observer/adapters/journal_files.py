@@ -1,0 +1,390 @@
+"""The journal on disk: a writer thread with group commit, recovery at start, reading (OB-501, OB-506 to 511).
+
+The event loop appends frames; one thread writes them as blocks and calls ``fdatasync`` once for the group; only then
+are the frames handed back to the loop, as acknowledged. On ENOSPC a reserve file is released so that what is queued
+can still be committed and sealed; on any other error of the disk the process ends at once, because after a failed sync
+the kernel may call lost pages clean and a second sync proves nothing.
+"""
+
+import asyncio
+import mmap
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from blake3 import blake3
+
+from veritape.kernel.clock import NANOSECONDS, Clock
+from veritape.kernel.errors import PeerError, UnavailableError
+from veritape.observer import journal
+from veritape.observer.adapters.storage import Disk, Storage, is_full, sync_directory
+from veritape.observer.journal import Block, Contents, Frame, Header, Scan, Venue
+from veritape.observer.recorder import KST_NS, kst
+
+RESERVE_BYTES = 64 << 20
+"""Size of the file that is released when the disk is full."""
+
+RESERVE_NAME = "reserve"
+"""Its name in the journal directory."""
+
+SEALED_MODE = 0o444
+"""Permission bits of a sealed file."""
+
+MILLISECOND = 1_000_000
+"""Nanoseconds in a millisecond."""
+
+HOUR_SECONDS = 3600
+"""A file holds at most one hour."""
+
+
+@dataclass(frozen=True)
+class JournalOptions:
+    """Settings of the writer."""
+
+    directory: Path
+    """``journal/<venue>`` of the data directory."""
+    venue: Venue = Venue.KRX
+    """Whose frames these are."""
+    commit_ms: int = 5
+    """Milliseconds after a group's first frame at which it is committed."""
+    commit_bytes: int = 1 << 20
+    """Raw bytes at which a group is committed at once."""
+    roll_bytes: int = 256 << 20
+    """Size at which the next file begins."""
+    queue_bytes: int = 64 << 20
+    """Bytes that may wait between the loop and the thread."""
+    zstd_level: int = 1
+    """0 stores blocks as they are."""
+    reserve_bytes: int = RESERVE_BYTES
+    """Size of the reserve file."""
+
+
+@dataclass
+class _File:
+    """The file that is being written."""
+
+    path: Path
+    descriptor: int
+    hour: tuple[str, int]
+    hasher: blake3
+    size: int
+    blocks: int = 0
+    frames: int = 0
+    first_ns: int = 0
+    last_ns: int = 0
+
+
+@dataclass
+class Watermark:
+    """How far the journal is durable."""
+
+    frames: int = 0
+    """Frames committed since the start."""
+    commits: int = 0
+    """Calls of ``fdatasync`` for data."""
+    bytes_written: int = 0
+    """Bytes of all blocks."""
+    block: dict[str, int] = field(default_factory=dict)
+    """File name -> last block number."""
+
+
+class JournalWriter:
+    """Appends frames; acknowledges them once they are durable."""
+
+    def __init__(
+        self,
+        options: JournalOptions,
+        acknowledged: Callable[[list[Frame]], None],
+        clock: Clock,
+        storage: Storage | None = None,
+    ) -> None:
+        """Open the writer; ``clock`` is the machine's, whatever clock stamps the frames."""
+        self._options = options
+        self._acknowledged = acknowledged
+        self._clock = clock
+        self._storage = storage or Disk()
+        self._run_id = os.urandom(16)
+        self._loop = asyncio.get_running_loop()
+        self._queue: deque[Frame] = deque()
+        self._queued_bytes = 0
+        self._first_ns = 0
+        self._wake = threading.Condition()
+        self._closing = False
+        self._file: _File | None = None
+        self._room = asyncio.Event()
+        self._room.set()
+        self.watermark = Watermark()
+        """What is durable so far; read it anywhere, the thread alone writes it."""
+        self.failed: asyncio.Future[UnavailableError] = self._loop.create_future()
+        """Resolves when the disk is full: what was queued is committed and sealed, and the run cannot go on."""
+        self._previous = _previous_digest(options.directory)
+        _reserve(options)
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._thread.start()
+
+    @property
+    def queued_bytes(self) -> int:
+        """Return the bytes that wait for the disk."""
+        return self._queued_bytes
+
+    def append(self, frame: Frame) -> None:
+        """Queue a frame; it is acknowledged later."""
+        with self._wake:
+            if not self._queue:
+                self._first_ns = self._clock.monotonic_ns()
+            self._queue.append(frame)
+            self._queued_bytes += len(frame.data) + journal.FRAME_HEADER.size
+            if self._queued_bytes >= self._options.queue_bytes:
+                self._room.clear()
+            self._wake.notify()
+
+    async def room(self) -> None:
+        """Wait until the queue has room: the caller stops reading its socket meanwhile and drops nothing (OB-456)."""
+        await self._room.wait()
+
+    async def close(self) -> None:
+        """Commit what is queued, seal the file, end the thread."""
+        with self._wake:
+            self._closing = True
+            self._wake.notify()
+        await asyncio.to_thread(self._thread.join)
+        await asyncio.sleep(0)
+
+    def _run(self) -> None:
+        try:
+            while group := self._take():
+                self._commit(group)
+            self._seal()
+        except OSError as error:
+            if not is_full(error):
+                crash(
+                    f"veritape: journal: {error.strerror}: {self._options.directory}: the disk failed; stopped at once"
+                )
+            self._give_up(error)
+
+    def _take(self) -> list[Frame]:
+        """Return the next group: everything queued ``commit_ms`` after its first frame; empty at the end."""
+        with self._wake:
+            while not self._queue and not self._closing:
+                self._wake.wait()
+            if (
+                not self._closing
+                and self._queued_bytes < self._options.commit_bytes
+                and self._options.commit_ms
+            ):
+                self._wake.wait_for(self._is_due, self._options.commit_ms / 1000)
+            group, size = [], 0
+            while self._queue and size < self._options.commit_bytes:
+                frame = self._queue.popleft()
+                size += len(frame.data) + journal.FRAME_HEADER.size
+                group.append(frame)
+            self._queued_bytes -= size
+        self._loop.call_soon_threadsafe(self._room.set)
+        return group
+
+    def _is_due(self) -> bool:
+        return self._closing or self._queued_bytes >= self._options.commit_bytes
+
+    def _commit(self, group: list[Frame]) -> None:
+        try:
+            self._write(group)
+        except OSError as error:
+            if not is_full(error):
+                raise
+            self._release_reserve()
+            self._write(group)
+            self._publish(group)
+            raise
+        self._publish(group)
+
+    def _write(self, group: list[Frame]) -> None:
+        file = self._file_for(group[0])
+        block = journal.encode_block(group, file.blocks, self._options.zstd_level)
+        try:
+            self._storage.write(file.descriptor, block)
+            self._storage.sync(file.descriptor)
+        except OSError:
+            os.ftruncate(file.descriptor, file.size)
+            raise
+        file.hasher.update(block)
+        file.first_ns = file.first_ns or group[0].received_ns
+        file.last_ns = group[-1].received_ns
+        file.size += len(block)
+        file.blocks += 1
+        file.frames += len(group)
+        self.watermark.commits += 1
+        self.watermark.bytes_written += len(block)
+        self.watermark.block[file.path.name] = file.blocks - 1
+
+    def _publish(self, group: list[Frame]) -> None:
+        self.watermark.frames += len(group)
+        self._loop.call_soon_threadsafe(self._acknowledged, group)
+
+    def _file_for(self, frame: Frame) -> _File:
+        day, second = kst(frame.received_ns)
+        hour = (day, second // HOUR_SECONDS)
+        file = self._file
+        if file is None or file.hour != hour or file.size >= self._options.roll_bytes:
+            self._seal()
+            file = self._file = self._create(hour, frame.received_ns)
+        return file
+
+    def _create(self, hour: tuple[str, int], created_ns: int) -> _File:
+        local = datetime.fromtimestamp((created_ns + KST_NS) // NANOSECONDS, UTC)
+        directory = self._options.directory / hour[0]
+        number = 0
+        while (path := directory / f"{local:%H%M}-{number}.vtj").exists():
+            number += 1
+        header = journal.encode_file_header(
+            Header(self._options.venue, self._run_id, created_ns, self._previous)
+        )
+        descriptor = self._storage.create(path)
+        self._storage.write(descriptor, header)
+        return _File(path, descriptor, hour, blake3(header), len(header))
+
+    def _seal(self) -> None:
+        file, self._file = self._file, None
+        if file is None:
+            return
+        contents = Contents(file.blocks, file.frames, file.first_ns, file.last_ns)
+        seal = journal.encode_seal(file.blocks, contents, file.hasher.digest())
+        self._storage.write(file.descriptor, seal)
+        self._storage.sync(file.descriptor)
+        os.fchmod(file.descriptor, SEALED_MODE)
+        os.close(file.descriptor)
+        file.hasher.update(seal)
+        self._previous = file.hasher.digest()[:16]
+
+    def _release_reserve(self) -> None:
+        (self._options.directory / RESERVE_NAME).unlink(missing_ok=True)
+
+    def _give_up(self, error: OSError) -> None:
+        """Commit what is queued, seal, and report a full disk (OB-510)."""
+        self._closing = True
+        try:
+            while group := self._take():
+                self._write(group)
+                self._publish(group)
+            self._seal()
+        except OSError:  # the disk stays full: what is acknowledged is durable, the next start cuts the rest
+            self._file = None
+        message = (
+            f"journal: {error.strerror}: {self._options.directory}: {self.watermark.frames} frames are durable;"
+            " free some space and start again"
+        )
+        self._loop.call_soon_threadsafe(_resolve, self.failed, UnavailableError(message))
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """What recovery did with one unsealed file (OB-508)."""
+
+    path: Path
+    frames: int
+    """Frames kept."""
+    cut_bytes: int
+    """Bytes of a torn tail."""
+    damaged: tuple[tuple[int, int], ...]
+    """Ranges in the middle that cannot be read."""
+
+
+def recover(directory: Path, quarantine: Path) -> list[Recovered]:
+    """Close every unsealed file of a venue: cut a torn tail, keep a copy of a damaged file."""
+    results = []
+    for path in journal_paths(directory):
+        if path.stat().st_mode & 0o222 == 0:
+            continue
+        data = path.read_bytes()
+        found = journal.scan(data)
+        if not found.sealed:
+            results.append(_close_file(path, data, found, quarantine))
+        path.chmod(SEALED_MODE)
+    return results
+
+
+def journal_paths(directory: Path) -> list[Path]:
+    """Return the journal files below a directory in the order in which they were created."""
+    return sorted(
+        directory.glob("**/*.vtj"), key=lambda path: (path.parent.name, _created_ns(path), path.name)
+    )
+
+
+def read_journal(directory: Path) -> Iterator[tuple[Path, Block, Frame]]:
+    """Yield every readable frame below a directory in order, with the file and block that hold it."""
+    for path in journal_paths(directory):
+        with path.open("rb") as file:
+            if not path.stat().st_size:
+                continue
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped, memoryview(mapped) as view:
+                found = journal.scan(view)
+                for block in found.blocks:
+                    if not block.is_seal:
+                        for frame in journal.read_block(view, block):
+                            yield path, block, frame
+
+
+def crash(message: str) -> None:
+    """End the process at once, saying why: after a failed sync nothing may be believed (OB-511)."""
+    os.write(2, message.encode() + b"\n")
+    os._exit(1)
+
+
+def _close_file(path: Path, data: bytes, found: Scan, quarantine: Path) -> Recovered:
+    if found.header is None or found.damaged:
+        quarantine.mkdir(parents=True, exist_ok=True)
+        (quarantine / f"{path.parent.name}-{path.name}").write_bytes(data)
+    if found.header is None:
+        path.unlink()
+        return Recovered(path, 0, len(data), ((0, len(data)),))
+    kept = len(data) if found.torn_at is None else found.torn_at
+    frames = list(journal.frames_of(data, found))
+    stamps = (frames[0].received_ns, frames[-1].received_ns) if frames else (0, 0)
+    contents = Contents(len(found.blocks), len(frames), *stamps)
+    number = found.blocks[-1].number + 1 if found.blocks else 0
+    seal = journal.encode_seal(number, contents, journal.digest_of(data[:kept]), found.damaged)
+    with path.open("r+b") as file:
+        file.truncate(kept)
+        file.seek(kept)
+        file.write(seal)
+        file.flush()
+        os.fsync(file.fileno())
+    sync_directory(path.parent)
+    return Recovered(path, len(frames), len(data) - kept, found.damaged)
+
+
+def _created_ns(path: Path) -> int:
+    with path.open("rb") as file:
+        head = file.read(journal.FILE_HEADER_BYTES)
+    try:
+        return journal.decode_file_header(head).created_ns
+    except PeerError:
+        return 0
+
+
+def _previous_digest(directory: Path) -> bytes:
+    paths = journal_paths(directory)
+    return journal.digest_of(paths[-1].read_bytes())[:16] if paths else bytes(16)
+
+
+def _reserve(options: JournalOptions) -> None:
+    options.directory.mkdir(parents=True, exist_ok=True)
+    path = options.directory / RESERVE_NAME
+    if path.exists() or not options.reserve_bytes:
+        return
+    with path.open("wb") as file:
+        try:
+            os.posix_fallocate(file.fileno(), 0, options.reserve_bytes)
+        except OSError as error:
+            path.unlink()
+            raise UnavailableError(
+                f"journal: {error.strerror}: no room for the reserve of {options.reserve_bytes >> 20} MiB in {options.directory}"
+            ) from error
+
+
+def _resolve(future: "asyncio.Future[UnavailableError]", error: UnavailableError) -> None:
+    if not future.done():
+        future.set_result(error)

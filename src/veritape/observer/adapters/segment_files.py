@@ -1,0 +1,208 @@
+"""Segments on disk: Parquet files with their seals, and reading them back (OB-551 to 562)."""
+
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from blake3 import blake3
+
+from veritape.kernel.canonical import canonical_json
+from veritape.kernel.errors import CheckFailedError
+from veritape.kernel.files import write_atomically
+from veritape.observer import segments
+from veritape.observer.recorder import Row
+from veritape.observer.segments import Before, TapeRow
+
+ROW_GROUP = 1_048_576
+"""Rows of one row group."""
+
+ZSTD_LEVEL = 3
+"""Compression of the Parquet pages."""
+
+SEALED_MODE = 0o444
+"""Permission bits of a sealed file."""
+
+SCHEMA = pa.schema(
+    [
+        ("code", pa.dictionary(pa.int32(), pa.string())),
+        ("sequence", pa.int64()),
+        ("record", pa.int32()),
+        ("event_s", pa.int32()),
+        ("received_us", pa.int64()),
+        ("price", pa.int64()),
+        ("shares", pa.int64()),
+        ("side", pa.int32()),
+        ("counted", pa.int32()),
+        ("chain_shares", pa.int64()),
+        ("chain_epoch", pa.int32()),
+        ("value_hole", pa.int64()),
+        ("session", pa.dictionary(pa.int32(), pa.string())),
+        ("sells", pa.int32()),
+        ("buys", pa.int32()),
+    ]
+)
+"""Columns of a segment (OB-552)."""
+
+INTEGERS = [field.name for field in SCHEMA if pa.types.is_integer(field.type)]
+"""Columns that are delta-encoded."""
+
+
+@dataclass(frozen=True)
+class Seal:
+    """A sealed segment."""
+
+    path: Path
+    """The Parquet file."""
+    document: Mapping[str, Any]
+    """Its seal."""
+
+    @property
+    def key(self) -> tuple[str, int, int]:
+        """Return day, hour and part."""
+        return self.document["day"], self.document["hour"], self.document["part"]
+
+
+class SegmentStore:
+    """The ``trades/`` folder of one venue."""
+
+    def __init__(self, data: Path, venue: str = "KRX") -> None:
+        self._venue = venue
+        self._folder = data / "trades" / f"venue={venue}"
+
+    def seals(self, day: str | None = None) -> list[Seal]:
+        """Return every seal, of one day or all, by day, hour and part."""
+        pattern = f"day={day or '*'}/*.seal.json"
+        found = [
+            Seal(
+                path.with_name(path.name.removesuffix(".seal.json") + ".parquet"),
+                json.loads(path.read_bytes()),
+            )
+            for path in self._folder.glob(pattern)
+        ]
+        return sorted(found, key=lambda seal: seal.key)
+
+    def last_seal_hash(self) -> str:
+        """Return the BLAKE3 of the newest seal document, empty before the first."""
+        seals = self.seals()
+        return blake3(_seal_path(seals[-1].path).read_bytes()).hexdigest() if seals else ""
+
+    def write(
+        self,
+        day: str,
+        hour: int,
+        rows: Sequence[Row],
+        before: Mapping[str, Before],
+        journal: list[dict[str, Any]],
+    ) -> Seal:
+        """Seal the rows of an hour: first the Parquet file, then the seal that names its hash."""
+        part = sum(seal.key[1] == hour for seal in self.seals(day))
+        path = self._folder / f"day={day}" / f"{segments.file_stem(hour, part)}.parquet"
+        file_bytes = encode(rows, before)
+        document = segments.seal_document(
+            venue=self._venue,
+            day=day,
+            hour=hour,
+            part=part,
+            rows=len(rows),
+            file_bytes=file_bytes,
+            journal=journal,
+            lines=segments.line_documents(rows, before),
+            previous=self.last_seal_hash(),
+            widths=sorted({47 if row.trade.session.rpartition("/")[2] else 46 for row in rows}),
+        )
+        write_atomically(path, file_bytes, SEALED_MODE)
+        write_atomically(_seal_path(path), canonical_json(document), SEALED_MODE)
+        return Seal(path, document)
+
+    def sealed_keys(self, day: str, hour: int) -> set[tuple[str, int, int]]:
+        """Return (code, epoch, chain shares) of every sealed row of an hour."""
+        keys: set[tuple[str, int, int]] = set()
+        for seal in self.seals(day):
+            if seal.key[1] == hour:
+                table = pq.read_table(
+                    seal.path, columns=["code", "chain_epoch", "chain_shares"], partitioning=None
+                )
+                columns = (
+                    table["code"].to_pylist(),
+                    table["chain_epoch"].to_pylist(),
+                    table["chain_shares"].to_pylist(),
+                )
+                keys.update(zip(*columns, strict=True))
+        return keys
+
+    def trades(self, day: str, code: str) -> Iterator[tuple[Seal, pa.Table]]:
+        """Yield each sealed segment of a day that holds a code, with that code's rows in chain order."""
+        for seal in self.seals(day):
+            if code in seal.document["lines"]:
+                yield seal, self.rows_of(seal, code)
+
+    def rows_of(self, seal: Seal, code: str) -> pa.Table:
+        """Return a code's rows of one segment, in chain order."""
+        table = pq.read_table(seal.path, partitioning=None)
+        return table.filter(pc.equal(pc.cast(table["code"], pa.string()), code))
+
+    def tape(self, seal: Seal, code: str) -> bytes:
+        """Return a code's canonical tape of one segment, after checking file and rows against the seal.
+
+        Raises:
+            CheckFailedError: the file or the rows are not those that were sealed.
+        """
+        if blake3(seal.path.read_bytes()).hexdigest() != seal.document["blake3"]:
+            raise CheckFailedError(f"{seal.path}: the file is not the one that was sealed")
+        rows = self.rows_of(seal, code)
+        names = ("event_s", "side", "counted", "price", "shares")
+        tape_rows = [
+            TapeRow(*values) for values in zip(*(rows[name].to_pylist() for name in names), strict=True)
+        ]
+        if (
+            segments.rows_sha256(code, tape_rows, seal.document["price_scale"])
+            != seal.document["lines"][code]["rows_sha256"]
+        ):
+            raise CheckFailedError(f"{seal.path}: the rows of {code} are not those that were sealed")
+        return segments.tape_bytes(code, seal.document["price_scale"], tape_rows)
+
+
+def encode(rows: Sequence[Row], before: Mapping[str, Before]) -> bytes:
+    """Return a segment's Parquet bytes: the same rows give the same bytes."""
+    in_order, value_holes = segments.ordered(rows, before)
+    trades = [row.trade for row in in_order]
+    columns: dict[str, list[Any]] = {
+        "code": [trade.code for trade in trades],
+        "sequence": [row.sequence for row in in_order],
+        "record": [row.record for row in in_order],
+        "event_s": [trade.event_s for trade in trades],
+        "received_us": [row.received_us for row in in_order],
+        "price": [trade.price for trade in trades],
+        "shares": [trade.shares for trade in trades],
+        "side": [trade.side for trade in trades],
+        "counted": [int(row.counted) for row in in_order],
+        "chain_shares": [trade.chain_shares for trade in trades],
+        "chain_epoch": [row.epoch for row in in_order],
+        "value_hole": value_holes,
+        "session": [trade.session for trade in trades],
+        "sells": [trade.sells for trade in trades],
+        "buys": [trade.buys for trade in trades],
+    }
+    table = pa.table(columns, schema=SCHEMA).replace_schema_metadata({"price_scale": "0"})
+    target = io.BytesIO()
+    pq.write_table(
+        table,
+        target,
+        row_group_size=ROW_GROUP,
+        compression="zstd",
+        compression_level=ZSTD_LEVEL,
+        use_dictionary=["code", "session"],
+        column_encoding=dict.fromkeys(INTEGERS, "DELTA_BINARY_PACKED"),
+        store_schema=False,
+    )
+    return target.getvalue()
+
+
+def _seal_path(parquet: Path) -> Path:
+    return parquet.with_name(parquet.name.removesuffix(".parquet") + ".seal.json")
