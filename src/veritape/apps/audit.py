@@ -23,7 +23,9 @@ FAILING = {Status.UNPROVEN, Status.CONTRADICTED}
 @click.option("--venue", default="KRX", help="Venue whose lines are audited.")
 @click.option("--strict", is_flag=True, help="A residual fails the audit too.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document (veritape.audit.v1).")
-def audit(data: Path, day: str | None, symbols: tuple[str, ...], venue: str, strict: bool, as_json: bool) -> int:
+def audit(
+    data: Path, day: str | None, symbols: tuple[str, ...], venue: str, strict: bool, as_json: bool
+) -> int:
     """Say per symbol and day what is complete and what is missing.
 
     Everything is recomputed from the journal: recorded + backfilled + residual must equal the end anchor in trades, shares
