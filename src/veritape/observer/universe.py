@@ -1,0 +1,269 @@
+"""Which symbols exist and which are watched: the master files, the filter, the day's document (OB-101 to 110).
+
+A master line is bytes: fields are sliced by offset first and decoded after, because a Korean name makes the character
+count differ (KIS-080). A bad line is dropped with its number and reason; too many of them refuse the file.
+"""
+
+import io
+import re
+import zipfile
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
+
+from blake3 import blake3
+
+from veritape.kernel.errors import PeerError
+from veritape.wire.kis.frames import SYMBOL
+from veritape.wire.kis.master import MEMBER_BYTES, ZIP_BYTES, Layout
+
+FORMAT: Final = "veritape.universe.v1"
+"""Name of the day's document."""
+
+REJECTED_SHARE: Final = 100
+"""One line in this many may be bad; more refuse the file."""
+
+KEPT_SHARE: Final = (7, 10)
+"""A new list below this share of the old one is refused as collapsed."""
+
+GROUPS: Final = frozenset({"ST", "DR", "FS", "RT"})
+"""Security groups that are watched by default."""
+
+FIRST_ARCHIVE: Final = 0
+"""Index of the only member."""
+
+
+class UniverseReason(StrEnum):
+    """Why a line, a file or a list is refused (KIS-088, OB-104 to 110)."""
+
+    BAD_ZIP = "bad_zip"
+    """Not one member of the expected name, too large, or its checksum is wrong."""
+    BAD_LENGTH = "bad_length"
+    """A line of another width."""
+    BAD_ENCODING = "bad_encoding"
+    """The name is not cp949."""
+    BAD_ISIN = "bad_isin"
+    """The standard code has the wrong shape or check digit."""
+    BAD_NUMBER = "bad_number"
+    """A price or volume is no number."""
+    BAD_FLAG = "bad_flag"
+    """A flag is neither Y, N nor blank."""
+    BAD_CODE = "bad_code"
+    """The short code is no symbol of the wire."""
+    DUPLICATE_CODE = "duplicate_code"
+    """A code appears twice."""
+    MASTER_MALFORMED = "master_malformed"
+    """More than 1 % of the lines are bad."""
+    MASTER_STALE = "master_stale"
+    """The file is not newer than the last session."""
+    UNIVERSE_COLLAPSED = "universe_collapsed"
+    """The new list is far smaller than the last, or below the least count."""
+
+
+class Listed(NamedTuple):
+    """One listed symbol as the master file says."""
+
+    code: str
+    name: str
+    group: str
+    """Security group."""
+    reference_price: int
+    """Base price of the coming session, won."""
+    previous_shares: int
+    """Yesterday's volume."""
+    market_cap_100m_krw: int
+    """Market capitalisation, 100 million won."""
+    etp: bool
+    """Exchange-traded product."""
+    spac: bool
+    halted: bool
+    liquidation: bool
+    administrative: bool
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which listed symbols are watched (OB-102)."""
+
+    min_price_krw: int = 4_000
+    """Least reference price."""
+    min_count: int = 100
+    """A list shorter than this is refused."""
+
+    def admits(self, listed: Listed) -> bool:
+        """Tell whether a symbol is watched."""
+        excluded = listed.etp or listed.spac or listed.halted or listed.liquidation or listed.administrative
+        return not excluded and listed.group in GROUPS and listed.reference_price >= self.min_price_krw
+
+
+class MasterFile(NamedTuple):
+    """One market's file, read."""
+
+    name: str
+    """Member name."""
+    size: int
+    """Bytes of the archive."""
+    blake3: str
+    """Of the archive."""
+    entry_time: str
+    """The member's time stamp, Seoul: the file's date (KIS-086)."""
+    listed: tuple[Listed, ...]
+    """Good lines."""
+    rejected: tuple[tuple[int, UniverseReason], ...]
+    """Line number and reason of the bad ones."""
+
+
+def read_archive(data: bytes, layout: Layout) -> MasterFile:
+    """Read a market's archive.
+
+    Raises:
+        PeerError: the zip (``bad_zip``), or too many bad lines (``master_malformed``).
+    """
+    info, content = _unzip(data, layout)
+    listed: list[Listed] = []
+    rejected: list[tuple[int, UniverseReason]] = []
+    seen: set[str] = set()
+    for number, line in enumerate(content.split(b"\n"), 1):
+        if not line:
+            continue
+        outcome = parse_line(line.removesuffix(b"\r"), layout)
+        if isinstance(outcome, Listed) and outcome.code in seen:
+            outcome = UniverseReason.DUPLICATE_CODE
+        if isinstance(outcome, Listed):
+            seen.add(outcome.code)
+            listed.append(outcome)
+        else:
+            rejected.append((number, outcome))
+    if len(rejected) * REJECTED_SHARE > len(rejected) + len(listed):
+        raise PeerError(f"{layout.member}: {len(rejected)} bad lines, first at {rejected[0][0]}: {rejected[0][1]}",
+                        UniverseReason.MASTER_MALFORMED)  # fmt: skip
+    stamp = "{:04}-{:02}-{:02} {:02}:{:02}:{:02}".format(*info.date_time)
+    digest = blake3(data).hexdigest()
+    return MasterFile(layout.member, len(data), digest, stamp, tuple(listed), tuple(rejected))
+
+
+def parse_line(line: bytes, layout: Layout) -> Listed | UniverseReason:
+    """Read one line; total."""
+    if len(line) != layout.line_bytes:
+        return UniverseReason.BAD_LENGTH
+    try:
+        field = {
+            name: line[span.start : span.end].decode("cp949").strip(" ")
+            for name, span in layout.fields.items()
+        }
+    except UnicodeDecodeError:
+        return UniverseReason.BAD_ENCODING
+    if problem := _problem(field):
+        return problem
+    price, volume, capital = (int(field[name]) for name in _NUMBERS)
+    return Listed(
+        code=field["mksc_shrn_iscd"],
+        name=field["hts_kor_isnm"],
+        group=field["scrt_grp_cls_code"],
+        reference_price=price,
+        previous_shares=volume,
+        market_cap_100m_krw=capital,
+        etp=field["etp_prod_cls_code"] not in {"", "0"},
+        spac=field["etpr_undt_objt_co_yn"] == "Y",
+        halted=field["trht_yn"] == "Y",
+        liquidation=field["sltr_yn"] == "Y",
+        administrative=field["mang_issu_yn"] == "Y",
+    )
+
+
+def _problem(field: Mapping[str, str]) -> UniverseReason | None:
+    checks = (
+        (UniverseReason.BAD_CODE, bool(_SYMBOL.fullmatch(field["mksc_shrn_iscd"]))),
+        (UniverseReason.BAD_ISIN, _is_isin(field["stnd_iscd"])),
+        (UniverseReason.BAD_FLAG, all(field[name] in {"Y", "N", ""} for name in _FLAGS)),
+        (UniverseReason.BAD_NUMBER, all(_NUMBER.fullmatch(field[name]) for name in _NUMBERS)),
+    )
+    return next((reason for reason, passed in checks if not passed), None)
+
+
+def document(
+    day: str, files: Iterable[MasterFile], rule: Filter, previous: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Return the day's universe (OB-106).
+
+    Raises:
+        PeerError: the list is too short, or far shorter than the last one (``universe_collapsed``).
+    """
+    files = tuple(files)
+    chosen = sorted(
+        (listed for file in files for listed in file.listed if rule.admits(listed)), key=lambda one: one.code
+    )
+    codes = [listed.code for listed in chosen]
+    before = [] if previous is None else [symbol["code"] for symbol in previous["symbols"]]
+    too_few = len(codes) < rule.min_count
+    if too_few or len(codes) * KEPT_SHARE[1] < len(before) * KEPT_SHARE[0]:
+        raise PeerError(
+            f"universe of {day}: {len(codes)} symbols, at least {rule.min_count} and 70 % of {len(before)} expected",
+            UniverseReason.UNIVERSE_COLLAPSED,
+        )
+    return {
+        "format": FORMAT,
+        "day": day,
+        "market": "kr_stocks",
+        "filter": {"min_price_krw": rule.min_price_krw, "min_count": rule.min_count, "groups": sorted(GROUPS)},
+        "sources": [
+            {"name": f.name, "bytes": f.size, "blake3": f.blake3, "entry_time": f.entry_time} for f in files
+        ],
+        "count": len(codes),
+        "symbols": [
+            {
+                "code": one.code, "name": one.name, "reference_price_krw": one.reference_price,
+                "previous_shares": one.previous_shares, "market_cap_100m_krw": one.market_cap_100m_krw,
+            }
+            for one in chosen
+        ],
+        "created": sorted(set(codes) - set(before)) if previous is not None else [],
+        "deleted": sorted(set(before) - set(codes)),
+        "rejected": [[file.name, number, reason.value] for file in files for number, reason in file.rejected],
+    }  # fmt: skip
+
+
+def _unzip(data: bytes, layout: Layout) -> tuple[zipfile.ZipInfo, bytes]:
+    problem = ""
+    if len(data) > ZIP_BYTES:
+        problem = f"{len(data)} bytes"
+    else:
+        try:
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                members = archive.infolist()
+                if (
+                    len(members) == 1
+                    and members[0].filename == layout.member
+                    and members[0].file_size <= MEMBER_BYTES
+                ):
+                    with archive.open(members[FIRST_ARCHIVE]) as member:
+                        return members[FIRST_ARCHIVE], member.read(MEMBER_BYTES)
+                problem = f"members {', '.join(member.filename for member in members[:3])}"
+        except (
+            zipfile.BadZipFile,
+            NotImplementedError,
+            RuntimeError,
+            EOFError,
+            OSError,
+            ValueError,
+            zlib.error,
+        ) as error:
+            problem = str(error)
+    raise PeerError(f"{layout.member}.zip: not the expected archive: {problem}", UniverseReason.BAD_ZIP)
+
+
+def _is_isin(text: str) -> bool:
+    if not _ISIN.fullmatch(text):
+        return False
+    digits = [int(digit) for letter in text for digit in str(int(letter, 36))]
+    doubled = [digit * (1 + place % 2) for place, digit in enumerate(reversed(digits))]
+    return sum(digit // 10 + digit % 10 for digit in doubled) % 10 == 0
+
+
+_SYMBOL: Final = re.compile(SYMBOL)
+_ISIN: Final = re.compile(r"[A-Z]{2}[A-Z0-9]{9}[0-9]", re.ASCII)
+_NUMBER: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
+_NUMBERS: Final = ("stck_sdpr", "prdy_vol", "prdy_avls_scal")
+_FLAGS: Final = ("etpr_undt_objt_co_yn", "trht_yn", "sltr_yn", "mang_issu_yn")
