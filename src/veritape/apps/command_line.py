@@ -14,6 +14,7 @@ from veritape.kernel.errors import VeritapeError
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "audit": ("veritape.apps.audit:audit", "what is complete and what is missing, per symbol and day"),
+    "record": ("veritape.apps.record:record", "the observer against a real or replayed broker"),
     "replay": ("veritape.apps.replay:replay", "the simulated broker, for any client of its wire protocol"),
 }
 """Command name -> ("module:attribute" of its click command, one line of help)."""

@@ -168,7 +168,7 @@ def decode_file_header(data: bytes | memoryview) -> Header:
         head[60:], "little"
     ):
         magic, version, size, venue, run_id, created_ns, previous, _ = FILE_HEADER.unpack(head[:60])
-        if (magic, version, size) == (FILE_MAGIC, VERSION, FILE_HEADER_BYTES) and venue in Venue:
+        if (magic, version, size) == (FILE_MAGIC, VERSION, FILE_HEADER_BYTES) and venue in _VENUES:
             return Header(Venue(venue), run_id, created_ns, previous)
     raise PeerError("not a journal file: its first 64 bytes are damaged", JournalReason.BAD_HEADER)
 
@@ -330,4 +330,5 @@ def _next_valid(data: bytes | memoryview, start: int, above: int) -> Block | Non
     return None
 
 
-_KINDS: Final = frozenset(Kind)
+_KINDS: Final = frozenset(kind.value for kind in Kind)
+_VENUES: Final = frozenset(venue.value for venue in Venue)

@@ -26,9 +26,6 @@ CODE_BYTES: Final = 12
 TAPE_ROW: Final = struct.Struct("<IBBHQQ")
 """event_s, side, counted, zero, price, shares."""
 
-SEAL_DELAY_S: Final = 120
-"""Seconds after an hour's end at which it is sealed."""
-
 PARSER: Final = "1"
 """Version of the parser: a change that could read a frame differently raises it."""
 

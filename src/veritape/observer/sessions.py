@@ -97,10 +97,20 @@ class Calendar:
 
     def next_session(self, day: str) -> str:
         """Return the first day after this one that has a session."""
-        following = _date(day)
+        return self._walk(day, 1)
+
+    def last_close(self, day: str) -> str:
+        """Return when the session before this day closed, ``YYYY-MM-DD HH:MM:SS``."""
+        before = self._walk(day, -1)
+        hours = self.hours(before) or USUAL
+        clock = f"{hours.close_s // 3600:02}:{hours.close_s // 60 % 60:02}:00"
+        return f"{before[:4]}-{before[4:6]}-{before[6:]} {clock}"
+
+    def _walk(self, day: str, step: int) -> str:
+        reached = _date(day)
         while True:
-            following += timedelta(days=1)
-            text = following.strftime("%Y%m%d")
+            reached += timedelta(days=step)
+            text = reached.strftime("%Y%m%d")
             if self.hours(text) is not None:
                 return text
 

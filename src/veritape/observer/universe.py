@@ -144,6 +144,18 @@ def read_archive(data: bytes, layout: Layout) -> MasterFile:
     return MasterFile(layout.member, len(data), digest, stamp, tuple(listed), tuple(rejected))
 
 
+def require_fresh(file: MasterFile, last_close: str) -> None:
+    """Check that a file is newer than the last session's close, ``YYYY-MM-DD HH:MM:SS`` (OB-104).
+
+    Raises:
+        PeerError: ``master_stale``.
+    """
+    if file.entry_time <= last_close:
+        raise PeerError(
+            f"{file.name}: dated {file.entry_time}, before {last_close}", UniverseReason.MASTER_STALE
+        )
+
+
 def parse_line(line: bytes, layout: Layout) -> Listed | UniverseReason:
     """Read one line; total."""
     if len(line) != layout.line_bytes:

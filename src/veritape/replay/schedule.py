@@ -22,8 +22,12 @@ CLOSE_MS: Final = 15 * 3_600_000 + 30 * MINUTE_MS
 TURN_NS: Final = 20 * MILLISECOND
 """Most real time that one turn of the clock adds: a stalled machine delays the tape and skips nothing."""
 
-LEAD_MS: Final = 10_000
-"""How long before the open the clock waits for the watchers: inside every client's connect phase."""
+LEAD_MS: Final = 4 * MINUTE_MS
+"""How long before the open the clock begins: inside every client's connect phase. While the tape waits for watchers it
+walks at real speed, so that their pacing and time-outs work."""
+
+START_MS: Final = 200
+"""How long before the open the clock stands once every watcher is there."""
 
 AFTER_MS: Final = 25 * MINUTE_MS
 """How long after the close the next day follows: seal, audit and reports lie before it."""
@@ -109,10 +113,10 @@ class TapeClock:
         """Let real time pass without moving."""
         self._real_ns = real_ns
 
-    def turn(self, real_ns: int) -> None:
+    def turn(self, real_ns: int, speed: float | None = None) -> None:
         """Move by the real time since the last turn or rest, at most ``TURN_NS`` of it, times the speed."""
         before = real_ns if self._real_ns is None else self._real_ns
-        self.now_ns += int(min(max(real_ns - before, 0), TURN_NS) * self.speed)
+        self.now_ns += int(min(max(real_ns - before, 0), TURN_NS) * (self.speed if speed is None else speed))
         self._real_ns = real_ns
 
     def jump(self, to_ms: int, real_ns: int) -> None:

@@ -12,9 +12,10 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from blake3 import blake3
 
@@ -88,8 +89,19 @@ class Watermark:
     """Calls of ``fdatasync`` for data."""
     bytes_written: int = 0
     """Bytes of all blocks."""
-    block: dict[str, int] = field(default_factory=dict)
-    """File name -> last block number."""
+
+
+class Committed(NamedTuple):
+    """A group of frames that is durable."""
+
+    frames: list[Frame]
+    """In order."""
+    day: str
+    """Folder of the file, YYYYMMDD."""
+    file: str
+    """File name."""
+    block: int
+    """Block number in the file."""
 
 
 class JournalWriter:
@@ -98,7 +110,7 @@ class JournalWriter:
     def __init__(
         self,
         options: JournalOptions,
-        acknowledged: Callable[[list[Frame]], None],
+        acknowledged: Callable[[Committed], None],
         clock: Clock,
         storage: Storage | None = None,
     ) -> None:
@@ -197,9 +209,7 @@ class JournalWriter:
                 raise
             self._release_reserve()
             self._write(group)
-            self._publish(group)
             raise
-        self._publish(group)
 
     def _write(self, group: list[Frame]) -> None:
         file = self._file_for(group[0])
@@ -218,11 +228,10 @@ class JournalWriter:
         file.frames += len(group)
         self.watermark.commits += 1
         self.watermark.bytes_written += len(block)
-        self.watermark.block[file.path.name] = file.blocks - 1
 
-    def _publish(self, group: list[Frame]) -> None:
         self.watermark.frames += len(group)
-        self._loop.call_soon_threadsafe(self._acknowledged, group)
+        committed = Committed(group, file.path.parent.name, file.path.name, file.blocks - 1)
+        self._loop.call_soon_threadsafe(self._acknowledged, committed)
 
     def _file_for(self, frame: Frame) -> _File:
         day, second = kst(frame.received_ns)
@@ -268,7 +277,6 @@ class JournalWriter:
         try:
             while group := self._take():
                 self._write(group)
-                self._publish(group)
             self._seal()
         except OSError:  # the disk stays full: what is acknowledged is durable, the next start cuts the rest
             self._file = None

@@ -14,7 +14,7 @@ from veritape.observer import audit
 from veritape.observer.adapters.journal_files import read_journal
 from veritape.observer.adapters.segment_files import Seal, SegmentStore
 from veritape.observer.recorder import Day, Recorder, Row
-from veritape.observer.segments import SEAL_DELAY_S, Before, chain_ends
+from veritape.observer.segments import Before, chain_ends
 
 SWEEPS = ("cycles", "expected", "received", "missing")
 """Figures of the sweeps that an audit shows."""
@@ -71,12 +71,12 @@ class Recording:
         span = self._blocks.setdefault((day, file), [number, number])
         span[0], span[1] = min(span[0], number), max(span[1], number)
 
-    def seal_due(self, day: str, now_s: int, *, all_hours: bool = False) -> list[Seal]:
-        """Seal the hours that ended ``SEAL_DELAY_S`` ago, or all of a day's; return the new seals."""
+    def seal_due(self, day: str, now_s: int, delay_s: int, *, all_hours: bool = False) -> list[Seal]:
+        """Seal the hours that ended ``delay_s`` ago, or all of a day's; return the new seals."""
         if day not in self.recorder.days:
             return []
         hours = sorted(self.recorder.days[day].rows)
-        due = [hour for hour in hours if all_hours or now_s >= (hour + 1) * 3600 + SEAL_DELAY_S]
+        due = [hour for hour in hours if all_hours or now_s >= (hour + 1) * 3600 + delay_s]
         return [self._seal(day, hour) for hour in due]
 
     def audit(self, day: str, generated_ns: int, codes: Iterable[str] | None = None) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from veritape.replay.packing import Frame, pack
 from veritape.replay.rendering import frame_text
 from veritape.replay.schedule import (
     AFTER_MS,
+    START_MS,
     Session,
     TapeClock,
     kst_datetime,
@@ -137,7 +138,7 @@ class Player:
             "format": "veritape.clock.v1",
             "day": self.session.day,
             "now_ns": self._midnight_ns + self.tape.now_ns,
-            "speed": 0.0 if stepping or not self.running else self.tape.speed,
+            "speed": 0.0 if stepping else self.tape.speed if self.running else 1.0,
             "virtual": self._options.virtual,
         }
 
@@ -213,9 +214,14 @@ class Player:
             self._record(frames.popleft(), "unwatched", [])
 
     async def _wait_for_watchers(self) -> None:
-        while self._options.wait_registered and not self._all_registered():  # noqa: ASYNC110 - sockets come and go
+        """Walk towards the open at real speed and stand before it until every code is registered."""
+        latest_ms = max(self.session.start_ms, self.session.open_ms - START_MS)
+        while self._options.wait_registered and not self._all_registered():
+            real_ns = self._clock.monotonic_ns()
+            if self.tape.now_ms < latest_ms:
+                self.tape.turn(real_ns, 1.0)
             await asyncio.sleep(TURN_SECONDS)
-        self.tape.rest(self._clock.monotonic_ns())
+        self.tape.jump(latest_ms, self._clock.monotonic_ns())
 
     def _all_registered(self) -> bool:
         return all(self._exchange.watchers(TRADES_KRX, code) for code in self.market.codes)

@@ -1,0 +1,174 @@
+"""``veritape record``: the observer against a real or replayed broker."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import click
+
+from veritape.kernel.clock import NANOSECONDS, Clock, SystemClock
+from veritape.kernel.errors import MisuseError
+from veritape.kernel.settings import load_settings
+from veritape.observer.adapters.broker_rest import BrokerRest
+from veritape.observer.adapters.daybook import Daybook
+from veritape.observer.adapters.journal_files import JournalOptions
+from veritape.observer.adapters.recording import Recording
+from veritape.observer.adapters.recording_day import RecordingDay, stop_day
+from veritape.observer.adapters.replay_clock import ReplayClock
+from veritape.observer.adapters.token_files import AccountLock, TokenStore, account_id
+from veritape.observer.journal import Venue
+from veritape.observer.pacing import Pacer
+from veritape.observer.recorder import Applied, kst
+from veritape.observer.sessions import Calendar, read_overrides
+from veritape.observer.settings import JournalSettings, RecordSettings
+
+PREFIX = "VERITAPE_RECORD"
+"""What this command's environment variables begin with."""
+
+
+@click.command(context_settings={"show_default": True})
+@click.option("--config", type=click.Path(path_type=Path), required=True, help="TOML file with the settings.")
+@click.option(
+    "--data", type=click.Path(path_type=Path), help="Data directory, in place of observer.data_dir."
+)
+@click.option("--day", help="Record this business date, YYYYMMDD, then end; else day after day until Ctrl-C.")
+def record(config: Path, data: Path | None, day: str | None) -> None:
+    """Record trades and sweeps: what is acknowledged is durable, what is missing is stated.
+
+    Secrets may stand in the environment as VERITAPE_RECORD_KIS__APPKEY and VERITAPE_RECORD_KIS__APPSECRET. Ctrl-C ends
+    it in seconds and loses nothing. Exit 1: credentials refused, disk full, another process records the account.
+    """
+    environment = dict(os.environ)  # noqa: TID251 - apps read the environment
+    if data is not None:
+        environment[f"{PREFIX}_OBSERVER__DATA_DIR"] = str(data)
+    try:
+        content = config.read_bytes()
+    except OSError as error:
+        raise MisuseError(f"--config {config}: {error.strerror}") from error
+    settings = load_settings(RecordSettings, content, environment, PREFIX, str(config))
+    asyncio.run(_run(settings, day))
+
+
+async def _run(settings: RecordSettings, day: str | None) -> None:
+    account = account_id(settings.kis.appkey.get_secret_value())
+    lock = AccountLock(settings.observer.data_dir, account)
+    lock.acquire()
+    clock, follower = await _clock(settings)
+    store = TokenStore(settings.observer.data_dir, account, settings.kis.rest_url, settings.token.key_file)
+    pacer = Pacer(settings.pacing.requests_per_second, settings.pacing.spacing)
+    rest = BrokerRest(settings.kis, pacer, store, clock)
+    recording = Recording(settings.observer.data_dir, settings.observer.venue)
+    daybook = Daybook(recording, _journal_options(settings.journal, recording), clock, _ignore)
+    for recovered in daybook.recovered:
+        _say(
+            f"recovered {recovered.path.name}: {recovered.frames} frames kept, {recovered.cut_bytes} bytes cut"
+        )
+    try:
+        await _until_signal(_days(settings, rest, daybook, clock, day), daybook)
+    finally:
+        await daybook.close()
+        await rest.close()
+        if follower is not None:
+            follower.cancel()
+            await asyncio.gather(follower, return_exceptions=True)
+        lock.release()
+
+
+async def _days(
+    settings: RecordSettings, rest: BrokerRest, daybook: Daybook, clock: Clock, only: str | None
+) -> None:
+    """Record one day, or session after session for ever."""
+    done = ""
+    while True:
+        calendar = _calendar(settings)
+        today = kst(clock.wall_ns())[0]
+        day = only or (
+            today if today > done and calendar.hours(today) else calendar.next_session(max(today, done))
+        )
+        hours = calendar.hours(day)
+        if hours is None:
+            raise MisuseError(f"record: the exchange is closed on {day}")
+        recording_day = RecordingDay(settings, rest, daybook, clock, _say)
+        minutes = asyncio.create_task(_tell(recording_day, daybook, clock))
+        try:
+            await recording_day.run(day, hours, calendar)
+        except asyncio.CancelledError:
+            await stop_day(recording_day)
+            raise
+        finally:
+            minutes.cancel()
+        if only:
+            return
+        done = day
+
+
+async def _tell(day: RecordingDay, daybook: Daybook, clock: Clock) -> None:
+    """Print a line a minute."""
+    while True:
+        await clock.sleep_until(clock.monotonic_ns() + 60 * NANOSECONDS)
+        slots = day.stream.slots
+        _, second = daybook.now()
+        _say(
+            f"{second // 3600:02}:{second // 60 % 60:02}  {daybook.writer.watermark.frames:,} frames durable,"
+            f" {len(slots.active)} of {slots.limit} slots, {len(day.manifests)} sweeps, {daybook.lag_frames} waiting"
+        )
+
+
+async def _until_signal(work: Coroutine[Any, Any, None], daybook: Daybook) -> None:
+    """Run until the work ends, a signal asks to stop, or the disk is full."""
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    task = asyncio.create_task(work)
+    stopped = asyncio.create_task(stop.wait())
+    either: set[asyncio.Future[Any]] = {task, stopped, daybook.failed}
+    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+    for waiting in (task, stopped):
+        if not waiting.done():
+            waiting.cancel()
+    await asyncio.gather(task, stopped, return_exceptions=True)
+    if daybook.failed.done():
+        raise daybook.failed.result()
+    if not task.cancelled():
+        task.result()
+
+
+async def _clock(settings: RecordSettings) -> tuple[Clock, "asyncio.Task[None] | None"]:
+    if not settings.kis.follow_replay_clock:
+        return SystemClock(), None
+    clock = ReplayClock(settings.kis.rest_url)
+    return clock, await clock.start()
+
+
+def _calendar(settings: RecordSettings) -> Calendar:
+    path = settings.calendar.override_file
+    if path is None:
+        return Calendar({})
+    try:
+        return Calendar(read_overrides(path.read_bytes(), str(path)))
+    except OSError as error:
+        raise MisuseError(f"calendar.override_file {path}: {error.strerror}") from error
+
+
+def _journal_options(settings: JournalSettings, recording: Recording) -> JournalOptions:
+    return JournalOptions(
+        recording.journal_folder,
+        Venue[recording.venue],
+        settings.commit_ms,
+        settings.commit_bytes,
+        settings.roll_bytes,
+        settings.queue_bytes,
+        settings.zstd_level,
+        settings.reserve_bytes,
+    )
+
+
+def _ignore(applied: Applied) -> None:
+    del applied
+
+
+def _say(text: str) -> None:
+    click.echo(text)

@@ -1,0 +1,173 @@
+"""The broker's REST side as the recorder calls it: one pacer, one token, reactions by code (OB-251, OB-403, KIS-020)."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+
+from veritape.kernel.clock import NANOSECONDS, Clock
+from veritape.kernel.errors import PeerError, UnavailableError
+from veritape.observer.adapters.token_files import TokenStore, refused_credentials
+from veritape.observer.pacing import Pacer
+from veritape.observer.reactions import BODY_BYTES, Answer, AnswerReason, Reaction, classify
+from veritape.observer.settings import KisSettings
+from veritape.observer.tokens import TokenMachine, TokenState, read_token
+from veritape.wire.kis.master import ZIP_BYTES
+from veritape.wire.kis.rest import APPROVAL_PATH, TOKEN_PATH, Call
+
+CALL_SECONDS, CONNECT_SECONDS, DOWNLOAD_SECONDS = 10, 3, 30
+"""Real-time limits of a call, of its connection, and of a master file (KIS-027, KIS-087)."""
+
+SLOW_DOWN_NS = 150_000_000
+"""Wait after the first refusal for too many calls (OB-258)."""
+
+REPETITIONS = 3
+"""Times that one call is sent."""
+
+
+class BrokerRest:
+    """All REST calls of one account."""
+
+    def __init__(self, settings: KisSettings, pacer: Pacer, store: TokenStore, clock: Clock) -> None:
+        self._settings = settings
+        self._pacer = pacer
+        self._store = store
+        self._clock = clock
+        self._issue_lock = asyncio.Lock()
+        timeout = aiohttp.ClientTimeout(total=CALL_SECONDS, connect=CONNECT_SECONDS)
+        self._http = aiohttp.ClientSession(timeout=timeout, auto_decompress=True)
+        self.tokens = TokenMachine(store.load(), clock.wall_ns())
+        """The token's life."""
+        self.outcomes: Counter[tuple[str, str]] = Counter()
+        """(transaction id, reaction) -> calls."""
+        self.waited_ns = 0
+        """Time that calls waited for a permit."""
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._http.close()
+
+    async def quotation(self, call: Call, parameters: Mapping[str, str]) -> Answer:
+        """Make one quotation call: paced, with the token; repeated after a dead token or a refusal for speed."""
+        answer = Answer(Reaction.RETRY, "", AnswerReason.TIMEOUT, {})
+        for _ in range(REPETITIONS):
+            token = await self.token()
+            answer = await self._get(call, parameters, token)
+            self.outcomes[call.tr_id, answer.reaction.value] += 1
+            if answer.reaction is Reaction.RENEW_TOKEN:
+                self.tokens.rejected(token)
+            elif answer.reaction is Reaction.SLOW_DOWN:
+                await self._clock.sleep_until(self._clock.monotonic_ns() + SLOW_DOWN_NS)
+            else:
+                break
+        return answer
+
+    async def token(self, session_end_ns: int | None = None) -> str:
+        """Return a usable token, issuing or refreshing one first when it is due; callers at once cause one issue.
+
+        Raises:
+            CheckFailedError: the broker refuses the credentials.
+        """
+        while True:
+            async with self._issue_lock:
+                if self.tokens.due(self._clock.wall_ns(), session_end_ns):
+                    await self._issue()
+            if self.tokens.token is not None:
+                return self.tokens.token.text
+            await self._clock.sleep_until(self._clock.monotonic_ns() + NANOSECONDS)
+
+    async def approval_key(self) -> str:
+        """Ask for a WebSocket approval key.
+
+        Raises:
+            CheckFailedError: the broker refuses the credentials.
+            UnavailableError: it gives none.
+        """
+        body = {"grant_type": "client_credentials", "appkey": self._appkey, "secretkey": self._appsecret}
+        answer = await self._post(APPROVAL_PATH, body)
+        key = answer.document.get("approval_key")
+        if answer.reaction is Reaction.STOP_CONFIG:
+            raise refused_credentials(answer.code)
+        if not isinstance(key, str) or not key:
+            raise UnavailableError(f"no approval key: {answer.code or answer.reason}")
+        return key
+
+    async def master(self, path: str) -> bytes:
+        """Download a master archive; it needs no key and no permit.
+
+        Raises:
+            UnavailableError: no answer, or another status than 200.
+        """
+        try:
+            timeout = aiohttp.ClientTimeout(total=DOWNLOAD_SECONDS)
+            async with self._http.get(
+                self._settings.master_url + path, timeout=timeout, allow_redirects=False
+            ) as reply:
+                body = await reply.content.read(ZIP_BYTES + 1)
+                if reply.status != 200 or len(body) > ZIP_BYTES:  # noqa: PLR2004 - HTTP OK
+                    raise UnavailableError(f"master file {path}: status {reply.status}, {len(body)} bytes")
+                return body
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise UnavailableError(f"master file {path}: {type(error).__name__}") from error
+
+    async def _issue(self) -> None:
+        now_ns = self._clock.wall_ns()
+        body = {"grant_type": "client_credentials", "appkey": self._appkey, "appsecret": self._appsecret}
+        answer = await self._post(TOKEN_PATH, body)
+        if answer.reaction is Reaction.OK:
+            try:
+                token, _ = read_token(answer.document, now_ns)
+            except PeerError:
+                self.tokens.failed(Reaction.RETRY, now_ns)
+                return
+            self.tokens.issued(token)
+            self._store.save(token)
+            return
+        self.tokens.failed(answer.reaction, now_ns)
+        if self.tokens.state is TokenState.REFUSED:
+            raise refused_credentials(answer.code)
+
+    async def _post(self, path: str, body: dict[str, str]) -> Answer:
+        answer = await self._send(
+            "POST", path, {"content-type": "application/json; charset=utf-8"}, json=body
+        )
+        self.outcomes[path, answer.reaction.value] += 1
+        return answer
+
+    async def _get(self, call: Call, parameters: Mapping[str, str], token: str) -> Answer:
+        headers = {
+            "authorization": f"Bearer {token}",
+            "appkey": self._appkey,
+            "appsecret": self._appsecret,
+            "tr_id": call.tr_id,
+            "custtype": "P",
+        }
+        return await self._send("GET", call.path, headers, params=dict(parameters))
+
+    async def _send(self, method: str, path: str, headers: dict[str, str], **content: Any) -> Answer:
+        await self._permit()
+        try:
+            async with self._http.request(
+                method, self._settings.rest_url + path, headers=headers, allow_redirects=False, **content
+            ) as reply:
+                return classify(reply.status, await reply.content.read(BODY_BYTES + 1))
+        except (aiohttp.ClientError, TimeoutError):
+            return Answer(Reaction.RETRY, "", AnswerReason.TIMEOUT, {})
+        finally:
+            self._pacer.answered(self._clock.monotonic_ns())
+
+    async def _permit(self) -> None:
+        began_ns = self._clock.monotonic_ns()
+        while (again_ns := self._pacer.grant(self._clock.monotonic_ns())) is not None:
+            await self._clock.sleep_until(again_ns)
+        self.waited_ns += self._clock.monotonic_ns() - began_ns
+
+    @property
+    def _appkey(self) -> str:
+        return self._settings.appkey.get_secret_value()
+
+    @property
+    def _appsecret(self) -> str:
+        return self._settings.appsecret.get_secret_value()

@@ -1,0 +1,107 @@
+"""The writing side of a recording: frames and notes into the journal, durable frames into the recorder.
+
+Nothing is parsed for the ledger before it is durable: ``acknowledged`` is the only path from the journal to the
+recorder, in a running process as after a restart.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from veritape.kernel.clock import Clock, SystemClock
+from veritape.kernel.errors import UnavailableError
+from veritape.observer.adapters.journal_files import (
+    Committed,
+    JournalOptions,
+    JournalWriter,
+    Recovered,
+    recover,
+)
+from veritape.observer.adapters.recording import Recording
+from veritape.observer.adapters.storage import Storage
+from veritape.observer.journal import Frame, Kind
+from veritape.observer.recorder import Applied, NoteKind, kst, note
+
+OWN_CONNECTION = 0
+"""Connection number of the recorder's own notes."""
+
+
+class Daybook:
+    """One recording that is being written."""
+
+    def __init__(
+        self,
+        recording: Recording,
+        options: JournalOptions,
+        clock: Clock,
+        applied: Callable[[Applied], None],
+        storage: Storage | None = None,
+    ) -> None:
+        """Recover the journal, rebuild the recorder, open the writer.
+
+        Args:
+            recording: the data folder.
+            options: how the journal is written.
+            clock: stamps the frames.
+            applied: told what each durable frame did.
+            storage: the disk.
+        """
+        self.recording = recording
+        self._clock = clock
+        self._applied = applied
+        self._sequence = 0
+        self._appended = 0
+        self._progress = asyncio.Event()
+        self._acknowledged_frames = 0
+        self.recovered: list[Recovered] = recover(recording.journal_folder, recording.data / "quarantine")
+        """What recovery found."""
+        self.loaded_frames = recording.load(recording.days()[-1:])
+        """Frames of the newest day that were read again."""
+        self.writer = JournalWriter(options, self._acknowledged, SystemClock(), storage)
+        self.note(NoteKind.STARTED)
+
+    @property
+    def failed(self) -> "asyncio.Future[UnavailableError]":
+        """Return the future that resolves when the disk is full."""
+        return self.writer.failed
+
+    @property
+    def lag_frames(self) -> int:
+        """Return the frames that are not durable yet."""
+        return self._appended - self._acknowledged_frames
+
+    def frame(self, kind: Kind, connection: int, sequence: int, data: bytes) -> None:
+        """Stamp and queue one message."""
+        self._appended += 1
+        stamps = (self._clock.wall_ns(), self._clock.monotonic_ns())
+        self.writer.append(Frame(kind, connection, sequence, *stamps, data))
+
+    def note(self, kind: NoteKind, **facts: Any) -> None:
+        """Write what the recorder itself knows."""
+        self._sequence += 1
+        self.frame(Kind.NOTE, OWN_CONNECTION, self._sequence, note(kind, **facts))
+
+    def now(self) -> tuple[str, int]:
+        """Return Seoul's date and second of the day."""
+        return kst(self._clock.wall_ns())
+
+    async def flush(self) -> None:
+        """Wait until everything appended so far is durable and applied; returns at once when the disk has failed."""
+        target = self._appended
+        while self._acknowledged_frames < target and not self.failed.done():
+            self._progress.clear()
+            waiting = asyncio.create_task(self._progress.wait())
+            either: set[asyncio.Future[Any]] = {waiting, self.failed}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            waiting.cancel()
+
+    async def close(self) -> None:
+        """Make everything durable and seal the journal file."""
+        await self.writer.close()
+
+    def _acknowledged(self, committed: Committed) -> None:
+        for frame in committed.frames:
+            self._applied(self.recording.recorder.apply(frame))
+        self.recording.note_block(committed.day, committed.file, committed.block)
+        self._acknowledged_frames += len(committed.frames)
+        self._progress.set()

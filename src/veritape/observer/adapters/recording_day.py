@@ -1,0 +1,227 @@
+"""One day of the recorder, phase by phase (OB-124): prepare, connect, sweep, anchor, seal."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from blake3 import blake3
+
+from veritape.kernel.canonical import canonical_json
+from veritape.kernel.clock import NANOSECONDS, Clock
+from veritape.kernel.errors import PeerError, UnavailableError
+from veritape.kernel.files import write_atomically
+from veritape.observer import universe
+from veritape.observer.adapters.broker_rest import BrokerRest
+from veritape.observer.adapters.daybook import Daybook
+from veritape.observer.adapters.stream import Stream
+from veritape.observer.adapters.sweeper import Sweeper, grid_cycle
+from veritape.observer.gaps import Cause
+from veritape.observer.recorder import KST_NS, Anchor, NoteKind
+from veritape.observer.sessions import MINUTE_S, Calendar, Hours
+from veritape.observer.settings import RecordSettings
+from veritape.observer.track_a import Cycle, CycleKind, MissingReason, grid
+from veritape.wire.kis.master import KOSDAQ, KOSPI
+from veritape.wire.kis.rest import MASTER_PATHS
+
+PREPARE_S, CONNECT_S, AFTER_S = -60 * MINUTE_S, -5 * MINUTE_S, 10 * MINUTE_S
+"""Seconds from the open, the open and the close at which phases begin."""
+
+LATE_S = 1
+"""A grid time that passed this many seconds before the start of the process was missed."""
+
+SEAL_EVERY_S = 20
+"""Seconds between two looks for hours to seal."""
+
+UNIVERSE_MODE = 0o444
+"""Permission bits of a day's universe."""
+
+
+class RecordingDay:
+    """Everything that the recorder does on one day."""
+
+    def __init__(
+        self,
+        settings: RecordSettings,
+        rest: BrokerRest,
+        daybook: Daybook,
+        clock: Clock,
+        say: Callable[[str], None],
+    ) -> None:
+        self._settings = settings
+        self._rest = rest
+        self._daybook = daybook
+        self._clock = clock
+        self._say = say
+        self._data = settings.observer.data_dir
+        self._venue = settings.observer.venue
+        self.stream = Stream(
+            settings.kis.ws_url,
+            rest,
+            daybook,
+            clock,
+            settings.track_b.limit,
+            settings.session.silence_seconds,
+        )
+        """Track B."""
+        self.codes: tuple[str, ...] = ()
+        """Everything that sweeps ask for."""
+        self.manifests: list[dict[str, Any]] = []
+        """Sweeps of the grid that ended."""
+
+    async def run(self, day: str, hours: Hours, calendar: Calendar) -> None:
+        """Do the day from prepare to the last seal; cancel it to stop at once."""
+        self._midnight_ns = day_start_ns(day)
+        await self._until(hours.open_s + PREPARE_S)
+        universe_blake3 = await self._prepare(day, hours, calendar)
+        sweeper = Sweeper(self._rest, self._clock, self._data, self._venue, universe_blake3)
+        await self._until(hours.open_s + CONNECT_S)
+        work = [
+            asyncio.create_task(self.stream.run(self._settings.track_b.manual)),
+            asyncio.create_task(self._seal_hours(day)),
+        ]
+        if self._settings.track_a.enabled and self.codes:
+            work.append(asyncio.create_task(self._sweeps(sweeper, day, hours)))
+        closing = asyncio.create_task(self._close_lines(sweeper, day, hours))
+        try:
+            await _first_error([*work, closing], closing)
+            await self.stream.finish()
+        finally:
+            for task in (*work, closing):
+                task.cancel()
+            await asyncio.gather(*work, closing, return_exceptions=True)
+        await self._until(hours.close_s + AFTER_S)
+        await self._finish(day)
+
+    async def _prepare(self, day: str, hours: Hours, calendar: Calendar) -> str:
+        """Fetch universe and token, journal the day's facts; return the universe's hash."""
+        document: dict[str, Any] | None
+        try:
+            document = await self._universe(day, calendar)
+        except (PeerError, UnavailableError) as error:
+            self._say(f"universe: {error.message}")
+            document = self._last_universe()
+        content = canonical_json(document) if document else b""
+        symbols = {symbol["code"]: symbol for symbol in document["symbols"]} if document else {}
+        manual = self._settings.track_b.manual
+        self.codes = (*symbols, *(code for code in manual if code not in symbols)) if symbols else ()
+        facts = {
+            code: {
+                "reference_price": symbols[code]["reference_price_krw"],
+                "previous_shares": symbols[code]["previous_shares"],
+            }
+            for code in manual
+            if code in symbols
+        }
+        self._daybook.note(
+            NoteKind.DAY, day=day, venue=self._venue, open_s=hours.open_s, close_s=hours.close_s, codes=facts
+        )
+        await self._rest.token(self._midnight_ns + hours.close_s * NANOSECONDS)
+        return blake3(content).hexdigest() if content else ""
+
+    async def _universe(self, day: str, calendar: Calendar) -> dict[str, Any]:
+        path = self._data / "universe" / f"{day}_kr_stocks.json"
+        if path.exists():
+            return dict(json.loads(path.read_bytes()))
+        archives = [await self._rest.master(name) for name in MASTER_PATHS]
+        files = [
+            universe.read_archive(data, layout)
+            for data, layout in zip(archives, (KOSPI, KOSDAQ), strict=True)
+        ]
+        for file in files:
+            universe.require_fresh(file, calendar.last_close(day))
+        settings = self._settings.universe
+        rule = universe.Filter(settings.min_price_krw, settings.min_count)
+        document = universe.document(day, files, rule, self._last_universe())
+        write_atomically(path, canonical_json(document), UNIVERSE_MODE)
+        self._say(f"universe of {day}: {document['count']} symbols")
+        return document
+
+    def _last_universe(self) -> dict[str, Any] | None:
+        paths = sorted((self._data / "universe").glob("*_kr_stocks.json"))
+        return dict(json.loads(paths[-1].read_bytes())) if paths else None
+
+    async def _sweeps(self, sweeper: Sweeper, day: str, hours: Hours) -> None:
+        interval = self._settings.track_a.interval_minutes
+        for number, grid_s in enumerate(grid(hours, interval)):
+            cycle = Cycle(number, CycleKind.GRID, self._midnight_ns + grid_s * NANOSECONDS, self.codes)
+            if self._second() > grid_s + LATE_S:
+                passed = MissingReason.OVERLAP if self.manifests else MissingReason.PROCESS_DOWN
+                cycle.lost(self.codes, passed)
+            await self._until(grid_s)
+            manifest = await grid_cycle(sweeper, cycle, day, grid_s, interval)
+            self.manifests.append(manifest)
+            answered_ns = self._clock.wall_ns()
+            for code, (quote, _, _) in cycle.quotes.items():
+                if code in self._settings.track_b.manual:
+                    self._daybook.recording.recorder.sweep_saw(day, code, quote.chain_shares, answered_ns)
+
+    async def _close_lines(self, sweeper: Sweeper, day: str, hours: Hours) -> None:
+        """Anchor every watched line, then tile the tails (OB-611, OB-612)."""
+
+        def taken(code: str, anchor: Anchor) -> None:
+            self._daybook.note(
+                NoteKind.ANCHOR, day=day, code=code, **anchor._asdict() | {"agreed": int(anchor.agreed)}
+            )
+
+        manual = self._settings.track_b.manual
+        anchors = await sweeper.anchors(manual, day, hours, self._midnight_ns, taken)
+        await self._daybook.flush()
+        for code, anchor in anchors.items():
+            left = self._daybook.recording.recorder.day(day).line(code).end.chain_shares
+            if anchor.chain_shares > left:
+                walk = await sweeper.tail(code, left, anchor.chain_shares)
+                if walk.closed:
+                    self._daybook.note(NoteKind.TAIL, day=day, code=code, trades=walk.trades)
+
+    async def _seal_hours(self, day: str) -> None:
+        delay_s = self._settings.segments.seal_delay_seconds
+        while True:
+            await self._clock.sleep_until(self._clock.monotonic_ns() + SEAL_EVERY_S * NANOSECONDS)
+            for seal in self._daybook.recording.seal_due(day, self._second(), delay_s):
+                self._say(f"sealed {seal.path.name} of {day}: {seal.document['rows']:,} trades")
+
+    async def _finish(self, day: str) -> None:
+        """Close the day: everything durable, sealed, audited."""
+        recording = self._daybook.recording
+        recording.recorder.day(day)
+        self._daybook.note(NoteKind.CLOSED, day=day)
+        await self._daybook.flush()
+        for line in recording.recorder.day(day).lines.values():
+            line.settle(self._clock.wall_ns(), at_end=True)
+        for seal in recording.seal_due(day, self._second(), 0, all_hours=True):
+            self._say(f"sealed {seal.path.name} of {day}: {seal.document['rows']:,} trades")
+        document = recording.audit(day, self._clock.wall_ns())
+        write_atomically(self._data / "export" / f"audit_{day}.json", canonical_json(document))
+        verdict = "every line closes" if document["closed"] else "NOT every line closes"
+        self._say(f"day {day} is over: {verdict}")
+
+    async def _until(self, second: int) -> None:
+        left_ns = self._midnight_ns + second * NANOSECONDS - self._clock.wall_ns()
+        await self._clock.sleep_until(self._clock.monotonic_ns() + left_ns)
+
+    def _second(self) -> int:
+        return (self._clock.wall_ns() - self._midnight_ns) // NANOSECONDS
+
+
+def day_start_ns(day: str) -> int:
+    """Return the beginning of a day in Seoul, nanoseconds UTC."""
+    return (
+        int(datetime(int(day[:4]), int(day[4:6]), int(day[6:]), tzinfo=UTC).timestamp()) * NANOSECONDS
+        - KST_NS
+    )
+
+
+async def stop_day(day: RecordingDay) -> None:
+    """Close what a cancelled day left open: the watches end because the operator stopped."""
+    await day.stream.abandon(Cause.OPERATOR_STOP)
+
+
+async def _first_error(tasks: list["asyncio.Task[None]"], last: "asyncio.Task[None]") -> None:
+    """Wait for the last task, or for the first that fails."""
+    pending = set(tasks)
+    while last in pending:
+        done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()

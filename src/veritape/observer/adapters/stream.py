@@ -1,0 +1,255 @@
+"""The live connection: one socket, its session machine, its slots (OB-341 to 349, OB-451 to 455).
+
+A frame is stamped and queued for the journal before anything else happens to it. Control messages are answered at once;
+trades wait until they are durable.
+"""
+
+import asyncio
+import contextlib
+import json
+import secrets
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import aiohttp
+
+from veritape.kernel.clock import NANOSECONDS, Clock
+from veritape.kernel.errors import UnavailableError
+from veritape.observer.adapters.broker_rest import BrokerRest
+from veritape.observer.adapters.daybook import Daybook
+from veritape.observer.frames import FRAME_BYTES, Acknowledgement, Heartbeat, parse_message
+from veritape.observer.gaps import Cause
+from veritape.observer.journal import Kind
+from veritape.observer.reactions import Reaction, websocket_reaction
+from veritape.observer.recorder import NoteKind
+from veritape.observer.session import Session, SessionAction, SessionEvent, SessionState
+from veritape.observer.slots import Command, Outcome, SlotAction, SlotEvent, Slots
+from veritape.wire.kis.frames import TRADES_KRX
+
+CONNECT_SECONDS = 10
+"""Real-time limit of a connection attempt."""
+
+RELEASE_SECONDS = 3
+"""Real time that releases have at the day's end."""
+
+KEY_LIFE_NS = 23 * 3600 * NANOSECONDS
+"""Age at which a new approval key is asked for before a reconnect (OB-408)."""
+
+DRAWS = 1 << 30
+"""Resolution of the delays' randomness."""
+
+SLOT_EVENTS = {
+    "OPSP0000": SlotEvent.REGISTERED,
+    "OPSP0002": SlotEvent.REGISTERED,
+    "OPSP0001": SlotEvent.RELEASED,
+    "OPSP0003": SlotEvent.RELEASED,
+    "OPSP0008": SlotEvent.LIMIT,
+    "OPSP0007": SlotEvent.INTERNAL_ERROR,
+    "OPSP0009": SlotEvent.INTERNAL_ERROR,
+}
+"""Acknowledgement code -> slot event; any other refuses the code."""
+
+
+class Stream:
+    """Track B of one day."""
+
+    def __init__(
+        self, ws_url: str, rest: BrokerRest, daybook: Daybook, clock: Clock, limit: int, silence_seconds: int
+    ) -> None:
+        self._url = f"{ws_url}/tryitout"
+        self._rest = rest
+        self._daybook = daybook
+        self._clock = clock
+        self.slots = Slots(limit)
+        self.session = Session(silence_seconds * NANOSECONDS)
+        self.frames = 0
+        """Messages received, all kinds."""
+        self.acknowledgements: Counter[str] = Counter()
+        """Code -> how often."""
+        self._sequence = 0
+        self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self._key: tuple[str, int] | None = None
+        self._kick = asyncio.Event()
+        self._finished = False
+
+    async def run(self, codes: Sequence[str]) -> None:
+        """Keep the codes registered until ``finish`` or cancellation.
+
+        Raises:
+            CheckFailedError: the broker refuses the credentials.
+        """
+        self.slots.want(codes)
+        action = self._happened(SessionEvent.WANTED)
+        async with aiohttp.ClientSession() as http:
+            while not self._finished:
+                if action is SessionAction.CONNECT:
+                    action = await self._connect(http)
+                elif self.session.wake_ns is not None:
+                    await self._clock.sleep_until(self.session.wake_ns)
+                    action = self._happened(SessionEvent.TIMER)
+                else:
+                    return
+
+    async def finish(self) -> None:
+        """Release every registration, then close (phase after)."""
+        self._finished = True
+        self.slots.want(())
+        self._kick.set()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(RELEASE_SECONDS):
+                while self.slots.taken:  # noqa: ASYNC110 - the reader's acknowledgements end it
+                    await asyncio.sleep(0.01)
+        self._happened(SessionEvent.UNWANTED)
+        await self._close(Cause.NOT_WATCHED)
+
+    async def abandon(self, cause: Cause) -> None:
+        """Close at once: the process ends."""
+        self._finished = True
+        self._happened(SessionEvent.UNWANTED)
+        await self._close(cause)
+
+    async def _connect(self, http: aiohttp.ClientSession) -> SessionAction:
+        try:
+            if self._key is None or self._clock.wall_ns() - self._key[1] > KEY_LIFE_NS:
+                self._key = (await self._rest.approval_key(), self._clock.wall_ns())
+            async with asyncio.timeout(CONNECT_SECONDS):
+                self._socket = await http.ws_connect(
+                    self._url, autoping=True, heartbeat=None, compress=0, max_msg_size=FRAME_BYTES
+                )
+        except (aiohttp.ClientError, TimeoutError, UnavailableError, OSError):
+            return self._happened(SessionEvent.FAILED)
+        self._happened(SessionEvent.OPENED)
+        self._sequence = 0
+        await self._converse(self._socket)
+        cause = Cause.WS_SILENT if self.session.state is SessionState.SILENT else Cause.WS_DISCONNECT
+        action = self._happened(SessionEvent.ENDED)
+        if not self._finished:
+            await self._close(cause)
+        return action
+
+    async def _converse(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        """Read, command and watch for silence until one of them ends the connection."""
+        tasks = [
+            asyncio.create_task(part)
+            for part in (self._read(socket), self._command(socket), self._watch_silence())
+        ]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            results = await asyncio.gather(*tasks, return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception) and not isinstance(
+                result, ConnectionError | aiohttp.ClientError
+            ):
+                raise result
+
+    async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        while True:
+            message = await socket.receive()
+            if message.type is aiohttp.WSMsgType.TEXT:
+                data, kind = message.data.encode(), Kind.TEXT
+            elif message.type is aiohttp.WSMsgType.BINARY:
+                data, kind = message.data, Kind.BINARY
+            else:
+                return
+            self._journal(kind, data)
+            self.frames += 1
+            self._happened(SessionEvent.FRAME)
+            if kind is Kind.TEXT and data[:1] not in {b"0", b"1"}:
+                await self._control(socket, data)
+                if self.session.state in {SessionState.WAITING, SessionState.HELD}:
+                    return
+            await self._daybook.writer.room()
+
+    async def _control(self, socket: aiohttp.ClientWebSocketResponse, data: bytes) -> None:
+        message = parse_message(data)
+        if isinstance(message, Heartbeat):
+            await socket.send_str(message.text)
+            self._journal(Kind.SENT, message.text.encode())
+        elif isinstance(message, Acknowledgement):
+            self._acknowledged(message)
+
+    def _acknowledged(self, message: Acknowledgement) -> None:
+        self.acknowledgements[message.msg_cd] += 1
+        reaction = websocket_reaction(message.msg_cd, message.rt_cd)
+        if reaction is Reaction.RENEW_APPROVAL:
+            self._key = None
+            self._happened(SessionEvent.BAD_APPROVAL)
+        elif reaction is Reaction.OTHER_SESSION:
+            self._happened(SessionEvent.IN_USE)
+        else:
+            event = SLOT_EVENTS.get(message.msg_cd, SlotEvent.REFUSED)
+            self._apply(self.slots.happened(message.tr_key, event), Cause.NOT_WATCHED)
+            if self.slots.settled:
+                self._happened(SessionEvent.SETTLED)
+        self._kick.set()
+
+    async def _command(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        while True:
+            step = self.slots.next_command(self._clock.monotonic_ns())
+            if isinstance(step, Command):
+                await self._send(socket, step)
+                continue
+            self._kick.clear()
+            waits: list[asyncio.Task[Any]] = [asyncio.create_task(self._kick.wait())]
+            if step is not None:
+                waits.append(asyncio.create_task(self._clock.sleep_until(step)))
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            for wait in waits:
+                wait.cancel()
+
+    async def _send(self, socket: aiohttp.ClientWebSocketResponse, command: Command) -> None:
+        key = self._key[0] if self._key else ""
+        text = command_text(command, key)
+        await socket.send_str(text)
+        self._journal(Kind.SENT, text.replace(key, "***").encode() if key else text.encode())
+
+    async def _watch_silence(self) -> None:
+        while True:
+            due_ns = self.session.silent_at(trading=bool(self.slots.active))
+            now_ns = self._clock.monotonic_ns()
+            if due_ns is None:
+                return
+            if now_ns >= due_ns and self._happened(SessionEvent.SILENCE) is SessionAction.CLOSE:
+                return
+            await self._clock.sleep_until(max(due_ns, now_ns + NANOSECONDS))
+
+    async def _close(self, cause: Cause) -> None:
+        for outcome in self.slots.connection_closed():
+            self._apply(outcome, cause)
+        if self._socket is not None:
+            socket, self._socket = self._socket, None
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1):
+                    await socket.close()
+
+    def _apply(self, outcome: Outcome, cause: Cause) -> None:
+        day, second = self._daybook.now()
+        if outcome.action is SlotAction.OPEN_WATCH:
+            self._daybook.note(NoteKind.WATCH_OPENED, day=day, code=outcome.code, event_s=second)
+        elif outcome.action is SlotAction.CLOSE_WATCH:
+            self._daybook.note(
+                NoteKind.WATCH_CLOSED, day=day, code=outcome.code, event_s=second, cause=cause.value
+            )
+
+    def _journal(self, kind: Kind, data: bytes) -> None:
+        self._sequence += 1
+        self._daybook.frame(kind, self.session.epoch, self._sequence, data)
+
+    def _happened(self, event: SessionEvent) -> SessionAction:
+        return self.session.happened(event, self._clock.monotonic_ns(), secrets.randbelow(DRAWS) / DRAWS)
+
+
+def command_text(command: Command, approval_key: str) -> str:
+    """Return a registration or release as sent (KIS-101)."""
+    header = {
+        "approval_key": approval_key,
+        "custtype": "P",
+        "tr_type": "1" if command.register else "2",
+        "content-type": "utf-8",
+    }
+    body = {"input": {"tr_id": TRADES_KRX, "tr_key": command.code}}
+    return json.dumps({"header": header, "body": body}, separators=(",", ":"))

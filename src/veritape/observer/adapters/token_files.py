@@ -1,0 +1,145 @@
+"""The stored token and the account's lock (OB-008, OB-404, OB-405).
+
+``token/<id>.json`` is 0600 in a 0700 folder; ``<id>`` is a digest of the appkey, which itself appears in no path.
+"""
+
+import fcntl
+import json
+import os
+import stat
+from pathlib import Path
+from typing import TextIO
+
+from blake3 import blake3
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from veritape.kernel.errors import CheckFailedError, MisuseError, UnavailableError
+from veritape.kernel.files import write_atomically
+from veritape.observer.tokens import Token
+
+PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
+"""Permission bits of secrets."""
+
+KEY_BYTES, NONCE_BYTES = 32, 12
+"""AES-256-GCM."""
+
+
+def account_id(appkey: str) -> str:
+    """Return the name under which an account's files lie: 8 hex digits of BLAKE3(appkey)."""
+    return blake3(appkey.encode()).hexdigest()[:8]
+
+
+class AccountLock:
+    """One process an account: an exclusive lock that names its holder."""
+
+    def __init__(self, data: Path, account: str) -> None:
+        data.mkdir(parents=True, exist_ok=True)
+        self._path = data / f"account-{account}.lock"
+        self._file: TextIO | None = None
+
+    def acquire(self) -> None:
+        """Take the lock.
+
+        Raises:
+            UnavailableError: another process holds it; the message names its process id.
+        """
+        file = self._path.open("a+")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            holder = file.read().strip() or "unknown"
+            file.close()
+            raise UnavailableError(
+                f"record: process {holder} records this account already ({self._path.name}): stop it first"
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        self._file = file
+
+    def release(self) -> None:
+        """Let go."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+class TokenStore:
+    """The token of one account and environment."""
+
+    def __init__(self, data: Path, account: str, host: str, key_file: Path | None) -> None:
+        self._path = data / "token" / f"{account}.json"
+        self._host = host
+        self._key = None if key_file is None else read_key(key_file)
+
+    def load(self) -> Token | None:
+        """Return the stored token, None without one or when it belongs to another host.
+
+        Raises:
+            MisuseError: the file is readable by others, or the key does not open it.
+        """
+        if not self._path.exists():
+            return None
+        if stat.S_IMODE(self._path.stat().st_mode) & 0o077:
+            raise MisuseError(f"{self._path}: others may read it: chmod 600 it, or delete it")
+        try:
+            document = json.loads(self._open(self._path.read_bytes()))
+            if document["host"] != self._host:
+                return None
+            return Token(document["token"], document["issued_ns"], document["expires_ns"])
+        except (ValueError, KeyError, TypeError):
+            return None
+
+    def save(self, token: Token) -> None:
+        """Store a token, readable by its owner alone."""
+        self._path.parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+        self._path.parent.chmod(PRIVATE_FOLDER)
+        document = {
+            "token": token.text, "issued_ns": token.issued_ns, "expires_ns": token.expires_ns, "host": self._host,
+        }  # fmt: skip
+        write_atomically(self._path, self._close(json.dumps(document).encode()), PRIVATE_FILE)
+
+    def _open(self, data: bytes) -> bytes:
+        if self._key is None:
+            return data
+        try:
+            return AESGCM(self._key).decrypt(data[:NONCE_BYTES], data[NONCE_BYTES:], b"veritape.token.v1")
+        except InvalidTag:
+            raise MisuseError(
+                f"{self._path}: token.key_file does not open it: delete it or restore the key"
+            ) from None
+
+    def _close(self, data: bytes) -> bytes:
+        if self._key is None:
+            return data
+        nonce = os.urandom(NONCE_BYTES)
+        return nonce + AESGCM(self._key).encrypt(nonce, data, b"veritape.token.v1")
+
+
+def read_key(path: Path) -> bytes:
+    """Read an encryption key: 32 bytes or 64 hex digits.
+
+    Raises:
+        MisuseError: it cannot be read or has another length.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise MisuseError(f"token.key_file {path}: {error.strerror}") from error
+    if len(data.strip()) == 2 * KEY_BYTES:
+        try:
+            return bytes.fromhex(data.strip().decode())
+        except ValueError:
+            raise MisuseError(f"token.key_file {path}: not hexadecimal") from None
+    if len(data) != KEY_BYTES:
+        raise MisuseError(f"token.key_file {path}: expected {KEY_BYTES} bytes or {2 * KEY_BYTES} hex digits")
+    return data
+
+
+def refused_credentials(code: str) -> CheckFailedError:
+    """Return the error of credentials that the broker refuses."""
+    return CheckFailedError(
+        f"record: the broker refuses the credentials ({code}): check kis.appkey and kis.appsecret"
+    )

@@ -1,0 +1,199 @@
+"""Settings of ``veritape record``: TOML tables, each key with unit, range and reason (OB-981).
+
+Secrets come from the environment (``VERITAPE_RECORD_KIS__APPKEY``) or from files; they print as stars.
+"""
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator, model_validator
+
+from veritape.kernel.settings import Secret, Settings
+from veritape.wire.kis.frames import SYMBOL
+from veritape.wire.kis.rest import REGISTRATIONS, REQUESTS_PER_SECOND
+
+LOOPBACK_HOSTS = {"127.0.0.1", "localhost", "::1"}
+"""Hosts that may be reached without TLS."""
+
+REAL_REST, REAL_WS = "https://openapi.koreainvestment.com:9443", "ws://ops.koreainvestment.com:21000"
+"""The broker's real hosts (KIS-010)."""
+
+REAL_MASTER = "https://new.real.download.dws.co.kr"
+"""Host of the master files."""
+
+
+class ObserverSettings(Settings):
+    """``[observer]``"""  # noqa: D415 - a table's name
+
+    data_dir: Path
+    """Folder of everything that is recorded."""
+    venue: Literal["KRX"] = "KRX"
+    """Venue of this recording; volumes of different venues are never added."""
+
+
+class KisSettings(Settings):
+    """``[kis]``"""  # noqa: D415 - a table's name
+
+    appkey: Secret
+    """Key of the account; from the environment or here, never printed."""
+    appsecret: Secret
+    """Its secret."""
+    rest_url: str = REAL_REST
+    """REST address; plain http for loopback hosts only."""
+    ws_url: str = REAL_WS
+    """WebSocket address, without the path."""
+    master_url: str = REAL_MASTER
+    """Address that serves ``/common/master/``."""
+    follow_replay_clock: bool = False
+    """Take the time from the replayed broker's ``GET /replay/clock``: loopback only."""
+
+    @field_validator("rest_url", "master_url")
+    @classmethod
+    def _secure_or_loopback(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK_HOSTS):
+            raise ValueError("must be https; http is for loopback hosts only")
+        return url.rstrip("/")
+
+    @field_validator("ws_url")
+    @classmethod
+    def _websocket(cls, url: str) -> str:
+        if urlsplit(url).scheme not in {"ws", "wss"}:
+            raise ValueError("must begin with ws:// or wss://")
+        return url.rstrip("/")
+
+    @model_validator(mode="after")
+    def _replay_is_here(self) -> "KisSettings":
+        if self.follow_replay_clock and urlsplit(self.rest_url).hostname not in LOOPBACK_HOSTS:
+            raise ValueError("follow_replay_clock is for a replayed broker on this machine")
+        return self
+
+
+class UniverseSettings(Settings):
+    """``[universe]``"""  # noqa: D415 - a table's name
+
+    min_price_krw: Annotated[int, Field(ge=0, le=10_000_000)] = 4_000
+    """Least reference price, won, 0 to 10,000,000."""
+    min_count: Annotated[int, Field(ge=1, le=5_000)] = 100
+    """A shorter list is refused as collapsed, 1 to 5,000."""
+
+
+class CalendarSettings(Settings):
+    """``[calendar]``"""  # noqa: D415 - a table's name
+
+    override_file: Path | None = None
+    """TOML file with ``[[day]]`` rows that win over the weekday rule."""
+
+
+class PacingSettings(Settings):
+    """``[pacing]``"""  # noqa: D415 - a table's name
+
+    requests_per_second: Annotated[int, Field(ge=1, le=20)] = REQUESTS_PER_SECOND
+    """Requests of a sliding second, 1 to 20; 18 by the broker's notice of 2026-04-20."""
+    spacing: bool = True
+    """Spread the requests over the second instead of sending bursts."""
+
+
+class TrackASettings(Settings):
+    """``[track_a]``"""  # noqa: D415 - a table's name
+
+    enabled: bool = True
+    """Sweep the universe on the grid."""
+    interval_minutes: Annotated[int, Field(ge=1, le=60)] = 10
+    """Minutes between two sweeps, 1 to 60."""
+
+
+class TrackBSettings(Settings):
+    """``[track_b]``"""  # noqa: D415 - a table's name
+
+    limit: Annotated[int, Field(ge=1, le=REGISTRATIONS)] = REGISTRATIONS
+    """Registrations on the one WebSocket, 1 to 41."""
+    manual: tuple[str, ...] = ()
+    """Codes that always hold a slot, by falling priority; at most ``limit``."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> "TrackBSettings":
+        wrong = [code for code in self.manual if not re.fullmatch(SYMBOL, code)]
+        if wrong:
+            raise ValueError(f"manual: {', '.join(wrong)} is no symbol: six digits or capitals")
+        if len(self.manual) > self.limit:
+            raise ValueError(
+                f"manual: {len(self.manual)} codes, limit is {self.limit}: {', '.join(self.manual)}"
+            )
+        return self
+
+
+class TokenSettings(Settings):
+    """``[token]``"""  # noqa: D415 - a table's name
+
+    key_file: Path | None = None
+    """File with 32 bytes (or 64 hex digits) that encrypt the stored token; without it the token lies in a 0600 file."""
+
+
+class SessionSettings(Settings):
+    """``[session]``"""  # noqa: D415 - a table's name
+
+    silence_seconds: Annotated[int, Field(ge=20, le=300)] = 60
+    """Seconds without any frame after which the connection is doubted, 20 to 300."""
+
+
+class JournalSettings(Settings):
+    """``[journal]``"""  # noqa: D415 - a table's name
+
+    commit_ms: Annotated[int, Field(ge=0, le=100)] = 5
+    """Milliseconds after a group's first frame at which it is made durable, 0 to 100."""
+    commit_bytes: Annotated[int, Field(ge=4 << 10, le=8 << 20)] = 1 << 20
+    """Bytes at which a group is made durable at once, 4 KiB to 8 MiB."""
+    roll_bytes: Annotated[int, Field(ge=16 << 20, le=1 << 30)] = 256 << 20
+    """Size at which the next file begins, 16 MiB to 1 GiB."""
+    queue_bytes: Annotated[int, Field(ge=1 << 20, le=1 << 30)] = 64 << 20
+    """Bytes that may wait for the disk before the socket is no longer read, 1 MiB to 1 GiB."""
+    zstd_level: Annotated[int, Field(ge=0, le=9)] = 1
+    """Compression of the blocks, 0 (none) to 9."""
+    reserve_bytes: Annotated[int, Field(ge=0, le=1 << 30)] = 64 << 20
+    """Size of the file that is released when the disk is full, 0 to 1 GiB."""
+
+
+class SegmentSettings(Settings):
+    """``[segments]``"""  # noqa: D415 - a table's name
+
+    seal_delay_seconds: Annotated[int, Field(ge=10, le=3_600)] = 120
+    """Seconds after an hour's end at which its trades are sealed, 10 to 3,600."""
+
+
+class TelemetrySettings(Settings):
+    """``[telemetry]``"""  # noqa: D415 - a table's name
+
+    listen: str = "127.0.0.1:9464"
+    """Address of the metrics page, host:port; empty turns it off."""
+
+
+class RecordSettings(Settings):
+    """Everything that ``veritape record`` reads."""
+
+    observer: ObserverSettings
+    """Where and what."""
+    kis: KisSettings
+    """Whose account, which broker."""
+    universe: UniverseSettings = UniverseSettings()
+    """Which symbols exist."""
+    calendar: CalendarSettings = CalendarSettings()
+    """Which days."""
+    pacing: PacingSettings = PacingSettings()
+    """How fast."""
+    track_a: TrackASettings = TrackASettings()
+    """Sweeps."""
+    track_b: TrackBSettings = TrackBSettings()
+    """Slots."""
+    token: TokenSettings = TokenSettings()
+    """The access token's file."""
+    session: SessionSettings = SessionSettings()
+    """The connection."""
+    journal: JournalSettings = JournalSettings()
+    """Durability."""
+    segments: SegmentSettings = SegmentSettings()
+    """Sealing."""
+    telemetry: TelemetrySettings = TelemetrySettings()
+    """Metrics."""
