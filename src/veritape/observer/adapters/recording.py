@@ -72,11 +72,18 @@ class Recording:
         span[0], span[1] = min(span[0], number), max(span[1], number)
 
     def seal_due(self, day: str, now_s: int, delay_s: int, *, all_hours: bool = False) -> list[Seal]:
-        """Seal the hours that ended ``delay_s`` ago, or all of a day's; return the new seals."""
+        """Seal the hours that ended ``delay_s`` ago and that the stream has left, or all of a day's.
+
+        An hour whose end the stream has not passed may still be on its way, however late the clock is.
+
+        Returns:
+            The new seals.
+        """
         if day not in self.recorder.days:
             return []
         hours = sorted(self.recorder.days[day].rows)
-        due = [hour for hour in hours if all_hours or now_s >= (hour + 1) * 3600 + delay_s]
+        latest = max((line.end.event_s for line in self.recorder.days[day].lines.values()), default=0) // 3600
+        due = [hour for hour in hours if all_hours or (hour < latest and now_s >= (hour + 1) * 3600 + delay_s)]
         return [self._seal(day, hour) for hour in due]
 
     def audit(self, day: str, generated_ns: int, codes: Iterable[str] | None = None) -> dict[str, Any]:
