@@ -83,7 +83,9 @@ class Recording:
             return []
         hours = sorted(self.recorder.days[day].rows)
         latest = max((line.end.event_s for line in self.recorder.days[day].lines.values()), default=0) // 3600
-        due = [hour for hour in hours if all_hours or (hour < latest and now_s >= (hour + 1) * 3600 + delay_s)]
+        due = [
+            hour for hour in hours if all_hours or (hour < latest and now_s >= (hour + 1) * 3600 + delay_s)
+        ]
         return [self._seal(day, hour) for hour in due]
 
     def audit(self, day: str, generated_ns: int, codes: Iterable[str] | None = None) -> dict[str, Any]:
