@@ -27,14 +27,14 @@ def started(tmp_path: Path) -> Supervisor:
 async def until_printed(tmp_path: Path, text: str, name: str = "child") -> None:
     log = tmp_path / "logs" / f"{name}.log"
     async with asyncio.timeout(20):
-        while not log.exists() or text not in log.read_text():  # noqa: ASYNC110 - another process writes the file
+        while not log.exists() or text not in log.read_text():
             await asyncio.sleep(0.02)
 
 
 async def until_gone(process_id: int) -> None:
     stat = Path(f"/proc/{process_id}/stat")
     async with asyncio.timeout(20):
-        while stat.exists() and stat.read_text().split()[2] != "Z":  # noqa: ASYNC110 - the kernel tells nobody
+        while stat.exists() and stat.read_text().split()[2] != "Z":
             await asyncio.sleep(0.02)
 
 

@@ -1,0 +1,150 @@
+"""Playing a day: what is sent, who is waited for, who is cut."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from veritape.kernel.clock import SystemClock
+from veritape.replay.accounts import Accounts
+from veritape.replay.adapters.player import BEHIND_BYTES, CUT_BYTES, Outbox, Player, PlayOptions
+from veritape.replay.faults import Faults
+from veritape.replay.market import Market
+from veritape.replay.schedule import session
+from veritape.replay.series import Row, build
+from veritape.replay.sockets import Exchange, Socket
+
+PLACE = ("H0STCNT0", "990001")
+
+
+class Fixture:
+    def __init__(
+        self, tmp_path: Path, *, drop: float = 0, virtual: bool = True, speed: float | None = None
+    ) -> None:
+        rows = [Row(34_200_000 + n * 30, 100, 1, auction=False) for n in range(100)]
+        self.exchange = Exchange(Accounts(), 7)
+        options = PlayOptions(
+            speed, virtual, wait_registered=True, width=47, truth=str(tmp_path / "truth-{day}.jsonl")
+        )
+        self.player = Player(options, self.exchange, Faults(drop=drop), SystemClock())
+        played = session("20131007", until_ms=32_400_000 + 3000)
+        self.player.load(played, Market([build("990001", rows)], "20131007"))
+        self.truth = tmp_path / "truth-20131007.jsonl"
+        self.unsent = 0
+        self.aborted = False
+
+    def watch(self) -> Outbox:
+        socket = self.exchange.connect(0)
+        socket.registered.add(PLACE)
+        box = Outbox(socket, self.abort, lambda: self.unsent)
+        self.player.outboxes[socket] = box
+        return box
+
+    def abort(self) -> None:
+        self.aborted = True
+
+    def end(self) -> dict[str, int]:
+        totals: dict[str, int] = json.loads(self.truth.read_text().splitlines()[-1])["codes"]["990001"]
+        return totals
+
+
+async def play_until_told(player: Player, frames: int) -> None:
+    task = asyncio.create_task(player.play(lambda ms, sent: None))
+    async with asyncio.timeout(20):
+        while player.frames_sent < frames:
+            await asyncio.sleep(0.001)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_every_frame_reaches_the_watcher_in_order(tmp_path: Path) -> None:
+    """OB-808, OB-809: frames go to who registered; the truth file is closed even when the play is cut short."""
+    fixture = Fixture(tmp_path)
+    box = fixture.watch()
+    await play_until_told(fixture.player, 100)
+    volumes = [text.split("^")[13] for text in box.queue]
+    assert volumes == [str(n) for n in range(1, 101)]
+    assert fixture.end() | {"value_krw": 0} == {
+        "trades": 100, "uncounted": 0, "shares": 100, "value_krw": 0, "sells": 0, "buys": 100, "trades_sent": 100,
+    }  # fmt: skip
+
+
+async def test_dropped_frames_happened_all_the_same(tmp_path: Path) -> None:
+    """OB-852: a fault never touches the truth."""
+    fixture = Fixture(tmp_path, drop=0.5)
+    box = fixture.watch()
+    dropped = sum(Faults(drop=0.5).drops(number) for number in range(1, 101))
+    await play_until_told(fixture.player, 100 - dropped)
+    await asyncio.sleep(0.05)
+    assert len(box.queue) == 100 - dropped
+    assert fixture.end()["trades_sent"] == 100 - dropped
+
+
+async def test_the_tape_waits_for_its_watchers(tmp_path: Path) -> None:
+    """OB-813: it starts once every code is registered; meanwhile the clock walks at real speed and stops before the open."""
+    fixture = Fixture(tmp_path)
+    task = asyncio.create_task(fixture.player.play(lambda ms, sent: None))
+    await asyncio.sleep(0.05)
+    assert fixture.player.clock_document()["speed"] == 1.0
+    assert fixture.player.tape.now_ms < 32_400_000
+    fixture.watch()
+    async with asyncio.timeout(20):
+        while not fixture.player.frames_sent:
+            await asyncio.sleep(0.001)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_the_virtual_tape_waits_for_a_reader_that_is_behind(tmp_path: Path) -> None:
+    """OB-810: tape time waits while a registered session has more than 256 KiB unsent."""
+    fixture = Fixture(tmp_path, speed=1000)
+    fixture.unsent = BEHIND_BYTES + 1
+    fixture.watch()
+    task = asyncio.create_task(fixture.player.play(lambda ms, sent: None))
+    await asyncio.sleep(0.1)
+    assert fixture.player.frames_sent == 0
+    fixture.unsent = 0
+    async with asyncio.timeout(20):
+        while fixture.player.frames_sent < 100:
+            await asyncio.sleep(0.001)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_connection_far_behind_is_cut(tmp_path: Path) -> None:
+    """KIS-223: beyond 8 MiB of unsent data its socket is cut."""
+    fixture = Fixture(tmp_path, virtual=False)
+    box = fixture.watch()
+    box.put("x")
+    assert not fixture.aborted
+    fixture.unsent = CUT_BYTES
+    box.put("x")
+    assert fixture.aborted
+    assert await box.take() == "x"
+
+
+@pytest.mark.parametrize("virtual", [True, False])
+async def test_the_broker_clock_is_the_tape_only_when_virtual(tmp_path: Path, virtual: bool) -> None:
+    """OB-810: without --virtual ages, limits and dates are real time."""
+    player = Fixture(tmp_path, virtual=virtual).player
+    assert (player.broker_ns() < 1_400_000_000 * 10**9) == virtual
+
+
+async def test_idle_connections_hear_a_heartbeat(tmp_path: Path) -> None:
+    """KIS-109: after 10 s without a frame; unanswered for 100 s the connection is cut."""
+    fixture = Fixture(tmp_path)
+    box = fixture.watch()
+    beat = asyncio.create_task(fixture.player.beat())
+    async with asyncio.timeout(20):
+        assert "PINGPONG" in await box.take()
+        fixture.player.tape.now_ns += 100 * 10**9
+        while not fixture.aborted:
+            await asyncio.sleep(0.001)
+    beat.cancel()
+    await asyncio.gather(beat, return_exceptions=True)
+
+
+def test_an_outbox_belongs_to_its_socket() -> None:
+    socket = Socket(1)
+    assert Outbox(socket, lambda: None, lambda: 0).behind_bytes() == 0
