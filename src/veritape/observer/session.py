@@ -138,7 +138,7 @@ class Session:
     """Connections opened; the number that frames carry."""
     wake_ns: int | None = None
     """When ``TIMER`` is due."""
-    connected_ns: int = 0
+    connected_ns: int | None = None
     """Monotonic time at which the present connection opened."""
     last_frame_ns: int = 0
     """Monotonic time of the last sign of life."""
@@ -188,7 +188,7 @@ class Session:
             self._holds = 0
         if self.state is not SessionState.WAITING:
             return None
-        if self.connected_ns and now_ns - self.connected_ns >= STEADY_NS:
+        if self.connected_ns is not None and now_ns - self.connected_ns >= STEADY_NS:
             self._failures = 0
         if len(self._connects) >= CONNECTS:
             return now_ns + BUDGET_NS
