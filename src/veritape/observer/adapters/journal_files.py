@@ -310,7 +310,8 @@ def recover(directory: Path, quarantine: Path) -> list[Recovered]:
         found = journal.scan(data)
         if not found.sealed:
             results.append(_close_file(path, data, found, quarantine))
-        path.chmod(SEALED_MODE)
+        if path.exists():
+            path.chmod(SEALED_MODE)
     return results
 
 

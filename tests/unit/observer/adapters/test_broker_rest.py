@@ -1,0 +1,91 @@
+"""REST calls against the replayed broker: tokens, pacing, reactions."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from tests.broker import broker, rest_of
+
+from veritape.kernel.errors import CheckFailedError, UnavailableError
+from veritape.observer.quotes import quotes_of
+from veritape.observer.reactions import AnswerReason, Reaction
+from veritape.observer.tokens import TokenState
+from veritape.observer.track_a import parameters
+from veritape.replay.accounts import APPSECRET
+from veritape.wire.kis.rest import INQUIRE_PRICE, MASTER_PATHS, MULTI_PRICE, Call
+
+
+async def test_one_token_serves_many_calls_and_the_next_process(tmp_path: Path) -> None:
+    """OB-401, OB-404: callers at once cause one issue; a restart issues none."""
+    async with broker() as one:
+        async with rest_of(one, tmp_path) as (rest, _):
+            answers = await asyncio.gather(
+                *(rest.quotation(MULTI_PRICE, parameters(["990001"])) for _ in range(5))
+            )
+            assert [answer.reaction for answer in answers] == [Reaction.OK] * 5
+            assert list(quotes_of(answers[0])[0]) == ["990001"]
+        async with rest_of(one, tmp_path) as (rest, _):
+            assert (await rest.quotation(MULTI_PRICE, parameters(["990001"]))).reason is None
+            assert rest.tokens.attempts == 0
+        assert one.account.report.tokens == 1
+
+
+async def test_pacing_keeps_the_brokers_window(tmp_path: Path) -> None:
+    """OB-252, KIS-171: measured by the broker, not by us: never more than 18 in a sliding second."""
+    async with broker() as one, rest_of(one, tmp_path) as (rest, _):
+        await asyncio.gather(*(rest.quotation(MULTI_PRICE, parameters(["990001"])) for _ in range(40)))
+        assert one.account.window.largest <= 18
+        assert one.account.report.refusals == 0
+        assert rest.outcomes[MULTI_PRICE.tr_id, "ok"] == 40
+        assert rest.waited_ns > 0
+
+
+async def test_a_dead_token_is_renewed_and_the_call_repeated(tmp_path: Path) -> None:
+    """OB-402, KIS-034: EGW00122 means one issue, then one repetition."""
+    async with broker() as one, rest_of(one, tmp_path) as (rest, _):
+        await rest.token()
+        one.account._tokens.clear()
+        one.account._attempt_ns = None
+        rest.tokens._attempt_ns = None
+        rest.tokens._wake_ns = 0
+        answer = await rest.quotation(MULTI_PRICE, parameters(["990001"]))
+        assert (answer.reaction, rest.tokens.attempts) == (Reaction.OK, 2)
+
+
+async def test_wrong_credentials_are_fatal(tmp_path: Path) -> None:
+    """OB-402: bad_credentials, no retry; the message shows no secret."""
+    async with broker() as one:
+        wrong = one.settings(appsecret="wrong")
+        async with rest_of(one, tmp_path, lambda _: wrong) as (rest, _):
+            with pytest.raises(CheckFailedError, match="EGW00105") as refusal:
+                await rest.token()
+            assert rest.tokens.state is TokenState.REFUSED
+            with pytest.raises(CheckFailedError):
+                await rest.approval_key()
+            assert APPSECRET not in refusal.value.message
+            assert "wrong" not in refusal.value.message
+
+
+async def test_approval_keys_and_master_files(tmp_path: Path) -> None:
+    """OB-408, KIS-087: a key of 36 characters; a missing path says its status."""
+    async with broker() as one, rest_of(one, tmp_path) as (rest, _):
+        assert len(await rest.approval_key()) == 36
+        assert (await rest.master(MASTER_PATHS[0]))[:2] == b"PK"
+        with pytest.raises(UnavailableError, match="status 404"):
+            await rest.master("/else")
+
+
+async def test_refusals_and_silence_are_answers(tmp_path: Path) -> None:
+    """KIS-043: refused by code, and a broker that is gone."""
+    async with broker() as one:
+        async with rest_of(one, tmp_path) as (rest, _):
+            await rest.token()
+            answer = await rest.quotation(Call(INQUIRE_PRICE.path, MULTI_PRICE.tr_id, 1), {})
+            assert (answer.reaction, answer.code) == (Reaction.BUG, "OPSQ0002")
+        gone = one.settings(rest_url="http://127.0.0.1:9", master_url="http://127.0.0.1:9")
+        async with rest_of(one, tmp_path / "other", lambda _: gone) as (rest, _):
+            assert (await rest._send("GET", "/x", {})).reason is AnswerReason.TIMEOUT
+            with pytest.raises(UnavailableError):
+                await rest.master("/x")
+            with pytest.raises(UnavailableError, match="no approval key"):
+                await rest.approval_key()

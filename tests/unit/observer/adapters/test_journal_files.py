@@ -1,0 +1,227 @@
+"""The writer thread, recovery, and a disk that fails."""
+
+import asyncio
+import errno
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.tape import MIDNIGHT_NS
+
+from veritape.kernel.clock import SystemClock
+from veritape.kernel.errors import UnavailableError
+from veritape.observer import journal
+from veritape.observer.adapters.journal_files import (
+    RESERVE_NAME,
+    Committed,
+    JournalOptions,
+    JournalWriter,
+    journal_paths,
+    read_journal,
+    recover,
+)
+from veritape.observer.adapters.storage import FailingDisk, Storage
+from veritape.observer.journal import Frame, Kind
+
+OPEN_NS = MIDNIGHT_NS + 32_400 * 10**9
+RESERVE = 1 << 20
+
+
+def frame(number: int, at_s: float = 0, size: int = 100) -> Frame:
+    return Frame(Kind.TEXT, 1, number, OPEN_NS + int(at_s * 10**9), number, b"x" * size)
+
+
+class Writing:
+    def __init__(self, tmp_path: Path, storage: Storage | None = None, **options: int) -> None:
+        self.acknowledged: list[Frame] = []
+        self.groups: list[Committed] = []
+        self.folder = tmp_path / "journal" / "KRX"
+        values = JournalOptions(self.folder, **{"reserve_bytes": RESERVE, **options})  # type: ignore[arg-type]
+        self.writer = JournalWriter(values, self.take, SystemClock(), storage)
+
+    def take(self, committed: Committed) -> None:
+        self.groups.append(committed)
+        self.acknowledged += committed.frames
+
+    def on_disk(self) -> list[Frame]:
+        return [one for _, _, one in read_journal(self.folder)]
+
+
+async def test_frames_are_acknowledged_in_order_and_found_in_a_sealed_file(tmp_path: Path) -> None:
+    """OB-506, OB-507, OB-501: group commit, then a seal; mode 0444; the file is named by its time."""
+    writing = Writing(tmp_path)
+    frames = [frame(number) for number in range(1, 500)]
+    for one in frames:
+        writing.writer.append(one)
+    await writing.writer.close()
+    assert writing.acknowledged == frames == writing.on_disk()
+    (path,) = journal_paths(writing.folder)
+    assert (path.parent.name, path.name, path.stat().st_mode & 0o777) == ("20131007", "0900-0.vtj", 0o444)
+    assert journal.scan(path.read_bytes()).sealed
+    assert writing.writer.watermark.commits < 100
+    assert {(group.day, group.file) for group in writing.groups} == {("20131007", "0900-0.vtj")}
+
+
+async def test_a_new_hour_or_size_begins_a_new_file_that_names_the_one_before(tmp_path: Path) -> None:
+    """OB-501, OB-502: roll at the hour and at the size; previous is the BLAKE3 of the file before."""
+    writing = Writing(tmp_path, roll_bytes=300, zstd_level=0, commit_ms=0)
+    for number, at_s in ((1, 0), (2, 1), (3, 2), (4, 3600)):
+        writing.writer.append(frame(number, at_s, size=200))
+        while len(writing.acknowledged) < number:
+            await asyncio.sleep(0.001)
+    await writing.writer.close()
+    paths = journal_paths(writing.folder)
+    assert [path.name for path in paths] == ["0900-0.vtj", "0900-1.vtj", "0900-2.vtj", "1000-0.vtj"]
+    headers = [journal.decode_file_header(path.read_bytes()) for path in paths]
+    assert headers[0].previous == bytes(16)
+    assert [one.previous for one in headers[1:]] == [
+        journal.digest_of(path.read_bytes())[:16] for path in paths[:-1]
+    ]
+    again = Writing(tmp_path)
+    again.writer.append(frame(9))
+    await again.writer.close()
+    assert len(again.on_disk()) == 5
+
+
+async def test_a_full_queue_makes_the_reader_wait(tmp_path: Path) -> None:
+    """OB-456: bounded in bytes; the loop stops reading, nothing is dropped."""
+    writing = Writing(tmp_path, queue_bytes=1000)
+    for number in range(1, 101):
+        await writing.writer.room()
+        writing.writer.append(frame(number))
+        assert writing.writer.queued_bytes <= 1000 + 136
+    await writing.writer.close()
+    assert len(writing.on_disk()) == 100
+
+
+async def test_every_truncation_of_the_last_block_is_recovered(tmp_path: Path) -> None:
+    """OB-508, OB-505: the tail is cut, the file sealed, every acknowledged frame kept."""
+    writing = Writing(tmp_path, zstd_level=0)
+    writing.writer.append(frame(1))
+    while not writing.acknowledged:
+        await asyncio.sleep(0.001)
+    (path,) = journal_paths(writing.folder)
+    acknowledged = path.read_bytes()
+    tail = journal.encode_block([frame(2)], 1, 0)
+    await writing.writer.close()
+    for cut in range(len(tail)):
+        path.chmod(0o644)
+        path.write_bytes(acknowledged + tail[:cut])
+        (result,) = recover(writing.folder, tmp_path / "quarantine")
+        assert (result.frames, result.cut_bytes, result.damaged) == (1, cut, ())
+        assert writing.on_disk() == [frame(1)]
+        assert journal.scan(path.read_bytes()).sealed
+        assert recover(writing.folder, tmp_path / "quarantine") == []
+
+
+async def test_damage_in_the_middle_keeps_both_sides_and_a_copy(tmp_path: Path) -> None:
+    """OB-508: journal_damaged: the valid blocks are used, the file is kept in quarantine, the seal lists the range."""
+    writing = Writing(tmp_path, zstd_level=0)
+    await writing.writer.close()
+    path = writing.folder / "20131007" / "0900-0.vtj"
+    path.parent.mkdir(parents=True)
+    head = journal.encode_file_header(journal.Header(journal.Venue.KRX, bytes(16), OPEN_NS, bytes(16)))
+    blocks = [journal.encode_block([frame(number)], number - 1, 0) for number in (1, 2, 3)]
+    broken = bytearray(head + b"".join(blocks))
+    broken[len(head) + len(blocks[0]) + 50] ^= 1
+    path.write_bytes(broken)
+    (result,) = recover(writing.folder, tmp_path / "quarantine")
+    assert result.damaged == ((len(head) + len(blocks[0]), len(head) + 2 * len(blocks[0])),)
+    assert writing.on_disk() == [frame(1), frame(3)]
+    assert (tmp_path / "quarantine" / "20131007-0900-0.vtj").read_bytes() == bytes(broken)
+
+
+@pytest.mark.parametrize("content", [b"", b"short", b"x" * 200])
+async def test_a_file_without_a_header_is_set_aside(tmp_path: Path, content: bytes) -> None:
+    """OB-508, OB-991: nothing acknowledged can be in it; the bytes are kept."""
+    path = tmp_path / "journal" / "20131007" / "0900-0.vtj"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    (result,) = recover(tmp_path / "journal", tmp_path / "quarantine")
+    assert (result.frames, path.exists()) == (0, False)
+    assert (tmp_path / "quarantine" / "20131007-0900-0.vtj").read_bytes() == content
+
+
+@pytest.mark.parametrize("call", ["write", "sync"])
+async def test_a_full_disk_commits_what_it_can_and_says_so(tmp_path: Path, call: str) -> None:
+    """OB-510, OB-854: the reserve is released, the queue committed and sealed, one line with what is durable; nothing lost."""
+
+    class FullOnce(FailingDisk):
+        failed = False
+
+        def _draw(self, name: str) -> int:
+            if name == call and not FullOnce.failed and len(writing.acknowledged) >= 3:
+                FullOnce.failed = True
+                return errno.ENOSPC
+            return 0
+
+    writing = Writing(tmp_path, FullOnce({}), commit_ms=0)
+    assert (writing.folder / RESERVE_NAME).stat().st_size == RESERVE
+    number = 0
+    async with asyncio.timeout(20):
+        while not writing.writer.failed.done():
+            number += 1
+            writing.writer.append(frame(number))
+            await asyncio.sleep(0.002)
+    error = writing.writer.failed.result()
+    assert isinstance(error, UnavailableError)
+    assert "No space left on device" in error.message
+    assert "frames are durable" in error.message
+    assert not (writing.folder / RESERVE_NAME).exists()
+    await asyncio.sleep(0.01)
+    assert writing.acknowledged == writing.on_disk()
+    assert len(writing.acknowledged) >= 4
+    (path,) = journal_paths(writing.folder)
+    assert journal.scan(path.read_bytes()).sealed
+
+
+async def test_a_disk_that_stays_full_loses_nothing_acknowledged(tmp_path: Path) -> None:
+    """OB-510: when even the reserve does not help, the next start finds every acknowledged frame."""
+    writing = Writing(tmp_path, FailingDisk({"write": (errno.ENOSPC, 0.3)}, seed=3), commit_ms=0)
+    number = 0
+    async with asyncio.timeout(20):
+        while not writing.writer.failed.done():
+            number += 1
+            writing.writer.append(frame(number))
+            await asyncio.sleep(0.001)
+    await asyncio.sleep(0.01)
+    recover(writing.folder, tmp_path / "quarantine")
+    assert writing.on_disk()[: len(writing.acknowledged)] == writing.acknowledged
+
+
+BROKEN = """
+import asyncio, errno, sys
+from pathlib import Path
+from veritape.kernel.clock import SystemClock
+from veritape.observer.adapters.journal_files import JournalOptions, JournalWriter
+from veritape.observer.adapters.storage import FailingDisk
+from veritape.observer.journal import Frame, Kind
+
+async def main():
+    options = JournalOptions(Path(sys.argv[1]), reserve_bytes=0)
+    writer = JournalWriter(options, lambda committed: None, SystemClock(), FailingDisk({sys.argv[2]: (errno.EIO, 1.0)}))
+    writer.append(Frame(Kind.TEXT, 1, 1, 10**18, 1, b"x"))
+    await asyncio.sleep(20)
+    print("still alive")
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("call", ["write", "sync"])
+def test_an_input_output_error_ends_the_process_at_once(tmp_path: Path, call: str) -> None:
+    """OB-511, OB-854: one line on stderr, exit 1: after a failed fsync nothing may be believed."""
+    answer = subprocess.run(
+        [sys.executable, "-c", BROKEN, str(tmp_path), call], capture_output=True, text=True, check=False, timeout=60,
+        env={"PYTHONPATH": "src"},
+    )  # fmt: skip
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert answer.stderr.count("\n") == 1
+    assert "Input/output error" in answer.stderr
+
+
+async def test_no_room_for_the_reserve_is_refused_at_the_start(tmp_path: Path) -> None:
+    """OB-510: said before anything is recorded."""
+    with pytest.raises(UnavailableError, match="no room for the reserve"):
+        Writing(tmp_path, reserve_bytes=1 << 50)
