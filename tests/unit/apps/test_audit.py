@@ -1,0 +1,67 @@
+"""The command ``veritape audit``."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from tests.tape import DAY, anchors, day_notes, frames, own_note
+
+from veritape.apps.audit import audit, passes
+from veritape.kernel.errors import MisuseError
+from veritape.observer import journal
+from veritape.observer.recorder import NoteKind
+
+UNTIL = 32_400_000 + 60_000
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    head = journal.encode_file_header(journal.Header(journal.Venue.KRX, bytes(16), 1, bytes(16)))
+    notes = [
+        *day_notes(),
+        *frames(until_ms=UNTIL),
+        *anchors(until_ms=UNTIL),
+        own_note(NoteKind.CLOSED, day=DAY),
+    ]
+    path = tmp_path / "journal" / "KRX" / DAY / "0900-0.vtj"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(head + journal.encode_block(notes, 0, 1))
+    return tmp_path
+
+
+def test_text_and_json(data: Path) -> None:
+    """OB-677, OB-678: a row a line, or one JSON document and nothing else on stdout; exit 0 when every line closes."""
+    result = CliRunner().invoke(audit, ["--data", str(data)], standalone_mode=False)
+    assert (result.return_value, result.output.count("complete")) == (0, 3)
+    result = CliRunner().invoke(
+        audit, ["--data", str(data), "--json", "--symbol", "990001"], standalone_mode=False
+    )
+    assert [line["code"] for line in json.loads(result.output)["lines"]] == ["990001"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [(["--day", "20990101"], "recorded are 20131007"), (["--venue", "NXT"], "no recording of NXT")],
+)
+def test_what_was_not_recorded_is_named(data: Path, arguments: list[str], words: str) -> None:
+    """OB-971: bad usage exits 2."""
+    result = CliRunner().invoke(audit, ["--data", str(data), *arguments], standalone_mode=False)
+    assert isinstance(result.exception, MisuseError)
+    assert words in result.exception.message
+
+
+@pytest.mark.parametrize(
+    ("status", "closed", "strict", "expected"),
+    [
+        ("complete", True, True, True),
+        ("residual", True, False, True),
+        ("residual", True, True, False),
+        ("unproven", True, False, False),
+        ("contradicted", False, False, False),
+        ("complete", False, False, False),
+    ],
+)
+def test_what_fails_an_audit(status: str, closed: bool, strict: bool, expected: bool) -> None:
+    """OB-971: open, contradicted, unproven; --strict: residual."""
+    assert passes({"closed": closed, "lines": [{"status": status}]}, strict=strict) == expected

@@ -1,0 +1,128 @@
+"""The live connection against the replayed broker: registrations, heartbeats, drops, refusals."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from tests.broker import Broker, broker, rest_of
+from tests.tape import CODES, DAY
+
+from veritape.observer.adapters.daybook import Daybook
+from veritape.observer.adapters.journal_files import JournalOptions, read_journal
+from veritape.observer.adapters.recording import Recording
+from veritape.observer.adapters.stream import Stream, command_text
+from veritape.observer.gaps import Cause
+from veritape.observer.journal import Kind
+from veritape.observer.session import SessionState
+from veritape.observer.slots import Command
+from veritape.replay.accounts import APPKEY, APPSECRET
+
+ALL = tuple(CODES)
+
+
+@asynccontextmanager
+async def streaming(one: Broker, data: Path) -> AsyncIterator[tuple[Stream, Daybook]]:
+    async with rest_of(one, data) as (rest, clock):
+        recording = Recording(data)
+        book = Daybook(
+            recording, JournalOptions(recording.journal_folder, reserve_bytes=0), clock, lambda _: None
+        )
+        stream = Stream(one.settings().ws_url, rest, book, clock, 41, 60)
+        task = asyncio.create_task(stream.run(ALL))
+        try:
+            yield stream, book
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await stream.abandon(Cause.OPERATOR_STOP)
+            await book.close()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+async def test_every_code_is_registered_and_its_trades_are_recorded(tmp_path: Path) -> None:
+    """OB-343, OB-349, OB-451: registered, live, recorded; at the end every registration is released."""
+    async with broker(seconds=30) as one, streaming(one, tmp_path) as (stream, book):
+        await until(lambda: stream.session.state is SessionState.LIVE)
+        assert stream.slots.active == list(ALL)
+        await until(lambda: one.player.tape.now_ms > 32_432_000)
+        await stream.finish()
+        assert [len(socket.registered) for socket in one.exchange.sockets] in ([0], [])
+        await book.flush()
+        totals = {
+            code: line.recorded.trades for code, line in book.recording.recorder.days[DAY].lines.items()
+        }
+        assert totals == {
+            code: quoted.series.happened(32_430_000) for code, quoted in one.player.market.quoted.items()
+        }
+        watches = book.recording.recorder.days[DAY].watches
+        assert {watch.cause for spans in watches.values() for watch in spans} == {Cause.NOT_WATCHED}
+
+
+async def test_a_lost_connection_comes_back_in_a_new_epoch(tmp_path: Path) -> None:
+    """OB-349, OB-451, OB-673: watched spans close with ws_disconnect; the codes are registered again."""
+    async with broker(seconds=60) as one, streaming(one, tmp_path) as (stream, book):
+        await until(lambda: stream.session.state is SessionState.LIVE)
+        next(iter(one.player.outboxes.values())).abort()
+        await until(lambda: stream.session.epoch == 2 and stream.session.state is SessionState.LIVE)
+        await book.flush()
+        watches = book.recording.recorder.days[DAY].watches["990001"]
+        assert [watch.cause for watch in watches] == [Cause.WS_DISCONNECT, None]
+
+
+async def test_a_heartbeat_is_answered_with_the_same_text(tmp_path: Path) -> None:
+    """KIS-108: at once; the broker does not cut."""
+    async with broker(seconds=60, codes=("990001",)) as one, streaming(one, tmp_path) as (stream, _):
+        await until(lambda: bool(one.player.outboxes))
+        box = next(iter(one.player.outboxes.values()))
+        box.put('{"header":{"tr_id":"PINGPONG","datetime":"20131007085600"}}')
+        box.socket.pinged_ns = 1
+        await until(lambda: box.socket.pinged_ns is None)
+        assert stream.frames >= 1
+
+
+async def test_an_unknown_approval_key_is_renewed_once(tmp_path: Path) -> None:
+    """OB-408, OB-451: OPSP0011: a new approval key, then the next attempt."""
+    async with broker(seconds=60) as one, streaming(one, tmp_path) as (stream, _):
+        await until(lambda: one.account.report.approvals == 1)
+        one.account._approvals.clear()
+        await until(lambda: stream.session.state is SessionState.LIVE)
+        assert one.account.report.approvals <= 2
+
+
+async def test_an_account_in_use_elsewhere_is_held(tmp_path: Path) -> None:
+    """OB-451: OPSP8996: close and wait a minute."""
+    async with broker(seconds=60) as one:
+        other = one.exchange.connect(0)
+        other.account = one.account
+        async with streaming(one, tmp_path) as (stream, _):
+            await until(lambda: stream.session.state is SessionState.HELD)
+            assert stream.acknowledgements["OPSP8996"] >= 1
+
+
+async def test_no_secret_is_in_the_journal(tmp_path: Path) -> None:
+    """KIS-006, OB-504, KIS-T20: outgoing commands are kept with the approval key replaced."""
+    async with broker(seconds=60) as one, streaming(one, tmp_path) as (stream, book):
+        await until(lambda: stream.session.state is SessionState.LIVE)
+        key = stream._key[0] if stream._key else ""
+        await book.flush()
+    journal = [frame for _, _, frame in read_journal(tmp_path / "journal")]
+    assert key
+    assert any(frame.kind is Kind.SENT and b'"approval_key":"***"' in frame.data for frame in journal)
+    for secret in (key, APPKEY, APPSECRET):
+        assert not any(secret.encode() in frame.data for frame in journal)
+
+
+def test_a_command_is_exactly_what_the_wire_wants() -> None:
+    """KIS-101, KIS-102: tr_type 1 registers, 2 releases."""
+    text = command_text(Command("990001", register=True), "k")
+    assert text == (
+        '{"header":{"approval_key":"k","custtype":"P","tr_type":"1","content-type":"utf-8"},'
+        '"body":{"input":{"tr_id":"H0STCNT0","tr_key":"990001"}}}'
+    )
+    assert '"tr_type":"2"' in command_text(Command("990001", register=False), "k")
