@@ -5,6 +5,7 @@ import contextlib
 import re
 import signal
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
@@ -16,10 +17,13 @@ from veritape.kernel.errors import MisuseError
 from veritape.kernel.files import write_atomically
 from veritape.replay import faults as fault_requests
 from veritape.replay.accounts import APPKEY, APPSECRET, Account, Accounts
+from veritape.replay.adapters.certificates import certify
 from veritape.replay.adapters.player import Player, PlayOptions
+from veritape.replay.adapters.proxy import Proxy
 from veritape.replay.adapters.server import LOOPBACK, BrokerServer
 from veritape.replay.faults import Faults
 from veritape.replay.market import Market, multiplied
+from veritape.replay.proxy import Listener, ProxyReason
 from veritape.replay.rendering import clock_text
 from veritape.replay.rest import Quotations
 from veritape.replay.schedule import Session, kst_datetime, next_session_day, session
@@ -92,6 +96,20 @@ def _tape_source(tape: str) -> tuple[str, str, bytes]:
         raise MisuseError(f"--tape {name}: {error.strerror}") from error
 
 
+@dataclass(frozen=True)
+class Doors:
+    """Where the broker listens; port 0 takes a free one."""
+
+    rest: int
+    """Port of plain REST."""
+    websocket: int
+    """Port of the WebSocket."""
+    proxy: int | None
+    """Port of the proxy, None without one."""
+    ca_file: Path | None
+    """Where the proxy's authority is written for its clients."""
+
+
 class Broker:
     """Everything of one replay, joined."""
 
@@ -108,6 +126,34 @@ class Broker:
             accounts, lambda: self.player.market, lambda ns: kst_datetime(ns).strftime("%Y-%m-%d %H:%M:%S")
         )
         self.server = BrokerServer(quotations, exchange, self.player)
+        self.proxy: Proxy | None = None
+
+    async def listen(self, doors: Doors) -> None:
+        """Open the listeners and print where they are, one line each."""
+        if doors.proxy is None or doors.ca_file is None:
+            await self.server.start(doors.rest, doors.websocket)
+        else:
+            tls, authority = certify(SystemClock().wall_ns())
+            await self.server.start(doors.rest, doors.websocket, tls)
+            self.proxy = Proxy(
+                {Listener.REST: self.server.tls_port, Listener.WEBSOCKET: self.server.websocket_port},
+                self._note_refusal,
+            )
+            await self.proxy.start(doors.proxy)
+            write_atomically(doors.ca_file, authority)
+        click.echo(f"REST       http://{LOOPBACK}:{self.server.rest_port}")
+        click.echo(f"WebSocket  ws://{LOOPBACK}:{self.server.websocket_port}/tryitout")
+        if self.proxy is not None:
+            click.echo(f"proxy      http://{LOOPBACK}:{self.proxy.port}")
+
+    async def close(self) -> None:
+        """Close every listener."""
+        if self.proxy is not None:
+            await self.proxy.stop()
+        await self.server.stop()
+
+    def _note_refusal(self, reason: ProxyReason) -> None:
+        self.player.note("proxy_refused", {"reason": reason, "rule": "KIS-203"})
 
     def load(self, played: Session, calendar_file: Path | None) -> None:
         """Make a day current and tell its hours to who reads the calendar."""
@@ -126,6 +172,16 @@ class Broker:
 )
 @click.option(
     "--websocket-port", type=click.IntRange(0, 65535), default=21000, help="WebSocket port on loopback."
+)
+@click.option(
+    "--proxy-port",
+    type=click.IntRange(0, 65535),
+    help="Also answer for the broker's real names as an HTTP proxy on this loopback port; needs --ca-file.",
+)
+@click.option(
+    "--ca-file",
+    type=click.Path(path_type=Path),
+    help="Write the certificate that clients of the proxy must trust.",
 )
 @click.option(
     "--speed", default="1", help="Tape seconds per second, 0.1 to 1000, or max: as fast as it is read."
@@ -173,7 +229,7 @@ class Broker:
     help="Write the day's hours for the recorder's calendar.",
 )
 def replay(
-    rest_port: int, websocket_port: int, speed: str, virtual: bool, wait_registered: bool, day: str, next_days: bool,
+    rest_port: int, websocket_port: int, proxy_port: int | None, ca_file: Path | None, speed: str, virtual: bool, wait_registered: bool, day: str, next_days: bool,
     from_: str | None, until: str | None, seconds: int | None, tapes: tuple[str, ...], multiply: int, hours: str,
     auctions: bool, wire: str, fault_texts: tuple[str, ...], seed: int, rest_per_second: int, registrations: int,
     truth: str | None, calendar_file: Path | None,
@@ -187,6 +243,8 @@ def replay(
         raise MisuseError(f"--wire {wire}: expected trade=46 or trade=47")
     if not re.fullmatch(r"\d{8}", day):
         raise MisuseError(f"--day {day}: expected YYYYMMDD")
+    if (proxy_port is None) != (ca_file is None):
+        raise MisuseError("--proxy-port and --ca-file belong together: give both")
     if until and seconds:
         raise MisuseError("--until and --seconds say the same: give one")
     until_ms = parse_clock(until) if until else OPEN_MS + seconds * 1000 if seconds else None
@@ -197,17 +255,12 @@ def replay(
         series, fault_requests.parse(fault_texts, seed), options, (rest_per_second, registrations)
     )
     broker.load(first, calendar_file)
-    asyncio.run(
-        _run(broker, rest_port, websocket_port, calendar_file if next_days else None, next_days=next_days)
-    )
+    doors = Doors(rest_port, websocket_port, proxy_port, ca_file)
+    asyncio.run(_run(broker, doors, calendar_file if next_days else None, next_days=next_days))
 
 
-async def _run(
-    broker: Broker, rest_port: int, websocket_port: int, calendar: Path | None, *, next_days: bool
-) -> None:
-    await broker.server.start(rest_port, websocket_port)
-    click.echo(f"REST       http://{LOOPBACK}:{broker.server.rest_port}")
-    click.echo(f"WebSocket  ws://{LOOPBACK}:{broker.server.websocket_port}/tryitout")
+async def _run(broker: Broker, doors: Doors, calendar: Path | None, *, next_days: bool) -> None:
+    await broker.listen(doors)
     click.echo(f"appkey     {APPKEY}")
     click.echo(f"appsecret  {APPSECRET}")
     click.echo("choices where the real broker's behaviour is unknown: docs/guides/replay.md#unknowns")
@@ -224,7 +277,7 @@ async def _run(
     for task in (*work, stopped):
         task.cancel()
     await asyncio.gather(*work, stopped, return_exceptions=True)
-    await broker.server.stop()
+    await broker.close()
     for task in fallen:
         task.result()
 

@@ -73,6 +73,8 @@ def test_a_missing_tape_is_named(tmp_path: Path) -> None:
         (["--wire", "trade=48"], "trade=46 or trade=47"),
         (["--day", "2013-10-07"], "YYYYMMDD"),
         (["--until", "10:00:00", "--seconds", "5"], "give one"),
+        (["--proxy-port", "0"], "give both"),
+        (["--ca-file", "ca.pem"], "give both"),
         (["--fault", "melt=1"], "unknown fault"),
         (["--speed", "0"], "--speed 0"),
     ],

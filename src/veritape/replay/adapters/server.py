@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import ssl
 from typing import Final
 
 import aiohttp
@@ -40,9 +41,16 @@ class BrokerServer:
         """Port of the REST listener, once started."""
         self.websocket_port = 0
         """Port of the WebSocket listener, once started."""
+        self.tls_port = 0
+        """Port of the REST listener with TLS, once started; 0 without one."""
 
-    async def start(self, rest_port: int, websocket_port: int) -> None:
+    async def start(self, rest_port: int, websocket_port: int, tls: ssl.SSLContext | None = None) -> None:
         """Listen; port 0 takes a free one.
+
+        Args:
+            rest_port: port of plain REST.
+            websocket_port: port of the WebSocket.
+            tls: also answer REST under this context on a free port, for the proxy.
 
         Raises:
             UnavailableError: a port is in use.
@@ -56,6 +64,10 @@ class BrokerServer:
         for path in ("/", "/tryitout", "/tryitout/{tr_id}"):
             sockets.router.add_get(path, self._websocket)
         self.rest_port = await self._listen(rest, rest_port, "--rest-port")
+        if tls is not None:
+            site = web.TCPSite(self._runners[0], LOOPBACK, 0, ssl_context=tls)
+            await site.start()
+            self.tls_port = self._runners[0].addresses[1][1]
         self.websocket_port = await self._listen(sockets, websocket_port, "--websocket-port")
 
     async def stop(self) -> None:
