@@ -1,0 +1,134 @@
+"""Run the independent clients, unmodified, against a replay that answers for the broker's real names (mode E)."""
+
+import contextlib
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.tape import CODES, bundled
+
+from veritape.replay.accounts import APPKEY, APPSECRET
+from veritape.replay.series import SHIFT_MS
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAMS = Path(__file__).parent / "programs"
+TRADES = 1_000
+PATIENCE_SECONDS = 90
+
+
+@dataclass
+class Outcome:
+    """What a client handed over, and what the truth file says."""
+
+    rest: dict[str, Any]
+    ticks: list[list[Any]]
+    rejected: list[str]
+    truth: list[dict[str, Any]] = field(default_factory=list)
+
+    def of_kind(self, kind: str) -> list[dict[str, Any]]:
+        return [record for record in self.truth if record["kind"] == kind]
+
+    def sent(self) -> dict[str, list[list[Any]]]:
+        """Return code -> [code, price, ACML_VOL, ACML_TR_PBMN] of the trades that the broker sent, in its order."""
+        frames = {frame["n"] for frame in self.of_kind("frame") if frame["fate"] == "sent"}
+        trades: dict[str, list[list[Any]]] = {}
+        for one in self.of_kind("trade"):
+            if one["frame"] in frames:
+                record = [one["code"], one["price"], one["chain_shares"], one["chain_value"]]
+                trades.setdefault(one["code"], []).append(record)
+        return trades
+
+
+def by_code(ticks: list[list[Any]]) -> dict[str, list[list[Any]]]:
+    """Return code -> ticks in order of arrival, numbers as integers."""
+    grouped: dict[str, list[list[Any]]] = {}
+    for code, *numbers in ticks:
+        grouped.setdefault(code, []).append([code, *map(int, numbers)])
+    return grouped
+
+
+def write_tapes(folder: Path) -> list[str]:
+    """Write the busiest thousand trades of each bundled symbol as tapes; return the --tape values."""
+    arguments = []
+    for code in CODES:
+        trades = bundled(code).trades
+        first = min(range(len(trades) - TRADES + 1), key=lambda i: trades[i + TRADES - 1].ms - trades[i].ms)
+        path = folder / f"{code}.csv"
+        path.write_text(
+            "".join(f"{t.ms + SHIFT_MS},{t.price},{t.shares}\n" for t in trades[first : first + TRADES])
+        )
+        arguments.append(f"{path}:{code}")
+    return arguments
+
+
+def run(client: str, width: int, folder: Path, done: Callable[[Outcome], bool]) -> Outcome:
+    """Play the tapes to one client until ``done``, which sees what it has handed over and the truth so far."""
+    python = ROOT / ".tools" / "clients" / client / "bin" / "python"
+    assert python.exists(), f"{python} is missing: run scripts/install-test-servers"
+    truth, output, home = folder / "truth.jsonl", folder / "output.jsonl", folder / "home"
+    home.mkdir()
+    with _replay(folder, width, truth) as proxy:
+        environment = {
+            "PATH": "/usr/bin:/bin", "HOME": str(home), "APPKEY": APPKEY, "APPSECRET": APPSECRET, "no_proxy": "",
+            "http_proxy": proxy, "https_proxy": proxy, "REQUESTS_CA_BUNDLE": str(folder / "ca.pem"),
+        }  # fmt: skip
+        program = PROGRAMS / f"{client.replace('-', '_')}.py"
+        with (
+            (folder / "client.log").open("w") as log,
+            subprocess.Popen(
+                [python, "-P", program, output, *CODES],
+                stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=home, env=environment,
+            ) as process,
+        ):  # fmt: skip
+            try:
+                _wait(lambda: process.poll() is not None or done(_outcome(output, ())), folder)
+            finally:
+                process.kill()
+    return _outcome(output, truth.read_text().splitlines())
+
+
+@contextlib.contextmanager
+def _replay(folder: Path, width: int, truth: Path) -> Iterator[str]:
+    command: list[str | Path] = [
+        Path(sys.executable).with_name("veritape"), "replay", "--rest-port", "0", "--websocket-port", "0",
+        "--proxy-port", "0", "--ca-file", folder / "ca.pem", "--wire", f"trade={width}", "--speed", "max",
+        "--wait-registered", "--truth", truth, *(part for tape in write_tapes(folder) for part in ("--tape", tape)),
+    ]  # fmt: skip
+    log = folder / "replay.log"
+    with log.open("w") as target, subprocess.Popen(command, stdout=target, stderr=target) as process:
+        try:
+            _wait(lambda: process.poll() is not None or "appsecret" in log.read_text(), folder)
+            found = re.search(r"^proxy +(\S+)$", log.read_text(), re.MULTILINE)
+            assert found, log.read_text()
+            yield found[1]
+        finally:
+            process.terminate()
+            assert process.wait(10) == 0, log.read_text()
+
+
+def _outcome(output: Path, truth: Any) -> Outcome:
+    lines = output.read_text().splitlines(keepends=True) if output.exists() else []
+    records = [json.loads(line) for line in lines if line.endswith("\n")]
+    return Outcome(
+        rest=next((record["rest"] for record in records if "rest" in record), {}),
+        ticks=[record["tick"] for record in records if "tick" in record],
+        rejected=[record["rejected"] for record in records if "rejected" in record],
+        truth=[json.loads(line) for line in truth],
+    )
+
+
+def _wait(done: Callable[[], bool], folder: Path) -> None:
+    deadline = time.perf_counter() + PATIENCE_SECONDS
+    while not done():
+        if time.perf_counter() > deadline:
+            logs = "\n".join(f"{log.name}: {log.read_text()[-2000:]}" for log in folder.glob("*.log"))
+            raise TimeoutError(logs)
+        os.sched_yield()
+        time.sleep(0.05)
