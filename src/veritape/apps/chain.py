@@ -5,8 +5,13 @@ differ only in their options. Every part is started by its own public command, s
 hand with the files in the run's folder.
 """
 
+import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+from veritape.apps.supervisor import ChildPlan
+from veritape.replay.accounts import APPKEY, APPSECRET
 
 LOOPBACK = "127.0.0.1"
 """The only address that the chain listens on."""
@@ -17,8 +22,8 @@ PARTS = ("replay", "observer", "executor", "gateway")
 REPLAY_SYMBOLS = ("990001", "990002", "990003")
 """Codes of the bundled tape (OB-805), watched when no other tape is given."""
 
-APPKEY, APPSECRET = "veritape-replay-key", "veritape-replay-secret"
-"""Credentials for the replayed broker: it accepts any, and they are no secret."""
+DAY = "20131007"
+"""First business date that is played."""
 
 
 @dataclass(frozen=True)
@@ -96,3 +101,73 @@ def codes(options: ChainOptions) -> tuple[str, ...]:
     if not options.tapes:
         return REPLAY_SYMBOLS
     return tuple(tape.rpartition(":")[2] for tape in options.tapes)
+
+
+def observer_configuration(options: ChainOptions) -> str:
+    """Return the recorder's settings file."""
+    rest = f"http://{LOOPBACK}:{options.ports.rest}"
+    return _toml(
+        {
+            "observer": {"data_dir": str(Folders(options.folder).observer)},
+            "kis": {
+                "appkey": APPKEY,
+                "appsecret": APPSECRET,
+                "rest_url": rest,
+                "master_url": rest,
+                "ws_url": f"ws://{LOOPBACK}:{options.ports.websocket}",
+                "follow_replay_clock": True,
+            },
+            "universe": {"min_count": 1},
+            "calendar": {"override_file": str(Folders(options.folder).configuration / "calendar.toml")},
+            "track_b": {"manual": list(codes(options))},
+            "telemetry": {"listen": ""},
+        }
+    )
+
+
+def configurations(options: ChainOptions) -> dict[str, str]:
+    """Return file name -> content of every part's configuration."""
+    return {"record.toml": observer_configuration(options)}
+
+
+def plans(options: ChainOptions) -> tuple[ChildPlan, ...]:
+    """Return the processes of the chain in the order in which they start."""
+    return (_replay_plan(options), _observer_plan(options))
+
+
+def _replay_plan(options: ChainOptions) -> ChildPlan:
+    folders, ports = Folders(options.folder), options.ports
+    arguments = [
+        "--virtual", "--wait-registered", "--speed", options.speed, "--rest-port", str(ports.rest),
+        "--websocket-port", str(ports.websocket), "--day", DAY, "--seed", str(options.seed),
+        "--truth", str(folders.root / "truth-{day}.jsonl"), "--calendar-file", str(folders.configuration / "calendar.toml"),
+    ]  # fmt: skip
+    for name, values in (("--fault", options.faults), ("--tape", options.tapes)):
+        for value in values:
+            arguments += [name, value]
+    if options.tape_seconds is not None:
+        arguments += ["--seconds", str(options.tape_seconds)]
+    if not options.one_day:
+        arguments.append("--next-days")
+    return ChildPlan("replay", _command("replay", *arguments))
+
+
+def _observer_plan(options: ChainOptions) -> ChildPlan:
+    arguments = ["--config", str(Folders(options.folder).configuration / "record.toml")]
+    if options.one_day:
+        arguments += ["--day", DAY]
+    return ChildPlan("observer", _command("record", *arguments), ends=options.one_day)
+
+
+def _command(name: str, *arguments: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", "veritape", name, *arguments)
+
+
+def _toml(tables: dict[str, dict[str, str | int | bool | list[str]]]) -> str:
+    """Return TOML text: JSON's strings, numbers, booleans and lists of strings are TOML's too."""
+    lines = []
+    for table, values in tables.items():
+        lines.append(f"[{table}]")
+        lines += [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
+        lines.append("")
+    return "\n".join(lines)

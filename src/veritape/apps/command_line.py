@@ -13,6 +13,8 @@ import click
 from veritape.kernel.errors import VeritapeError
 
 COMMANDS: dict[str, tuple[str, str]] = {
+    "up": ("veritape.apps.up:up", "the chain until Ctrl-C, offline, on real recorded trades"),
+    "demo": ("veritape.apps.demo:demo", "the chain for a minute, then a report of what it can prove"),
     "audit": ("veritape.apps.audit:audit", "what is complete and what is missing, per symbol and day"),
     "record": ("veritape.apps.record:record", "the observer against a real or replayed broker"),
     "replay": ("veritape.apps.replay:replay", "the simulated broker, for any client of its wire protocol"),

@@ -2,7 +2,19 @@
 
 from pathlib import Path
 
-from veritape.apps.chain import REPLAY_SYMBOLS, ChainOptions, Folders, Ports, codes
+import pytest
+
+from veritape.apps.chain import (
+    REPLAY_SYMBOLS,
+    ChainOptions,
+    Folders,
+    Ports,
+    codes,
+    observer_configuration,
+    plans,
+)
+from veritape.kernel.settings import load_settings
+from veritape.observer.settings import RecordSettings
 
 
 def test_the_codes_are_the_bundled_ones_or_those_of_the_tapes() -> None:
@@ -18,3 +30,33 @@ def test_every_part_has_a_folder_of_its_own() -> None:
     folders = Folders(Path("run"))
     places = {folders.observer, folders.receipts, folders.gateway, folders.configuration, folders.logs}
     assert len(places) == 5
+
+
+def test_the_recorders_settings_are_valid_and_point_at_the_replay() -> None:
+    """OB-813, OB-123: the calendar written by the replay, its virtual clock, its codes."""
+    options = ChainOptions(Path("run"), Ports(rest=1, websocket=2))
+    text = observer_configuration(options)
+    settings = load_settings(RecordSettings, text.encode(), {}, "VERITAPE_RECORD")
+    assert settings.track_b.manual == REPLAY_SYMBOLS
+    assert (settings.kis.rest_url, settings.kis.ws_url) == ("http://127.0.0.1:1", "ws://127.0.0.1:2")
+    assert settings.kis.follow_replay_clock
+    assert settings.calendar.override_file == Path("run/configuration/calendar.toml")
+
+
+@pytest.mark.parametrize("one_day", [True, False])
+def test_up_goes_on_and_demo_ends_with_the_day(one_day: bool) -> None:
+    """OB-813: `up` goes on with the next session day; `demo` ends with the first."""
+    options = ChainOptions(
+        Path("run"), Ports(), "max", 600, ("drop=0.01",), 9, ("f.zip:000001",), one_day=one_day
+    )
+    named = {plan.name: plan for plan in plans(options)}
+    replay, observer = named["replay"], named["observer"]
+    assert ("--next-days" in replay.argv) == (not one_day)
+    assert ("--day" in observer.argv) == observer.ends == one_day
+    for words in (
+        ["--fault", "drop=0.01"],
+        ["--tape", "f.zip:000001"],
+        ["--seconds", "600"],
+        ["--speed", "max"],
+    ):
+        assert replay.argv[replay.argv.index(words[0]) + 1] == words[1]

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from veritape.apps.demo_report import (
     Computed,
     Facts,
+    Receipts,
     Totals,
     compose,
     read_truth,
@@ -30,9 +31,7 @@ FACTS = Facts(
     audit={"lines": [LINE], "sweeps": SWEEPS},
     segments_sealed=1,
     segment_bytes=25,
-    kind="simulated",
-    computed=(Computed("990001", 0, 30, 3_100),),
-    verified=1,
+    receipts=Receipts("simulated", (Computed("990001", 0, 30, 3_100),), 1),
     gateway=GATEWAY,
     families=40,
     seconds=61.23,
@@ -98,8 +97,9 @@ def test_one_too_many_in_any_quantity_does_not_close(quantity: str) -> None:
         replace(FACTS, audit={"lines": [], "sweeps": SWEEPS}),
         replace(FACTS, audit={"lines": [LINE, {**LINE, "code": "990009"}], "sweeps": SWEEPS}),
         with_line(residual={"trades": None, "shares": 0, "value_krw": 1}),
-        replace(FACTS, verified=0),
-        replace(FACTS, computed=(), verified=0),
+        replace(FACTS, receipts=FACTS.receipts._replace(verified=0) if FACTS.receipts else None),
+        replace(FACTS, receipts=Receipts("simulated", (), 0)),
+        replace(FACTS, families=0),
         replace(FACTS, gateway={**GATEWAY, "errors": 1}),
         replace(FACTS, gateway={**GATEWAY, "allowed": 0}),
         replace(FACTS, truth={}, audit={"lines": [], "sweeps": SWEEPS}),
@@ -111,10 +111,19 @@ def test_anything_that_is_missing_fails_the_run(facts: Facts) -> None:
     assert "FAILED" in text(report)
 
 
+def test_a_part_that_is_not_there_is_absent_from_the_report() -> None:
+    report = compose(replace(FACTS, receipts=None, gateway=None, families=None))
+    assert report["ok"]
+    assert not {"receipts", "gateway", "metrics"} & set(report)
+    assert "receipts" not in text(report)
+
+
 def test_a_simulated_receipt_is_never_called_proven() -> None:
     """EX-311: a receipt of the simulated type is called executed, not proven, wherever a person sees it."""
     assert "executed, not proven" in text(compose(FACTS))
-    assert "1 of 1 checked by a fresh process (proven)" in text(compose(replace(FACTS, kind="stark")))
+    assert "1 of 1 checked by a fresh process (proven)" in text(
+        compose(replace(FACTS, receipts=Receipts("stark", (Computed("990001", 0, 30, 3_100),), 1)))
+    )
 
 
 def test_the_whole_days_average_is_that_of_the_specification() -> None:

@@ -1,0 +1,140 @@
+"""``veritape demo``: run the chain on real ticks, then compare what happened with what it says."""
+
+import asyncio
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from veritape.apps.chain import DAY, ChainOptions, Folders
+from veritape.apps.demo_report import Facts, compose, read_truth, text
+from veritape.apps.running_chain import free_ports, running, until_signal
+from veritape.apps.supervisor import Supervisor
+from veritape.kernel.clock import NANOSECONDS, SystemClock
+from veritape.kernel.errors import CheckFailedError
+from veritape.observer.adapters.segment_files import SegmentStore
+from veritape.replay.faults import DEFAULT_SEED
+
+DEFAULT_SECONDS = 60
+"""Wall seconds that are played when nothing is said; ``--speed max`` plays the whole day."""
+
+PROGRESS_SECONDS = 5
+"""Pause between two lines of progress where there is no terminal."""
+
+
+@click.command(context_settings={"show_default": True})
+@click.option(
+    "--seconds",
+    type=click.IntRange(1, 3600),
+    help="Wall seconds to play; 60, or the whole day at --speed max.",
+)
+@click.option("--speed", default="60", help="Tape seconds per second, 0.1 to 1000, or max.")
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Break the broker on purpose, as drop=0.01.",
+)
+@click.option("--seed", default=DEFAULT_SEED, help="Seed of the faults.")
+@click.option(
+    "--tape", "tapes", multiple=True, metavar="FILE:CODE", help="Play this file in place of the bundled day."
+)
+@click.option(
+    "--keep",
+    type=click.Path(path_type=Path),
+    help="Keep the data in this new folder instead of a temporary one.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def demo(
+    seconds: int | None, speed: str, faults: tuple[str, ...], seed: int, tapes: tuple[str, ...], keep: Path | None,
+    as_json: bool,
+) -> int:  # fmt: skip
+    """Run the whole chain on recorded trades, offline, then print what it can prove.
+
+    Nothing of the recording is taken on trust: the broker's truth file, which the recorder never reads, is compared with
+    the audit. Exit 0: every line closes, faults or not.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="veritape-demo-")) if keep is None else keep
+    options = ChainOptions(
+        folder, free_ports(), speed, _tape_seconds(seconds, speed), faults, seed, tapes, one_day=True
+    )
+    try:
+        report = asyncio.run(_run(options))
+    finally:
+        if keep is None:
+            shutil.rmtree(folder, ignore_errors=True)
+    click.echo(json.dumps(report) if as_json else text(report))
+    return 0 if report["ok"] else 1
+
+
+def _tape_seconds(seconds: int | None, speed: str) -> int | None:
+    if speed == "max":
+        return seconds
+    try:
+        return max(1, round((seconds or DEFAULT_SECONDS) * float(speed)))
+    except ValueError:
+        return seconds  # the replayed broker names the bad speed
+
+
+async def _run(options: ChainOptions) -> dict[str, Any]:
+    clock = SystemClock()
+    began_ns = clock.monotonic_ns()
+    async with until_signal() as stop, running(options) as supervisor:
+        recorded = asyncio.create_task(supervisor.wait("observer"))
+        shown = asyncio.create_task(_show(supervisor))
+        stopped = asyncio.create_task(stop.wait())
+        waits: set[asyncio.Future[Any]] = {recorded, stopped, supervisor.failed}
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for task in (shown, stopped):
+            task.cancel()
+        if supervisor.failed.done():
+            raise supervisor.failed.result()
+        if stop.is_set():
+            raise KeyboardInterrupt
+    return compose(await _facts(options, (clock.monotonic_ns() - began_ns) / NANOSECONDS))
+
+
+async def _show(supervisor: Supervisor) -> None:
+    """Tell on stderr how far the recorder is: one line that changes on a terminal, plain lines elsewhere."""
+    terminal = sys.stderr.isatty()
+    while True:
+        await asyncio.sleep(1 if terminal else PROGRESS_SECONDS)
+        line = f"demo: {supervisor.last_line('observer')}"
+        click.echo(f"\r{line:<78}" if terminal else line, err=True, nl=not terminal)
+
+
+async def _facts(options: ChainOptions, seconds: float) -> Facts:
+    folders = Folders(options.folder)
+    with (folders.root / f"truth-{DAY}.jsonl").open("rb") as lines:
+        truth = read_truth(lines)
+    seals = SegmentStore(folders.observer).seals(DAY)
+    audit = await _json_of("audit", "--data", str(folders.observer), "--day", DAY, "--json")
+    return Facts(
+        truth=truth,
+        audit=audit,
+        segments_sealed=len(seals),
+        segment_bytes=sum(seal.path.stat().st_size for seal in seals),
+        seconds=seconds,
+    )
+
+
+async def _json_of(*arguments: str) -> dict[str, Any]:
+    """Run one of our own commands in a fresh process and read what it prints."""
+    command: Sequence[str] = (sys.executable, "-m", "veritape", *arguments)
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    output, errors = await process.communicate()
+    try:
+        document: dict[str, Any] = json.loads(output)
+    except ValueError:
+        raise CheckFailedError(
+            f"veritape {arguments[0]}: {errors.decode(errors='replace').strip()}"
+        ) from None
+    return document

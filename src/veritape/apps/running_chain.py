@@ -1,0 +1,74 @@
+"""Start, watch and stop the chain's processes: what ``up`` and ``demo`` share."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from veritape.apps.chain import LOOPBACK, ChainOptions, Folders, Ports, configurations, plans
+from veritape.apps.supervisor import Supervisor
+from veritape.kernel.clock import SystemClock
+from veritape.kernel.errors import UnavailableError
+from veritape.kernel.files import write_atomically
+
+PRIVATE = 0o600
+"""Permission bits of configuration files: they hold credentials."""
+
+
+def free_ports() -> Ports:
+    """Return ports that nobody listens on at the moment."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in Ports.__dataclass_fields__]
+        for one in sockets:
+            one.bind((LOOPBACK, 0))
+        return Ports(*(one.getsockname()[1] for one in sockets))
+
+
+def require_free(ports: Ports) -> None:
+    """Check before anything starts that every port of the chain is free.
+
+    Raises:
+        UnavailableError: naming the port and what would listen there.
+    """
+    for name in Ports.__dataclass_fields__:
+        port = getattr(ports, name)
+        with socket.socket() as one:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                one.bind((LOOPBACK, port))
+            except OSError as error:
+                raise UnavailableError(
+                    f"{name.replace('_', ' ')}: {LOOPBACK}:{port} is in use: stop the other process first"
+                ) from error
+
+
+@asynccontextmanager
+async def running(options: ChainOptions) -> AsyncIterator[Supervisor]:
+    """Write the configurations, start every part, stop them all at the end."""
+    folders = Folders(options.folder)
+    for name, content in configurations(options).items():
+        write_atomically(folders.configuration / name, content.encode(), PRIVATE)
+    supervisor = Supervisor(folders.logs, dict(os.environ), SystemClock())  # noqa: TID251 - children inherit it
+    try:
+        for plan in plans(options):
+            await supervisor.start(plan)
+        yield supervisor
+    finally:
+        await supervisor.stop()
+
+
+@asynccontextmanager
+async def until_signal() -> AsyncIterator[asyncio.Event]:
+    """Return an event that Ctrl-C and SIGTERM set."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    for number in numbers:
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield stop
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)

@@ -1,0 +1,73 @@
+"""``veritape up``: the chain until Ctrl-C."""
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from veritape.apps.chain import ChainOptions, Ports
+from veritape.apps.running_chain import require_free, running, until_signal
+from veritape.kernel.clock import NANOSECONDS, SystemClock
+from veritape.kernel.errors import MisuseError
+from veritape.replay.faults import DEFAULT_SEED
+
+RUNS = Path("veritape-data")
+"""Folder of the runs, below the present one."""
+
+
+@click.command(context_settings={"show_default": True})
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    help="New folder of this run, in place of veritape-data/<time>.",
+)
+@click.option("--for", "seconds", type=click.FloatRange(min=0), help="End after this many seconds.")
+@click.option("--speed", default="60", help="Tape seconds per second, 0.1 to 1000, or max.")
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Break the broker on purpose, as drop=0.01.",
+)
+@click.option("--seed", default=DEFAULT_SEED, help="Seed of the faults.")
+@click.option(
+    "--tape", "tapes", multiple=True, metavar="FILE:CODE", help="Play this file in place of the bundled day."
+)
+def up(
+    data: Path | None,
+    seconds: float | None,
+    speed: str,
+    faults: tuple[str, ...],
+    seed: int,
+    tapes: tuple[str, ...],
+) -> None:
+    """Run the whole chain on recorded trades, offline, day after day, until Ctrl-C.
+
+    Everything listens on loopback and writes into one new folder, which stays. `veritape audit --data FOLDER/observer` says at
+    any time, and afterwards, what is complete.
+    """
+    clock = SystemClock()
+    folder = data or RUNS / datetime.fromtimestamp(clock.wall_ns() // NANOSECONDS, UTC).strftime(
+        "%Y%m%d-%H%M%S"
+    )
+    if folder.exists() and any(folder.iterdir()):
+        raise MisuseError(f"--data {folder}: the folder is not empty: name a new one")
+    options = ChainOptions(folder.resolve(), Ports(), speed, None, faults, seed, tapes)
+    require_free(options.ports)
+    asyncio.run(_run(options, seconds, folder))
+
+
+async def _run(options: ChainOptions, seconds: float | None, folder: Path) -> None:
+    async with until_signal() as stop, running(options) as supervisor:
+        click.echo(f"data       {folder}")
+        click.echo(f"audit      veritape audit --data {folder}/observer")
+        click.echo("Ctrl-C ends it and loses nothing")
+        stopped = asyncio.create_task(stop.wait())
+        waits: set[asyncio.Future[Any]] = {stopped, supervisor.failed}
+        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if supervisor.failed.done() and not stop.is_set():
+            raise supervisor.failed.result()

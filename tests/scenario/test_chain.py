@@ -1,0 +1,113 @@
+"""The chain as a user runs it: demo with and without faults, up until Ctrl-C."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+VERITAPE = (sys.executable, "-m", "veritape")
+SECONDS = 60 if os.environ.get("VERITAPE_SOAK") else 10  # noqa: TID251 - the size of this test
+
+
+def demo(*arguments: str) -> tuple[dict[str, Any], subprocess.CompletedProcess[str]]:
+    answer = subprocess.run(
+        (*VERITAPE, "demo", "--json", *arguments), capture_output=True, text=True, check=False, timeout=200
+    )
+    return json.loads(answer.stdout), answer
+
+
+def test_without_faults_everything_that_was_sent_is_recorded() -> None:
+    """OB-813, OB-606: recorded equals sent for every symbol, every line closes, exit 0, well under 100 s."""
+    report, answer = demo("--seconds", str(SECONDS))
+    assert answer.returncode == 0, answer.stderr
+    assert report["ok"]
+    for symbol in report["ticks"]["symbols"].values():
+        assert symbol["recorded"] == symbol["sent"] > 0
+        assert symbol["closed"]
+        assert symbol["volume_closed"]
+        assert symbol["recorded_totals"] == symbol["truth"]
+    assert report["sweeps"]["received"] == report["sweeps"]["expected"] == 3 * (SECONDS // 10 + 1)
+    assert report["segments"]["sealed"] >= 1
+    assert report["seconds"]["total"] < SECONDS + 40
+
+
+def test_the_whole_day_with_dropped_frames_gives_the_worked_figures() -> None:
+    """OB-608, OB-853: drop = 0.01 at seed 7 over the whole day, through every process: the ledger's figures exactly."""
+    report, answer = demo("--speed", "max", "--fault", "drop=0.01", "--seed", "7")
+    assert answer.returncode == 0, answer.stderr
+    expected = {
+        "990001": (24_111, 23_913, 198, 35_797, 65_320_248_700),
+        "990002": (25_265, 25_062, 203, 39_177, 19_176_495_900),
+        "990003": (86_467, 85_650, 817, 540_973, 74_992_924_500),
+    }
+    symbols = report["ticks"]["symbols"]
+    assert set(symbols) == set(expected)
+    for code, (sent, recorded, residual, shares, value) in expected.items():
+        symbol = symbols[code]
+        assert (symbol["sent"], symbol["recorded"], symbol["residual"]) == (sent, recorded, residual)
+        assert symbol["residual_totals"] == {"trades": residual, "shares": shares, "value_krw": value}
+        assert symbol["closed"]
+    assert report["segments"]["bytes_per_tick"] < 10
+
+
+def test_another_tape_runs_through_the_chain(tmp_path: Path) -> None:
+    """OB-815: --tape FILE:CODE."""
+    tape = tmp_path / "day.csv"
+    tape.write_text("".join(f"{34_200_000 + n * 700},{5000 + n % 7},{1 + n % 3}\n" for n in range(400)))
+    report, answer = demo("--seconds", "3", "--tape", f"{tape}:123456")
+    assert answer.returncode == 0, answer.stderr
+    assert list(report["ticks"]["symbols"]) == ["123456"]
+    assert report["ticks"]["recorded"] == report["ticks"]["sent"] > 200
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--fault", "melt=1"), "unknown fault"),
+        (("--speed", "fast"), "--speed fast"),
+        (("--tape", "none.csv:123456"), "none.csv"),
+    ],
+)
+def test_a_bad_option_is_one_line(arguments: tuple[str, ...], words: str) -> None:
+    """OB-971, OB-991: the part's own words reach the user, and the run ends at once with exit 1 or 2."""
+    answer = subprocess.run(
+        (*VERITAPE, "demo", *arguments), capture_output=True, text=True, check=False, timeout=60
+    )
+    assert answer.returncode in {1, 2}
+    assert words in answer.stderr.splitlines()[-1]
+    assert "Traceback" not in answer.stderr
+
+
+def test_up_ends_with_ctrl_c_in_time_and_its_recording_equals_the_truth(tmp_path: Path) -> None:
+    """OB-971, OB-005: Ctrl-C ends `up` in under 5 s with exit 0; the audit equals the truth up to the last acknowledged frame."""
+    folder = tmp_path / "run"
+    process = subprocess.Popen((*VERITAPE, "up", "--data", str(folder)), stdout=subprocess.DEVNULL)
+    try:
+        log = folder / "logs" / "observer.log"
+        deadline = time.monotonic() + 60  # noqa: TID251 - a whole process is watched
+        while not (log.exists() and "09:02" in log.read_text()):
+            assert time.monotonic() < deadline  # noqa: TID251 - as above
+            assert process.poll() is None
+            time.sleep(0.1)
+        began = time.monotonic()  # noqa: TID251 - as above
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=10) == 0
+        assert time.monotonic() - began < 5  # noqa: TID251 - as above
+    finally:
+        process.kill()
+        process.wait()
+    compare = (sys.executable, str(ROOT / "scripts" / "compare_with_truth.py"), str(folder))
+    answer = subprocess.run(compare, capture_output=True, text=True, check=False, timeout=60)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert answer.stdout.count("equal") == 3
+    planted = folder / "truth-20131007.jsonl"
+    text = planted.read_text()
+    planted.write_text(text.replace('"shares":', '"shares":1', 1))
+    assert subprocess.run(compare, capture_output=True, check=False, timeout=60).returncode == 1

@@ -1,0 +1,51 @@
+"""Ports, signals, configuration files of the chain."""
+
+import os
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+
+from veritape.apps import running_chain
+from veritape.apps.chain import ChainOptions, Ports
+from veritape.apps.running_chain import free_ports, require_free, running, until_signal
+from veritape.kernel.errors import UnavailableError
+
+
+def test_free_ports_are_different_and_free() -> None:
+    ports = free_ports()
+    assert len({getattr(ports, name) for name in Ports.__dataclass_fields__}) == len(
+        Ports.__dataclass_fields__
+    )
+    require_free(ports)
+
+
+def test_a_busy_port_is_named_before_anything_starts() -> None:
+    """OB-971: one clear line, exit 1."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(UnavailableError, match=f"rest: 127.0.0.1:{port} is in use") as refusal:
+            require_free(Ports(*(port if name == "rest" else 0 for name in Ports.__dataclass_fields__)))
+    assert refusal.value.exit_code == 1
+
+
+async def test_signals_set_the_event() -> None:
+    async with until_signal() as stop:
+        assert not stop.is_set()
+        os.kill(os.getpid(), signal.SIGTERM)
+        await stop.wait()
+
+
+async def test_configurations_are_written_for_their_owner_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They hold credentials."""
+    monkeypatch.setattr(running_chain, "plans", lambda options: ())
+    async with running(ChainOptions(tmp_path, Ports())) as supervisor:
+        files = list((tmp_path / "configuration").iterdir())
+        assert [path.stat().st_mode & 0o777 for path in files] == [0o600] * len(files)
+        assert files
+        assert not supervisor.failed.done()
