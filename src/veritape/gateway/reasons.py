@@ -1,0 +1,124 @@
+"""Why a request was answered with a problem: the enum that is at once error code, label, log field and test (GW-507)."""
+
+from enum import StrEnum
+from http import HTTPStatus
+from typing import Final, NamedTuple
+
+
+class Reason(StrEnum):
+    """Reasons of the gateway's own problem answers."""
+
+    BAD_REQUEST = "bad_request"
+    """The bytes are not HTTP/1.1."""
+    BAD_PATH = "bad_path"
+    """The path holds an empty or dot segment, a backslash, an encoded slash or bytes that are not UTF-8."""
+    BAD_HEADER = "bad_header"
+    """A header field that the gateway reads is repeated or is not plain ASCII."""
+    AMBIGUOUS_CREDENTIALS = "ambiguous_credentials"
+    """More than one credential."""
+    KEY_IN_QUERY = "key_in_query"
+    """A key stands in the query, which logs keep."""
+    UPGRADE_NOT_SUPPORTED = "upgrade_not_supported"
+    """A change of protocol was asked for."""
+    BAD_PARAMETER = "bad_parameter"
+    """A parameter is unknown, repeated, missing or out of range."""
+    MISSING_CREDENTIALS = "missing_credentials"
+    """The route needs a key."""
+    INVALID_KEY = "invalid_key"
+    """No such key."""
+    EXPIRED_KEY = "expired_key"
+    """The key's time is over, or has not begun."""
+    REVOKED_KEY = "revoked_key"
+    """The key was revoked."""
+    KEY_NOT_ALLOWED_HERE = "key_not_allowed_here"
+    """The key is bound to other addresses."""
+    MISSING_SCOPE = "missing_scope"
+    """The key lacks the route's scope."""
+    ACCOUNT_SUSPENDED = "account_suspended"
+    """The account is suspended."""
+    IP_DENIED = "ip_denied"
+    """The policy denies the address."""
+    NO_ROUTE = "no_route"
+    """No route has this path."""
+    NOT_FOUND = "not_found"
+    """The route exists, what was asked for does not."""
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    """The path exists for other methods."""
+    BODY_TOO_LARGE = "body_too_large"
+    """The body is above the route's limit."""
+    COST_EXCEEDS_BURST = "cost_exceeds_burst"
+    """The cost is above the burst: no wait can help."""
+    RATE_LIMITED = "rate_limited"
+    """The minute's or the hour's bucket is empty."""
+    MONTH_QUOTA_EXHAUSTED = "month_quota_exhausted"
+    """The month's units are used."""
+    CONCURRENCY_LIMITED = "concurrency_limited"
+    """Too many requests in progress."""
+    INTERNAL_ERROR = "internal_error"
+    """A bug."""
+    IDENTITY_UNAVAILABLE = "identity_unavailable"
+    """The key store does not answer."""
+    USAGE_UNAVAILABLE = "usage_unavailable"
+    """The usage ledger cannot be written."""
+    OVERLOADED = "overloaded"
+    """More requests in progress than the whole gateway takes."""
+
+
+class Problem(NamedTuple):
+    """What a problem answer says of its reason."""
+
+    status: HTTPStatus
+    title: str
+    """Short, the same for every occurrence."""
+    advice: str
+    """What the caller should do."""
+
+
+QUOTA_TYPE: Final = "https://iana.org/assignments/http-problem-types#quota-exceeded"
+"""Problem type of quota denials (draft-ietf-httpapi-ratelimit-headers-11)."""
+
+QUOTA_REASONS: Final = frozenset(
+    {Reason.RATE_LIMITED, Reason.MONTH_QUOTA_EXHAUSTED, Reason.CONCURRENCY_LIMITED}
+)
+"""Denials by a quota."""
+
+_400, _401, _403, _404 = (
+    HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND,
+)  # fmt: skip
+_429, _503 = HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE
+
+PROBLEMS: Final[dict[Reason, Problem]] = {
+    Reason.BAD_REQUEST: Problem(_400, "Bad request", "Send a request that conforms to HTTP/1.1."),
+    Reason.BAD_PATH: Problem(_400, "Bad path", "Send the path without empty or dot segments, backslashes or encoded slashes."),
+    Reason.BAD_HEADER: Problem(_400, "Bad header", "Send each header once, in printable ASCII."),
+    Reason.AMBIGUOUS_CREDENTIALS: Problem(_400, "More than one credential", "Send exactly one key, in one header."),
+    Reason.KEY_IN_QUERY: Problem(_400, "Key in the query", "Send the key in the header X-API-Key and rotate it: logs keep queries."),
+    Reason.UPGRADE_NOT_SUPPORTED: Problem(_400, "Upgrade not supported", "Use plain HTTP/1.1 requests."),
+    Reason.BAD_PARAMETER: Problem(_400, "Bad parameter", "Compare the query with /openapi.json."),
+    Reason.MISSING_CREDENTIALS: Problem(_401, "No credentials", "Send a key in the header X-API-Key."),
+    Reason.INVALID_KEY: Problem(_401, "Invalid key", "Check the key for a copying error, or ask for a new one."),
+    Reason.EXPIRED_KEY: Problem(_401, "Key not valid now", "Use the key that replaced it, or ask for a new one."),
+    Reason.REVOKED_KEY: Problem(_401, "Key revoked", "Ask for a new key."),
+    Reason.KEY_NOT_ALLOWED_HERE: Problem(_403, "Key not allowed from this address", "Call from an address that the key is bound to."),
+    Reason.MISSING_SCOPE: Problem(_403, "Scope missing", "Use a key that has the scope of this route."),
+    Reason.ACCOUNT_SUSPENDED: Problem(_403, "Account suspended", "Ask the operator."),
+    Reason.IP_DENIED: Problem(_403, "Address denied", "Ask the operator."),
+    Reason.NO_ROUTE: Problem(_404, "No such route", "Compare the path with /openapi.json."),
+    Reason.NOT_FOUND: Problem(_404, "Not found", "Ask for a symbol, day or id that exists."),
+    Reason.METHOD_NOT_ALLOWED: Problem(HTTPStatus.METHOD_NOT_ALLOWED, "Method not allowed", "Use a method that the Allow header names."),
+    Reason.BODY_TOO_LARGE: Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Body too large", "Send a smaller body."),
+    Reason.COST_EXCEEDS_BURST: Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "Cost above the burst", "Send fewer items: this request can never pass."),
+    Reason.RATE_LIMITED: Problem(_429, "Rate limit reached", "Wait as long as Retry-After says."),
+    Reason.MONTH_QUOTA_EXHAUSTED: Problem(_429, "Month's quota used", "Wait for the next month (UTC) or ask for a larger tier."),
+    Reason.CONCURRENCY_LIMITED: Problem(_429, "Too many requests in progress", "Wait for an answer before the next request."),
+    Reason.INTERNAL_ERROR: Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error", "Report the request id; the request was not charged."),
+    Reason.IDENTITY_UNAVAILABLE: Problem(_503, "Key store unavailable", "Try again."),
+    Reason.USAGE_UNAVAILABLE: Problem(_503, "Usage ledger unavailable", "Try again; the request was not charged."),
+    Reason.OVERLOADED: Problem(_503, "Overloaded", "Try again."),
+}  # fmt: skip
+"""Every reason's status, title and advice: the pages under ``/problems/`` are made from it."""
+
+
+def problem_type(reason: Reason) -> str:
+    """Return the ``type`` of a problem body."""
+    return QUOTA_TYPE if reason in QUOTA_REASONS else f"/problems/{reason}"

@@ -1,0 +1,17 @@
+"""Every reason has a problem, every problem a status that fits."""
+
+from veritape.gateway.reasons import PROBLEMS, QUOTA_REASONS, QUOTA_TYPE, Reason, problem_type
+
+
+def test_every_reason_has_status_title_and_advice() -> None:
+    """GW-507: the enum and the table name the same reasons."""
+    assert set(PROBLEMS) == set(Reason)
+    assert all(problem.title and problem.advice.endswith(".") for problem in PROBLEMS.values())
+
+
+def test_quota_denials_have_the_registered_type_and_429() -> None:
+    """GW-507: quota denials carry the draft's type, everything else a page of ours."""
+    assert {reason for reason in Reason if PROBLEMS[reason].status == 429} == QUOTA_REASONS
+    for reason in Reason:
+        expected = QUOTA_TYPE if reason in QUOTA_REASONS else f"/problems/{reason.value}"
+        assert problem_type(reason) == expected
