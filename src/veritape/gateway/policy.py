@@ -1,0 +1,184 @@
+"""The policy: tiers, routes, costs, address classes, as checked values (GW-101, GW-102).
+
+Every number a decision needs is here, read once from one TOML file by ``policy_reader``; nothing is looked up by text
+after that. The version stands in every usage event and decision, so that any charge can be explained later.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import NamedTuple
+
+from veritape.gateway.quota import Limits
+
+Network = IPv4Network | IPv6Network
+"""An address prefix."""
+
+Address = IPv4Address | IPv6Address
+"""An address."""
+
+
+class PolicyReason(StrEnum):
+    """Why a policy file is refused."""
+
+    NOT_TOML = "not_toml"
+    """Not UTF-8, not TOML, or above 1 MiB."""
+    UNKNOWN_KEY = "unknown_key"
+    """A key that the schema lacks."""
+    MISSING_KEY = "missing_key"
+    """A key that must be there."""
+    WRONG_TYPE = "wrong_type"
+    """A value of another type."""
+    OUT_OF_RANGE = "out_of_range"
+    """A value outside its range."""
+    ENGINE_UNSUPPORTED = "engine_unsupported"
+    """An engine that this version does not have."""
+    MEMORY_STORE_NEEDS_ONE_WORKER = "memory_store_needs_one_worker"
+    """Several workers would each admit the whole limit."""
+    RULE_OUT_OF_RANGE = "rule_out_of_range"
+    """A limit whose numbers no store can hold exactly."""
+    OVERAGE_PRICE_MISSING = "overage_price_missing"
+    """Overage is billed but has no price."""
+    LEASE_EXCEEDS_FRACTION = "lease_exceeds_fraction"
+    """A lease larger than its share of the burst."""
+    TRUSTS_EVERYONE = "trusts_everyone"
+    """Every address would be a trusted proxy."""
+    CIDR_TWICE = "cidr_twice"
+    """Two classes claim the same prefix."""
+    ROUTE_TWICE = "route_twice"
+    """Two routes claim the same path and method."""
+    UNKNOWN_UPSTREAM = "unknown_upstream"
+    """A route names an upstream that is not there."""
+    COST_EXCEEDS_BURST = "cost_exceeds_burst"
+    """A call would cost more than some tier can ever hold."""
+    UNKNOWN_VARIABLE = "unknown_variable"
+    """A header value names a variable that is not there."""
+    CORS_WILDCARD_CREDENTIALS = "cors_wildcard_credentials"
+    """Any origin with credentials: browsers refuse it."""
+    NOT_AVAILABLE = "not_available"
+    """This version does not have what is asked for; it is refused and not ignored."""
+    POLICY_VERSION_NOT_RAISED = "policy_version_not_raised"
+    """The content changed and the version did not rise."""
+
+
+class PolicyProblem(NamedTuple):
+    """One error of a policy file."""
+
+    path: tuple[str, ...]
+    """Keys from the top."""
+    reason: PolicyReason
+    allowed: str
+    """What is allowed there."""
+
+
+class Tier(NamedTuple):
+    """What an account may do."""
+
+    name: str
+    limits: Limits
+    price_usd_month: str
+    """Decimal text or ``custom``; for exports only."""
+
+
+class AddressClass(NamedTuple):
+    """Limits of callers without credentials."""
+
+    name: str
+    networks: tuple[Network, ...]
+    limits: Limits
+
+
+class Route(NamedTuple):
+    """One route of the gateway."""
+
+    name: str
+    paths: tuple[str, ...]
+    """Patterns: literal segments, ``{name}``, a last ``{rest...}``."""
+    methods: tuple[str, ...]
+    upstream: str
+    cost_mu: int
+    """Cost of a call, mu; of an item when the route counts items."""
+    anonymous: bool
+    scope: str | None
+    """Scope that a credential must hold."""
+    body_max_bytes: int
+    timeout_s: int
+    refund: str
+    """Which failures return month units: ``none``, ``gateway`` or ``5xx``."""
+    features: frozenset[str]
+    """Optional keys of the schema that the route uses; who serves it must know them."""
+
+
+class Cors(NamedTuple):
+    """Which pages of other origins may call."""
+
+    origins: tuple[str, ...]
+    methods: tuple[str, ...]
+    headers: tuple[str, ...]
+    credentials: bool
+    max_age_s: int
+
+    def allows(self, origin: str) -> bool:
+        """Tell whether an origin may read answers."""
+        return "*" in self.origins or origin in self.origins
+
+
+class Policy(NamedTuple):
+    """A checked policy file."""
+
+    version: int
+    sha256: str
+    """Digest of the file's bytes."""
+    tiers: Mapping[str, Tier]
+    routes: tuple[Route, ...]
+    in_process: frozenset[str]
+    """Upstreams that are parts of this process when installed."""
+    classes: tuple[AddressClass, ...]
+    denied: tuple[Network, ...]
+    group_v4: int
+    """Prefix bits of one IPv4 caller."""
+    group_v6: int
+    """Prefix bits of one IPv6 caller."""
+    in_flight_max: int
+    """Requests in progress in the whole gateway."""
+    cors: Cors | None
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """Return every scope that a route asks for."""
+        return tuple(sorted({route.scope for route in self.routes if route.scope}))
+
+    def is_denied(self, address: Address) -> bool:
+        """Tell whether an address is on the deny list."""
+        return any(_holds(network, address) for network in self.denied)
+
+    def class_of(self, address: Address) -> AddressClass | None:
+        """Return the class with the longest prefix that holds an address."""
+        found = [
+            (network.prefixlen, one)
+            for one in self.classes
+            for network in one.networks
+            if _holds(network, address)
+        ]
+        return max(found, key=lambda pair: pair[0])[1] if found else None
+
+    def group_of(self, address: Address) -> str:
+        """Return the prefix that counts as one caller (GW-442)."""
+        bits = self.group_v4 if address.version == 4 else self.group_v6  # noqa: PLR2004 - the protocol's version
+        return str(_network(address, bits))
+
+
+def plain_address(address: Address) -> Address:
+    """Return the IPv4 address inside an IPv4-mapped IPv6 one (GW-442)."""
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address
+
+
+def _network(address: Address, bits: int) -> Network:
+    if isinstance(address, IPv4Address):
+        return IPv4Network((address, bits), strict=False)
+    return IPv6Network((address, bits), strict=False)
+
+
+def _holds(network: Network, address: Address) -> bool:
+    return network.version == address.version and address in network

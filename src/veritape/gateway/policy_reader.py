@@ -1,0 +1,340 @@
+"""Read a policy file: everything is checked before anything is used, and all errors are told at once (GW-103).
+
+An error is one line, ``file:line: key.path: reason: what is allowed``. What the schema knows but this version cannot do
+(Redis, upstreams over HTTP, trusted proxies, JWT) is refused as ``not_available`` and never silently ignored.
+"""
+
+import hashlib
+import re
+import tomllib
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any, Final
+
+from veritape.gateway.paths import PatternError, parse_pattern
+from veritape.gateway.policy import AddressClass, Cors, Policy, PolicyProblem, PolicyReason, Route, Tier
+from veritape.gateway.policy_tables import Table
+from veritape.gateway.quota import MU, WINDOW_S, LimitName, Limits, Rule, make_rule
+from veritape.gateway.toml_lines import line_of
+from veritape.kernel.errors import MisuseError
+
+FILE_LIMIT_BYTES: Final = 1_048_576
+"""Largest policy file."""
+
+LARGEST: Final = 10**9
+"""Largest number of units in a window."""
+
+METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
+"""Methods that a route may take; HEAD follows GET, OPTIONS is the gateway's."""
+
+VARIABLES: Final = frozenset({"request_id", "account", "tier", "client_ip", "scheme", "route"})
+"""Variables of header values."""
+
+FEATURES: Final = (
+    "cost_per",
+    "client_fingerprint",
+    "lost",
+    "essential",
+    "mode",
+    "request_headers",
+    "response_headers",
+)
+"""Optional keys of a route that whoever serves it must know."""
+
+_VARIABLE: Final = re.compile(r"\$([a-z_]*)")
+
+
+def read_policy(file_bytes: bytes, source: str) -> Policy:
+    """Return the checked policy.
+
+    Args:
+        file_bytes: the file's content.
+        source: its name, for messages.
+
+    Raises:
+        MisuseError: one line an error; ``reason`` is the first error's.
+    """
+    text, values = _parse(file_bytes, source)
+    problems: list[PolicyProblem] = []
+    policy = _policy(Table(values, (), problems), hashlib.sha256(file_bytes).hexdigest())
+    if problems:
+        lines = [
+            f"{source}:{line_of(text, problem.path)}: {'.'.join(problem.path)}: {problem.reason}: {problem.allowed}"
+            for problem in problems
+        ]
+        raise MisuseError("\n".join(lines), problems[0].reason)
+    return policy
+
+
+def check_successor(running: Policy, following: Policy, source: str) -> None:
+    """Refuse changed content whose version did not rise (GW-102).
+
+    Raises:
+        MisuseError: ``policy_version_not_raised``.
+    """
+    if following.sha256 != running.sha256 and following.version <= running.version:
+        reason = PolicyReason.POLICY_VERSION_NOT_RAISED
+        raise MisuseError(f"{source}: version: {reason}: an integer above {running.version}", reason)
+
+
+def _parse(file_bytes: bytes, source: str) -> tuple[str, dict[str, Any]]:
+    if len(file_bytes) > FILE_LIMIT_BYTES:
+        raise MisuseError(f"{source}:1: {PolicyReason.NOT_TOML}: at most 1 MiB", PolicyReason.NOT_TOML)
+    try:
+        text = file_bytes.decode()
+        return text, tomllib.loads(text, parse_float=Decimal)
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
+        place = re.search(r"line (\d+)", str(error))
+        line = place[1] if place else "1"
+        raise MisuseError(
+            f"{source}:{line}: {PolicyReason.NOT_TOML}: {error}", PolicyReason.NOT_TOML
+        ) from error
+
+
+def _policy(top: Table, digest: str) -> Policy:
+    version = top.integer("version", 1, 2**31 - 1)
+    if top.integer("engine", 1, 2**31 - 1) != 1:
+        top.complain("engine", PolicyReason.ENGINE_UNSUPPORTED, "1")
+    _read_store(top)
+    overload = top.table("overload")
+    in_flight_max = overload.integer("in_flight_max", 1, 10**6, 2_000) if overload else 2_000
+    _finish(overload)
+    cors = _read_cors(top)
+    tiers = {name: _read_tier(name, table) for name, table in top.tables("tiers", required=True)}
+    ip = top.table("ip") or Table({}, ("ip",), top.problems)
+    classes, denied, groups = _read_addresses(ip)
+    upstreams = frozenset(name for name, table in top.tables("upstreams") if _read_upstream(table))
+    routes = tuple(_read_route(name, table) for name, table in top.tables("routes", required=True))
+    _check_routes(top, routes, upstreams, tiers.values())
+    if top.has("jwt"):
+        top.complain("jwt", PolicyReason.NOT_AVAILABLE, "API keys")
+        top.table("jwt")
+    top.finish()
+    return Policy(
+        version, digest, tiers, routes, upstreams, classes, denied, groups[0], groups[1], in_flight_max, cors
+    )
+
+
+def _finish(table: Table | None) -> None:
+    if table is not None:
+        table.finish()
+
+
+def _read_store(top: Table) -> None:
+    store = top.table("store")
+    if store is None:
+        return
+    if store.text("kind", "memory", ("memory", "redis")) == "redis":
+        store.complain("kind", PolicyReason.NOT_AVAILABLE, "memory")
+    store.integer("deadline_ms", 20, 50, 25)
+    store.integer("grace_s", 0, 86_400, 300)
+    store.text("lost", "local", ("local", "local_then_closed", "open", "closed"))
+    store.integer("partitions", 1, 1_024, 64)
+    if store.integer("workers_min", 1, 1_000, 1) > 1:
+        store.complain("workers_min", PolicyReason.MEMORY_STORE_NEEDS_ONE_WORKER, "1")
+    store.finish()
+
+
+def _read_cors(top: Table) -> Cors | None:
+    table = top.table("cors")
+    if table is None:
+        return None
+    cors = Cors(
+        table.texts("origins", required=True),
+        table.texts("methods") or METHODS,
+        table.texts("headers") or ("Authorization", "X-API-Key", "Content-Type", "X-Request-Id"),
+        table.flag("credentials"),
+        table.integer("max_age_s", 0, 86_400, 600),
+    )
+    if cors.credentials and "*" in cors.origins:
+        table.complain("origins", PolicyReason.CORS_WILDCARD_CREDENTIALS, "named origins")
+    table.finish()
+    return cors
+
+
+def _read_limits(table: Table) -> Limits:
+    """Read the limits of a tier or an address class."""
+    minute, hour = _read_rule(table, LimitName.MINUTE), _read_rule(table, LimitName.HOUR)
+    month = table.table("month")
+    month_mu, overage = None, False
+    if month is not None:
+        month_mu = month.integer("quota", 1, 10**12) * MU
+        overage = month.text("overage", "deny", ("deny", "bill")) == "bill"
+        if month.decimal("overage_usd_per_1000", "0", "1000000") is None and overage:
+            month.complain("", PolicyReason.OVERAGE_PRICE_MISSING, "overage_usd_per_1000 beside overage")
+        month.finish()
+    concurrency = table.integer("concurrency", 1, 100_000, 1) if table.has("concurrency") else None
+    _refuse_shadow(table)
+    return Limits(minute, hour, month_mu, concurrency, overage)
+
+
+def _read_rule(table: Table, name: LimitName) -> Rule | None:
+    inner = table.table(name)
+    if inner is None:
+        return None
+    limit = inner.integer("limit", 1, LARGEST)
+    usual = max(1, limit * 3 // 2) if name is LimitName.MINUTE else limit
+    burst = inner.integer("burst", 1, 10**15, usual)
+    inner.finish()
+    try:
+        return make_rule(limit, WINDOW_S[name], burst)
+    except ValueError as error:
+        inner.complain("", PolicyReason.RULE_OUT_OF_RANGE, f"a burst of at most {error.args[0]}")
+        return None
+
+
+def _read_tier(name: str, table: Table) -> Tier:
+    limits = _read_limits(table)
+    price = table.text("price_usd_month", "0")
+    lease = table.table("lease")
+    if lease is not None:
+        _read_lease(lease, limits)
+    table.finish()
+    return Tier(name, limits, price)
+
+
+def _read_lease(lease: Table, limits: Limits) -> None:
+    """Check a lease; a store in memory has no use for it."""
+    largest = lease.integer("max", 1, 10_000)
+    lease.integer("ttl_ms", 100, 5_000)
+    fraction = lease.decimal("fraction", "0.05", "0.5") or Decimal("0.5")
+    bursts = [rule.burst_mu for rule in (limits.minute, limits.hour) if rule]
+    if bursts and largest * MU > fraction * min(bursts):
+        most = int(fraction * min(bursts)) // MU
+        lease.complain("max", PolicyReason.LEASE_EXCEEDS_FRACTION, f"at most {most}, its share of the burst")
+    lease.finish()
+
+
+def _refuse_shadow(table: Table) -> None:
+    if table.flag("shadow"):
+        table.complain("shadow", PolicyReason.NOT_AVAILABLE, "false")
+
+
+def _read_addresses(ip: Table) -> tuple[tuple[AddressClass, ...], Any, tuple[int, int]]:
+    for network in (trusted := ip.networks("trusted_proxies")):
+        if network.prefixlen == 0:
+            ip.complain("trusted_proxies", PolicyReason.TRUSTS_EVERYONE, "the addresses of your proxies")
+    if trusted or ip.text("forwarded", "none", ("x-forwarded-for", "forwarded", "none")) != "none":
+        ip.complain("forwarded", PolicyReason.NOT_AVAILABLE, "none, and no trusted proxies")
+    guard = ip.table("guard")
+    if guard is not None:
+        guard.integer("limit", 1, 10**6, 30)
+        guard.integer("burst", 1, 10**6, 30)
+        guard.finish()
+    groups = ip.integer("group_v4", 8, 32, 32), ip.integer("group_v6", 32, 128, 64)
+    classes = tuple(_read_class(table) for table in ip.listed("class"))
+    seen = set()
+    for network in (network for one in classes for network in one.networks):
+        if network in seen:
+            ip.complain("class", PolicyReason.CIDR_TWICE, f"{network} in one class")
+        seen.add(network)
+    denied = ip.networks("deny")
+    ip.finish()
+    return classes, denied, groups
+
+
+def _read_class(table: Table) -> AddressClass:
+    name, networks = table.text("name"), table.networks("cidrs", required=True)
+    limits = _read_limits(table)
+    fingerprint = table.table("per_fingerprint")
+    if fingerprint is not None:  # acts on connections through the TLS front only (GW-445)
+        fingerprint.integer("limit", 1, LARGEST)
+        fingerprint.integer("burst", 1, LARGEST, 1)
+        fingerprint.finish()
+    table.finish()
+    return AddressClass(name, networks, limits)
+
+
+def _read_upstream(table: Table) -> bool:
+    """Return whether an upstream is a part of this process."""
+    in_process = table.flag("inprocess")
+    for key in ("targets", "balance", "health", "tls"):
+        if table.has(key):
+            table.complain(key, PolicyReason.NOT_AVAILABLE, "inprocess = true")
+            return True
+    if not in_process:
+        table.complain("inprocess", PolicyReason.MISSING_KEY, "inprocess = true")
+    table.finish()
+    return True
+
+
+def _read_route(name: str, table: Table) -> Route:
+    paths = table.texts("path", required=True, most=4)
+    for path in paths:
+        try:
+            parse_pattern(path)
+        except PatternError as error:
+            table.complain("path", PolicyReason.OUT_OF_RANGE, str(error))
+    methods = table.texts("methods", required=True)
+    if set(methods) - set(METHODS):
+        table.complain("methods", PolicyReason.OUT_OF_RANGE, f"of {', '.join(METHODS)}")
+    route = Route(
+        name,
+        paths,
+        methods,
+        table.text("upstream"),
+        table.units_mu("cost", "1"),
+        table.flag("anonymous"),
+        table.text("scope", "none") if table.has("scope") else None,
+        table.integer("body_max_kib", 0, 16_384, 1_024) * 1_024,
+        table.integer("timeout_s", 1, 3_600, 60),
+        table.text("refund", "5xx", ("none", "gateway", "5xx")),
+        frozenset(key for key in FEATURES if table.has(key)),
+    )
+    _read_features(table)
+    table.finish()
+    return route
+
+
+def _read_features(table: Table) -> None:
+    counted = table.table("cost_per")
+    if counted is not None:
+        counted.text("pointer")
+        counted.integer("max_items", 1, 1_000)
+        counted.flag("per_call")
+        counted.finish()
+    table.flag("client_fingerprint")
+    table.flag("essential")
+    table.text("lost", "local", ("local", "local_then_closed", "open", "closed"))
+    table.text("mode", "call", ("call", "lease"))
+    for key in ("request_headers", "response_headers"):
+        headers = table.table(key)
+        if headers is not None:
+            _read_headers(headers)
+    _refuse_shadow(table)
+
+
+def _read_headers(headers: Table) -> None:
+    headers.texts("remove")
+    for key in ("set", "add"):
+        fields = headers.table(key)
+        for name in fields.values if fields else ():
+            value = fields.text(name, "-") if fields else ""
+            unknown = set(_VARIABLE.findall(value)) - VARIABLES
+            if unknown:
+                headers.complain(key, PolicyReason.UNKNOWN_VARIABLE, f"of {', '.join(sorted(VARIABLES))}")
+    headers.finish()
+
+
+def _check_routes(
+    top: Table, routes: Iterable[Route], upstreams: frozenset[str], tiers: Iterable[Tier]
+) -> None:
+    table = Table({}, ("routes",), top.problems)
+    rules = [rule for tier in tiers for rule in (tier.limits.minute, tier.limits.hour) if rule]
+    burst_mu = min((rule.burst_mu for rule in rules), default=None)
+    taken = set()
+    for route in routes:
+        inner = Table({}, ("routes", route.name), top.problems)
+        if route.upstream not in upstreams:
+            inner.complain("upstream", PolicyReason.UNKNOWN_UPSTREAM, f"of {', '.join(sorted(upstreams))}")
+        if burst_mu is not None and route.cost_mu > burst_mu:
+            inner.complain("cost", PolicyReason.COST_EXCEEDS_BURST, f"at most {burst_mu // MU}")
+        for place in ((_shape(path), method) for path in route.paths for method in route.methods):
+            if place in taken:
+                table.complain(route.name, PolicyReason.ROUTE_TWICE, "one route for a path and method")
+            taken.add(place)
+
+
+def _shape(path: str) -> str:
+    """Return a pattern without the names of its parameters: two that match the same paths have one shape."""
+    return re.sub(r"\{[a-z_]*", "{", path)
