@@ -1,0 +1,145 @@
+"""Usage events: what is billed, and what was refused (GW-651).
+
+A charge is one event with an id of its own, the gateway's boot and a sequence. Refusals and anonymous calls are not single
+events: one row per account or class, route, reason and minute holds their count.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from veritape.gateway.quota import MICROSECONDS, Decision, month_of
+
+MINUTE_US: Final = 60 * MICROSECONDS
+"""Microseconds of one row of counted refusals."""
+
+BOOT_BYTES: Final = 8
+"""Random bytes that name one run of one gateway process."""
+
+
+class Kind(StrEnum):
+    """What an event is."""
+
+    CHARGE = "charge"
+    """Units of one admitted request."""
+    REFUND = "refund"
+    """Units given back; names the charge."""
+    CREDIT = "credit"
+    """Units given by an operator."""
+    DENIED = "denied"
+    """Requests refused in one minute, counted."""
+    ANONYMOUS = "anonymous"
+    """Anonymous requests admitted in one minute, counted."""
+    RECONCILED = "reconciled"
+    """A repair of a difference."""
+
+
+class UsageEvent(NamedTuple):
+    """One row of the ledger. No body, no address, no key."""
+
+    boot: bytes
+    seq: int
+    """With ``boot`` the event's id."""
+    kind: Kind
+    account: str
+    env: str
+    key_id: str
+    subject: str
+    route: str
+    units_mu: int
+    """Signed: a refund is negative."""
+    decision: str
+    """``admitted`` or ``denied``."""
+    reason: str
+    mode: str
+    policy_version: int
+    period: str
+    """Month that it belongs to: ``2026-11``."""
+    at_us: int
+    """Wall clock, microseconds UTC."""
+    request_id: str
+    refers_boot: bytes | None
+    """Id of the charge that a refund gives back."""
+    refers_seq: int | None
+    items: int
+    """Items of the call, or requests of a counted row."""
+
+
+class Caller(NamedTuple):
+    """Who is charged."""
+
+    account: str
+    """Account id; of anonymous callers ``ip:<class>``."""
+    env: str
+    """``live`` or ``test``; empty for anonymous callers."""
+    key_id: str
+    subject: str
+
+
+class EventSource:
+    """Numbers the events of one boot."""
+
+    def __init__(self, boot: bytes) -> None:
+        self.boot = boot
+        self._seq = 0
+
+    def charge(
+        self, caller: Caller, route: str, decision: Decision, wall_us: int, request_id: str
+    ) -> UsageEvent:
+        """Return the charge of an admitted request."""
+        return UsageEvent(
+            self.boot, self._next(), Kind.CHARGE, *caller, route, decision.cost_mu, "admitted", "",
+            decision.mode, decision.policy_version, decision.period, wall_us, request_id, None, None, 1,
+        )  # fmt: skip
+
+    def refund(self, charge: UsageEvent, reason: str, wall_us: int) -> UsageEvent:
+        """Return the refund of a charge: same month, whatever the date (GW-216)."""
+        return charge._replace(
+            seq=self._next(),
+            kind=Kind.REFUND,
+            units_mu=-charge.units_mu,
+            reason=reason,
+            at_us=wall_us,
+            refers_boot=charge.boot,
+            refers_seq=charge.seq,
+        )
+
+    def counted(self, key: "TallyKey", count: int, at_us: int) -> UsageEvent:
+        """Return one row of counted requests."""
+        return UsageEvent(
+            self.boot, self._next(), key.kind, key.account, key.env, "", "", key.route, 0,
+            "denied" if key.kind is Kind.DENIED else "admitted", key.reason, "", key.policy_version,
+            month_of(at_us).period, at_us, "", None, None, count,
+        )  # fmt: skip
+
+    def _next(self) -> int:
+        self._seq += 1
+        return self._seq
+
+
+class TallyKey(NamedTuple):
+    """What is counted together within a minute."""
+
+    kind: Kind
+    account: str
+    env: str
+    route: str
+    reason: str
+    policy_version: int
+
+
+class Tally:
+    """Counts refusals and anonymous calls by minute."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[tuple[int, TallyKey]] = Counter()
+
+    def add(self, key: TallyKey, wall_us: int) -> None:
+        """Count one request."""
+        self._counts[wall_us // MINUTE_US, key] += 1
+
+    def take(self, events: EventSource, wall_us: int, *, everything: bool = False) -> Sequence[UsageEvent]:
+        """Return the rows of the minutes that are over, or of all at the end; they are counted no more."""
+        due = sorted(item for item in self._counts if everything or item[0] < wall_us // MINUTE_US)
+        return [events.counted(item[1], self._counts.pop(item), item[0] * MINUTE_US) for item in due]
