@@ -18,6 +18,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "audit": ("veritape.apps.audit:audit", "what is complete and what is missing, per symbol and day"),
     "record": ("veritape.apps.record:record", "the observer against a real or replayed broker"),
     "replay": ("veritape.apps.replay:replay", "the simulated broker, for any client of its wire protocol"),
+    "keys": ("veritape.apps.keys:keys", "create, list, rotate and revoke API keys"),
+    "serve": ("veritape.apps.serve:serve", "the gateway: keys, tiers, exact quotas, usage"),
 }
 """Command name -> ("module:attribute" of its click command, one line of help)."""
 

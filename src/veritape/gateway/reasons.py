@@ -1,7 +1,6 @@
 """Why a request was answered with a problem: the enum that is at once error code, label, log field and test (GW-507)."""
 
 from enum import StrEnum
-from http import HTTPStatus
 from typing import Final, NamedTuple
 
 
@@ -67,7 +66,8 @@ class Reason(StrEnum):
 class Problem(NamedTuple):
     """What a problem answer says of its reason."""
 
-    status: HTTPStatus
+    status: int
+    """HTTP status."""
     title: str
     """Short, the same for every occurrence."""
     advice: str
@@ -82,39 +82,35 @@ QUOTA_REASONS: Final = frozenset(
 )
 """Denials by a quota."""
 
-_400, _401, _403, _404 = (
-    HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND,
-)  # fmt: skip
-_429, _503 = HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE
 
 PROBLEMS: Final[dict[Reason, Problem]] = {
-    Reason.BAD_REQUEST: Problem(_400, "Bad request", "Send a request that conforms to HTTP/1.1."),
-    Reason.BAD_PATH: Problem(_400, "Bad path", "Send the path without empty or dot segments, backslashes or encoded slashes."),
-    Reason.BAD_HEADER: Problem(_400, "Bad header", "Send each header once, in printable ASCII."),
-    Reason.AMBIGUOUS_CREDENTIALS: Problem(_400, "More than one credential", "Send exactly one key, in one header."),
-    Reason.KEY_IN_QUERY: Problem(_400, "Key in the query", "Send the key in the header X-API-Key and rotate it: logs keep queries."),
-    Reason.UPGRADE_NOT_SUPPORTED: Problem(_400, "Upgrade not supported", "Use plain HTTP/1.1 requests."),
-    Reason.BAD_PARAMETER: Problem(_400, "Bad parameter", "Compare the query with /openapi.json."),
-    Reason.MISSING_CREDENTIALS: Problem(_401, "No credentials", "Send a key in the header X-API-Key."),
-    Reason.INVALID_KEY: Problem(_401, "Invalid key", "Check the key for a copying error, or ask for a new one."),
-    Reason.EXPIRED_KEY: Problem(_401, "Key not valid now", "Use the key that replaced it, or ask for a new one."),
-    Reason.REVOKED_KEY: Problem(_401, "Key revoked", "Ask for a new key."),
-    Reason.KEY_NOT_ALLOWED_HERE: Problem(_403, "Key not allowed from this address", "Call from an address that the key is bound to."),
-    Reason.MISSING_SCOPE: Problem(_403, "Scope missing", "Use a key that has the scope of this route."),
-    Reason.ACCOUNT_SUSPENDED: Problem(_403, "Account suspended", "Ask the operator."),
-    Reason.IP_DENIED: Problem(_403, "Address denied", "Ask the operator."),
-    Reason.NO_ROUTE: Problem(_404, "No such route", "Compare the path with /openapi.json."),
-    Reason.NOT_FOUND: Problem(_404, "Not found", "Ask for a symbol, day or id that exists."),
-    Reason.METHOD_NOT_ALLOWED: Problem(HTTPStatus.METHOD_NOT_ALLOWED, "Method not allowed", "Use a method that the Allow header names."),
-    Reason.BODY_TOO_LARGE: Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Body too large", "Send a smaller body."),
-    Reason.COST_EXCEEDS_BURST: Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "Cost above the burst", "Send fewer items: this request can never pass."),
-    Reason.RATE_LIMITED: Problem(_429, "Rate limit reached", "Wait as long as Retry-After says."),
-    Reason.MONTH_QUOTA_EXHAUSTED: Problem(_429, "Month's quota used", "Wait for the next month (UTC) or ask for a larger tier."),
-    Reason.CONCURRENCY_LIMITED: Problem(_429, "Too many requests in progress", "Wait for an answer before the next request."),
-    Reason.INTERNAL_ERROR: Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error", "Report the request id; the request was not charged."),
-    Reason.IDENTITY_UNAVAILABLE: Problem(_503, "Key store unavailable", "Try again."),
-    Reason.USAGE_UNAVAILABLE: Problem(_503, "Usage ledger unavailable", "Try again; the request was not charged."),
-    Reason.OVERLOADED: Problem(_503, "Overloaded", "Try again."),
+    Reason.BAD_REQUEST: Problem(400, "Bad request", "Send a request that conforms to HTTP/1.1."),
+    Reason.BAD_PATH: Problem(400, "Bad path", "Send the path without empty or dot segments, backslashes or encoded slashes."),
+    Reason.BAD_HEADER: Problem(400, "Bad header", "Send each header once, in printable ASCII."),
+    Reason.AMBIGUOUS_CREDENTIALS: Problem(400, "More than one credential", "Send exactly one key, in one header."),
+    Reason.KEY_IN_QUERY: Problem(400, "Key in the query", "Send the key in the header X-API-Key and rotate it: logs keep queries."),
+    Reason.UPGRADE_NOT_SUPPORTED: Problem(400, "Upgrade not supported", "Use plain HTTP/1.1 requests."),
+    Reason.BAD_PARAMETER: Problem(400, "Bad parameter", "Compare the query with /openapi.json."),
+    Reason.MISSING_CREDENTIALS: Problem(401, "No credentials", "Send a key in the header X-API-Key."),
+    Reason.INVALID_KEY: Problem(401, "Invalid key", "Check the key for a copying error, or ask for a new one."),
+    Reason.EXPIRED_KEY: Problem(401, "Key not valid now", "Use the key that replaced it, or ask for a new one."),
+    Reason.REVOKED_KEY: Problem(401, "Key revoked", "Ask for a new key."),
+    Reason.KEY_NOT_ALLOWED_HERE: Problem(403, "Key not allowed from this address", "Call from an address that the key is bound to."),
+    Reason.MISSING_SCOPE: Problem(403, "Scope missing", "Use a key that has the scope of this route."),
+    Reason.ACCOUNT_SUSPENDED: Problem(403, "Account suspended", "Ask the operator."),
+    Reason.IP_DENIED: Problem(403, "Address denied", "Ask the operator."),
+    Reason.NO_ROUTE: Problem(404, "No such route", "Compare the path with /openapi.json."),
+    Reason.NOT_FOUND: Problem(404, "Not found", "Ask for a symbol, day or id that exists."),
+    Reason.METHOD_NOT_ALLOWED: Problem(405, "Method not allowed", "Use a method that the Allow header names."),
+    Reason.BODY_TOO_LARGE: Problem(413, "Body too large", "Send a smaller body."),
+    Reason.COST_EXCEEDS_BURST: Problem(422, "Cost above the burst", "Send fewer items: this request can never pass."),
+    Reason.RATE_LIMITED: Problem(429, "Rate limit reached", "Wait as long as Retry-After says."),
+    Reason.MONTH_QUOTA_EXHAUSTED: Problem(429, "Month's quota used", "Wait for the next month (UTC) or ask for a larger tier."),
+    Reason.CONCURRENCY_LIMITED: Problem(429, "Too many requests in progress", "Wait for an answer before the next request."),
+    Reason.INTERNAL_ERROR: Problem(500, "Internal error", "Report the request id; the request was not charged."),
+    Reason.IDENTITY_UNAVAILABLE: Problem(503, "Key store unavailable", "Try again."),
+    Reason.USAGE_UNAVAILABLE: Problem(503, "Usage ledger unavailable", "Try again; the request was not charged."),
+    Reason.OVERLOADED: Problem(503, "Overloaded", "Try again."),
 }  # fmt: skip
 """Every reason's status, title and advice: the pages under ``/problems/`` are made from it."""
 

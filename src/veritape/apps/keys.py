@@ -1,0 +1,161 @@
+"""``veritape keys``: create, list, rotate and revoke API keys (GW-405, GW-703)."""
+
+import json
+import re
+from datetime import UTC, datetime
+from ipaddress import ip_network
+from pathlib import Path
+
+import click
+
+from veritape.apps.serve import gateway_settings, open_keys
+from veritape.gateway.adapters.key_store import Grant
+from veritape.gateway.adapters.policy_file import PolicyFile
+from veritape.gateway.keys import Environment, KeyRecord, KeyState
+from veritape.gateway.quota import MICROSECONDS
+from veritape.kernel.clock import SystemClock
+from veritape.kernel.errors import MisuseError
+
+SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+"""Units of a duration."""
+
+_config = click.option("--config", type=click.Path(path_type=Path), help="The gateway's settings file.")
+_as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+
+
+@click.group("keys")
+def keys() -> None:
+    """Create, list, rotate and revoke API keys."""
+
+
+@keys.command("create")
+@click.argument("account")
+@_config
+@click.option("--tier", help="Tier of a new account.")
+@click.option(
+    "--env",
+    "environment",
+    type=click.Choice([one.value for one in Environment]),
+    default="live",
+    show_default=True,
+)
+@click.option("--scope", "scopes", multiple=True, help="Scope, repeatable; all of the policy when left out.")
+@click.option("--expires", help="How long it serves, as 90d; for ever when left out.")
+@click.option("--label", default="", help="A note for lists.")
+@click.option("--cidr", "cidrs", multiple=True, help="Address prefix that may use it, repeatable.")
+@_as_json
+def create(
+    account: str, config: Path | None, tier: str | None, environment: str, scopes: tuple[str, ...], expires: str | None,
+    label: str, cidrs: tuple[str, ...], as_json: bool,
+) -> None:  # fmt: skip
+    """Make a key and print it, this once, with its id."""
+    settings = gateway_settings(config)
+    policy = PolicyFile(settings.policy).read()
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", account):
+        raise MisuseError("ACCOUNT: 1 to 64 of letters, digits, dot, hyphen, underscore")
+    if tier is not None and tier not in policy.tiers:
+        raise MisuseError(f"--tier: unknown tier {tier!r}; known are {', '.join(policy.tiers)}")
+    unknown = set(scopes) - set(policy.scopes)
+    if unknown:
+        raise MisuseError(f"--scope: unknown scope {min(unknown)!r}; known are {', '.join(policy.scopes)}")
+    now_us = SystemClock().wall_ns() // 1_000
+    grant = Grant(
+        Environment(environment),
+        tuple(sorted(set(scopes or policy.scopes))),
+        label,
+        _checked_prefixes(cidrs),
+        now_us + _seconds(expires, "--expires") * MICROSECONDS if expires else 0,
+    )
+    store, _ = open_keys(settings)
+    key, record = store.create(account, tier, grant, now_us)
+    store.close()
+    _print_new(key, record, as_json=as_json)
+
+
+@keys.command("list")
+@click.argument("account", required=False)
+@_config
+@click.option("--all", "everything", is_flag=True, help="Also keys that no longer serve.")
+@_as_json
+def list_keys(account: str | None, config: Path | None, everything: bool, as_json: bool) -> None:
+    """Show keys by their first characters; the keys themselves are not stored."""
+    store, _ = open_keys(gateway_settings(config))
+    now_us = SystemClock().wall_ns() // 1_000
+    rows = [
+        _row(record, now_us)
+        for record in store.list(account)
+        if everything or record.state(now_us) in {KeyState.ACTIVE, KeyState.PENDING}
+    ]
+    store.close()
+    if as_json:
+        click.echo(json.dumps(rows))
+        return
+    for row in rows:
+        click.echo("  ".join(f"{value:20}" for value in map(str, row.values())).rstrip())
+
+
+@keys.command("rotate")
+@click.argument("identifier", metavar="ID")
+@_config
+@click.option("--overlap", default="24h", show_default=True, help="How long the old key goes on serving.")
+@_as_json
+def rotate(identifier: str, config: Path | None, overlap: str, as_json: bool) -> None:
+    """Make a new key with the same rights and print it, this once."""
+    store, _ = open_keys(gateway_settings(config))
+    key, record = store.rotate(identifier, _seconds(overlap, "--overlap"), SystemClock().wall_ns() // 1_000)
+    store.close()
+    _print_new(key, record, as_json=as_json)
+
+
+@keys.command("revoke")
+@click.argument("identifier", metavar="ID")
+@_config
+@click.option("--reason", default="", help="Why, for the record.")
+def revoke(identifier: str, config: Path | None, reason: str) -> None:
+    """Revoke a key for ever; a running gateway refuses it from its next request on."""
+    store, _ = open_keys(gateway_settings(config))
+    record = store.revoke(identifier, reason, SystemClock().wall_ns() // 1_000)
+    store.close()
+    click.echo(f"{record.id} is revoked since {_moment(record.revoked_us)}")
+
+
+def _print_new(key: str, record: KeyRecord, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"key": key, "id": record.id, "account": record.account, "tier": record.tier}))
+    else:
+        click.echo(key)
+        click.echo(f"{record.id} of {record.account} ({record.tier}): the key is shown this once", err=True)
+
+
+def _row(record: KeyRecord, now_us: int) -> dict[str, str]:
+    return {
+        "id": record.id,
+        "shown": record.shown,
+        "account": record.account,
+        "tier": record.tier,
+        "env": record.environment,
+        "scopes": " ".join(record.scopes),
+        "state": record.state(now_us),
+        "last_used": _moment(record.last_used_us) if record.last_used_us else "never",
+        "label": record.label,
+    }
+
+
+def _moment(wall_us: int) -> str:
+    return f"{datetime.fromtimestamp(wall_us // MICROSECONDS, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _seconds(text: str, option: str) -> int:
+    found = re.fullmatch(r"([0-9]{1,9})([smhd])", text)
+    if found is None:
+        raise MisuseError(f"{option}: a number and s, m, h or d, as 24h")
+    return int(found[1]) * SECONDS[found[2]]
+
+
+def _checked_prefixes(cidrs: tuple[str, ...]) -> tuple[str, ...]:
+    for text in cidrs:
+        try:
+            ip_network(text)
+        except ValueError as error:
+            raise MisuseError(f"--cidr: {text!r} is no address prefix as 10.0.0.0/8") from error
+    return cidrs

@@ -1,0 +1,151 @@
+"""``veritape serve``: the gateway's process."""
+
+import asyncio
+import contextlib
+import os
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from socket import socket
+
+import click
+import uvloop
+
+from veritape.gateway.adapters.application import Access, Application, Gateway
+from veritape.gateway.adapters.gate import Gate, restored_store
+from veritape.gateway.adapters.key_store import KeyStore, load_pepper
+from veritape.gateway.adapters.ledger import Ledger
+from veritape.gateway.adapters.policy_file import PolicyFile
+from veritape.gateway.adapters.server import bind, log_line, parse_address
+from veritape.gateway.adapters.server import serve as serve_http
+from veritape.gateway.cursors import cursor_key
+from veritape.gateway.policy import Policy
+from veritape.gateway.product import Sources
+from veritape.gateway.rate_fields import units_text
+from veritape.gateway.settings import GatewaySettings
+from veritape.kernel.clock import NANOSECONDS, Clock, SystemClock
+from veritape.kernel.errors import MisuseError, UnavailableError
+from veritape.kernel.settings import load_settings
+
+PREFIX = "VERITAPE_GATEWAY"
+"""What the environment's variables begin with."""
+
+WRITE_NS = 10 * NANOSECONDS
+"""How often counted refusals and the last use of keys are written."""
+
+EARLIEST_NS, LATEST_NS = 1_577_836_800 * NANOSECONDS, 8_993_462_400 * NANOSECONDS
+"""2020 and 2255: a clock outside cannot be right (GW-941)."""
+
+
+@click.command("serve")
+@click.option("--config", type=click.Path(path_type=Path), help="Settings file, TOML.")
+@click.option("--host", help="Address in place of the configured one.")
+@click.option(
+    "--port", type=click.IntRange(0, 65_535), help="Port in place of the configured one; 0 takes a free one."
+)
+@click.option("--check", is_flag=True, help="Only validate settings and policy.")
+def serve(config: Path | None, host: str | None, port: int | None, check: bool) -> None:
+    """Serve the record under keys, tiers and quotas until Ctrl-C or SIGTERM."""
+    settings = gateway_settings(config)
+    policy_file = PolicyFile(settings.policy)
+    policy = policy_file.read()
+    address = parse_address(settings.listen.public, "listen.public")
+    address = address._replace(host=host or address.host, port=address.port if port is None else port)
+    if check:
+        click.echo(f"policy version {policy.version} is valid (sha256 {policy.sha256})")
+        return
+    clock = SystemClock()
+    if not EARLIEST_NS <= clock.wall_ns() <= LATEST_NS:
+        raise UnavailableError("clock_implausible: the wall clock is before 2020 or after 2255: set it")
+    listener = bind(address)
+    with contextlib.closing(listener), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        name = listener.getsockname()
+        click.echo(f"gateway on http://{name[0]}:{name[1]}, policy version {policy.version}, store memory")
+        runner.run(_run(settings, policy_file, policy, listener, clock))
+
+
+def gateway_settings(config: Path | None) -> GatewaySettings:
+    """Return the settings of a file, or the defaults, with the environment laid over.
+
+    Raises:
+        MisuseError: the file cannot be read or a key is wrong.
+    """
+    try:
+        octets = config.read_bytes() if config else b""
+    except OSError as error:
+        raise MisuseError(f"--config: cannot read {config}: {error.strerror}") from error
+    return load_settings(GatewaySettings, octets, os.environ, PREFIX, str(config or "defaults"))  # noqa: TID251 - an app
+
+
+def open_keys(settings: GatewaySettings) -> tuple[KeyStore, bytes]:
+    """Return the key store and the pepper; the data directory is made when it is not there."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    pepper = load_pepper(settings.data_dir, settings.keys.pepper_file)
+    return KeyStore(settings.data_dir / "keys.db", pepper), pepper
+
+
+async def _run(
+    settings: GatewaySettings, policy_file: PolicyFile, policy: Policy, listener: socket, clock: Clock
+) -> None:
+    key_store, pepper = open_keys(settings)
+    with contextlib.closing(key_store), contextlib.closing(Ledger(settings.data_dir / "usage.db")) as ledger:
+        gate = Gate(policy, restored_store(ledger, clock.wall_ns() // 1_000), ledger, key_store, clock)
+        gateway = Gateway(
+            gate,
+            sources(settings, pepper),
+            report(settings),
+            legacy=settings.headers.legacy,
+            console=console(),
+        )
+        if gateway.table.left_out:
+            click.echo(f"routes left out, their part is not installed: {', '.join(gateway.table.left_out)}")
+        async with asyncio.TaskGroup() as tasks:
+            background = (
+                tasks.create_task(policy_file.watch(policy, clock, gateway.swap, click.echo)),
+                tasks.create_task(_write_often(gate, key_store, clock)),
+            )
+            await serve_http(gateway, listener, settings.drain_s, policy_file.asked.set)
+            for task in background:
+                task.cancel()
+        await _write(gate, key_store, everything=True)
+
+
+def sources(settings: GatewaySettings, pepper: bytes) -> Sources:
+    """Return what the routes read."""
+    del settings
+    return Sources(None, None, cursor_key(pepper))
+
+
+def console() -> Application | None:
+    """Return the console, when it is installed."""
+    return None
+
+
+def report(settings: GatewaySettings) -> Callable[[Access], None]:
+    """Return what is done with a finished request: one line of JSON, if wanted."""
+
+    def log(access: Access) -> None:
+        if settings.log.access:
+            members = access._asdict()
+            members["units"] = units_text(members.pop("units_mu"))
+            click.echo(log_line(members))
+
+    return log
+
+
+async def _write_often(gate: Gate, key_store: KeyStore, clock: Clock) -> None:
+    while True:
+        await clock.sleep_until(clock.monotonic_ns() + WRITE_NS)
+        gate.store.sweep_slots(clock.monotonic_ns() // 1_000)
+        await _write(gate, key_store)
+
+
+async def _write(gate: Gate, key_store: KeyStore, *, everything: bool = False) -> None:
+    """Write what may be lost in a crash: counted refusals and the last use of keys."""
+    used, gate.used_keys = list(gate.used_keys.items()), {}
+    try:
+        await gate.write_counts(everything=everything)
+        if used:
+            key_store.note_use(used)
+    except (UnavailableError, sqlite3.Error) as error:
+        click.echo(f"counts not written: {error}", err=True)

@@ -1,0 +1,212 @@
+"""What stands between a request and its route: identity, scope, quota, usage (GW-501, steps 5 to 10).
+
+Policy, store, ledger and keys meet here. The order is fixed and every refusal is a ``RefusedError`` with its reason, which
+the application turns into an answer.
+"""
+
+import secrets
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from ipaddress import ip_address
+from typing import Protocol
+
+from veritape.gateway import keys
+from veritape.gateway.keys import KeyRecord
+from veritape.gateway.memory_store import Charge, MemoryStore, Past
+from veritape.gateway.policy import Address, Policy, Route, plain_address
+from veritape.gateway.problems import AUTHENTICATE, RefusedError
+from veritape.gateway.quota import MICROSECONDS, Decision, Limits, month_of
+from veritape.gateway.reasons import PROBLEMS, Reason
+from veritape.gateway.usage import BOOT_BYTES, Caller, EventSource, Kind, Tally, TallyKey, UsageEvent
+from veritape.kernel.clock import Clock
+from veritape.kernel.errors import UnavailableError
+
+RECOVERY_US = 2 * 3_600 * MICROSECONDS
+"""How far back charges are read at the start: above the longest time-to-full of the shipped tiers."""
+
+FREE = Limits()
+"""Of callers on a unix socket."""
+
+
+class Keys(Protocol):
+    """What the gate needs of the key store."""
+
+    def find(self, key: str) -> KeyRecord | None:
+        """Return the record of a key."""
+        ...
+
+
+class UsageLedger(Protocol):
+    """What the gate needs of the ledger."""
+
+    async def append(self, event: UsageEvent) -> None:
+        """Return once the event is durable."""
+        ...
+
+
+@dataclass
+class Visit:
+    """One request on its way through the gate."""
+
+    request_id: str
+    address: Address | None
+    """The peer; None on a unix socket."""
+    caller: Caller | None = None
+    tier: str = ""
+    limits: Limits = FREE
+    decision: Decision | None = None
+    slot: int = 0
+    charge: UsageEvent | None = None
+    units_mu: int = 0
+    """Charged, less what was refunded."""
+
+
+@dataclass
+class Gate:
+    """Admits or refuses; every method that changes a counter says so."""
+
+    policy: Policy
+    """Swapped between two requests by a reload."""
+    store: MemoryStore
+    ledger: UsageLedger
+    key_store: Keys
+    clock: Clock
+    events: EventSource = field(default_factory=lambda: EventSource(secrets.token_bytes(BOOT_BYTES)))
+    tally: Tally = field(default_factory=Tally)
+    used_keys: dict[str, int] = field(default_factory=dict)
+    """Key id -> wall clock of its last use, until it is written."""
+
+    def identify(self, visit: Visit, route: Route, headers: list[tuple[bytes, bytes]], query: bytes) -> None:
+        """Find out who calls and what limits them; steps 5 to 7.
+
+        Raises:
+            RefusedError: denied address, bad credential, missing scope.
+        """
+        if visit.address is not None and self.policy.is_denied(visit.address):
+            raise RefusedError(Reason.IP_DENIED)
+        credential = keys.find_credential(headers, query)
+        if credential is None and route.anonymous:
+            self._anonymous(visit)
+            return
+        if credential is None:
+            raise _refused(Reason.MISSING_CREDENTIALS)
+        record = self._known_key(visit, credential)
+        if route.scope is not None and route.scope not in record.scopes:
+            raise _refused(Reason.MISSING_SCOPE, f"the key lacks the scope {route.scope}")
+        tier = self.policy.tiers.get(record.tier)
+        if tier is None:
+            raise _refused(Reason.ACCOUNT_SUSPENDED, "the account's tier is no longer in the policy")
+        visit.caller = Caller(record.account, record.environment, record.id, record.subject)
+        visit.tier, visit.limits = tier.name, tier.limits
+        self.used_keys[record.id] = self.wall_us()
+
+    async def charge(self, visit: Visit, route: Route) -> None:
+        """Decide, charge and make the charge durable; steps 9 and 10. Cost 0 touches nothing (GW-145).
+
+        Raises:
+            RefusedError: a quota denied, or the ledger cannot be written; then nothing is charged.
+        """
+        caller = visit.caller
+        if route.cost_mu == 0 or caller is None:
+            return
+        decision, visit.slot = self.store.decide(
+            caller.subject, visit.limits, route.cost_mu, self.clock.monotonic_ns() // 1_000, self.wall_us(),
+            self.policy.version, route.timeout_s * MICROSECONDS,
+        )  # fmt: skip
+        visit.decision = decision
+        if decision.reason is not None:
+            self._count(Kind.DENIED, caller, route, decision.reason)
+            raise RefusedError(decision.reason)
+        if not caller.env:
+            self._count(Kind.ANONYMOUS, caller, route, "")
+            return
+        visit.charge = self.events.charge(caller, route.name, decision, self.wall_us(), visit.request_id)
+        try:
+            await self.ledger.append(visit.charge)
+        except UnavailableError as error:
+            self.store.refund(caller.subject, decision.period, decision.cost_mu)
+            visit.charge = None
+            raise RefusedError(Reason.USAGE_UNAVAILABLE) from error
+        visit.units_mu = decision.cost_mu
+
+    async def refund(self, visit: Visit, route: Route, reason: Reason) -> None:
+        """Give the month's units back after a failure of ours, durably (GW-216). Tokens stay spent."""
+        charge = visit.charge
+        if charge is None or route.refund == "none":
+            return
+        visit.charge, visit.units_mu = None, 0
+        self.store.refund(charge.subject, charge.period, charge.units_mu)
+        await self.ledger.append(self.events.refund(charge, reason, self.wall_us()))
+
+    def release(self, visit: Visit) -> None:
+        """Free the request's slot; the response has ended."""
+        if visit.slot and visit.caller is not None:
+            self.store.release_slot(visit.caller.subject, visit.slot)
+            visit.slot = 0
+
+    async def write_counts(self, *, everything: bool = False) -> None:
+        """Write the counted refusals of the minutes that are over; they are outside the promise of charges."""
+        for event in self.tally.take(self.events, self.wall_us(), everything=everything):
+            await self.ledger.append(event)
+
+    def wall_us(self) -> int:
+        """Return the wall clock, microseconds."""
+        return self.clock.wall_ns() // 1_000
+
+    def _known_key(self, visit: Visit, credential: str | Reason) -> KeyRecord:
+        if isinstance(credential, Reason):
+            raise _refused(credential)
+        try:
+            record = self.key_store.find(credential)
+        except UnavailableError as error:
+            raise _refused(Reason.IDENTITY_UNAVAILABLE) from error
+        reason = Reason.INVALID_KEY if record is None else keys.refusal(record, self.wall_us(), visit.address)
+        if record is None or reason is not None:
+            raise _refused(reason or Reason.INVALID_KEY)
+        return record
+
+    def _anonymous(self, visit: Visit) -> None:
+        address = visit.address
+        found = self.policy.class_of(address) if address is not None else None
+        if address is None:
+            visit.caller, visit.tier = Caller("ip:local", "", "", "ip:local"), "local"
+        elif found is None:
+            raise _refused(Reason.MISSING_CREDENTIALS)
+        else:
+            subject = f"ip:{found.name}:{self.policy.group_of(address)}"
+            visit.caller = Caller(f"ip:{found.name}", "", "", subject)
+            visit.tier, visit.limits = found.name, found.limits
+
+    def _count(self, kind: Kind, caller: Caller, route: Route, reason: str) -> None:
+        key = TallyKey(kind, caller.account, caller.env, route.name, reason, self.policy.version)
+        self.tally.add(key, self.wall_us())
+
+
+class PastLedger(Protocol):
+    """What a restart reads of the ledger."""
+
+    def month_sums(self, period: str) -> dict[str, int]:
+        """Return subject -> mu used in a month."""
+        ...
+
+    def charges_since(self, since_us: int) -> dict[str, list[Charge]]:
+        """Return subject -> units charged in each second since a moment."""
+        ...
+
+
+def restored_store(ledger: PastLedger, wall_us: int) -> MemoryStore:
+    """Return a store that knows what the ledger knows (GW-253)."""
+    period = month_of(wall_us).period
+    months = {(subject, period): units for subject, units in ledger.month_sums(period).items()}
+    charges = ledger.charges_since(wall_us - RECOVERY_US)
+    return MemoryStore(months, {subject: Past(found, wall_us) for subject, found in charges.items()})
+
+
+def peer_address(host: str | None) -> Address | None:
+    """Return the peer's address, None on a unix socket."""
+    return plain_address(ip_address(host)) if host else None
+
+
+def _refused(reason: Reason, detail: str = "") -> RefusedError:
+    challenge = PROBLEMS[reason].status == HTTPStatus.UNAUTHORIZED
+    return RefusedError(reason, detail, {"WWW-Authenticate": AUTHENTICATE} if challenge else None)

@@ -1,0 +1,131 @@
+"""The HTTP server of one gateway process: uvicorn with httptools and uvloop, on a socket that we bind (GW-551, GW-558)."""
+
+import asyncio
+import contextlib
+import errno
+import json
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from veritape.gateway.adapters.application import Application
+from veritape.gateway.problems import CONTENT_TYPE, problem_body
+from veritape.gateway.reasons import Reason
+from veritape.kernel.errors import MisuseError, UnavailableError
+
+BACKLOG: Final = 1_024
+"""Connections that wait to be accepted."""
+
+KEEP_ALIVE_S: Final = 30
+"""Seconds that an idle connection is kept (GW-553)."""
+
+_CAUSES: Final = {
+    errno.EADDRINUSE: "in use",
+    errno.EACCES: "no permission",
+    errno.EADDRNOTAVAIL: "not an address of this machine",
+}
+
+
+class Address(NamedTuple):
+    """Where to listen."""
+
+    host: str
+    port: int
+
+
+def parse_address(text: str, key: str) -> Address:
+    """Read ``host:port``; an IPv6 host stands in brackets.
+
+    Raises:
+        MisuseError: it is none; the message names the setting.
+    """
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isdigit() or int(port) > 65_535:  # noqa: PLR2004 - TCP's largest port
+        raise MisuseError(f"{key}: {text!r} is no address as 127.0.0.1:8000")
+    return Address(host.removeprefix("[").removesuffix("]"), int(port))
+
+
+def bind(address: Address) -> socket.socket:
+    """Return a bound socket; port 0 takes a free one.
+
+    Raises:
+        UnavailableError: the port is taken, forbidden, or the host is not ours.
+    """
+    listener: socket.socket | None = None
+    try:
+        family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        if listener is not None:
+            listener.close()
+        cause = _CAUSES.get(error.errno or 0, error.strerror or str(error))
+        raise UnavailableError(
+            f"cannot listen on {address.host}:{address.port}: {cause}; choose --port"
+        ) from error
+    listener.setblocking(False)
+    return listener
+
+
+class _Protocol(HttpToolsProtocol):
+    """The HTTP protocol, with problem documents where the bytes are no request."""
+
+    def send_400_response(self, msg: str) -> None:
+        del msg
+        body = problem_body(Reason.BAD_REQUEST, "", "", None)
+        head = (
+            f"HTTP/1.1 400 Bad Request\r\nContent-Type: {CONTENT_TYPE}\r\nContent-Length: {len(body)}\r\n"
+            "Connection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode("ascii") + body)
+        self.transport.close()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handling: it would end the process by the signal in place of exit status 0."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve(
+    application: Application, listener: socket.socket, drain_s: int, on_reload: Callable[[], None]
+) -> None:
+    """Serve until SIGINT or SIGTERM, finish what is in progress, return. A second signal ends at once.
+
+    Args:
+        application: the gateway.
+        listener: bound; it is closed at the end.
+        drain_s: seconds that requests in progress have.
+        on_reload: called on SIGHUP.
+    """
+    config = uvicorn.Config(
+        application, http=_Protocol, ws="none", lifespan="off", log_config=None, access_log=False, server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S, timeout_graceful_shutdown=drain_s, proxy_headers=False,
+    )  # fmt: skip
+    server = _Server(config)
+    loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        server.force_exit, server.should_exit = server.should_exit, True
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, end)
+    loop.add_signal_handler(signal.SIGHUP, on_reload)
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.remove_signal_handler(number)
+
+
+def log_line(record: object) -> str:
+    """Return one line of JSON: control characters are escaped, nothing can begin a second line (GW-906)."""
+    return json.dumps(record, separators=(",", ":"))

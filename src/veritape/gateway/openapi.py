@@ -1,0 +1,153 @@
+"""The OpenAPI document and its page, made from policy and route table (GW-743)."""
+
+import html
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from veritape.gateway.parameters import Parameter, schema
+from veritape.gateway.policy import Policy, Route
+from veritape.gateway.product import ProductRoute
+from veritape.gateway.rate_fields import units_text
+from veritape.gateway.reasons import PROBLEMS, Reason
+
+PROBLEM_MEMBERS: Final[Mapping[str, str]] = {
+    "type": "string", "title": "string", "status": "integer", "detail": "string", "reason": "string", "request_id": "string",
+}  # fmt: skip
+"""Members of every problem body."""
+
+RATE_HEADERS: Final = ("RateLimit-Policy", "RateLimit", "X-Request-Cost", "X-Request-Id")
+"""Header fields of an answer from the quota decision on."""
+
+ROUTE_REASONS: Final = tuple(
+    reason for reason in Reason
+    if reason not in {Reason.NO_ROUTE, Reason.COST_EXCEEDS_BURST}
+)  # fmt: skip
+"""Reasons that any product route may answer with."""
+
+
+def document(
+    policy: Policy, routes: Sequence[tuple[Route, str, ProductRoute]], version: str
+) -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document.
+
+    Args:
+        policy: the running policy.
+        routes: policy route, its path and the product's route that serves it.
+        version: the product's.
+    """
+    paths: dict[str, Any] = {
+        "/health": {"get": {"operationId": "health", "summary": "Whether the process answers.", "security": [], "responses": {
+            "200": {"description": "It does.", "content": {"application/json": {"schema": _object({"status": "string"})}}},
+            **_problems((Reason.BAD_REQUEST,)),
+        }}},
+    }  # fmt: skip
+    for route, path, product in routes:
+        paths[path.replace("...}", "}")] = {"get": _operation(route, path, product)}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "veritape",
+            "version": version,
+            "description": f"Recorded trades, their completeness and receipts. Policy version {policy.version}.",
+        },
+        "paths": paths,
+        "components": {
+            "securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "X-API-Key"}},
+            "schemas": {"Problem": _object(PROBLEM_MEMBERS)},
+        },
+    }
+
+
+def page(api: Mapping[str, Any]) -> bytes:
+    """Return the document as one page for people; it asks for nothing from elsewhere."""
+    rows = []
+    for path, methods in api["paths"].items():
+        operation = methods["get"]
+        rows.append(
+            f"<h2><code>GET {html.escape(path)}</code></h2><p>{html.escape(operation['summary'])}</p>"
+        )
+        if "description" in operation:
+            rows.append(f"<p>{html.escape(operation['description'])}</p>")
+        parameters = operation.get("parameters", [])
+        if parameters:
+            items = "".join(_page_row(parameter) for parameter in parameters)
+            rows.append(f"<table><tr><th>parameter</th><th>meaning</th><th>required</th></tr>{items}</table>")
+        rows.append(f"<p>Statuses: {', '.join(sorted(operation['responses']))}.</p>")
+    title = f"{api['info']['title']} {api['info']['version']}"
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f"<title>{html.escape(title)}</title><style>body{{font:16px/1.5 system-ui;max-width:60rem;margin:2rem auto;padding:0 1rem}}"
+        "td,th{text-align:left;padding:.25rem 1rem .25rem 0;vertical-align:top}</style></head>"
+        f"<body><h1>{html.escape(title)}</h1><p>{html.escape(api['info']['description'])} Machine-readable:"
+        f' <a href="/openapi.json">/openapi.json</a>.</p>{"".join(rows)}</body></html>\n'
+    ).encode()
+
+
+def _operation(route: Route, path: str, product: ProductRoute) -> dict[str, Any]:
+    scope = f"Scope {route.scope}. " if route.scope else ""
+    parameters = [_parameter(parameter, "query") for parameter in product.parameters]
+    if path.endswith("{rest...}"):
+        rest = Parameter("rest", "[A-Za-z0-9._-]{1,128}", "The receipt's id.", required=True)
+        parameters.append(_parameter(rest, "path"))
+    return {
+        "operationId": route.name,
+        "summary": product.summary,
+        "description": f"{scope}Costs {units_text(route.cost_mu)} units a page.",
+        "parameters": parameters,
+        "security": [{}, {"key": []}] if route.anonymous else [{"key": []}],
+        "responses": {
+            "200": {
+                "description": "The page.",
+                "headers": {name: {"schema": {"type": "string"}} for name in RATE_HEADERS},
+                "content": {"application/json": {"schema": _page_schema(product)}},
+            },
+            "304": {"description": "Not changed since the ETag that was sent."},
+            **_problems(ROUTE_REASONS),
+        },
+    }
+
+
+def _page_schema(product: ProductRoute) -> dict[str, Any]:
+    if not product.items:
+        return {"type": "object"}
+    item = _object(product.items)
+    cursor = {"type": ["string", "null"]}
+    return {
+        "type": "object",
+        "required": ["items", "next_cursor"],
+        "properties": {"items": {"type": "array", "items": item}, "next_cursor": cursor},
+    }
+
+
+def _parameter(parameter: Parameter, place: str) -> dict[str, Any]:
+    return {
+        "name": parameter.name,
+        "in": place,
+        "required": parameter.required,
+        "description": parameter.description,
+        "schema": schema(parameter),
+    }
+
+
+def _object(members: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "required": list(members),
+        "properties": {name: {"type": kind} for name, kind in members.items()},
+    }
+
+
+def _problems(reasons: Sequence[Reason]) -> dict[str, Any]:
+    by_status: dict[int, list[Reason]] = {}
+    for reason in reasons:
+        by_status.setdefault(PROBLEMS[reason].status, []).append(reason)
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {
+        str(status): {"description": f"Reasons: {', '.join(found)}.", "content": content}
+        for status, found in sorted(by_status.items())
+    }
+
+
+def _page_row(parameter: Mapping[str, Any]) -> str:
+    cells = (parameter["name"], parameter["description"], "yes" if parameter["required"] else "no")
+    return f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in cells)}</tr>"

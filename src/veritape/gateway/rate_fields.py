@@ -1,0 +1,72 @@
+"""Header fields that tell a caller what is left: the one writer of the rate fields (GW-504, GW-505).
+
+They follow draft-ietf-httpapi-ratelimit-headers-11; for example, after one request of a full Free account::
+
+    RateLimit-Policy: "minute";q=100;w=60;veritape-burst=150,"hour";q=3000;w=3600,...
+    RateLimit: "minute";r=149;t=1,"hour";r=2999;t=2,...
+"""
+
+from typing import Final
+
+from veritape.gateway.quota import MICROSECONDS, MU, Decision, LimitName, LimitState, ceil_div
+
+Field = tuple[str, str]
+"""Name and value of a header field."""
+
+ORDER: Final = (LimitName.MINUTE, LimitName.HOUR, LimitName.MONTH, LimitName.CONCURRENCY)
+"""Order of the limits in the fields."""
+
+
+def rate_fields(decision: Decision, tier: str, wall_us: int, *, legacy: bool) -> list[Field]:
+    """Return the fields of a response from the quota decision on.
+
+    Args:
+        decision: what was decided.
+        tier: name of the caller's tier or class.
+        wall_us: wall clock, for the older names.
+        legacy: also write the older names.
+    """
+    parts = sorted(decision.limits, key=lambda part: ORDER.index(part.name))
+    fields = [("X-Request-Cost", units_text(decision.cost_mu))]
+    if parts:
+        fields.append(("RateLimit-Policy", ",".join(map(_policy_item, parts))))
+        fields.append(("RateLimit", ",".join(map(_left_item, parts))))
+    if decision.retry_after_s:
+        fields.append(("Retry-After", str(decision.retry_after_s)))
+    return [*fields, *_legacy(parts, tier, wall_us)] if legacy else fields
+
+
+def units_text(units_mu: int) -> str:
+    """Return units as a decimal without needless zeros: 1500 mu is ``1.5``."""
+    whole, rest = divmod(units_mu, MU)
+    return f"{whole}.{rest:03}".rstrip("0").rstrip(".")
+
+
+def _policy_item(part: LimitState) -> str:
+    if part.name is LimitName.CONCURRENCY:
+        return f'"{part.name}";q={part.quota};qu="concurrent-requests"'
+    burst = f";veritape-burst={part.burst}" if part.burst != part.quota else ""
+    return f'"{part.name}";q={part.quota};w={part.window_s}{burst}'
+
+
+def _left_item(part: LimitState) -> str:
+    item = f'"{part.name}";r={part.remaining_mu // MU}'
+    if part.name is LimitName.CONCURRENCY and not part.wait_us:
+        return item
+    return f"{item};t={ceil_div(part.wait_us or part.next_us, MICROSECONDS)}"
+
+
+def _legacy(parts: list[LimitState], tier: str, wall_us: int) -> list[Field]:
+    fields = [("X-Quota-Tier", tier)]
+    for part in parts:
+        if part.name is LimitName.MINUTE:
+            missing_mu = part.burst * MU - part.remaining_mu
+            full_us = ceil_div(missing_mu * part.window_s * MICROSECONDS, part.quota * MU)
+            fields += [
+                ("X-RateLimit-Limit", str(part.quota)),
+                ("X-RateLimit-Remaining", str(part.remaining_mu // MU)),
+                ("X-RateLimit-Reset", str(ceil_div(wall_us + full_us, MICROSECONDS))),
+            ]
+        elif part.name is LimitName.MONTH:
+            fields.append(("X-Quota-Monthly-Remaining", str(part.remaining_mu // MU)))
+    return fields

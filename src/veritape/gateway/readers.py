@@ -1,0 +1,177 @@
+"""What the gateway reads: sealed trades, completeness, receipts. ``veritape.apps`` joins them with those who write.
+
+Readers may block: they run in a worker thread.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+
+class Segment(NamedTuple):
+    """A sealed file with trades of the symbol that was asked for."""
+
+    day: str
+    """Business date, YYYYMMDD."""
+    name: str
+    """Name within the day; names sort in the order of time."""
+    digest: str
+    """Content hash from the seal."""
+    price_scale: int
+    """Decimals of its prices."""
+    midnight_ns: int
+    """Wall clock of the venue's midnight, nanoseconds UTC."""
+    first_s: int
+    """Earliest venue second that its trades may have."""
+    last_s: int
+    """Latest one."""
+
+
+class Trade(NamedTuple):
+    """One sealed trade; prices and values are scaled integers."""
+
+    sequence: int
+    record: int
+    event_s: int
+    """Venue seconds since its midnight."""
+    received_us: int
+    """Wall clock, microseconds UTC."""
+    price: int
+    shares: int
+    side: int
+    counted: bool
+    chain_shares: int
+    chain_epoch: int
+    value_hole: int
+    session: str
+    sells: int
+    buys: int
+
+
+class Totals(NamedTuple):
+    """The three quantities in which a line closes."""
+
+    trades: int
+    shares: int
+    value_krw: int
+
+
+class Line(NamedTuple):
+    """Completeness of one symbol on one day."""
+
+    code: str
+    status: str
+    recorded: Totals
+    backfilled: Totals
+    residual: Totals
+    closed: bool
+    """Whether the three add up to what the market did."""
+
+
+class DayCompleteness(NamedTuple):
+    """Completeness of a day."""
+
+    closed: bool
+    """Every line closes."""
+    as_of_ns: int
+    """Wall clock of the computation."""
+    lines: tuple[Line, ...]
+
+
+class TapeReader(Protocol):
+    """Sealed trades and the completeness ledger."""
+
+    def days(self) -> Sequence[str]:
+        """Return the days that have data, rising."""
+        ...
+
+    def is_sealed(self, day: str) -> bool:
+        """Tell whether the day's recording is over and sealed."""
+        ...
+
+    def segments(self, day: str, symbol: str) -> Sequence[Segment]:
+        """Return the sealed files of a day that hold a symbol, by name."""
+        ...
+
+    def trades(self, segment: Segment, symbol: str) -> Sequence[Trade]:
+        """Return a symbol's trades of one file, in chain order."""
+        ...
+
+    def completeness(self, day: str) -> DayCompleteness | None:
+        """Return the statement of a day, None when nothing was recorded."""
+        ...
+
+
+class Claim(NamedTuple):
+    """What a receipt says was computed."""
+
+    program: str
+    """Program id."""
+    input_digest: str
+    journal: str
+    """Public output, hexadecimal."""
+
+
+class Receipt(NamedTuple):
+    """One receipt as callers see it."""
+
+    id: str
+    kind: str
+    """``simulated`` or ``stark``: the type of the receipt, never a wish."""
+    day: str
+    """Business date that it computes on, YYYYMMDD; empty for none."""
+    created_ns: int
+    """Wall clock, nanoseconds UTC."""
+    file_bytes: int
+    claims: tuple[Claim, ...]
+
+
+class ReceiptReader(Protocol):
+    """Receipts of the executor."""
+
+    def receipts(self) -> Sequence[Receipt]:
+        """Return every receipt, by id."""
+        ...
+
+
+@dataclass
+class MemoryTape:
+    """A tape in memory: the fake that every test of the gateway shares."""
+
+    files: Mapping[tuple[str, str], Sequence[tuple[Segment, Sequence[Trade]]]] = field(default_factory=dict)
+    """(day, symbol) -> sealed files with their trades."""
+    statements: Mapping[str, DayCompleteness] = field(default_factory=dict)
+    """Day -> completeness."""
+    sealed: frozenset[str] = frozenset()
+    """Days whose recording is over."""
+
+    def days(self) -> Sequence[str]:
+        """Return the days that have data, rising."""
+        return sorted({day for day, _ in self.files} | set(self.statements))
+
+    def is_sealed(self, day: str) -> bool:
+        """Tell whether the day's recording is over and sealed."""
+        return day in self.sealed
+
+    def segments(self, day: str, symbol: str) -> Sequence[Segment]:
+        """Return the sealed files of a day that hold a symbol, by name."""
+        return [segment for segment, _ in self.files.get((day, symbol), ())]
+
+    def trades(self, segment: Segment, symbol: str) -> Sequence[Trade]:
+        """Return a symbol's trades of one file, in chain order."""
+        return dict(self.files[segment.day, symbol])[segment]
+
+    def completeness(self, day: str) -> DayCompleteness | None:
+        """Return the statement of a day, None when nothing was recorded."""
+        return self.statements.get(day)
+
+
+@dataclass
+class MemoryReceipts:
+    """Receipts in memory."""
+
+    all: Sequence[Receipt] = ()
+
+    def receipts(self) -> Sequence[Receipt]:
+        """Return every receipt, by id."""
+        return self.all

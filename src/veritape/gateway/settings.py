@@ -1,0 +1,54 @@
+"""Settings of ``veritape serve`` (GW-706): what is fixed for the life of the process. The policy is another file."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from veritape.kernel.settings import Settings
+
+
+class ListenSettings(Settings):
+    """Where the gateway listens."""
+
+    public: str = "127.0.0.1:8000"
+    """Address and port of the API."""
+
+
+class KeySettings(Settings):
+    """Where secrets of the key store lie."""
+
+    pepper_file: Path | None = None
+    """File with at least 32 bytes, mode 0600; made once in ``data_dir`` when not given."""
+
+
+class HeaderSettings(Settings):
+    """Which header fields are written."""
+
+    legacy: bool = True
+    """Write ``X-RateLimit-*`` and ``X-Quota-*`` beside the fields of the draft."""
+
+
+class LogSettings(Settings):
+    """What is logged."""
+
+    access: bool = True
+    """One JSON line a request on standard output."""
+
+
+class GatewaySettings(Settings):
+    """All settings; ``VERITAPE_GATEWAY_<KEY>`` overrides the file."""
+
+    policy: Path | None = None
+    """Policy file; the shipped one when not given."""
+    data_dir: Path = Path("gateway-data")
+    """Keys, pepper and usage ledger; made with mode 0700."""
+    drain_s: int = Field(default=2, ge=0, le=60)
+    """Seconds that requests in progress have after SIGTERM."""
+    listen: ListenSettings = ListenSettings()
+    """Listeners."""
+    keys: KeySettings = KeySettings()
+    """Key store."""
+    headers: HeaderSettings = HeaderSettings()
+    """Header fields."""
+    log: LogSettings = LogSettings()
+    """Logs."""

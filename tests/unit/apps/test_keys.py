@@ -1,0 +1,71 @@
+"""``veritape keys``: what it prints and refuses."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from veritape.apps.keys import keys
+from veritape.gateway.keys import is_well_formed
+from veritape.kernel.errors import MisuseError
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "gateway.toml"
+    path.write_text(f'data_dir = "{tmp_path / "data"}"\n')
+    return path
+
+
+def call(config: Path, *arguments: str) -> Result:
+    result = CliRunner().invoke(keys, [*arguments, "--config", str(config)])
+    if isinstance(result.exception, MisuseError):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def test_a_key_is_printed_once_and_listed_by_its_prefix(config: Path) -> None:
+    """GW-405, GW-703: the key on standard output alone; lists show its first characters."""
+    result = call(config, "create", "acme", "--tier", "free", "--label", "desk", "--expires", "90d")
+    key = result.stdout.strip()
+    assert is_well_formed(key)
+    listed = json.loads(call(config, "list", "acme", "--json").stdout)
+    assert [(row["shown"], row["tier"], row["state"], row["last_used"]) for row in listed] == [
+        (key[:14], "free", "active", "never")
+    ]
+    assert key not in call(config, "list").stdout
+    assert key[:14] in call(config, "list").stdout
+
+
+def test_rotate_and_revoke(config: Path) -> None:
+    """GW-405: the new key is printed once; a revoked one leaves the list, not ``--all``."""
+    made = json.loads(call(config, "create", "acme", "--tier", "pro", "--env", "test", "--json").stdout)
+    rotated = json.loads(call(config, "rotate", made["id"], "--overlap", "1h", "--json").stdout)
+    assert is_well_formed(rotated["key"])
+    assert rotated["key"].startswith("vt_test_")
+    assert f"{made['id']} is revoked since 20" in call(config, "revoke", made["id"], "--reason", "x").stdout
+    assert [row["id"] for row in json.loads(call(config, "list", "--json").stdout)] == [rotated["id"]]
+    assert len(json.loads(call(config, "list", "--all", "--json").stdout)) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["create", "a b", "--tier", "free"], "ACCOUNT: 1 to 64"),
+        (["create", "acme", "--tier", "gold"], "known are free, enterprise, partner, pro"),
+        (["create", "acme", "--tier", "free", "--scope", "x"], "known are bars:read, completeness:read"),
+        (["create", "acme", "--tier", "free", "--expires", "1y"], "--expires: a number and s, m, h or d"),
+        (["create", "acme", "--tier", "free", "--cidr", "x"], "--cidr: 'x' is no address prefix"),
+        (["create", "acme"], "is new: give --tier"),
+        (["rotate", "key_x"], "no key has the id"),
+        (["revoke", "key_x"], "no key has the id"),
+    ],
+)
+def test_bad_input_is_one_line(config: Path, arguments: list[str], message: str) -> None:
+    """GW-941: names what is wrong and what is known, exit 2."""
+    with pytest.raises(MisuseError) as refusal:
+        call(config, *arguments)
+    assert message in refusal.value.message
+    assert "\n" not in refusal.value.message

@@ -1,0 +1,116 @@
+"""``veritape serve``: settings, checks, the process and its end."""
+
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+VERITAPE = str(Path(sys.executable).with_name("veritape"))
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "gateway.toml"
+    path.write_text(f'data_dir = "{tmp_path / "data"}"\n')
+    return path
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([VERITAPE, *arguments], capture_output=True, text=True, check=False, timeout=60)
+
+
+class Process:
+    """A running ``veritape serve`` on a free port."""
+
+    def __init__(self, config: Path) -> None:
+        self.process = subprocess.Popen(
+            [VERITAPE, "serve", "--config", str(config), "--port", "0"], stdout=subprocess.PIPE, text=True
+        )
+        assert self.process.stdout is not None
+        self.first = self.process.stdout.readline()
+        self.base = self.first.split()[2].rstrip(",")
+
+    def end(self, number: int) -> tuple[int, str]:
+        """Signal it; return exit status and the rest of its output."""
+        self.process.send_signal(number)
+        rest, _ = self.process.communicate(timeout=10)
+        return self.process.returncode, rest
+
+
+@pytest.fixture
+def served(config: Path) -> Iterator[Process]:
+    process = Process(config)
+    yield process
+    if process.process.poll() is None:
+        process.process.kill()
+    process.process.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_serves_and_ends_with_0_within_3_seconds(served: Process, number: int) -> None:
+    """GW-558, GW-773: health answers, the access log is JSON, Ctrl-C and SIGTERM end with 0."""
+    assert "policy version 7" in served.first
+    assert httpx.get(f"{served.base}/health").json() == {"status": "ok"}
+    assert httpx.get(f"{served.base}/docs").status_code == 200
+    started = time.monotonic()  # noqa: TID251 - a real process ends in real time
+    status, rest = served.end(number)
+    assert status == 0
+    assert time.monotonic() - started < 3  # noqa: TID251 - as above
+    lines = [json.loads(line) for line in rest.splitlines() if line.startswith("{")]
+    assert [(line["route"], line["status"]) for line in lines] == [("builtin", 200), ("builtin", 200)]
+
+
+def test_a_busy_port_and_a_locked_ledger_end_with_1(config: Path, served: Process) -> None:
+    """GW-941: one line each, exit 1."""
+    httpx.get(f"{served.base}/health")
+    port = served.base.rpartition(":")[2]
+    busy = run("serve", "--config", str(config), "--port", port)
+    assert (busy.returncode, busy.stderr.count("\n")) == (1, 1)
+    assert f"cannot listen on 127.0.0.1:{port}: in use; choose --port" in busy.stderr
+    locked = run("serve", "--config", str(config), "--port", "0")
+    assert (locked.returncode, "ledger_locked" in locked.stderr) == (1, True)
+
+
+def test_check_only_validates(config: Path, tmp_path: Path) -> None:
+    """GW-103: exit 0, and nothing is made; exit 2 with every error."""
+    good = run("serve", "--check", "--config", str(config))
+    assert (good.returncode, "policy version 7 is valid" in good.stdout) == (0, True)
+    assert not (tmp_path / "data").exists()
+    policy = tmp_path / "policy.toml"
+    policy.write_text("version = 1\nengine = 2\n")
+    config.write_text(f'policy = "{policy}"\n')
+    bad = run("serve", "--check", "--config", str(config))
+    assert bad.returncode == 2
+    assert f"{policy}:2: engine: engine_unsupported: 1" in bad.stderr
+    assert "tiers: missing_key" in bad.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [("portt = 1", "unknown key 'portt'"), ('listen = { public = "x" }', "listen.public"), ("[", "not TOML")],
+)
+def test_a_bad_key_is_named_and_ends_with_2(config: Path, text: str, named: str) -> None:
+    """GW-706: one line that names the key."""
+    config.write_text(text)
+    answer = run("serve", "--config", str(config))
+    assert (answer.returncode, answer.stderr.count("\n")) == (2, 1)
+    assert named in answer.stderr
+    assert run("serve", "--config", f"{config}.none").returncode == 2
+
+
+def test_killed_and_started_again_it_has_lost_and_doubled_nothing(tmp_path: Path, config: Path) -> None:
+    """GW-661, GW-253: each start finds the ledger of the killed process whole."""
+    for _ in range(2):
+        process = Process(config)
+        httpx.get(f"{process.base}/health")
+        process.end(signal.SIGKILL)
+    connection = sqlite3.connect(tmp_path / "data" / "usage.db")
+    assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    connection.close()

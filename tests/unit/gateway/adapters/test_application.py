@@ -1,0 +1,422 @@
+"""The application: routes, fields, problems, hostile input."""
+
+import asyncio
+import json
+import logging
+import string
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.servers.gateway_world import DAY, SYMBOL, TRADES, World
+
+from veritape.gateway.adapters.application import Receive, Scope, Send, Served, make_table
+from veritape.gateway.paths import PathTable
+from veritape.gateway.policy_reader import read_policy
+from veritape.gateway.product import Handler, Page, Query, Sources
+from veritape.gateway.reasons import PROBLEMS, Reason
+from veritape.kernel.errors import MisuseError, UnavailableError
+
+
+async def get(world: World, path: str, key: str | None = None, **fields: str) -> httpx.Response:
+    headers = {name.replace("_", "-"): value for name, value in fields.items()}
+    async with world.client() as client:
+        return await client.get(path, headers={**headers, **({"X-API-Key": key} if key else {})})
+
+
+async def raw(
+    world: World, path: bytes, headers: list[tuple[bytes, bytes]], query: bytes = b"", method: str = "GET"
+) -> Any:
+    """Send a request that no client library would send; return status, fields and body."""
+    sent: list[Any] = []
+    scope: Scope = {
+        "type": "http", "method": method, "path": "/", "raw_path": path, "query_string": query, "headers": headers,
+        "client": ("192.0.2.1", 1),
+    }  # fmt: skip
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        return {"type": "http.request"}
+
+    await world.gateway(scope, receive, send)
+    return sent[0]["status"], dict(sent[0]["headers"]), sent[1]["body"]
+
+
+async def test_a_charged_page_has_every_field(world: World) -> None:
+    """GW-503, GW-504, GW-741: the page, the rate fields, an id, a validator."""
+    answer = await get(world, TRADES, world.key(), X_Request_Id="mine", Origin="https://app.example.com")
+    assert answer.status_code == 200
+    assert [item["price"] for item in answer.json()["items"]] == ["100", "101"]
+    assert answer.headers["ratelimit"].startswith(
+        '"minute";r=149;t=1,"hour";r=2999;t=2,"month";r=49999;t=896155'
+    )
+    assert answer.headers["x-request-id"] == "mine"
+    assert answer.headers["x-request-cost"] == "1"
+    assert answer.headers["access-control-allow-origin"] == "https://app.example.com"
+    assert "RateLimit" in answer.headers["access-control-expose-headers"]
+    assert answer.headers["cache-control"] == "private, max-age=60"
+    assert world.log[-1][:9] == (
+        "mine",
+        "GET",
+        "trades",
+        200,
+        "",
+        "acme",
+        world.log[-1].key_id,
+        "free",
+        1_000,
+    )
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        TRADES,
+        f"/v1/bars?symbol={SYMBOL}&day={DAY}",
+        f"/v1/completeness?day={DAY}",
+        f"/v1/receipts?day={DAY}",
+        "/v1/receipts/r1",
+    ],
+)
+async def test_every_product_route_answers(world: World, path: str) -> None:
+    """GW-741: the routes of the table."""
+    answer = await get(world, path, world.key())
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+
+
+async def test_429_says_when_to_come_back(world: World) -> None:
+    """GW-504, GW-507, GW-206: after the burst 429 with Retry-After; then admitted again, and only then."""
+    key = world.key()
+    answers = [await get(world, TRADES, key) for _ in range(151)]
+    assert [answer.status_code for answer in answers] == [200] * 150 + [429]
+    last = answers[-1]
+    assert (last.headers["retry-after"], last.headers["content-type"]) == ("1", "application/problem+json")
+    body = last.json()
+    assert (body["reason"], body["violated-policies"], body["limit"], body["remaining"]) == (
+        "rate_limited",
+        ["minute"],
+        100,
+        0,
+    )
+    world.clock.advance_ns(599_999_999)
+    assert (await get(world, TRADES, key)).status_code == 429
+    world.clock.advance_ns(1)
+    assert (await get(world, TRADES, key)).status_code == 200
+
+
+async def test_validators_spare_the_body_and_are_charged(world: World) -> None:
+    """GW-741: 304 for a sealed page that the client has; charged like 200."""
+    key = world.key()
+    tag = (await get(world, TRADES, key)).headers["etag"]
+    for known in (tag, f'"x", {tag}', "*"):
+        answer = await get(world, TRADES, key, If_None_Match=known)
+        assert (answer.status_code, answer.content, answer.headers["x-request-cost"]) == (304, b"", "1")
+    assert (await get(world, TRADES, key, If_None_Match='"x"')).status_code == 200
+    assert world.gate.store.months["acme:live", "2026-11"] == 5_000
+
+
+async def test_built_in_pages_cost_nothing_and_need_no_key(world: World) -> None:
+    """GW-144, GW-507, GW-743: health, OpenAPI, docs, a page for every problem type."""
+    for path in ("/health", "/openapi.json", "/docs", *(f"/problems/{reason}" for reason in Reason)):
+        answer = await get(world, path)
+        assert (answer.status_code, "x-request-cost" in answer.headers) == (200, False)
+    assert "http://" not in (await get(world, "/docs")).text
+    assert (await get(world, "/problems/none")).status_code == 404
+    assert world.gate.store.months == {}
+
+
+async def test_methods(world: World) -> None:
+    """GW-506, GW-508: HEAD as GET without a body, OPTIONS free, others 405 with Allow."""
+    key = world.key()
+    async with world.client() as client:
+        head = await client.head(TRADES, headers={"X-API-Key": key})
+        assert (head.status_code, head.content, int(head.headers["content-length"]) > 100) == (200, b"", True)
+        for path in (TRADES, "/health"):
+            options = await client.options(path)
+            assert (options.status_code, options.headers["allow"]) == (204, "GET, HEAD, OPTIONS")
+            answer = await client.post(path, headers={"X-API-Key": key})
+            assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
+    assert world.gate.store.months["acme:live", "2026-11"] == 1_000
+
+
+async def test_preflight_and_origins(world: World) -> None:
+    """GW-501, GW-503: a preflight costs nothing; a foreign origin gets no permission."""
+    async with world.client() as client:
+        wanted = {"Access-Control-Request-Method": "GET"}
+        good = await client.options(TRADES, headers={**wanted, "Origin": "https://app.example.com"})
+        assert good.headers["access-control-allow-methods"] == "GET"
+        assert "X-API-Key" in good.headers["access-control-allow-headers"]
+        bad = await client.options(TRADES, headers={**wanted, "Origin": "https://evil.example"})
+        assert not [name for name in bad.headers if name.startswith("access-control")]
+        denied = await client.get(TRADES, headers={"Origin": "https://app.example.com"})
+        assert (denied.status_code, denied.headers["access-control-allow-origin"]) == (
+            401,
+            "https://app.example.com",
+        )
+
+
+async def test_credentials_with_cors_and_without_cors_at_all(world: World) -> None:
+    policy = world.gate.policy
+    assert policy.cors is not None
+    world.gateway.swap(policy._replace(cors=policy.cors._replace(credentials=True)))
+    answer = await get(world, "/health", Origin="https://app.example.com")
+    assert answer.headers["access-control-allow-credentials"] == "true"
+    world.gateway.swap(policy._replace(cors=None))
+    assert "vary" not in (await get(world, "/health", Origin="https://app.example.com")).headers
+
+
+K = "vt_live_0123456789ABCDEFGHIJKLMNOPQRSTUVWX0mnbB4"
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "query", "reason"),
+    [
+        (b"/v1/none", [], b"", Reason.NO_ROUTE),
+        (b"/admin", [], b"", Reason.NO_ROUTE),
+        (b"/v1//trades", [], b"", Reason.BAD_PATH),
+        (b"/v1/%2e%2e/x", [], b"", Reason.BAD_PATH),
+        (b"/v1/trades", [], b"", Reason.MISSING_CREDENTIALS),
+        (b"/v1/trades", [(b"x-api-key", K.encode())], b"", Reason.INVALID_KEY),
+        (
+            b"/v1/trades",
+            [(b"x-api-key", K.encode()), (b"authorization", b"Bearer x")],
+            b"",
+            Reason.AMBIGUOUS_CREDENTIALS,
+        ),
+        (b"/v1/trades", [], b"api_key=" + K.encode(), Reason.KEY_IN_QUERY),
+        (b"/v1/trades", [(b"upgrade", b"websocket")], b"", Reason.UPGRADE_NOT_SUPPORTED),
+        (b"/v1/trades", [(b"host", b"a"), (b"host", b"b")], b"", Reason.BAD_HEADER),
+    ],
+)
+async def test_refusals_before_the_quota(
+    world: World, path: bytes, headers: list[tuple[bytes, bytes]], query: bytes, reason: Reason
+) -> None:
+    """GW-501, GW-507: each with status, reason and problem document; nothing is charged."""
+    status, fields, body = await raw(world, path, headers, query)
+    assert (status, json.loads(body)["reason"]) == (PROBLEMS[reason].status, reason)
+    assert fields[b"content-type"] == b"application/problem+json"
+    assert (b"www-authenticate" in fields) == (status == 401)
+    assert K.encode() not in body
+    assert world.gate.store.months == {}
+
+
+@pytest.mark.parametrize(
+    ("length", "reason"), [(b"9999999999999999999999", Reason.BODY_TOO_LARGE), (b"-1", Reason.BAD_HEADER)]
+)
+async def test_bodies_are_bounded(world: World, length: bytes, reason: Reason) -> None:
+    """GW-507: 413 as soon as the length is known, uncharged."""
+    headers = [(b"x-api-key", world.key().encode()), (b"content-length", length)]
+    _, fields, body = await raw(world, b"/v1/trades", headers)
+    assert json.loads(body)["reason"] == reason
+    assert (fields.get(b"connection") == b"close") == (reason is Reason.BODY_TOO_LARGE)
+
+
+async def test_bad_parameters_and_missing_data_are_charged(world: World) -> None:
+    """GW-507: ``bad_parameter`` and ``not_found`` of a route cost as much as an answer."""
+    key = world.key()
+    for path, reason in (
+        ("/v1/trades?symbol=1&x=1", "bad_parameter"),
+        ("/v1/bars?symbol=X&day=20131008", "not_found"),
+    ):
+        answer = await get(world, path, key)
+        assert (answer.json()["reason"], answer.headers["x-request-cost"]) == (reason, "1")
+    assert world.gate.store.months["acme:live", "2026-11"] == 2_000
+
+
+async def test_a_bug_is_500_refunded_and_logged_without_secrets(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """GW-216, GW-507, GW-906: ``internal_error`` gives the units back; no key in log or body."""
+
+    def broken(sources: Sources, query: Query) -> Page:
+        raise RuntimeError("a bug")
+
+    plant(world, broken)
+    key = world.key()
+    with caplog.at_level(logging.ERROR):
+        answer = await get(world, TRADES, key)
+    assert (answer.status_code, answer.json()["reason"]) == (500, "internal_error")
+    assert world.gate.store.months["acme:live", "2026-11"] == 0
+    assert world.log[-1].units_mu == 0
+    assert "a bug" in caplog.text
+    assert key not in caplog.text + answer.text
+
+
+def plant(world: World, handler: Handler) -> None:
+    """Replace the handler of ``/v1/trades``."""
+    found = world.gateway.table.paths.match("/v1/trades")
+    assert found is not None
+    served = found.value[0]
+    broken: tuple[Served, ...] = (served._replace(product=served.product._replace(handler=handler)),)
+    paths = PathTable([("/v1/trades", broken)])
+    world.gateway.table = world.gateway.table._replace(paths=paths)
+
+
+async def fail(event: object) -> None:
+    raise UnavailableError("disk full")
+
+
+async def test_a_refund_that_cannot_be_written_is_logged(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """GW-661: the answer is still a problem document, and the loss is said."""
+
+    def broken(sources: Sources, query: Query) -> Page:
+        world.ledger.append = fail  # type: ignore[method-assign]
+        raise RuntimeError("a bug")
+
+    plant(world, broken)
+    with caplog.at_level(logging.ERROR):
+        answer = await get(world, TRADES, world.key())
+    assert answer.json()["reason"] == "internal_error"
+    assert "refund_lost" in caplog.text
+
+
+async def test_too_many_at_once_are_503(world: World) -> None:
+    """GW-507: ``overloaded`` with Retry-After; health still answers."""
+    world.gateway.in_flight = 2_000
+    answer = await get(world, TRADES, world.key())
+    assert (answer.status_code, answer.json()["reason"], answer.headers["retry-after"]) == (
+        503,
+        "overloaded",
+        "1",
+    )
+    assert (await get(world, "/health")).status_code == 200
+    assert world.gateway.in_flight == 2_000
+
+
+async def test_concurrent_requests_hold_slots_until_their_answer(world: World) -> None:
+    """GW-210: at most 10 in progress for Free; every slot comes back."""
+    key = world.key()
+    answers = await asyncio.gather(*(get(world, TRADES, key) for _ in range(30)))
+    assert {answer.status_code for answer in answers} <= {200, 429}
+    assert sum(answer.status_code == 200 for answer in answers) >= 10
+    assert (await get(world, TRADES, key)).status_code == 200
+    assert world.gateway.in_flight == 0
+
+
+async def test_a_swapped_policy_acts_on_the_next_request(world: World) -> None:
+    """GW-104: one reference is swapped between two requests."""
+    key = world.key()
+    text = world.policy_text.replace(b"version = 7", b"version = 8").replace(
+        b"limit = 100, burst = 150", b"limit = 1, burst = 5"
+    )
+    world.gateway.swap(read_policy(text, "f"))
+    assert [(await get(world, TRADES, key)).status_code for _ in range(6)] == [200] * 5 + [429]
+
+
+def test_a_route_that_asks_for_what_is_not_there_is_refused(world: World) -> None:
+    """GW-103: never silently ignored."""
+    text = world.policy_text.replace(
+        b'scope = "trades:read" }', b'scope = "trades:read", client_fingerprint = true }'
+    )
+    with pytest.raises(MisuseError, match=r"routes\.trades: not_available: client_fingerprint"):
+        make_table(read_policy(text, "f"), world.sources)
+
+
+def test_what_is_not_installed_is_left_out(world: World) -> None:
+    """GW-144: routes of the fingerprint service and of verification are absent, and said so."""
+    assert set(world.gateway.table.left_out) == {
+        "self",
+        "fp_health",
+        "verify",
+        "compare",
+        "batch",
+        "identify",
+    }
+
+
+async def page_of_console(scope: Scope, receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"console"})
+
+
+@pytest.mark.parametrize(
+    ("address", "host", "status"),
+    [
+        ("127.0.0.1", "127.0.0.1:8000", 200),
+        ("::1", "localhost", 200),
+        ("::1", "[::1]:8000", 200),
+        ("127.0.0.1", "evil.example:8000", 403),
+        ("192.0.2.1", "127.0.0.1:8000", 403),
+    ],
+)
+async def test_the_console_is_for_loopback_only(world: World, address: str, host: str, status: int) -> None:
+    """GW-144, TL-780: another peer or another Host is 403."""
+    world.gateway._console = page_of_console
+    async with world.client(address) as client:
+        answer = await client.get("/console/x", headers={"Host": host})
+        assert answer.status_code == status
+        assert (await client.get("/consoles")).status_code == 404
+    assert world.log[0].route == "console"
+
+
+async def test_lifespan(world: World) -> None:
+    messages = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return messages.pop(0)
+
+    async def send(message: Any) -> None:
+        sent.append(message["type"])
+
+    await world.gateway({"type": "lifespan"}, receive, send)
+    assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+
+
+names = st.sampled_from(
+    [
+        b"x-api-key",
+        b"authorization",
+        b"apikey",
+        b"origin",
+        b"x-request-id",
+        b"if-none-match",
+        b"content-length",
+        b"host",
+        b"x-tier",
+    ]
+)
+paths = st.one_of(
+    st.binary(max_size=40),
+    st.sampled_from(
+        [b"v1/trades", b"v1/bars", b"v1/receipts/", b"health", b"problems/", b"console", b"docs"]
+    ),
+)
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    paths,
+    st.lists(st.tuples(names, st.binary(max_size=60)), max_size=6),
+    st.one_of(st.binary(max_size=60), st.text(string.printable, max_size=40).map(str.encode)),
+    st.sampled_from(["GET", "HEAD", "POST", "OPTIONS", "DELETE", "TRACE"]),
+    st.booleans(),
+)
+async def test_hostile_requests_are_problems_and_never_bugs(
+    world: World, path: bytes, headers: list[tuple[bytes, bytes]], query: bytes, method: str, authentic: bool
+) -> None:
+    """GW-901, GW-973: any path, header and query gives a status below 500 and, if it is an error, a problem document."""
+    if authentic:
+        if not world.keys.list("fuzz"):
+            world.fuzz_key = world.key("partner", "fuzz")
+        headers = [*headers, (b"x-api-key", world.fuzz_key.encode())]
+    status, fields, body = await raw(world, b"/" + path, headers, query, method)
+    assert status < 500
+    if status >= 400 and method != "HEAD":
+        assert json.loads(body)["status"] == status
+        assert fields[b"content-type"] == b"application/problem+json"
+    assert not any(b"\n" in value or b"\r" in value for value in fields.values())
+
+
+async def test_forged_tier_headers_change_nothing(world: World) -> None:
+    """GW-407, GW-419: the tier comes from the account alone."""
+    answer = await get(
+        world, TRADES, world.key(), X_Tier="partner", X_Quota_Tier="enterprise", X_Account_Id="other"
+    )
+    assert (answer.headers["x-quota-tier"], world.log[-1].account) == ("free", "acme")

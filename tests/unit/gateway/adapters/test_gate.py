@@ -1,0 +1,202 @@
+"""The gate: identity, scope, quota, usage, in their order."""
+
+import random
+import sqlite3
+from collections import Counter
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+from tests.servers.gateway_world import SCOPES, World
+
+from veritape.gateway.adapters.gate import Visit, peer_address
+from veritape.gateway.adapters.key_store import Grant
+from veritape.gateway.keys import Environment
+from veritape.gateway.policy import Route
+from veritape.gateway.problems import RefusedError
+from veritape.gateway.reasons import Reason
+from veritape.gateway.usage import UsageEvent
+from veritape.kernel.errors import UnavailableError
+
+PEER = ip_address("192.0.2.1")
+
+
+def route(world: World, name: str = "trades", **changes: object) -> Route:
+    found = next(one for one in world.gate.policy.routes if one.name == name)
+    return found._replace(**changes)  # type: ignore[arg-type]
+
+
+def identify(world: World, key: str | None, at: Route) -> Visit:
+    visit = Visit("r1", PEER)
+    world.gate.identify(visit, at, [(b"x-api-key", key.encode())] if key else [], b"")
+    return visit
+
+
+async def pass_gate(world: World, key: str, at: Route) -> Visit:
+    visit = identify(world, key, at)
+    await world.gate.charge(visit, at)
+    return visit
+
+
+def sums(world: World) -> list[tuple[object, ...]]:
+    connection = sqlite3.connect(world.folder / "usage.db")
+    try:
+        return connection.execute(
+            "SELECT kind, sum(units_mu), sum(items) FROM usage_event GROUP BY kind"
+        ).fetchall()
+    finally:
+        connection.close()
+
+
+def refused(world: World, key: str | None, at: Route) -> Reason:
+    with pytest.raises(RefusedError) as refusal:
+        identify(world, key, at)
+    return refusal.value.reason
+
+
+def test_each_refusal_of_identity_has_its_reason(world: World) -> None:
+    """GW-402, GW-405, GW-406: missing, invalid, revoked, expired, bound elsewhere, without scope."""
+    trades = route(world)
+    assert refused(world, None, trades) is Reason.MISSING_CREDENTIALS
+    assert refused(world, "x", trades) is Reason.INVALID_KEY
+    assert refused(world, "vt_live_0123456789ABCDEFGHIJKLMNOPQRSTUVWX0mnbB4", trades) is Reason.INVALID_KEY
+    key, record = world.new_key()
+    identify(world, key, trades)
+    world.keys.revoke(record.id, "", 1)
+    assert refused(world, key, trades) is Reason.REVOKED_KEY
+    grants = {
+        Reason.EXPIRED_KEY: Grant(Environment.LIVE, SCOPES, expires_us=1),
+        Reason.KEY_NOT_ALLOWED_HERE: Grant(Environment.LIVE, SCOPES, cidrs=("10.0.0.0/8",)),
+        Reason.MISSING_SCOPE: Grant(Environment.LIVE, ("bars:read",)),
+    }
+    for reason, grant in grants.items():
+        assert refused(world, world.key(grant=grant), trades) is reason
+
+
+def test_a_denied_address_and_a_vanished_tier(world: World) -> None:
+    """GW-443: the deny list comes before any key."""
+    key = world.key()
+    world.gate.policy = world.gate.policy._replace(tiers={})
+    assert refused(world, key, route(world)) is Reason.ACCOUNT_SUSPENDED
+    world.gate.policy = world.gate.policy._replace(denied=(world.gate.policy.classes[0].networks[0],))
+    assert refused(world, key, route(world)) is Reason.IP_DENIED
+
+
+def test_a_key_store_that_is_gone_is_503(world: World) -> None:
+    """GW-418: 503 ``identity_unavailable``, not 401."""
+    key = world.key()
+    world.keys.close()
+    assert refused(world, key, route(world)) is Reason.IDENTITY_UNAVAILABLE
+
+
+async def test_anonymous_callers_are_limited_by_their_class(world: World) -> None:
+    """GW-442, GW-651: per address group; admitted and refused calls are counted, not recorded one by one."""
+    anonymous = route(world, anonymous=True)
+    outcomes = Counter[str]()
+    for _ in range(50):
+        visit = identify(world, None, anonymous)
+        try:
+            await world.gate.charge(visit, anonymous)
+            world.gate.release(visit)
+            outcomes["admitted"] += 1
+        except RefusedError as refusal:
+            outcomes[refusal.reason] += 1
+    assert outcomes == {"admitted": 45, "rate_limited": 5}
+    await world.gate.write_counts(everything=True)
+    assert sums(world) == [("anonymous", 0, 45), ("denied", 0, 5)]
+    visit = Visit("r", None)
+    world.gate.identify(visit, anonymous, [], b"")
+    assert visit.tier == "local"
+    world.gate.policy = world.gate.policy._replace(classes=())
+    assert refused(world, None, anonymous) is Reason.MISSING_CREDENTIALS
+
+
+async def test_a_charge_is_in_the_ledger_when_the_gate_opens(world: World) -> None:
+    """GW-502, GW-661: admitted means durable; the month counter and the ledger agree."""
+    key = world.key()
+    visits = [await pass_gate(world, key, route(world)) for _ in range(3)]
+    assert sums(world) == [("charge", 3_000, 3)]
+    assert world.gate.store.months["acme:live", "2026-11"] == 3_000
+    assert [visit.units_mu for visit in visits] == [1_000] * 3
+    assert world.gate.used_keys
+
+
+async def test_a_denied_request_is_never_charged(world: World) -> None:
+    """GW-208: after the concurrency limit of 10 the eleventh leaves no trace but its count."""
+    key = world.key()
+    for _ in range(10):
+        await pass_gate(world, key, route(world))
+    with pytest.raises(RefusedError) as refusal:
+        await pass_gate(world, key, route(world))
+    assert refusal.value.reason is Reason.CONCURRENCY_LIMITED
+    assert sums(world) == [("charge", 10_000, 10)]
+
+
+async def test_random_histories_reconcile_with_the_ledger(world: World) -> None:
+    """GW-204, GW-651: any mixture of admission, denial, failure and refund leaves counter and ledger equal."""
+    rng, key = random.Random(651), world.key()
+    for _ in range(300):
+        world.clock.advance_ns(rng.choice([0, 10**8, 10**9]))
+        at = route(world, cost_mu=rng.choice([1_000, 2_500, 5_000]))
+        visit = identify(world, key, at)
+        try:
+            await world.gate.charge(visit, at)
+        except RefusedError:
+            continue
+        if rng.random() < 0.2:
+            await world.gate.refund(visit, at, Reason.INTERNAL_ERROR)
+            await world.gate.refund(visit, at, Reason.INTERNAL_ERROR)
+        world.gate.release(visit)
+        world.gate.release(visit)
+    ledger = {str(row[0]): int(str(row[1])) for row in sums(world)}
+    assert world.gate.store.months["acme:live", "2026-11"] == ledger["charge"] + ledger["refund"]
+
+
+async def test_cost_zero_touches_nothing(world: World) -> None:
+    """GW-145: no store call, no counter, no event."""
+    key = world.key()
+    visit = await pass_gate(world, key, route(world, cost_mu=0))
+    assert (visit.decision, visit.charge, world.gate.store.months) == (None, None, {})
+    await world.gate.refund(visit, route(world), Reason.INTERNAL_ERROR)
+    assert sums(world) == []
+
+
+async def test_a_route_without_refund_keeps_its_charge(world: World) -> None:
+    """GW-216: ``refund = "none"``."""
+    visit = await pass_gate(world, world.key(), route(world))
+    await world.gate.refund(visit, route(world, refund="none"), Reason.INTERNAL_ERROR)
+    assert sums(world) == [("charge", 1_000, 1)]
+
+
+class FullDisk:
+    async def append(self, event: UsageEvent) -> None:
+        raise UnavailableError(f"disk full at {event.seq}")
+
+
+async def test_a_full_disk_is_503_and_uncharged(world: World) -> None:
+    """GW-661: no durable event, no answer: 503 ``usage_unavailable``, the month's units are back."""
+    world.gate.ledger = FullDisk()
+    with pytest.raises(RefusedError) as refusal:
+        await pass_gate(world, world.key(), route(world))
+    assert refusal.value.reason is Reason.USAGE_UNAVAILABLE
+    assert world.gate.store.months["acme:live", "2026-11"] == 0
+
+
+async def test_a_restart_knows_what_was_charged(tmp_path: Path) -> None:
+    """GW-253: months and debts come back from the ledger."""
+    first = World(tmp_path)
+    key = first.key()
+    for _ in range(5):
+        first.gate.release(await pass_gate(first, key, route(first)))
+    first.close()
+    second = World(tmp_path)
+    visit = await pass_gate(second, key, route(second))
+    assert visit.decision is not None
+    assert [part.remaining_mu for part in visit.decision.limits][:3] == [49_994_000, 2_994_000, 144_000]
+    second.close()
+
+
+def test_peers() -> None:
+    """GW-442: an IPv4-mapped peer is IPv4; a unix socket has none."""
+    assert peer_address("::ffff:192.0.2.1") == PEER
+    assert peer_address(None) is None

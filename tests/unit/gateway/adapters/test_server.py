@@ -1,0 +1,94 @@
+"""The HTTP server: addresses, ports, bytes that are no request, signals."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+from tests.servers.gateway_world import World
+
+from veritape.gateway.adapters.server import Address, bind, log_line, parse_address, serve
+from veritape.kernel.errors import MisuseError, UnavailableError
+
+
+def test_addresses() -> None:
+    """GW-706: host and port, IPv6 in brackets."""
+    assert parse_address("127.0.0.1:8000", "listen.public") == Address("127.0.0.1", 8000)
+    assert parse_address("[::1]:0", "k") == Address("::1", 0)
+    for text in ("", "8000", ":1", "a:b", "a:65536"):
+        with pytest.raises(MisuseError, match=r"listen\.public"):
+            parse_address(text, "listen.public")
+
+
+def test_a_busy_port_is_one_line() -> None:
+    """GW-941: says who, why and what to do."""
+    first = bind(Address("127.0.0.1", 0))
+    port = first.getsockname()[1]
+    with pytest.raises(UnavailableError) as refusal:
+        bind(Address("127.0.0.1", port))
+    assert refusal.value.message == f"cannot listen on 127.0.0.1:{port}: in use; choose --port"
+    first.close()
+    with pytest.raises(UnavailableError, match="cannot listen on nowhere"):
+        bind(Address("nowhere.invalid", 1))
+
+
+async def ask(port: int, octets: bytes) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(octets)
+    answer = await asyncio.wait_for(reader.read(), 5)
+    writer.close()
+    await writer.wait_closed()
+    return answer
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"no http\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost : a\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"GET /\xff HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\x00\r\n\r\n",
+    ],
+)
+async def test_bytes_that_are_no_request_get_a_problem(tmp_path: Path, octets: bytes) -> None:
+    """GW-507, GW-551: 400 ``bad_request`` as a problem document, and the connection is closed."""
+    world = World(tmp_path)
+    listener = bind(Address("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    task = asyncio.ensure_future(serve(world.gateway, listener, 1, lambda: None))
+    await asyncio.sleep(0.05)
+    answer = await ask(port, octets)
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.wait_for(task, 5)
+    world.close()
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert b"application/problem+json" in head
+    assert json.loads(body)["reason"] == "bad_request"
+
+
+async def test_signals_end_and_reload(tmp_path: Path) -> None:
+    """GW-104, GW-558: SIGHUP asks for a reload; SIGINT ends, and the port is free again."""
+    world, asked = World(tmp_path), asyncio.Event()
+    listener = bind(Address("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    task = asyncio.ensure_future(serve(world.gateway, listener, 1, asked.set))
+    await asyncio.sleep(0.05)
+    os.kill(os.getpid(), signal.SIGHUP)
+    await asyncio.wait_for(asked.wait(), 5)
+    assert b"200 OK" in await ask(port, b"GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    os.kill(os.getpid(), signal.SIGINT)
+    await asyncio.wait_for(task, 5)
+    world.close()
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_a_log_line_is_one_line() -> None:
+    """GW-906: control characters are escaped."""
+    assert log_line({"a": "x\r\ny\x1b"}) == '{"a":"x\\r\\ny\\u001b"}'

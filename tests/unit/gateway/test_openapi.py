@@ -1,0 +1,47 @@
+"""The OpenAPI document is made from policy and route table."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.servers.gateway_world import World
+
+
+def document(folder: Path) -> dict[str, Any]:
+    world = World(folder)
+    world.close()
+    found: dict[str, Any] = json.loads(world.gateway.table.openapi)
+    return found
+
+
+def test_every_route_parameter_status_and_scope_is_described(tmp_path: Path) -> None:
+    """GW-743: OpenAPI 3.1 with routes, parameters, statuses, rate headers and scopes."""
+    api = document(tmp_path)
+    assert api["openapi"] == "3.1.0"
+    assert list(api["paths"]) == [
+        "/health", "/v1/trades", "/v1/bars", "/v1/completeness", "/v1/receipts", "/v1/receipts/{rest}",
+    ]  # fmt: skip
+    trades = api["paths"]["/v1/trades"]["get"]
+    assert [parameter["name"] for parameter in trades["parameters"]] == [
+        "symbol",
+        "day",
+        "from",
+        "to",
+        "limit",
+        "cursor",
+    ]
+    assert "trades:read" in trades["description"]
+    assert {"200", "304", "400", "401", "403", "404", "405", "413", "429", "500", "503"} == set(
+        trades["responses"]
+    )
+    assert "RateLimit" in trades["responses"]["200"]["headers"]
+    assert api["paths"]["/v1/receipts/{rest}"]["get"]["parameters"][0]["in"] == "path"
+
+
+def test_an_anonymous_route_says_so(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    routes = tuple(route._replace(anonymous=True) for route in world.gate.policy.routes)
+    world.gateway.swap(world.gate.policy._replace(routes=routes))
+    world.close()
+    api = json.loads(world.gateway.table.openapi)
+    assert api["paths"]["/v1/trades"]["get"]["security"] == [{}, {"key": []}]
