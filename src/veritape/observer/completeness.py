@@ -295,10 +295,10 @@ class Line:
         if (trade.chain_shares, trade.shares, trade.price) in self._recent_set:
             self.duplicates += 1
             return self._verdict(Outcome.DUPLICATE)
-        if self._suspect is not None:
-            self._judge_suspect(trade)
         if trade.chain_shares - trade.shares < self.end.chain_shares:
             return self._overlapping(trade, received_ns)
+        if self._suspect is not None:  # a late record says nothing of it: only its successor can tell
+            self._judge_suspect(trade)
         return self._at_end(trade, received_ns)
 
     def settle(self, now_ns: int, *, at_end: bool = False) -> None:
@@ -345,17 +345,20 @@ class Line:
         self._overlaps.append((trade, received_ns))
         if not self._is_new_epoch():
             return self._verdict(Outcome.HELD)
-        held, self._overlaps = self._overlaps, []
+        held, self._overlaps = self._overlaps[-EPOCH_RECORDS:], self._overlaps[:-EPOCH_RECORDS]
         self.axes.append(Axis())
         for one, stamp in held:
             self._at_end(one, stamp)
         return self._verdict(Outcome.RECORDED)._replace(released=tuple(held[:-1]))
 
     def _is_new_epoch(self) -> bool:
-        """Tell whether the held records join among themselves: the counter restarted."""
+        """Tell whether the newest held records join among themselves: the counter restarted.
+
+        A stray record before them stays held and is refused on its own.
+        """
         held = [place(trade, trade.counted) for trade, _ in self._overlaps[-EPOCH_RECORDS:]]
         joined = all(a.after[:4] == b.before[:4] for a, b in pairwise(held))
-        return len(held) == EPOCH_RECORDS == len(self._overlaps) and joined
+        return len(held) == EPOCH_RECORDS and joined
 
     def _judge_suspect(self, trade: Trade) -> None:
         """Decide a contradiction by the record that follows it (OB-610)."""

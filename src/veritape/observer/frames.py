@@ -19,6 +19,9 @@ FRAME_BYTES: Final = 1 << 20
 DIGITS: Final = 18
 """Most digits of an integer: every one fits 64 bits."""
 
+MOST_TRADES: Final = 2**31 - 1
+"""Most trades of a day and side: the segment's column has 32 bits."""
+
 NO_SIDE: Final = 255
 """Side of a trade whose code is not a number of one byte (OB-552)."""
 
@@ -165,7 +168,7 @@ def _trade(fields: list[str]) -> Trade | None:
     except ValueError:
         return None
     price, shares, chain_shares, chain_value, sells, buys = numbers
-    if price <= 0 or shares <= 0 or min(chain_shares, chain_value, sells, buys) < 0:
+    if not (price > 0 and 0 < shares <= chain_shares and chain_value > 0 and _are_counts(sells, buys)):
         return None
     side = int(fields[21]) if _SIDE.fullmatch(fields[21]) else NO_SIDE
     hour_class, market = fields[43], fields[46] if len(fields) > len(_TRADE_46) else ""
@@ -175,6 +178,10 @@ def _trade(fields: list[str]) -> Trade | None:
     return Trade(
         code, event_s, price, shares, chain_shares, chain_value, sells, buys, side, counted, day, session
     )
+
+
+def _are_counts(sells: int, buys: int) -> bool:
+    return 0 <= sells <= MOST_TRADES and 0 <= buys <= MOST_TRADES
 
 
 def _control(text: str) -> Message:

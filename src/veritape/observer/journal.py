@@ -257,11 +257,18 @@ def read_block(data: bytes | memoryview, block: Block) -> list[Frame]:
     start = block.offset + BLOCK_HEADER.size
     payload = bytes(data[start : start + payload_bytes])
     if flags & COMPRESSED:
-        try:
-            payload = zstandard.ZstdDecompressor().decompress(payload, max_output_size=raw_bytes)
-        except zstandard.ZstdError as error:
-            raise PeerError(f"a journal block does not unpack: {error}", JournalReason.BAD_BLOCK) from error
+        payload = _unpacked(payload, raw_bytes)
     return decode_frames(payload)
+
+
+def _unpacked(payload: bytes, raw_bytes: int) -> bytes:
+    """Return a compressed payload, whose own header must name the size that the block names: no block unpacks to more."""
+    try:
+        if zstandard.frame_content_size(payload) == raw_bytes:
+            return zstandard.ZstdDecompressor().decompress(payload)
+    except zstandard.ZstdError as error:
+        raise PeerError(f"a journal block does not unpack: {error}", JournalReason.BAD_BLOCK) from error
+    raise PeerError("a journal block does not unpack to its size", JournalReason.BAD_BLOCK)
 
 
 def scan(data: bytes | memoryview) -> Scan:

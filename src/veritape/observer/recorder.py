@@ -242,6 +242,8 @@ class Recorder:
             day.tails[note["code"]] = note["trades"]
         else:
             day.closed = True
+            for line in day.lines.values():
+                line.settle(self._last_received_ns, at_end=True)
 
     @staticmethod
     def _watch(day: Day, code: str, event_s: int) -> None:

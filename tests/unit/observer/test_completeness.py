@@ -199,3 +199,30 @@ def test_memory_follows_the_holes() -> None:
     assert len(line.axis.runs) == 1
     assert line.recorded == sums(range(1, ROWS + 1))
     assert line.joined == ROWS
+
+
+def restarted(*numbers: int) -> list[Trade]:
+    return [
+        Trade("990001", 40_000 + n, 100, 1, n, 100 * n, 0, n, 1, counted=True, day="20131007", session="")
+        for n in numbers
+    ]
+
+
+def test_a_stray_overlap_does_not_hide_a_restarted_counter() -> None:
+    """OB-605: the newest three decide; the stray before them is refused after its five seconds."""
+    line = line_of(trade(row) for row in range(20, 31))
+    stray = trade(25)._replace(shares=trade(25).shares + 7)
+    verdicts = [line.receive(one, 5) for one in (stray, *restarted(1, 2, 3, 4))]
+    assert [v.outcome for v in verdicts[2:]] == [Outcome.HELD, Outcome.RECORDED, Outcome.RECORDED]
+    assert [held for held, _ in verdicts[3].released] == restarted(1, 2)
+    assert (len(line.axes), line.end.chain_shares, line.problems) == (2, 4, {})
+    line.settle(5 + HOLD_NS)
+    assert line.problems == {Problem.CHAIN_OVERLAP: 1}
+
+
+def test_a_late_record_does_not_judge_a_damaged_one() -> None:
+    """OB-610: only the successor tells whether the record or the chain is wrong."""
+    damaged = trade(5)._replace(price=trade(5).price * 10)
+    line = line_of([trade(1), trade(3), trade(4), damaged, trade(2), trade(6)])
+    assert line.problems == {Problem.RECORD_CONTRADICTION: 1}
+    assert (line.recorded, missing(line)) == (sums((1, 2, 3, 4, 6)), sums((5,)))

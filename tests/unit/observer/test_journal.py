@@ -1,6 +1,7 @@
 """Journal bytes: the worked block, recovery of every torn tail and bit flip, totality."""
 
 import pytest
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -104,6 +105,8 @@ def test_a_block_whose_checksum_is_right_and_whose_content_is_not_is_refused() -
         (b"short", False, JournalReason.BAD_FRAMES),
         (b"\0\0\0\0\x63" + bytes(31), False, JournalReason.BAD_FRAMES),
         (b"not zstd", True, JournalReason.BAD_BLOCK),
+        (zstandard.compress(bytes(1 << 20)), True, JournalReason.BAD_BLOCK),
+        (zstandard.compress(bytes(100))[:-4], True, JournalReason.BAD_BLOCK),
     ):
         block = journal._block(payload, 100, 0, 1, journal.COMPRESSED if compressed else 0, 0)
         data = journal.encode_file_header(HEADER) + block

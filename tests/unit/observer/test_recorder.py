@@ -2,7 +2,7 @@
 
 from tests.tape import CODES, DAY, MIDNIGHT_NS, anchors, day_notes, frames, own_note, recorded, trade
 
-from veritape.observer.completeness import Totals
+from veritape.observer.completeness import Problem, Totals
 from veritape.observer.frames import FrameReason
 from veritape.observer.gaps import Cause, Watch
 from veritape.observer.journal import Frame, Kind
@@ -122,3 +122,13 @@ def test_seouls_date_and_second() -> None:
     assert kst(MIDNIGHT_NS - 1) == ("20131006", 86_399)
     assert recorded_of(Recorder().day("20131007")) == Totals(0, 0, 0)
     assert trade(1).day == DAY
+
+
+def test_the_end_of_a_day_refuses_what_is_still_held() -> None:
+    """OB-604, OB-512: whoever replays the journal gets the contradiction that the running recorder saw."""
+    journal = [*day_notes(), *frames(until_ms=UNTIL)]
+    recorder = recorded(*journal)
+    line = recorder.days[DAY].lines["990001"]
+    line.receive(trade(3)._replace(shares=trade(3).shares + 7), 0)
+    recorder.apply(own_note(NoteKind.CLOSED, day=DAY))
+    assert line.problems == {Problem.CHAIN_OVERLAP: 1}
