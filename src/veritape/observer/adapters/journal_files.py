@@ -89,6 +89,10 @@ class Watermark:
     """Calls of ``fdatasync`` for data."""
     bytes_written: int = 0
     """Bytes of all blocks."""
+    connection: int = 0
+    """Connection of the newest durable frame."""
+    sequence: int = 0
+    """Its sequence there (OB-506)."""
 
 
 class Committed(NamedTuple):
@@ -167,16 +171,20 @@ class JournalWriter:
         await asyncio.sleep(0)
 
     def _run(self) -> None:
+        group: list[Frame] = []
         try:
             while group := self._take():
-                self._commit(group)
+                self._write(group)
             self._seal()
         except OSError as error:
-            if not is_full(error):
-                crash(
-                    f"veritape: journal: {error.strerror}: {self._options.directory}: the disk failed; stopped at once"
-                )
-            self._give_up(error)
+            self._stop_if_broken(error)
+            self._give_up(error, group)
+
+    def _stop_if_broken(self, error: OSError) -> None:
+        if not is_full(error):
+            crash(
+                f"veritape: journal: {error.strerror}: {self._options.directory}: the disk failed; stopped at once"
+            )
 
     def _take(self) -> list[Frame]:
         """Return the next group: everything queued ``commit_ms`` after its first frame; empty at the end."""
@@ -201,25 +209,10 @@ class JournalWriter:
     def _is_due(self) -> bool:
         return self._closing or self._queued_bytes >= self._options.commit_bytes
 
-    def _commit(self, group: list[Frame]) -> None:
-        try:
-            self._write(group)
-        except OSError as error:
-            if not is_full(error):
-                raise
-            self._release_reserve()
-            self._write(group)
-            raise
-
     def _write(self, group: list[Frame]) -> None:
         file = self._file_for(group[0])
         block = journal.encode_block(group, file.blocks, self._options.zstd_level)
-        try:
-            self._storage.write(file.descriptor, block)
-            self._storage.sync(file.descriptor)
-        except OSError:
-            os.ftruncate(file.descriptor, file.size)
-            raise
+        self._append(file.descriptor, file.size, block)
         file.hasher.update(block)
         file.first_ns = file.first_ns or group[0].received_ns
         file.last_ns = group[-1].received_ns
@@ -228,10 +221,20 @@ class JournalWriter:
         file.frames += len(group)
         self.watermark.commits += 1
         self.watermark.bytes_written += len(block)
-
+        self.watermark.connection, self.watermark.sequence = group[-1].connection, group[-1].sequence
         self.watermark.frames += len(group)
         committed = Committed(group, file.path.parent.name, file.path.name, file.blocks - 1)
         self._loop.call_soon_threadsafe(self._acknowledged, committed)
+
+    def _append(self, descriptor: int, size: int, data: bytes) -> None:
+        """Write and sync at the end of a file; a full disk leaves the file as it was."""
+        try:
+            self._storage.write(descriptor, data)
+            self._storage.sync(descriptor)
+        except OSError as error:
+            if is_full(error):
+                os.ftruncate(descriptor, size)
+            raise
 
     def _file_for(self, frame: Frame) -> _File:
         day, second = kst(frame.received_ns)
@@ -252,37 +255,42 @@ class JournalWriter:
             Header(self._options.venue, self._run_id, created_ns, self._previous)
         )
         descriptor = self._storage.create(path)
-        self._storage.write(descriptor, header)
+        try:
+            self._storage.write(descriptor, header)
+        except OSError:
+            os.close(descriptor)
+            path.unlink()
+            raise
         return _File(path, descriptor, hour, blake3(header), len(header))
 
     def _seal(self) -> None:
-        file, self._file = self._file, None
+        file = self._file
         if file is None:
             return
         contents = Contents(file.blocks, file.frames, file.first_ns, file.last_ns)
         seal = journal.encode_seal(file.blocks, contents, file.hasher.digest())
-        self._storage.write(file.descriptor, seal)
-        self._storage.sync(file.descriptor)
+        self._append(file.descriptor, file.size, seal)
         os.fchmod(file.descriptor, SEALED_MODE)
         os.close(file.descriptor)
+        self._file = None
         file.hasher.update(seal)
         self._previous = file.hasher.digest()[:16]
 
-    def _release_reserve(self) -> None:
-        (self._options.directory / RESERVE_NAME).unlink(missing_ok=True)
-
-    def _give_up(self, error: OSError) -> None:
-        """Commit what is queued, seal, and report a full disk (OB-510)."""
+    def _give_up(self, error: OSError, group: list[Frame]) -> None:
+        """Release the reserve, commit what did not fit and what is queued, seal, and report a full disk (OB-510)."""
         self._closing = True
+        (self._options.directory / RESERVE_NAME).unlink(missing_ok=True)
         try:
-            while group := self._take():
+            while group := group or self._take():
                 self._write(group)
+                group = []
             self._seal()
-        except OSError:  # the disk stays full: what is acknowledged is durable, the next start cuts the rest
-            self._file = None
+        except OSError as again:  # it stays full: what is acknowledged is durable, the rest never was
+            self._stop_if_broken(again)
+        done = self.watermark
         message = (
-            f"journal: {error.strerror}: {self._options.directory}: {self.watermark.frames} frames are durable;"
-            " free some space and start again"
+            f"journal: {error.strerror}: {self._options.directory}: {done.frames} frames are durable, the last one"
+            f" is {done.sequence} of connection {done.connection}; free some space and start again"
         )
         self._loop.call_soon_threadsafe(_resolve, self.failed, UnavailableError(message))
 
