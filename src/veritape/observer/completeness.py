@@ -214,6 +214,16 @@ class Axis:
         """Return the holes by rising volume."""
         return [Hole(a.right, b.left, b.found_ns) for a, b in pairwise(self.runs)]
 
+    def covers(self, placed: Placed) -> bool:
+        """Tell whether an interval and its totals lie inside what is recorded."""
+        index = bisect_right(self.runs, placed.before.chain_shares, key=lambda run: run.left.chain_shares)
+        if index == 0:
+            return False
+        run = self.runs[index - 1]
+        lower = zip(run.left[:4], placed.before[:4], strict=True)
+        upper = zip(placed.after[:4], run.right[:4], strict=True)
+        return all(low <= high for low, high in (*lower, *upper))
+
     def append(self, placed: Placed, found_ns: int) -> None:
         """Add an interval at or behind the end."""
         if placed.before[:4] == self.end[:4]:
@@ -338,6 +348,9 @@ class Line:
 
     def _overlapping(self, trade: Trade, received_ns: int) -> Verdict:
         placed = place(trade, trade.counted)
+        if self._is_long_known(placed):
+            self.duplicates += 1
+            return self._verdict(Outcome.DUPLICATE)
         if self.axis.insert(placed, received_ns):
             self.late += 1
             counted = self._count(trade, placed)
@@ -350,6 +363,17 @@ class Line:
         for one, stamp in held:
             self._at_end(one, stamp)
         return self._verdict(Outcome.RECORDED)._replace(released=tuple(held[:-1]))
+
+    def _is_long_known(self, placed: Placed) -> bool:
+        """Tell whether a record repeats a part of the tape whose trades are no longer kept (OB-645).
+
+        Its venue second is the tape's own, which tells a repetition from a restarted counter: that one goes on in time.
+        """
+        if len(self._recent) < RECENT_TRADES or placed.after.event_s > self.end.event_s:
+            return False
+        first, last = placed.before.chain_shares, placed.after.chain_shares
+        kept = any(end - shares < last and first < end for end, shares, _ in self._recent)
+        return not kept and self.axis.covers(placed)
 
     def _is_new_epoch(self) -> bool:
         """Tell whether the newest held records join among themselves: the counter restarted.

@@ -326,7 +326,8 @@ def recover(directory: Path, quarantine: Path) -> list[Recovered]:
 def journal_paths(directory: Path) -> list[Path]:
     """Return the journal files below a directory in the order in which they were created."""
     return sorted(
-        directory.glob("**/*.vtj"), key=lambda path: (path.parent.name, _created_ns(path), path.name)
+        directory.glob("**/*.vtj"),
+        key=lambda path: (path.parent.name, _created_ns(path), len(path.name), path.name),
     )
 
 

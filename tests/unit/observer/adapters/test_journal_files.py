@@ -225,3 +225,12 @@ async def test_no_room_for_the_reserve_is_refused_at_the_start(tmp_path: Path) -
     """OB-510: said before anything is recorded."""
     with pytest.raises(UnavailableError, match="no room for the reserve"):
         Writing(tmp_path, reserve_bytes=1 << 50)
+
+
+def test_files_of_one_moment_are_read_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    """OB-501: 0900-10 comes after 0900-9."""
+    header = journal.encode_file_header(journal.Header(journal.Venue.KRX, bytes(16), OPEN_NS, bytes(16)))
+    names = [f"0900-{number}.vtj" for number in range(12)]
+    for name in reversed(names):
+        (tmp_path / name).write_bytes(header)
+    assert [path.name for path in journal_paths(tmp_path)] == names
