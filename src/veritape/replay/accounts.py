@@ -107,6 +107,10 @@ class Account:
             return "EGW00122"
         return "EGW00123" if now_ns >= token.expires_ns else None
 
+    def revoke(self, text: str) -> bool:
+        """Forget a token; tell whether there was one."""
+        return self._tokens.pop(text, None) is not None
+
     def approves(self, text: str, now_ns: int) -> bool:
         """Tell whether an approval key is known and alive."""
         key = self._approvals.get(text)
@@ -126,6 +130,13 @@ class Accounts:
     def add(self, account: Account) -> None:
         """Open an account."""
         self.by_appkey[account.appkey] = account
+
+    def token_refusal(self, account: Account, text: str, now_ns: int) -> str | None:
+        """Return the code that refuses a bearer token of an account; one of another account is invalid there."""
+        code = account.token_refusal(text, now_ns)
+        others = (one for one in self.by_appkey.values() if one is not account)
+        is_foreign = code == "EGW00122" and any(one.token_refusal(text, now_ns) is None for one in others)
+        return "EGW00121" if is_foreign else code
 
     def of_approval(self, text: str, now_ns: int) -> Account | None:
         """Return the account that an approval key belongs to."""

@@ -21,6 +21,7 @@ from veritape.wire.kis.rest import (
     INQUIRE_PRICE,
     MARKETS,
     MULTI_PRICE,
+    REVOKE_PATH,
     SEARCH_INFO,
     TOKEN_PATH,
     TRADES_BY_TIME,
@@ -89,10 +90,8 @@ class Quotations:
             broker_ns: broker clock, nanoseconds UTC.
             tape_ms: tape clock, milliseconds since midnight in Seoul.
         """
-        if request.method == "POST" and request.path == TOKEN_PATH:
-            return self._issue(request, "appsecret", broker_ns, self._token)
-        if request.method == "POST" and request.path == APPROVAL_PATH:
-            return self._issue(request, "secretkey", broker_ns, self._approval)
+        if request.method == "POST" and request.path in {TOKEN_PATH, APPROVAL_PATH, REVOKE_PATH}:
+            return self._oauth(request, broker_ns)
         if not request.path.startswith("/uapi/"):
             return Answer(NOT_FOUND, {"error_code": "404", "error_description": "no such path"}, reason="404")
         account = self._accounts.by_appkey.get(request.headers.get("appkey", ""))
@@ -106,23 +105,47 @@ class Quotations:
         code = self._credential_refusal(request, account, broker_ns)
         return _refused(code, request) if code else self._quotation(request, tape_ms)
 
+    def _oauth(self, request: Request, now_ns: int) -> Answer:
+        if request.path == REVOKE_PATH:
+            return self._revoke(request)
+        if request.path == TOKEN_PATH:
+            return self._issue(request, "appsecret", now_ns, self._token)
+        return self._issue(request, "secretkey", now_ns, self._approval)
+
     def _issue(
         self, request: Request, secret: str, now_ns: int, issue: Callable[[Account, int], Answer]
     ) -> Answer:
         body = _json_object(request.body)
         if body is None:
             return _oauth_refusal("EGW00132")
-        account = self._accounts.by_appkey.get(str(body.get("appkey", "")))
-        checks = (
-            ("EGW00115", "grant_type" in body),
-            ("EGW00116", body.get("grant_type") == "client_credentials"),
-            ("EGW00102", "appkey" in body),
-            ("EGW00103", account is not None),
-            ("EGW00104", secret in body),
-            ("EGW00105", account is not None and body.get(secret) == account.appsecret),
-        )
-        code = next((code for code, passed in checks if not passed), None)
-        return _oauth_refusal(code) if code or account is None else issue(account, now_ns)
+        if "grant_type" not in body:
+            return _oauth_refusal("EGW00115")
+        if body["grant_type"] != "client_credentials":
+            return _oauth_refusal("EGW00116")
+        account = self._holder(body, secret)
+        return _oauth_refusal(account) if isinstance(account, str) else issue(account, now_ns)
+
+    def _revoke(self, request: Request) -> Answer:
+        body = _json_object(request.body)
+        if body is None:
+            return _oauth_refusal("EGW00132")
+        account = self._holder(body, "appsecret")
+        if isinstance(account, str):
+            return _oauth_refusal(account)
+        if not account.revoke(str(body.get("token", ""))):
+            return _oauth_refusal("EGW00122")
+        return Answer(OK, {"code": OK, "message": "access token revoked"})
+
+    def _holder(self, body: Mapping[str, Any], secret: str) -> Account | str:
+        """Return the account whose credentials a body holds, or the code that refuses them."""
+        if "appkey" not in body:
+            return "EGW00102"
+        account = self._accounts.by_appkey.get(str(body["appkey"]))
+        if account is None:
+            return "EGW00103"
+        if secret not in body:
+            return "EGW00104"
+        return account if body[secret] == account.appsecret else "EGW00105"
 
     def _token(self, account: Account, now_ns: int) -> Answer:
         token = account.issue_token(now_ns)
@@ -142,16 +165,15 @@ class Quotations:
     def _approval(account: Account, now_ns: int) -> Answer:
         return Answer(OK, {"approval_key": account.issue_approval(now_ns).text})
 
-    @staticmethod
-    def _credential_refusal(request: Request, account: Account | None, now_ns: int) -> str | None:
+    def _credential_refusal(self, request: Request, account: Account | None, now_ns: int) -> str | None:
         if not request.headers.get("appkey"):
             return "EGW00102"
         if account is None:
             return "EGW00103"
         if request.headers.get("appsecret") != account.appsecret:
-            return "EGW00105"
+            return "EGW00105" if request.headers.get("appsecret") else "EGW00104"
         kind, _, token = request.headers.get("authorization", "").partition(" ")
-        return "EGW00205" if kind != "Bearer" else account.token_refusal(token, now_ns)
+        return "EGW00205" if kind != "Bearer" else self._accounts.token_refusal(account, token, now_ns)
 
     def _quotation(self, request: Request, tape_ms: int) -> Answer:
         calls: dict[str, tuple[Call, Callable[[Request, int], dict[str, Any]]]] = {
@@ -235,9 +257,8 @@ def _refused(code: str, request: Request, status: int = SERVER_ERROR) -> Answer:
     return Answer(status, document, request.headers.get("tr_id", ""), code)
 
 
-def _oauth_refusal(code: str | None) -> Answer:
-    name = code or "EGW00103"
-    return Answer(FORBIDDEN, {"error_description": REST[name], "error_code": name}, reason=name)
+def _oauth_refusal(code: str) -> Answer:
+    return Answer(FORBIDDEN, {"error_description": REST[code], "error_code": code}, reason=code)
 
 
 def _hashkey(request: Request) -> Answer:

@@ -88,6 +88,11 @@ class Exchange:
         code = self._decide(socket, document, now_ns)
         return self._acknowledgement(tr_id, tr_key, code), code
 
+    @staticmethod
+    def receive_pong(socket: Socket) -> None:
+        """Take a Pong frame: some clients answer a PINGPONG with it, whatever it carries (KIS-108)."""
+        socket.pinged_ns = None
+
     def heartbeat(self, socket: Socket, now_ns: int, kst_text: str) -> str | None:
         """Return a PINGPONG when the socket was idle; ``must_cut`` tells when its silence lasted too long."""
         if now_ns - socket.last_frame_ns < IDLE_NS:

@@ -79,6 +79,42 @@ def test_a_token_has_the_documented_fields_and_is_given_once_a_minute() -> None:
     assert broker.account.approves(approval.document["approval_key"], NOW)
 
 
+def test_a_revoked_token_is_unknown_and_the_next_one_is_new() -> None:
+    """KIS-030, KIS-037: revokeP ends a token; its refusals have the shape and codes of the issue calls."""
+    broker = Broker()
+    old = broker.headers["authorization"].removeprefix("Bearer ")
+    body = {"appkey": APPKEY, "appsecret": APPSECRET, "token": old}
+    answer = broker.post(wire.REVOKE_PATH, **body)
+    assert (answer.status, answer.document["code"]) == (200, 200)
+    refused = broker.get(wire.INQUIRE_PRICE, fid_cond_mrkt_div_code="J", fid_input_iscd="990001")
+    assert (refused.status, refused.document["msg_cd"]) == (500, "EGW00122")
+    new = broker.account.issue_token(NOW)
+    assert new is not None
+    assert new.text != old
+    codes = [
+        broker.post(wire.REVOKE_PATH, **bad).document["error_code"]
+        for bad in (body, {}, body | {"appkey": "x"}, {"appkey": APPKEY}, body | {"appsecret": "x"})
+    ]
+    assert codes == ["EGW00122", "EGW00102", "EGW00103", "EGW00104", "EGW00105"]
+    assert broker.send("POST", wire.REVOKE_PATH, {}, body=b"[]").document["error_code"] == "EGW00132"
+
+
+def test_a_missing_secret_and_the_token_of_another_appkey_have_codes_of_their_own() -> None:
+    """KIS-040, KIS-220: EGW00104 without a secret; EGW00121 for a token that belongs to another appkey."""
+    broker = Broker()
+    other = Account("B" * 36, APPSECRET, 8)
+    broker.accounts.add(other)
+    token = other.issue_token(0)
+    assert token is not None
+    without = {name: value for name, value in broker.headers.items() if name != "appsecret"}
+    foreign = broker.headers | {"authorization": f"Bearer {token.text}"}
+    codes = [
+        broker.send("GET", wire.INQUIRE_PRICE.path, headers).document["msg_cd"]
+        for headers in (without, foreign)
+    ]
+    assert codes == ["EGW00104", "EGW00121"]
+
+
 def test_multi_price_answers_by_code_and_drops_unknown_ones() -> None:
     """KIS-053, KIS-057: no row for an unknown code."""
     answer = Broker().get(

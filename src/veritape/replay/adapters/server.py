@@ -129,7 +129,7 @@ class BrokerServer:
     def _response(self, answer: Answer) -> web.Response:
         return web.Response(
             status=answer.status,
-            body=json.dumps(answer.document, ensure_ascii=False).encode(),
+            body=json.dumps(answer.document, ensure_ascii=False).encode(errors="backslashreplace"),
             headers={
                 "Content-Type": "application/json; charset=utf-8",
                 "tr_id": answer.tr_id,
@@ -142,7 +142,9 @@ class BrokerServer:
         )
 
     async def _websocket(self, request: web.Request) -> web.WebSocketResponse:
-        connection = web.WebSocketResponse(compress=False, max_msg_size=COMMAND_BYTES, timeout=STOP_SECONDS)
+        connection = web.WebSocketResponse(
+            autoping=False, compress=False, max_msg_size=COMMAND_BYTES, timeout=STOP_SECONDS
+        )
         await connection.prepare(request)
         transport = request.transport
         if transport is None:
@@ -161,6 +163,10 @@ class BrokerServer:
 
     async def _read(self, connection: web.WebSocketResponse, socket: Socket, outbox: Outbox) -> None:
         async for message in connection:
+            if message.type == aiohttp.WSMsgType.PING:
+                await connection.pong(message.data)
+            if message.type == aiohttp.WSMsgType.PONG:
+                self._exchange.receive_pong(socket)
             if message.type != aiohttp.WSMsgType.TEXT:
                 continue
             reply, code = self._exchange.receive(socket, message.data, self._player.broker_ns())

@@ -32,6 +32,9 @@ SEARCH_INFO: Final = Call(QUOTATIONS + "search-info", "CTPF1604R", 1)
 TOKEN_PATH: Final = "/oauth2/tokenP"  # noqa: S105 - a path
 """Issue of an access token."""
 
+REVOKE_PATH: Final = "/oauth2/revokeP"
+"""End of an access token before its time."""
+
 APPROVAL_PATH: Final = "/oauth2/Approval"
 """Issue of a WebSocket approval key."""
 

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import ssl
 import zipfile
 from collections.abc import AsyncIterator
 
@@ -12,6 +13,7 @@ import pytest
 from veritape.kernel.clock import SystemClock
 from veritape.kernel.errors import UnavailableError
 from veritape.replay.accounts import APPKEY, APPSECRET, Account, Accounts
+from veritape.replay.adapters.certificates import NAMES, certify
 from veritape.replay.adapters.player import Player, PlayOptions
 from veritape.replay.adapters.server import BrokerServer
 from veritape.replay.faults import Faults
@@ -123,6 +125,52 @@ async def test_a_registered_client_receives_acknowledgement_and_frames(
     assert [text.count("^") + 1 for text in messages[2:]] == [47, 47]
     playing.cancel()
     await asyncio.gather(playing, return_exceptions=True)
+
+
+async def test_any_pong_frame_answers_the_heartbeat_and_pings_are_answered(
+    server: BrokerServer, http: aiohttp.ClientSession
+) -> None:
+    """KIS-108, KIS-111: the vendor's own client answers a PINGPONG with a Pong frame; a Ping earns a Pong."""
+    url = f"ws://127.0.0.1:{server.websocket_port}/tryitout"
+    async with asyncio.timeout(10), http.ws_connect(url, autoping=False) as socket:
+        await socket.send_str("not json")
+        await socket.receive_str()
+        (state,) = server._exchange.sockets
+        state.pinged_ns = 1
+        await socket.pong(b"anything")
+        await socket.ping(b"abc")
+        answer = await socket.receive()
+    assert (answer.type, bytes(answer.data)) == (aiohttp.WSMsgType.PONG, b"abc")
+    assert state.pinged_ns is None
+
+
+async def test_text_that_is_no_unicode_comes_back_as_it_was_escaped(
+    server: BrokerServer, http: aiohttp.ClientSession
+) -> None:
+    """KIS-224, KIS-036: half a surrogate pair in an order body is answered, not a fault of the server."""
+    body = b'{"a":"\\ud800"}'
+    headers = {"appkey": APPKEY, "appsecret": APPSECRET}
+    url = f"http://127.0.0.1:{server.rest_port}{wire.HASHKEY_PATH}"
+    async with http.post(url, data=body, headers=headers) as answer:
+        assert answer.status == 200
+        assert json.loads(await answer.read())["BODY"] == {"a": "\ud800"}
+
+
+async def test_rest_is_answered_under_tls_for_the_proxy_too(server: BrokerServer) -> None:
+    """KIS-203: one application, plain and with TLS."""
+    tls, authority = certify(SystemClock().wall_ns())
+    both = BrokerServer(server._quotations, server._exchange, server._player)
+    await both.start(0, 0, tls)
+    trust = ssl.create_default_context(cadata=authority.decode())
+    connector = aiohttp.TCPConnector(ssl=trust)
+    url = f"https://127.0.0.1:{both.tls_port}/replay/clock"
+    async with (
+        aiohttp.ClientSession(connector=connector) as client,
+        client.get(url, server_hostname=NAMES[0]) as answer,
+    ):
+        assert (await answer.json())["day"] == "20131007"
+    await both.stop()
+    assert server.tls_port == 0
 
 
 async def test_a_busy_port_is_named(server: BrokerServer) -> None:
