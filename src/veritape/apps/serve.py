@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import importlib
 import os
 import sqlite3
 from collections.abc import Callable
@@ -59,8 +60,6 @@ def serve(config: Path | None, host: str | None, port: int | None, check: bool) 
         raise UnavailableError("clock_implausible: the wall clock is before 2020 or after 2255: set it")
     listener = bind(address)
     with contextlib.closing(listener), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        name = listener.getsockname()
-        click.echo(f"gateway on http://{name[0]}:{name[1]}, policy version {policy.version}, store memory")
         runner.run(_run(settings, policy_file, policy, listener, clock))
 
 
@@ -92,11 +91,13 @@ async def _run(
         gate = Gate(policy, restored_store(ledger, clock.wall_ns() // 1_000), ledger, key_store, clock)
         gateway = Gateway(
             gate,
-            sources(settings, pepper),
+            sources(settings, pepper, clock),
             report(settings),
             legacy=settings.headers.legacy,
             console=console(),
         )
+        name = listener.getsockname()
+        click.echo(f"gateway on http://{name[0]}:{name[1]}, policy version {policy.version}, store memory")
         if gateway.table.left_out:
             click.echo(f"routes left out, their part is not installed: {', '.join(gateway.table.left_out)}")
         async with asyncio.TaskGroup() as tasks:
@@ -110,10 +111,22 @@ async def _run(
         await _write(gate, key_store, everything=True)
 
 
-def sources(settings: GatewaySettings, pepper: bytes) -> Sources:
-    """Return what the routes read."""
-    del settings
-    return Sources(None, None, cursor_key(pepper))
+def sources(settings: GatewaySettings, pepper: bytes, clock: Clock) -> Sources:
+    """Return what the routes read.
+
+    Raises:
+        MisuseError: the recorder's folder needs a library that is not installed.
+    """
+    folder = settings.read.observer_dir
+    if folder is None:
+        return Sources(None, None, cursor_key(pepper))
+    try:
+        reader = importlib.import_module("veritape.apps.tape_reader")
+    except ModuleNotFoundError as error:
+        raise MisuseError(
+            f"read.observer_dir needs the library {error.name!r}: install veritape[all]"
+        ) from error
+    return Sources(reader.RecordedTape(folder, settings.read.venue, clock), None, cursor_key(pepper))
 
 
 def console() -> Application | None:

@@ -35,6 +35,15 @@ class LogSettings(Settings):
     """One JSON line a request on standard output."""
 
 
+class ReadSettings(Settings):
+    """Where the product's data lies; a part that is not given leaves its routes out."""
+
+    observer_dir: Path | None = None
+    """The recorder's data directory."""
+    venue: str = "KRX"
+    """Whose trades are served."""
+
+
 class GatewaySettings(Settings):
     """All settings; ``VERITAPE_GATEWAY_<KEY>`` overrides the file."""
 
@@ -52,3 +61,5 @@ class GatewaySettings(Settings):
     """Header fields."""
     log: LogSettings = LogSettings()
     """Logs."""
+    read: ReadSettings = ReadSettings()
+    """Data that is served."""

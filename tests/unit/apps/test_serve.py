@@ -2,17 +2,14 @@
 
 import json
 import signal
-import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-
-VERITAPE = str(Path(sys.executable).with_name("veritape"))
+from tests.servers.gateway_process import VERITAPE, GatewayProcess, gateway_process
 
 
 @pytest.fixture
@@ -26,35 +23,14 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([VERITAPE, *arguments], capture_output=True, text=True, check=False, timeout=60)
 
 
-class Process:
-    """A running ``veritape serve`` on a free port."""
-
-    def __init__(self, config: Path) -> None:
-        self.process = subprocess.Popen(
-            [VERITAPE, "serve", "--config", str(config), "--port", "0"], stdout=subprocess.PIPE, text=True
-        )
-        assert self.process.stdout is not None
-        self.first = self.process.stdout.readline()
-        self.base = self.first.split()[2].rstrip(",")
-
-    def end(self, number: int) -> tuple[int, str]:
-        """Signal it; return exit status and the rest of its output."""
-        self.process.send_signal(number)
-        rest, _ = self.process.communicate(timeout=10)
-        return self.process.returncode, rest
-
-
 @pytest.fixture
-def served(config: Path) -> Iterator[Process]:
-    process = Process(config)
-    yield process
-    if process.process.poll() is None:
-        process.process.kill()
-    process.process.communicate()
+def served(config: Path) -> Iterator[GatewayProcess]:
+    with gateway_process(config) as process:
+        yield process
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_serves_and_ends_with_0_within_3_seconds(served: Process, number: int) -> None:
+def test_it_serves_and_ends_with_0_within_3_seconds(served: GatewayProcess, number: int) -> None:
     """GW-558, GW-773: health answers, the access log is JSON, Ctrl-C and SIGTERM end with 0."""
     assert "policy version 7" in served.first
     assert httpx.get(f"{served.base}/health").json() == {"status": "ok"}
@@ -67,7 +43,7 @@ def test_it_serves_and_ends_with_0_within_3_seconds(served: Process, number: int
     assert [(line["route"], line["status"]) for line in lines] == [("builtin", 200), ("builtin", 200)]
 
 
-def test_a_busy_port_and_a_locked_ledger_end_with_1(config: Path, served: Process) -> None:
+def test_a_busy_port_and_a_locked_ledger_end_with_1(config: Path, served: GatewayProcess) -> None:
     """GW-941: one line each, exit 1."""
     httpx.get(f"{served.base}/health")
     port = served.base.rpartition(":")[2]
@@ -103,14 +79,3 @@ def test_a_bad_key_is_named_and_ends_with_2(config: Path, text: str, named: str)
     assert (answer.returncode, answer.stderr.count("\n")) == (2, 1)
     assert named in answer.stderr
     assert run("serve", "--config", f"{config}.none").returncode == 2
-
-
-def test_killed_and_started_again_it_has_lost_and_doubled_nothing(tmp_path: Path, config: Path) -> None:
-    """GW-661, GW-253: each start finds the ledger of the killed process whole."""
-    for _ in range(2):
-        process = Process(config)
-        httpx.get(f"{process.base}/health")
-        process.end(signal.SIGKILL)
-    connection = sqlite3.connect(tmp_path / "data" / "usage.db")
-    assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    connection.close()

@@ -1,0 +1,144 @@
+"""The gateway as a process over a real recording: served trades, exact quota, and usage that survives ``kill -9``."""
+
+import asyncio
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+from pathlib import Path
+
+import httpx
+import pytest
+from tests.servers.gateway_process import VERITAPE, gateway_process
+from tests.tape import DAY, anchors, bundled, day_notes, frames, own_note
+
+from veritape.kernel.clock import SystemClock
+from veritape.observer.adapters.journal_files import JournalOptions, JournalWriter
+from veritape.observer.adapters.recording import Recording
+from veritape.observer.recorder import NoteKind
+
+UNTIL = 32_400_000 + 60_000
+CODE = "990001"
+KILLS = 200 if os.environ.get("VERITAPE_SOAK") else 10  # noqa: TID251 - chooses the test's size
+PAGE = f"/v1/trades?symbol={CODE}&day={DAY}&limit=1000"
+
+
+async def record(data: Path) -> None:
+    writer = JournalWriter(
+        JournalOptions(data / "journal" / "KRX", reserve_bytes=0), lambda _: None, SystemClock()
+    )
+    closed = own_note(NoteKind.CLOSED, 56_100, day=DAY)
+    for frame in (*day_notes(), *frames(until_ms=UNTIL), *anchors(until_ms=UNTIL), closed):
+        writer.append(frame)
+    await writer.close()
+    await asyncio.sleep(0)
+    recording = Recording(data)
+    recording.load()
+    recording.seal_due(DAY, 0, 120, all_hours=True)
+
+
+@pytest.fixture
+async def config(tmp_path: Path) -> Path:
+    await record(tmp_path / "observer")
+    path = tmp_path / "gateway.toml"
+    path.write_text(f'data_dir = "{tmp_path}/gateway"\nread = {{ observer_dir = "{tmp_path}/observer" }}\n')
+    return path
+
+
+def make_key(config: Path, tier: str) -> str:
+    made = subprocess.run(
+        [VERITAPE, "keys", "create", tier, "--tier", tier, "--json", "--config", str(config)],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return str(json.loads(made.stdout)["key"])
+
+
+def ledger(config: Path, query: str) -> list[tuple[object, ...]]:
+    connection = sqlite3.connect(config.parent / "gateway" / "usage.db")
+    try:
+        return connection.execute(query).fetchall()
+    finally:
+        connection.close()
+
+
+async def test_a_recording_is_served_under_quota(config: Path) -> None:
+    """GW-741, GW-204, GW-906: the page holds the source's trades; 200 calls of a Free key admit its burst and little more."""
+    free, pro = make_key(config, "free"), make_key(config, "pro")
+    with gateway_process(config) as process:
+        async with httpx.AsyncClient(base_url=process.base) as client:
+            page = (await client.get(PAGE, headers={"X-API-Key": pro})).json()
+            source = [(str(one.price), str(one.shares)) for one in bundled(CODE).until(UNTIL).trades]
+            assert [(item["price"], item["shares"]) for item in page["items"]] == source
+            assert page["sealed"]
+            for path in (f"/v1/bars?symbol={CODE}&day={DAY}", f"/v1/completeness?day={DAY}"):
+                assert (await client.get(path, headers={"X-API-Key": pro})).status_code == 200
+            statement = (await client.get(f"/v1/completeness?day={DAY}", headers={"X-API-Key": pro})).json()
+            assert statement["closed"]
+            answers = [
+                await client.get(f"/v1/completeness?day={DAY}", headers={"X-API-Key": free})
+                for _ in range(200)
+            ]
+        status, log = process.end(signal.SIGTERM)
+    admitted = sum(answer.status_code == 200 for answer in answers)
+    assert 150 <= admitted <= 199
+    assert {answer.status_code for answer in answers} == {200, 429}
+    assert status == 0
+    assert ledger(
+        config, "SELECT sum(items) FROM usage_event WHERE kind = 'charge' AND account = 'free'"
+    ) == [(admitted,)]
+    assert ledger(config, "SELECT sum(items) FROM usage_event WHERE kind = 'denied'") == [(200 - admitted,)]
+    secrets = b"".join(path.read_bytes() for path in (config.parent / "gateway").iterdir())
+    for key in (free, pro):
+        assert key not in log
+        assert key.encode() not in secrets
+
+
+async def flood(base: str, key: str, acknowledged: list[str]) -> None:
+    """Ask without pause until the gateway is gone; note the id of every charged answer."""
+    async with httpx.AsyncClient(base_url=base, headers={"X-API-Key": key}) as client:
+        while True:
+            try:
+                answer = await client.get("/v1/completeness?day=20991231")
+            except httpx.TransportError:
+                return
+            if "x-request-cost" in answer.headers and answer.status_code != 429:
+                acknowledged.append(answer.headers["x-request-id"])
+
+
+async def test_kill_9_loses_no_acknowledged_charge_and_doubles_none(config: Path) -> None:
+    """GW-661, GW-967: killed at random moments under load; each acknowledged charge is in the ledger once, months agree."""
+    key, rng, acknowledged = make_key(config, "enterprise"), random.Random(967), list[str]()
+    for _ in range(KILLS):
+        with gateway_process(config) as process:
+            await asyncio.to_thread(httpx.get, f"{process.base}/health")
+            clients = [asyncio.ensure_future(flood(process.base, key, acknowledged)) for _ in range(4)]
+            await asyncio.sleep(0.05 + rng.random() * 0.2)
+            process.process.kill()
+            await asyncio.gather(*clients)
+    rows = ledger(
+        config, "SELECT request_id, count(*) FROM usage_event WHERE kind = 'charge' GROUP BY request_id"
+    )
+    charged = {str(request): count for request, count in rows}
+    assert len(acknowledged) > 5 * KILLS
+    assert set(acknowledged) <= set(charged)
+    assert set(charged.values()) == {1}
+    assert len(charged) - len(set(acknowledged)) <= 4 * KILLS
+    assert ledger(config, "SELECT sum(units_mu) FROM usage_month") == ledger(
+        config, "SELECT sum(units_mu) FROM usage_event"
+    )
+
+
+async def test_a_killed_gateway_never_over_admits(config: Path) -> None:
+    """GW-253: a Free key that has spent its burst finds it spent after ``kill -9`` and restart."""
+    key, admitted = make_key(config, "free"), 0
+    for _ in range(2):
+        with gateway_process(config) as process:
+            async with httpx.AsyncClient(base_url=process.base, headers={"X-API-Key": key}) as client:
+                answers = [await client.get("/v1/completeness?day=20991231") for _ in range(160)]
+            process.process.kill()
+        admitted += sum(answer.status_code == 404 for answer in answers)
+    assert admitted <= 150 + 30

@@ -1,0 +1,41 @@
+"""A real ``veritape serve`` on a free port, for tests of whole processes."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+VERITAPE = str(Path(sys.executable).with_name("veritape"))
+
+
+class GatewayProcess:
+    """A running gateway."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self.process = process
+        assert process.stdout is not None
+        self.first = process.stdout.readline()
+        """The line that it printed first."""
+        self.base = self.first.split()[2].rstrip(",") if self.first else ""
+        """Its address."""
+
+    def end(self, number: int) -> tuple[int, str]:
+        """Signal it; return exit status and the rest of its output."""
+        self.process.send_signal(number)
+        rest, _ = self.process.communicate(timeout=10)
+        return self.process.returncode, rest
+
+
+@contextmanager
+def gateway_process(config: Path) -> Iterator[GatewayProcess]:
+    """Run a gateway; it is killed at the end if it still lives."""
+    process = subprocess.Popen(
+        [VERITAPE, "serve", "--config", str(config), "--port", "0"], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        yield GatewayProcess(process)
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
