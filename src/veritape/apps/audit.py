@@ -9,6 +9,7 @@ from veritape.kernel.canonical import canonical_json
 from veritape.kernel.clock import SystemClock
 from veritape.kernel.errors import MisuseError
 from veritape.observer import audit as statements
+from veritape.observer.adapters.integrity import journal_damage, segment_damage
 from veritape.observer.adapters.recording import Recording
 from veritape.observer.audit import Status
 
@@ -29,7 +30,7 @@ def audit(
     """Say per symbol and day what is complete and what is missing.
 
     Everything is recomputed from the journal: recorded + backfilled + residual must equal the end anchor in trades, shares
-    and won. Exit 1: a line does not close, is unproven or contradicted.
+    and won. Exit 1: a line does not close, is unproven or contradicted, or a file is not the one that was sealed.
     """
     recording = Recording(data, venue)
     days = recording.days()
@@ -44,7 +45,13 @@ def audit(
         click.echo(canonical_json(document).decode())
     else:
         click.echo(statements.text(document, recording.segments.last_seal_hash()))
-    return int(not passes(document, strict=strict))
+    damage = [
+        *journal_damage(recording.journal_folder / chosen),
+        *segment_damage(recording.segments, chosen),
+    ]
+    for line in damage:
+        click.echo(f"veritape: audit: {line}", err=True)
+    return int(bool(damage) or not passes(document, strict=strict))
 
 
 def passes(document: dict[str, Any], *, strict: bool) -> bool:

@@ -61,7 +61,7 @@ async def _run(settings: RecordSettings, day: str | None) -> None:
     pacer = Pacer(settings.pacing.requests_per_second, settings.pacing.spacing)
     rest = BrokerRest(settings.kis, pacer, store, clock)
     recording = Recording(settings.observer.data_dir, settings.observer.venue)
-    daybook = Daybook(recording, _journal_options(settings.journal, recording), clock, _ignore)
+    daybook = Daybook(recording, _journal_options(settings.journal, recording), clock, _ignore, say=_say)
     for recovered in daybook.recovered:
         _say(
             f"recovered {recovered.path.name}: {recovered.frames} frames kept, {recovered.cut_bytes} bytes cut"

@@ -6,6 +6,7 @@ changed, added, removed or reordered trade is found by anyone who has the seals.
 """
 
 import hashlib
+import json
 import struct
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -25,6 +26,12 @@ CODE_BYTES: Final = 12
 
 TAPE_ROW: Final = struct.Struct("<IBBHQQ")
 """event_s, side, counted, zero, price, shares."""
+
+SEAL_TYPES: Final = {
+    "venue": str, "day": str, "hour": int, "part": int, "rows": int, "bytes": int, "blake3": str, "price_scale": int,
+    "parser": dict, "journal": list, "lines": dict, "previous": str,
+}  # fmt: skip
+"""Members of a seal beside its format."""
 
 PARSER: Final = "1"
 """Version of the parser: a change that could read a frame differently raises it."""
@@ -132,6 +139,18 @@ def seal_document(
         "lines": lines,
         "previous": previous,
     }
+
+
+def read_seal(data: bytes) -> dict[str, Any] | None:
+    """Return a seal's document, None for any bytes that are no seal (OB-992)."""
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        return None
+    sound = all(type(document.get(name)) is kind for name, kind in SEAL_TYPES.items())
+    return document if sound and all(type(line) is dict for line in document["lines"].values()) else None
 
 
 def file_stem(hour: int, part: int) -> str:

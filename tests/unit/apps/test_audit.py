@@ -65,3 +65,13 @@ def test_what_was_not_recorded_is_named(data: Path, arguments: list[str], words:
 def test_what_fails_an_audit(status: str, closed: bool, strict: bool, expected: bool) -> None:
     """OB-971: open, contradicted, unproven; --strict: residual."""
     assert passes({"closed": closed, "lines": [{"status": status}]}, strict=strict) == expected
+
+
+def test_a_damaged_file_fails_the_audit_with_one_line(data: Path) -> None:
+    """OB-971, OB-991: exit 1 and one line on stderr; the document still says what the rest holds."""
+    (path,) = data.rglob("*.vtj")
+    path.chmod(0o444)
+    result = CliRunner().invoke(audit, ["--data", str(data), "--json"], standalone_mode=False)
+    assert (result.return_value, result.stderr.count("\n")) == (1, 1)
+    assert "it was sealed and now ends at byte" in result.stderr
+    assert json.loads(result.stdout)["closed"]

@@ -3,8 +3,11 @@
 import hashlib
 import random
 
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.tape import DAY, bundled, frames, recorded, trade
 
+from veritape.kernel.canonical import canonical_json
 from veritape.observer import segments
 from veritape.observer.recorder import Row
 from veritape.observer.segments import Before, TapeRow
@@ -129,3 +132,25 @@ def test_the_seal_document() -> None:
         "lines": {}, "previous": "",
     }  # fmt: skip
     assert [segments.file_stem(9, part) for part in (0, 2)] == ["09", "09.late-2"]
+
+
+@given(
+    st.binary(max_size=200)
+    | st.from_regex(r'\{"format":"veritape.segment.v1"(,"[a-z]+":[0-9\[{"]{1,3})*\}').map(str.encode)
+)
+def test_any_bytes_are_a_seal_or_none(data: bytes) -> None:
+    """OB-992: the seal's reader is total."""
+    assert segments.read_seal(data) is None
+
+
+def test_a_seal_reads_back_and_each_member_is_needed() -> None:
+    """OB-555, OB-992: a member that is missing or of another type makes it none."""
+    document = segments.seal_document(
+        venue="KRX", day=DAY, hour=9, part=0, rows=0, file_bytes=b"", journal=[], lines={"990001": {}}, previous="",
+        widths=[47],
+    )  # fmt: skip
+    assert segments.read_seal(canonical_json(document)) == document
+    for name in document:
+        assert segments.read_seal(canonical_json({**document, name: None})) is None
+    assert segments.read_seal(canonical_json({**document, "lines": {"990001": 1}})) is None
+    assert segments.read_seal(b"[" * 100_000) is None

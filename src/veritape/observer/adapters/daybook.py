@@ -17,6 +17,7 @@ from veritape.observer.adapters.journal_files import (
     Recovered,
     recover,
 )
+from veritape.observer.adapters.quarantine import Quarantine
 from veritape.observer.adapters.recording import Recording
 from veritape.observer.adapters.storage import Storage
 from veritape.observer.journal import Frame, Kind
@@ -36,6 +37,7 @@ class Daybook:
         clock: Clock,
         applied: Callable[[Applied], None],
         storage: Storage | None = None,
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Recover the journal, rebuild the recorder, open the writer.
 
@@ -45,6 +47,7 @@ class Daybook:
             clock: stamps the frames.
             applied: told what each durable frame did.
             storage: the disk.
+            say: told in one line what people should know.
         """
         self.recording = recording
         self._clock = clock
@@ -53,6 +56,7 @@ class Daybook:
         self._appended = 0
         self._progress = asyncio.Event()
         self._acknowledged_frames = 0
+        self._quarantine = Quarantine(recording.data / "quarantine", say)
         self.recovered: list[Recovered] = recover(recording.journal_folder, recording.data / "quarantine")
         """What recovery found."""
         self.loaded_frames = recording.load(recording.days()[-1:])
@@ -101,7 +105,10 @@ class Daybook:
 
     def _acknowledged(self, committed: Committed) -> None:
         for frame in committed.frames:
-            self._applied(self.recording.recorder.apply(frame))
+            applied = self.recording.recorder.apply(frame)
+            if applied.refusal is not None:
+                self._quarantine.add(frame, applied.refusal)
+            self._applied(applied)
         self.recording.note_block(committed.day, committed.file, committed.block)
         self._acknowledged_frames += len(committed.frames)
         self._progress.set()

@@ -1,7 +1,6 @@
 """Segments on disk: Parquet files with their seals, and reading them back (OB-551 to 562)."""
 
 import io
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,9 @@ ZSTD_LEVEL = 3
 
 SEALED_MODE = 0o444
 """Permission bits of a sealed file."""
+
+SEAL_SUFFIX = ".seal.json"
+"""What a seal's name adds to its segment's stem."""
 
 SCHEMA = pa.schema(
     [
@@ -76,21 +78,30 @@ class SegmentStore:
         self._folder = data / "trades" / f"venue={venue}"
 
     def seals(self, day: str | None = None) -> list[Seal]:
-        """Return every seal, of one day or all, by day, hour and part."""
-        pattern = f"day={day or '*'}/*.seal.json"
+        """Return every readable seal, of one day or all, by day, hour and part."""
         found = [
-            Seal(
-                path.with_name(path.name.removesuffix(".seal.json") + ".parquet"),
-                json.loads(path.read_bytes()),
-            )
-            for path in self._folder.glob(pattern)
+            Seal(path.with_name(path.name.removesuffix(SEAL_SUFFIX) + ".parquet"), document)
+            for path in self._seal_paths(day)
+            if (document := segments.read_seal(path.read_bytes())) is not None
         ]
         return sorted(found, key=lambda seal: seal.key)
+
+    def unreadable_seals(self, day: str) -> list[Path]:
+        """Return the files of a day that are named like seals and are none."""
+        return [path for path in self._seal_paths(day) if segments.read_seal(path.read_bytes()) is None]
+
+    def _seal_paths(self, day: str | None) -> list[Path]:
+        return sorted(self._folder.glob(f"day={day or '*'}/*{SEAL_SUFFIX}"))
 
     def last_seal_hash(self) -> str:
         """Return the BLAKE3 of the newest seal document, empty before the first."""
         seals = self.seals()
-        return blake3(_seal_path(seals[-1].path).read_bytes()).hexdigest() if seals else ""
+        return self.seal_hash(seals[-1]) if seals else ""
+
+    @staticmethod
+    def seal_hash(seal: Seal) -> str:
+        """Return the BLAKE3 of a seal document: what the next one names as its previous."""
+        return blake3(_seal_path(seal.path).read_bytes()).hexdigest()
 
     def write(
         self,

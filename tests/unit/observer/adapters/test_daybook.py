@@ -71,3 +71,25 @@ async def test_a_failed_disk_ends_the_wait(tmp_path: Path) -> None:
     book.failed.set_result(ValueError("full"))  # type: ignore[arg-type]
     await asyncio.wait_for(waiting, 5)
     await book.close()
+
+
+async def test_a_frame_that_cannot_be_read_is_kept_told_and_indexed(tmp_path: Path) -> None:
+    """OB-457, OB-991: an unknown width and malformed JSON: raw in the journal, an entry and one line each; the session goes on."""
+    told: list[str] = []
+    recording = Recording(tmp_path)
+    options = JournalOptions(recording.journal_folder, reserve_bytes=0)
+    book = Daybook(recording, options, ManualClock(wall_ns=NOW_NS), lambda _: None, say=told.append)
+    bad = [b"0|H0STCNT0|001|990001^090014", b'{"header":', b"\xff\xfe"]
+    for number, data in enumerate([*bad, frames(until_ms=UNTIL)[0].data], 1):
+        book.frame(Kind.TEXT, 1, number, data)
+    await book.flush()
+    await book.close()
+    assert [line.split(":")[1].split(" (")[0].split(";")[0] for line in told] == [
+        " unknown_width",
+        " bad_json",
+        " not_text",
+    ]
+    kept = [one.data for _, _, one in read_journal(recording.journal_folder) if one.kind is Kind.TEXT]
+    assert kept[:3] == bad
+    assert len((tmp_path / "quarantine" / f"frames-{DAY}.jsonl").read_text().splitlines()) == 3
+    assert sum(line.recorded.trades for line in recording.recorder.days[DAY].lines.values()) > 0
