@@ -9,6 +9,7 @@ import aiohttp
 
 from veritape.kernel.clock import NANOSECONDS, Clock
 from veritape.kernel.errors import PeerError, UnavailableError
+from veritape.observer.adapters.bodies import read_body
 from veritape.observer.adapters.token_files import TokenStore, refused_credentials
 from veritape.observer.pacing import Pacer
 from veritape.observer.reactions import BODY_BYTES, Answer, AnswerReason, Reaction, classify
@@ -105,7 +106,7 @@ class BrokerRest:
             async with self._http.get(
                 self._settings.master_url + path, timeout=timeout, allow_redirects=False
             ) as reply:
-                body = await reply.content.read(ZIP_BYTES + 1)
+                body = await read_body(reply, ZIP_BYTES)
                 if reply.status != 200 or len(body) > ZIP_BYTES:  # noqa: PLR2004 - HTTP OK
                     raise UnavailableError(f"master file {path}: status {reply.status}, {len(body)} bytes")
                 return body
@@ -152,7 +153,7 @@ class BrokerRest:
             async with self._http.request(
                 method, self._settings.rest_url + path, headers=headers, allow_redirects=False, **content
             ) as reply:
-                return classify(reply.status, await reply.content.read(BODY_BYTES + 1))
+                return classify(reply.status, await read_body(reply, BODY_BYTES))
         except (aiohttp.ClientError, TimeoutError):
             return Answer(Reaction.RETRY, "", AnswerReason.TIMEOUT, {})
         finally:
