@@ -197,9 +197,11 @@ class Stream:
             waits: list[asyncio.Task[Any]] = [asyncio.create_task(self._kick.wait())]
             if step is not None:
                 waits.append(asyncio.create_task(self._clock.sleep_until(step)))
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            for wait in waits:
-                wait.cancel()
+            try:
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for wait in waits:
+                    wait.cancel()
 
     async def _send(self, socket: aiohttp.ClientWebSocketResponse, command: Command) -> None:
         key = self._key[0] if self._key else ""
