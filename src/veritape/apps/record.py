@@ -1,9 +1,11 @@
 """``veritape record``: the observer against a real or replayed broker."""
 
 import asyncio
+import contextlib
 import os
 import signal
 from collections.abc import Coroutine
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +18,13 @@ from veritape.observer.adapters.broker_rest import BrokerRest
 from veritape.observer.adapters.daybook import Daybook
 from veritape.observer.adapters.journal_files import JournalOptions
 from veritape.observer.adapters.recording import Recording
-from veritape.observer.adapters.recording_day import RecordingDay, stop_day
+from veritape.observer.adapters.recording_day import PREPARE_S, RecordingDay, day_start_ns, stop_day
 from veritape.observer.adapters.replay_clock import ReplayClock
 from veritape.observer.adapters.token_files import AccountLock, TokenStore, account_id
 from veritape.observer.journal import Venue
 from veritape.observer.pacing import Pacer
 from veritape.observer.recorder import Applied, kst
-from veritape.observer.sessions import Calendar, read_overrides
+from veritape.observer.sessions import Calendar, Hours, read_overrides
 from veritape.observer.settings import JournalSettings, RecordSettings
 
 PREFIX = "VERITAPE_RECORD"
@@ -41,6 +43,7 @@ def record(config: Path, data: Path | None, day: str | None) -> None:
     Secrets may stand in the environment as VERITAPE_RECORD_KIS__APPKEY and VERITAPE_RECORD_KIS__APPSECRET. Ctrl-C ends
     it in seconds and loses nothing. Exit 1: credentials refused, disk full, another process records the account.
     """
+    _require_date(day)
     environment = dict(os.environ)  # noqa: TID251 - apps read the environment
     if data is not None:
         environment[f"{PREFIX}_OBSERVER__DATA_DIR"] = str(data)
@@ -50,6 +53,13 @@ def record(config: Path, data: Path | None, day: str | None) -> None:
         raise MisuseError(f"--config {config}: {error.strerror}") from error
     settings = load_settings(RecordSettings, content, environment, PREFIX, str(config))
     asyncio.run(_run(settings, day))
+
+
+def _require_date(day: str | None) -> None:
+    with contextlib.suppress(ValueError):
+        if day is None or date.fromisoformat(day).strftime("%Y%m%d") == day:
+            return
+    raise MisuseError(f"--day {day}: expected a date as YYYYMMDD")
 
 
 async def _run(settings: RecordSettings, day: str | None) -> None:
@@ -83,14 +93,7 @@ async def _days(
     """Record one day, or session after session for ever."""
     done = ""
     while True:
-        calendar = _calendar(settings)
-        today = kst(clock.wall_ns())[0]
-        day = only or (
-            today if today > done and calendar.hours(today) else calendar.next_session(max(today, done))
-        )
-        hours = calendar.hours(day)
-        if hours is None:
-            raise MisuseError(f"record: the exchange is closed on {day}")
+        day, hours, calendar = await _session(settings, clock, only, done)
         recording_day = RecordingDay(settings, rest, daybook, clock, _say)
         minutes = asyncio.create_task(_tell(recording_day, daybook, clock))
         try:
@@ -103,6 +106,37 @@ async def _days(
         if only:
             return
         done = day
+
+
+async def _session(
+    settings: RecordSettings, clock: Clock, only: str | None, done: str
+) -> tuple[str, Hours, Calendar]:
+    """Wait until the next session prepares; return it with the calendar that is in force then.
+
+    The calendar is read again at that moment: it may have been edited since the day before ended (OB-125).
+
+    Raises:
+        MisuseError: the exchange is closed on the one day that was asked for.
+    """
+    while True:
+        day = only or _next_day(_calendar(settings), kst(clock.wall_ns())[0], done)
+        planned = _calendar(settings).hours(day)
+        if planned is not None:
+            start_ns = day_start_ns(day) + (planned.open_s + PREPARE_S) * NANOSECONDS
+            await clock.sleep_until(clock.monotonic_ns() + start_ns - clock.wall_ns())
+        calendar = _calendar(settings)
+        hours = calendar.hours(day)
+        if hours is not None:
+            return day, hours, calendar
+        if only:
+            raise MisuseError(f"record: the exchange is closed on {day}")
+
+
+def _next_day(calendar: Calendar, today: str, done: str) -> str:
+    """Return today's session unless it is done, else the next one."""
+    if today > done and calendar.hours(today):
+        return today
+    return calendar.next_session(max(today, done))
 
 
 async def _tell(day: RecordingDay, daybook: Daybook, clock: Clock) -> None:

@@ -56,3 +56,10 @@ def test_a_closed_day_and_a_bad_calendar_are_refused(tmp_path: Path) -> None:
     assert "closed on 20131006" in refused("--config", str(good), "--day", "20131006").message
     missing = configuration(tmp_path, f'[calendar]\noverride_file = "{tmp_path}/none.toml"')
     assert "calendar.override_file" in refused("--config", str(missing), "--day", "20131007").message
+
+
+@pytest.mark.parametrize("day", ["today", "2013-10-07", "20130230", "2013280"])
+def test_a_day_that_is_no_date_is_refused(tmp_path: Path, day: str) -> None:
+    """OB-971: bad usage is exit 2 and one line."""
+    error = refused("--config", str(configuration(tmp_path)), "--day", day)
+    assert (error.exit_code, error.message) == (2, f"--day {day}: expected a date as YYYYMMDD")
