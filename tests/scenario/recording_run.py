@@ -1,0 +1,202 @@
+"""A replayed broker and a recorder as processes, on free ports and in one folder, for the scenario tests."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pyarrow import parquet
+
+from veritape.observer.adapters.journal_files import read_journal
+
+DAY = "20131007"
+CODES = ("990001", "990002", "990003")
+WAIT_SECONDS = 120
+SOAK = os.environ.get("VERITAPE_SOAK") == "1"  # noqa: TID251 - the size of a test is asked for from outside
+
+
+class Ended(NamedTuple):
+    """What a process left behind."""
+
+    status: int
+    output: str
+
+
+@dataclass
+class Process:
+    """One command of the product whose output goes to a file."""
+
+    command: tuple[str, ...]
+    log: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [Path(sys.executable).with_name("veritape"), *self.command],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **self.environment},  # noqa: TID251 - inherited
+            )
+
+    @property
+    def output(self) -> str:
+        """Return everything printed so far."""
+        return self.log.read_text()
+
+    @property
+    def number(self) -> int:
+        """Return the process id."""
+        return self._process.pid
+
+    def says(self, pattern: str) -> re.Match[str]:
+        """Wait until the output matches; fail when the process ends before."""
+        deadline = time.monotonic() + WAIT_SECONDS  # noqa: TID251 - a test's own limit
+        while time.monotonic() < deadline:  # noqa: TID251 - as above
+            ended = self._process.poll() is not None
+            if found := re.search(pattern, self.output):
+                return found
+            assert not ended, f"{self.command[0]} ended before it said {pattern!r}:\n{self.output}"
+            time.sleep(0.02)
+        raise AssertionError(f"{self.command[0]} never said {pattern!r}:\n{self.output}")
+
+    def runs_on_for(self, seconds: float) -> None:
+        """Let it run; it must still be there afterwards."""
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return
+        raise AssertionError(f"{self.command[0]} ended by itself:\n{self.output}")
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        self._process.send_signal(number)
+
+    def wait(self, seconds: float = WAIT_SECONDS) -> Ended:
+        """Wait for its end."""
+        return Ended(self._process.wait(seconds), self.output)
+
+    def end(self) -> None:
+        """End it whatever its state."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+
+
+class Run:
+    """One folder with a broker, the recorders that were started on it, and what they left."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.truth_file = folder / "truth.jsonl"
+        self.data = folder / "data"
+        self._processes: list[Process] = []
+        self.appkey = self.appsecret = ""
+
+    def broker(self, *options: str) -> Process:
+        """Start the replayed broker and write the configuration that belongs to it."""
+        calendar = self.folder / "calendar.toml"
+        broker = self._start(
+            "replay", "--rest-port", "0", "--websocket-port", "0", "--virtual", "--wait-registered",
+            "--truth", str(self.truth_file), "--calendar-file", str(calendar), *options,
+        )  # fmt: skip
+        self.appkey = broker.says(r"appkey +(\S+)").group(1)
+        self.appsecret = broker.says(r"appsecret +(\S+)\n").group(1)
+        rest, stream = (
+            broker.says(pattern).group(1) for pattern in (r"REST +(\S+)", r"WebSocket +(\S+)/tryitout")
+        )
+        self.configuration.write_text(
+            f'[observer]\ndata_dir = "{self.data}"\n[kis]\nrest_url = "{rest}"\nws_url = "{stream}"\n'
+            f'master_url = "{rest}"\nfollow_replay_clock = true\n[universe]\nmin_count = 1\n'
+            f'[calendar]\noverride_file = "{calendar}"\n[track_b]\nmanual = {json.dumps(CODES)}\n'
+            f'[telemetry]\nlisten = ""\n'
+        )
+        return broker
+
+    @property
+    def configuration(self) -> Path:
+        """Return the recorder's configuration file."""
+        return self.folder / "record.toml"
+
+    def recorder(self, *options: str, **environment: str) -> Process:
+        """Start a recorder; its credentials come from the environment."""
+        secrets = {
+            "VERITAPE_RECORD_KIS__APPKEY": self.appkey,
+            "VERITAPE_RECORD_KIS__APPSECRET": self.appsecret,
+        }
+        return self._start(
+            "record", "--config", str(self.configuration), *options, environment={**secrets, **environment}
+        )
+
+    def command(self, *words: str) -> Ended:
+        """Run a command of the product to its end."""
+        return self._start(*words).wait()
+
+    def audit(self) -> dict[str, dict[str, Any]]:
+        """Return the audit's lines by code; the command must agree that every line closes."""
+        ended = self.command("audit", "--data", str(self.data), "--day", DAY, "--json")
+        document = json.loads(ended.output)
+        statuses = {line["code"]: line["status"] for line in document["lines"]}
+        assert (document["closed"], ended.status) == (True, 0), statuses
+        return {line["code"]: line for line in document["lines"]}
+
+    def journalled(self) -> set[tuple[int, int, bytes]]:
+        """Return every frame in the journal, by its receive time, kind and bytes."""
+        return {
+            (frame.received_ns, frame.kind, frame.data)
+            for _, _, frame in read_journal(self.data / "journal" / "KRX")
+        }
+
+    def sealed(self) -> list[tuple[Any, ...]]:
+        """Return (code, shares on the chain, price, shares) of every row of every segment."""
+        columns = ["code", "chain_shares", "price", "shares"]
+        files = sorted((self.data / "trades").rglob("*.parquet"))
+        tables = [parquet.ParquetFile(file).read(columns=columns) for file in files]
+        return [tuple(row[name] for name in columns) for table in tables for row in table.to_pylist()]
+
+    def truth(self) -> dict[str, list[dict[str, Any]]]:
+        """Return what happened: code -> trades, each with the fate of its frame."""
+        records = [json.loads(line) for line in self.truth_file.read_text().splitlines()]
+        fates = {record["n"]: record["fate"] for record in records if record["kind"] == "frame"}
+        trades: dict[str, list[dict[str, Any]]] = {code: [] for code in CODES}
+        for record in records:
+            if record["kind"] == "trade":
+                trades[record["code"]].append({**record, "fate": fates[record["frame"]]})
+        return trades
+
+    def close(self) -> None:
+        """End every process that is left."""
+        for process in self._processes:
+            process.end()
+
+    def _start(self, *command: str, environment: Mapping[str, str] | None = None) -> Process:
+        log = self.folder / f"{len(self._processes):02}-{command[0]}.log"
+        self._processes.append(Process(command, log, environment or {}))
+        return self._processes[-1]
+
+
+@contextmanager
+def a_run(folder: Path) -> Iterator[Run]:
+    """Yield a run whose processes end with the test."""
+    run = Run(folder)
+    try:
+        yield run
+    finally:
+        run.close()
+
+
+def totals(trades: list[dict[str, Any]]) -> dict[str, int]:
+    """Add up trades of the truth file as the audit states them."""
+    return {
+        "trades": len(trades),
+        "shares": sum(trade["shares"] for trade in trades),
+        "value_krw": sum(trade["price"] * trade["shares"] for trade in trades),
+    }

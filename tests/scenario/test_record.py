@@ -1,0 +1,268 @@
+"""The recorder as a process against the replayed broker: what it says equals what happened."""
+
+import json
+import random
+import re
+import signal
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.scenario.recording_run import CODES, DAY, SOAK, Process, Run, a_run, totals
+
+FIGURES = {
+    "990001": (
+        (24_111, 3_908_167, 7_132_736_980_500),
+        (23_913, 3_872_370),
+        113,
+        (198, 35_797, 65_320_248_700),
+    ),
+    "990002": (
+        (25_265, 5_243_399, 2_565_381_036_300),
+        (25_062, 5_204_222),
+        84,
+        (203, 39_177, 19_176_495_900),
+    ),
+    "990003": (
+        (86_467, 62_342_503, 8_641_378_158_500),
+        (85_650, 61_801_530),
+        315,
+        (817, 540_973, 74_992_924_500),
+    ),
+}
+"""The worked day: code -> end, recorded, holes, residual."""
+
+KILLS = 20 if SOAK else 3
+"""How often the recorder is killed."""
+
+TAPE_SECONDS_A_KILL = 480
+"""Seconds of tape for each of them, eight in real time: the recorder starts, records and is killed."""
+
+STOP_SECONDS = 4
+"""Seconds that a signalled recorder has: ``up`` kills what is left after them."""
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Run]:
+    with a_run(tmp_path) as one:
+        yield one
+
+
+def assert_recorded_what_was_sent(run: Run) -> None:
+    """Compare the audit and the segments with the truth file, trade by trade."""
+    truth, lines, sealed = run.truth(), run.audit(), run.sealed()
+    happened = {
+        (code, trade["chain_shares"], trade["price"], trade["shares"])
+        for code, trades in truth.items()
+        for trade in trades
+    }
+    assert len(sealed) == len(set(sealed)), "a trade is sealed twice"
+    assert set(sealed) <= happened
+    for code in CODES:
+        line = lines[code]
+        rows = [row for row in sealed if row[0] == code]
+        assert line["recorded"]["trades"] == len(rows)
+        assert line["recorded"]["shares"] == sum(row[3] for row in rows)
+        for key, value in totals(truth[code]).items():
+            assert line["recorded"][key] + line["backfilled"][key] + line["residual"][key] == value
+
+
+def test_the_worked_day_gives_its_figures_exactly(run: Run) -> None:
+    """OB-608, OB-606: the whole day at --speed max with drop = 0.01 and seed 7, each figure as in the table."""
+    broker = run.broker("--speed", "max", "--fault", "drop=0.01", "--seed", "7")
+    recorder = run.recorder("--day", DAY)
+    assert recorder.wait().status == 0, recorder.output
+    broker.send(signal.SIGTERM)
+    assert broker.wait().status == 0
+    lines = run.audit()
+    for code, (end, recorded, holes, residual) in FIGURES.items():
+        line = lines[code]
+        anchor = line["anchor"]
+        assert (anchor["trades"], anchor["shares"], anchor["value_krw"]) == end
+        assert (line["recorded"]["trades"], line["recorded"]["shares"]) == recorded
+        assert tuple(line["residual"][key] for key in ("trades", "shares", "value_krw")) == residual
+        assert (len(line["gaps"]), line["trades_exact"], line["status"]) == (holes, True, "residual")
+    assert_recorded_what_was_sent(run)
+
+
+@pytest.mark.parametrize("wire", ["trade=46", "trade=47"])
+def test_a_session_without_faults_is_complete(run: Run, wire: str) -> None:
+    """OB-614, OB-812: recorded equals sent for every symbol, at either width, and no gap is stated."""
+    broker = run.broker("--speed", "60", "--seconds", "240", "--wire", wire)
+    assert run.recorder("--day", DAY).wait().status == 0
+    broker.send(signal.SIGTERM)
+    broker.wait()
+    truth, lines = run.truth(), run.audit()
+    for code in CODES:
+        assert lines[code]["status"] == "complete"
+        assert lines[code]["recorded"] == totals(truth[code])
+        assert lines[code]["gaps"] == []
+    assert_recorded_what_was_sent(run)
+
+
+def test_dropped_frames_are_a_residual_on_every_line(run: Run) -> None:
+    """OB-606, OB-852: frames dropped by the broker are missing, exactly what they held, and every line closes."""
+    broker = run.broker("--speed", "60", "--seconds", "240", "--fault", "drop=0.05")
+    assert run.recorder("--day", DAY).wait().status == 0
+    broker.send(signal.SIGTERM)
+    broker.wait()
+    truth, lines = run.truth(), run.audit()
+    for code in CODES:
+        dropped = totals([trade for trade in truth[code] if trade["fate"] == "dropped"])
+        assert dropped["trades"] > 0
+        assert {key: lines[code]["residual"][key] for key in dropped} == dropped
+    assert_recorded_what_was_sent(run)
+
+
+def test_a_killed_recorder_loses_nothing_acknowledged_and_doubles_nothing(run: Run) -> None:
+    """OB-005, OB-506, OB-508: kill -9 at random moments; what was durable is recorded once, the rest is stated."""
+    chance = random.Random(20131007)
+    tape_minutes = KILLS * TAPE_SECONDS_A_KILL // 60
+    broker = run.broker("--speed", "60", "--seconds", str(tape_minutes * 60))
+    acknowledged: set[tuple[int, int, bytes]] = set()
+    for _ in range(KILLS):
+        recorder = run.recorder("--day", DAY)
+        recorder.says("of 41 slots")
+        if _minute(broker) > tape_minutes - 6:
+            break
+        recorder.runs_on_for(chance.uniform(0, 3.5))
+        recorder.send(signal.SIGKILL)
+        promised = [
+            int(count.replace(",", ""))
+            for count in re.findall(r"([\d,]+) frames durable", recorder.wait().output)
+        ]
+        now = run.journalled()
+        assert acknowledged <= now, "recovery lost frames"
+        assert len(now - acknowledged) >= promised[-1], "acknowledged frames are not in the journal"
+        acknowledged = now
+    else:
+        recorder = run.recorder("--day", DAY)
+    assert recorder.wait().status == 0, recorder.output
+    assert acknowledged <= run.journalled()
+    broker.send(signal.SIGTERM)
+    broker.wait()
+    assert_recorded_what_was_sent(run)
+    assert {gap["cause"] for line in run.audit().values() for gap in line["gaps"]} <= {
+        "process_down",
+        "not_watched",
+    }
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_in_seconds_with_everything_durable(run: Run, number: signal.Signals) -> None:
+    """OB-971: exit 0 within four seconds; every frame that was sent before the signal's effect is on the record."""
+    broker = run.broker("--speed", "60")
+    recorder = run.recorder("--day", DAY)
+    recorder.says("09:0[2-9].* 3 of 41 slots")
+    recorder.send(number)
+    ended = recorder.wait(STOP_SECONDS)
+    assert (ended.status, "Traceback" in ended.output) == (0, False)
+    broker.send(signal.SIGTERM)
+    broker.wait()
+    lines = run.command("audit", "--data", str(run.data), "--json").output
+    for code, trades in run.truth().items():
+        recorded = _recorded(lines, code)
+        assert recorded == totals(trades[: recorded["trades"]])
+        assert recorded["trades"] > 0
+
+
+def test_the_token_survives_a_restart_and_nobody_else_reads_it(run: Run) -> None:
+    """OB-404, OB-405: one issue for several starts, the file 0600 in a folder 0700."""
+    run.broker("--speed", "60")
+    contents = set()
+    for _ in range(2):
+        recorder = run.recorder("--day", DAY)
+        recorder.says("of 41 slots")
+        [stored] = (run.data / "token").iterdir()
+        contents.add(stored.read_bytes())
+        assert (stat.S_IMODE(stored.stat().st_mode), stat.S_IMODE(stored.parent.stat().st_mode)) == (
+            0o600,
+            0o700,
+        )
+        recorder.send(signal.SIGTERM)
+        assert recorder.wait(STOP_SECONDS).status == 0
+    assert len(contents) == 1
+
+
+def test_a_second_recorder_is_refused_with_the_first_ones_number(run: Run) -> None:
+    """OB-008: one account, one process; exit 1, the holder is named, and the holder goes on."""
+    run.broker("--speed", "60")
+    first = run.recorder("--day", DAY)
+    first.says("universe of")
+    second = run.recorder("--day", DAY).wait()
+    assert second.status == 1
+    assert len(second.output.splitlines()) == 1
+    assert str(first.number) in second.output
+    first.says("3 of 41 slots")
+
+
+def test_secrets_are_in_no_file_and_no_output(run: Run) -> None:
+    """OB-1028, KIS-006: appkey and appsecret nowhere, the approval key in no journalled command."""
+    broker = run.broker("--speed", "60", "--seconds", "60")
+    recorder = run.recorder("--day", DAY)
+    assert recorder.wait().status == 0
+    broker.send(signal.SIGTERM)
+    broker.wait()
+    planted = [run.appkey.encode(), run.appsecret.encode()]
+    files = [path for path in run.data.rglob("*") if path.is_file()]
+    texts = [*(path.read_bytes() for path in files), recorder.output.encode()]
+    texts += [data for _, _, data in run.journalled()]
+    assert not [text for text in texts if any(secret in text for secret in planted)]
+    commands = [data for _, _, data in run.journalled() if b'"approval_key"' in data]
+    assert commands
+    assert all(b'"approval_key":"***"' in command for command in commands)
+    assert not [path for path in files if run.appkey in path.name]
+
+
+def test_without_a_day_it_goes_on_to_the_next_session(run: Run) -> None:
+    """OB-012: after one day's seals and statement it waits for the next session day and records that."""
+    run.truth_file = run.folder / "truth-{day}.jsonl"
+    run.broker("--speed", "120", "--seconds", "120", "--next-days")
+    recorder = run.recorder()
+    recorder.says("day 20131007 is over: every line closes")
+    recorder.says("day 20131008 is over: every line closes")
+    recorder.send(signal.SIGTERM)
+    assert recorder.wait(STOP_SECONDS).status == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "status", "words"),
+    [
+        ("[pacing]\nrequests = 5\n", 2, r"record\.toml: unknown key 'pacing\.requests'"),
+        ("[session]\nsilence_seconds = 5\n", 2, r"key 'session\.silence_seconds'"),
+        ("[oops\n", 2, "not TOML"),
+    ],
+)
+def test_a_bad_configuration_is_one_line_that_names_the_key(
+    run: Run, line: str, status: int, words: str
+) -> None:
+    """OB-981, OB-991: exit 2, file and key named, nothing written."""
+    run.configuration.write_text(f'[observer]\ndata_dir = "{run.data}"\n{line}')
+    ended = run.recorder("--day", DAY).wait()
+    assert ended.status == status
+    assert len(ended.output.splitlines()) == 1
+    assert re.search(words, ended.output)
+    assert not run.data.exists()
+
+
+def test_refused_credentials_end_it_with_their_setting(run: Run) -> None:
+    """OB-971, KIS-040: a wrong appkey is exit 1 and one line that names the settings, not the key."""
+    run.broker("--speed", "60")
+    run.appkey = "PSnobodysKey000000000000000000000000"
+    ended = run.recorder("--day", DAY).wait(30)
+    assert ended.status == 1
+    assert "kis.appkey" in ended.output
+    assert run.appkey not in ended.output
+    assert "Traceback" not in ended.output
+
+
+def _minute(broker: Process) -> int:
+    """Return the tape's minute since the open, from the broker's progress."""
+    hour, minute = re.findall(r"^\d{8} (\d\d)(\d\d)\d\d ", broker.output, re.MULTILINE)[-1]
+    return (int(hour) - 9) * 60 + int(minute)
+
+
+def _recorded(audit: str, code: str) -> dict[str, int]:
+    [line] = [line for line in json.loads(audit)["lines"] if line["code"] == code]
+    return {key: line["recorded"][key] for key in ("trades", "shares", "value_krw")}
