@@ -6,6 +6,7 @@ import re
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 import click
 
 from veritape.kernel.clock import SystemClock
-from veritape.kernel.errors import MisuseError
+from veritape.kernel.errors import MisuseError, UnavailableError
 from veritape.kernel.files import write_atomically
 from veritape.replay import faults as fault_requests
 from veritape.replay.accounts import APPKEY, APPSECRET, Account, Accounts
@@ -52,6 +53,26 @@ def parse_clock(text: str) -> int:
         raise MisuseError(f"{text!r} is not a time of day: write HH:MM:SS")
     hours, minutes, seconds = map(int, match.groups())
     return (hours * 3600 + minutes * 60 + seconds) * 1000
+
+
+def parse_day(text: str) -> str:
+    """Return a date as YYYYMMDD."""
+    with contextlib.suppress(ValueError):
+        if re.fullmatch(r"[0-9]{8}", text) and date(int(text[:4]), int(text[4:6]), int(text[6:])):
+            return text
+    raise MisuseError(f"--day {text}: expected a date as YYYYMMDD")
+
+
+def write_output(path: Path, data: bytes, option: str) -> None:
+    """Write a file that an option names.
+
+    Raises:
+        UnavailableError: the path cannot be written.
+    """
+    try:
+        write_atomically(path, data)
+    except OSError as error:
+        raise UnavailableError(f"replay: {option} {path}: {error.strerror}: choose another path") from error
 
 
 def parse_speed(text: str) -> float | None:
@@ -140,7 +161,7 @@ class Broker:
                 self._note_refusal,
             )
             await self.proxy.start(doors.proxy)
-            write_atomically(doors.ca_file, authority)
+            write_output(doors.ca_file, authority, "--ca-file")
         click.echo(f"REST       http://{LOOPBACK}:{self.server.rest_port}")
         click.echo(f"WebSocket  ws://{LOOPBACK}:{self.server.websocket_port}/tryitout")
         if self.proxy is not None:
@@ -158,9 +179,14 @@ class Broker:
     def load(self, played: Session, calendar_file: Path | None) -> None:
         """Make a day current and tell its hours to who reads the calendar."""
         cut = [one.until(played.end_ms) for one in self.series]
+        if not any(one.trades and one.times_ms[-1] >= played.start_ms for one in cut):
+            raise MisuseError(
+                "no trade lies between --from and the tape's end: there is nothing to play",
+                TapeReason.EMPTY_WINDOW,
+            )
         self.player.load(played, Market([one for one in cut if one.trades], played.day))
         if calendar_file is not None:
-            write_atomically(calendar_file, played.calendar_row().encode())
+            write_output(calendar_file, played.calendar_row().encode(), "--calendar-file")
 
 
 @click.command(context_settings={"show_default": True})
@@ -241,14 +267,12 @@ def replay(
     """
     if wire not in {"trade=46", "trade=47"}:
         raise MisuseError(f"--wire {wire}: expected trade=46 or trade=47")
-    if not re.fullmatch(r"\d{8}", day):
-        raise MisuseError(f"--day {day}: expected YYYYMMDD")
     if (proxy_port is None) != (ca_file is None):
         raise MisuseError("--proxy-port and --ca-file belong together: give both")
     if until and seconds:
         raise MisuseError("--until and --seconds say the same: give one")
     until_ms = parse_clock(until) if until else OPEN_MS + seconds * 1000 if seconds else None
-    first = session(day, from_ms=parse_clock(from_) if from_ else None, until_ms=until_ms)
+    first = session(parse_day(day), from_ms=parse_clock(from_) if from_ else None, until_ms=until_ms)
     series = multiplied(load_series(tapes, every_hour=hours == "all", auctions=auctions), multiply)
     options = PlayOptions(parse_speed(speed), virtual, wait_registered, int(wire[-2:]), truth)
     broker = Broker(
@@ -260,13 +284,21 @@ def replay(
 
 
 async def _run(broker: Broker, doors: Doors, calendar: Path | None, *, next_days: bool) -> None:
-    await broker.listen(doors)
-    click.echo(f"appkey     {APPKEY}")
-    click.echo(f"appsecret  {APPSECRET}")
-    click.echo("choices where the real broker's behaviour is unknown: docs/guides/replay.md#unknowns")
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    try:
+        await broker.listen(doors)
+        click.echo(f"appkey     {APPKEY}")
+        click.echo(f"appsecret  {APPSECRET}")
+        click.echo("choices where the real broker's behaviour is unknown: docs/guides/replay.md#unknowns")
+        await _play(broker, calendar, stop, next_days=next_days)
+    finally:
+        await broker.close()
+
+
+async def _play(broker: Broker, calendar: Path | None, stop: asyncio.Event, *, next_days: bool) -> None:
+    """Play until ``stop`` is set, or until the play itself falls."""
     work: list[asyncio.Task[None]] = [
         asyncio.create_task(_days(broker, calendar, next_days=next_days)),
         asyncio.create_task(broker.player.beat()),
@@ -277,7 +309,6 @@ async def _run(broker: Broker, doors: Doors, calendar: Path | None, *, next_days
     for task in (*work, stopped):
         task.cancel()
     await asyncio.gather(*work, stopped, return_exceptions=True)
-    await broker.close()
     for task in fallen:
         task.result()
 

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from veritape.apps.replay import load_series, parse_clock, parse_speed, replay
-from veritape.kernel.errors import MisuseError
+from veritape.kernel.errors import MisuseError, UnavailableError
 from veritape.replay.series import TapeReason
 
 
@@ -72,6 +72,11 @@ def test_a_missing_tape_is_named(tmp_path: Path) -> None:
     [
         (["--wire", "trade=48"], "trade=46 or trade=47"),
         (["--day", "2013-10-07"], "YYYYMMDD"),
+        (["--day", "20131399"], "YYYYMMDD"),
+        (["--day", "00000101"], "YYYYMMDD"),
+        (["--until", "08:00:00"], "nothing to play"),
+        (["--from", "16:00:00"], "nothing to play"),
+        (["--from", "10:00:00", "--seconds", "60"], "nothing to play"),
         (["--until", "10:00:00", "--seconds", "5"], "give one"),
         (["--proxy-port", "0"], "give both"),
         (["--ca-file", "ca.pem"], "give both"),
@@ -85,3 +90,16 @@ def test_bad_options_end_before_anything_listens(arguments: list[str], words: st
     assert isinstance(result.exception, MisuseError)
     assert words in result.exception.message
     assert result.exception.exit_code == 2
+
+
+@pytest.mark.parametrize("option", ["--calendar-file", "--ca-file", "--truth"])
+def test_an_output_that_cannot_be_written_ends_with_one_line(tmp_path: Path, option: str) -> None:
+    """OB-971: exit 1; the message names the option and the path."""
+    (tmp_path / "file").write_text("")
+    path = tmp_path / "file" / "below"
+    ports = ["--rest-port", "0", "--websocket-port", "0"]
+    proxy = ["--proxy-port", "0"] if option == "--ca-file" else []
+    result = CliRunner().invoke(replay, [*ports, *proxy, option, str(path)])
+    assert isinstance(result.exception, UnavailableError)
+    assert f"{option} {path}" in result.exception.message
+    assert result.exception.exit_code == 1

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from veritape.kernel.clock import Clock
+from veritape.kernel.errors import UnavailableError
 from veritape.replay.faults import Faults
 from veritape.replay.market import Market
 from veritape.replay.packing import Frame, pack
@@ -235,8 +236,13 @@ class Player:
         self._truth = Truth(self.market.codes)
         if self._options.truth is not None:
             path = Path(self._options.truth.replace("{day}", self.session.day))
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._truth_file = path.open("w")
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._truth_file = path.open("w")
+            except OSError as error:
+                raise UnavailableError(
+                    f"replay: --truth {path}: {error.strerror}: choose another path"
+                ) from error
             settings = {
                 "drop": self._faults.drop,
                 "width": self._options.width,
