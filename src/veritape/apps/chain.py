@@ -22,6 +22,9 @@ PARTS = ("replay", "observer", "executor", "gateway")
 REPLAY_SYMBOLS = ("990001", "990002", "990003")
 """Codes of the bundled tape (OB-805), watched when no other tape is given."""
 
+GATEWAY_FILE = "gateway.toml"
+"""Name of the gateway's settings file."""
+
 DAY = "20131007"
 """First business date that is played."""
 
@@ -125,14 +128,28 @@ def observer_configuration(options: ChainOptions) -> str:
     )
 
 
+def gateway_configuration(options: ChainOptions) -> str:
+    """Return the gateway's settings file."""
+    folders = Folders(options.folder)
+    return _toml(
+        {
+            "": {"data_dir": str(folders.gateway)},
+            "listen": {"public": f"{LOOPBACK}:{options.ports.gateway}"},
+            "read": {"observer_dir": str(folders.observer)},
+        }
+    )
+
+
 def configurations(options: ChainOptions) -> dict[str, str]:
     """Return file name -> content of every part's configuration."""
-    return {"record.toml": observer_configuration(options)}
+    return {"record.toml": observer_configuration(options), GATEWAY_FILE: gateway_configuration(options)}
 
 
 def plans(options: ChainOptions) -> tuple[ChildPlan, ...]:
     """Return the processes of the chain in the order in which they start."""
-    return (_replay_plan(options), _observer_plan(options))
+    configuration = str(Folders(options.folder).configuration / GATEWAY_FILE)
+    gateway = ChildPlan("gateway", command("serve", "--config", configuration))
+    return (_replay_plan(options), _observer_plan(options), gateway)
 
 
 def _replay_plan(options: ChainOptions) -> ChildPlan:
@@ -149,17 +166,18 @@ def _replay_plan(options: ChainOptions) -> ChildPlan:
         arguments += ["--seconds", str(options.tape_seconds)]
     if not options.one_day:
         arguments.append("--next-days")
-    return ChildPlan("replay", _command("replay", *arguments))
+    return ChildPlan("replay", command("replay", *arguments))
 
 
 def _observer_plan(options: ChainOptions) -> ChildPlan:
     arguments = ["--config", str(Folders(options.folder).configuration / "record.toml")]
     if options.one_day:
         arguments += ["--day", DAY]
-    return ChildPlan("observer", _command("record", *arguments), ends=options.one_day)
+    return ChildPlan("observer", command("record", *arguments), ends=options.one_day)
 
 
-def _command(name: str, *arguments: str) -> tuple[str, ...]:
+def command(name: str, *arguments: str) -> tuple[str, ...]:
+    """Return the command line of one of our own commands."""
     return (sys.executable, "-m", "veritape", name, *arguments)
 
 
@@ -167,7 +185,7 @@ def _toml(tables: dict[str, dict[str, str | int | bool | list[str]]]) -> str:
     """Return TOML text: JSON's strings, numbers, booleans and lists of strings are TOML's too."""
     lines = []
     for table, values in tables.items():
-        lines.append(f"[{table}]")
+        lines += [f"[{table}]"] if table else []
         lines += [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
         lines.append("")
     return "\n".join(lines)

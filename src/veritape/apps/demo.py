@@ -5,18 +5,18 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from veritape.apps.chain import DAY, ChainOptions, Folders
+from veritape.apps.chain import DAY, LOOPBACK, ChainOptions, Folders, codes
 from veritape.apps.demo_report import Facts, compose, read_truth, text
-from veritape.apps.running_chain import free_ports, running, until_signal
+from veritape.apps.running_chain import create_keys, free_ports, output_of, running, until_signal
 from veritape.apps.supervisor import Supervisor
+from veritape.apps.traffic import visit
 from veritape.kernel.clock import NANOSECONDS, SystemClock
-from veritape.kernel.errors import CheckFailedError
 from veritape.observer.adapters.segment_files import SegmentStore
 from veritape.replay.faults import DEFAULT_SEED
 
@@ -97,7 +97,10 @@ async def _run(options: ChainOptions) -> dict[str, Any]:
             raise supervisor.failed.result()
         if stop.is_set():
             raise KeyboardInterrupt
-    return compose(await _facts(options, (clock.monotonic_ns() - began_ns) / NANOSECONDS))
+        base = f"http://{LOOPBACK}:{options.ports.gateway}"
+        gateway = await visit(base, await create_keys(options), codes(options), DAY)
+    facts = await _facts(options, gateway)
+    return compose(replace(facts, seconds=(clock.monotonic_ns() - began_ns) / NANOSECONDS))
 
 
 async def _show(supervisor: Supervisor) -> None:
@@ -109,32 +112,17 @@ async def _show(supervisor: Supervisor) -> None:
         click.echo(f"\r{line:<78}" if terminal else line, err=True, nl=not terminal)
 
 
-async def _facts(options: ChainOptions, seconds: float) -> Facts:
+async def _facts(options: ChainOptions, gateway: dict[str, int]) -> Facts:
     folders = Folders(options.folder)
     with (folders.root / f"truth-{DAY}.jsonl").open("rb") as lines:
         truth = read_truth(lines)
     seals = SegmentStore(folders.observer).seals(DAY)
-    audit = await _json_of("audit", "--data", str(folders.observer), "--day", DAY, "--json")
+    audit = json.loads(await output_of("audit", "--data", str(folders.observer), "--day", DAY, "--json"))
     return Facts(
         truth=truth,
         audit=audit,
         segments_sealed=len(seals),
         segment_bytes=sum(seal.path.stat().st_size for seal in seals),
-        seconds=seconds,
+        seconds=0,
+        gateway=gateway,
     )
-
-
-async def _json_of(*arguments: str) -> dict[str, Any]:
-    """Run one of our own commands in a fresh process and read what it prints."""
-    command: Sequence[str] = (sys.executable, "-m", "veritape", *arguments)
-    process = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
-    output, errors = await process.communicate()
-    try:
-        document: dict[str, Any] = json.loads(output)
-    except ValueError:
-        raise CheckFailedError(
-            f"veritape {arguments[0]}: {errors.decode(errors='replace').strip()}"
-        ) from None
-    return document

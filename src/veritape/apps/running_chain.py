@@ -2,20 +2,58 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from veritape.apps.chain import LOOPBACK, ChainOptions, Folders, Ports, configurations, plans
+from veritape.apps.chain import (
+    GATEWAY_FILE,
+    LOOPBACK,
+    ChainOptions,
+    Folders,
+    Ports,
+    command,
+    configurations,
+    plans,
+)
 from veritape.apps.supervisor import Supervisor
 from veritape.kernel.clock import SystemClock
-from veritape.kernel.errors import UnavailableError
+from veritape.kernel.errors import CheckFailedError, UnavailableError
 from veritape.kernel.files import write_atomically
+
+CUSTOMERS = ("free", "pro")
+"""Tiers of the keys that are made for a run."""
 
 PRIVATE = 0o600
 """Permission bits of configuration files: they hold credentials."""
+
+
+async def output_of(name: str, *arguments: str) -> bytes:
+    """Run one of our own commands in a fresh process and return what it prints.
+
+    Raises:
+        CheckFailedError: it printed nothing; the message is what it said on stderr.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *command(name, *arguments), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    output, errors = await process.communicate()
+    if not output:
+        raise CheckFailedError(f"veritape {name}: {errors.decode(errors='replace').strip()}")
+    return output
+
+
+async def create_keys(options: ChainOptions) -> dict[str, str]:
+    """Create one API key for each of the two customers; return tier -> key."""
+    configuration = str(Folders(options.folder).configuration / GATEWAY_FILE)
+    keys = {}
+    for tier in CUSTOMERS:
+        arguments = ("create", f"{tier}-customer", "--tier", tier, "--config", configuration, "--json")
+        keys[tier] = str(json.loads(await output_of("keys", *arguments))["key"])
+    return keys
 
 
 def free_ports() -> Ports:

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from veritape.apps.chain import ChainOptions, Ports
-from veritape.apps.running_chain import require_free, running, until_signal
+from veritape.apps.chain import DAY, LOOPBACK, ChainOptions, Ports
+from veritape.apps.running_chain import create_keys, require_free, running, until_signal
 from veritape.kernel.clock import NANOSECONDS, SystemClock
 from veritape.kernel.errors import MisuseError
 from veritape.replay.faults import DEFAULT_SEED
@@ -62,6 +62,10 @@ def up(
 
 async def _run(options: ChainOptions, seconds: float | None, folder: Path) -> None:
     async with until_signal() as stop, running(options) as supervisor:
+        keys = await create_keys(options)
+        base = f"http://{LOOPBACK}:{options.ports.gateway}"
+        click.echo(f"gateway    {base}/docs")
+        click.echo(f"try        curl -H 'X-API-Key: {keys['pro']}' '{base}/v1/completeness?day={DAY}'")
         click.echo(f"data       {folder}")
         click.echo(f"audit      veritape audit --data {folder}/observer")
         click.echo("Ctrl-C ends it and loses nothing")

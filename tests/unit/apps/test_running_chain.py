@@ -8,9 +8,17 @@ from pathlib import Path
 import pytest
 
 from veritape.apps import running_chain
-from veritape.apps.chain import ChainOptions, Ports
-from veritape.apps.running_chain import free_ports, require_free, running, until_signal
-from veritape.kernel.errors import UnavailableError
+from veritape.apps.chain import ChainOptions, Ports, configurations
+from veritape.apps.running_chain import (
+    create_keys,
+    free_ports,
+    output_of,
+    require_free,
+    running,
+    until_signal,
+)
+from veritape.kernel.errors import CheckFailedError, UnavailableError
+from veritape.kernel.files import write_atomically
 
 
 def test_free_ports_are_different_and_free() -> None:
@@ -30,6 +38,21 @@ def test_a_busy_port_is_named_before_anything_starts() -> None:
         with pytest.raises(UnavailableError, match=f"rest: 127.0.0.1:{port} is in use") as refusal:
             require_free(Ports(*(port if name == "rest" else 0 for name in Ports.__dataclass_fields__)))
     assert refusal.value.exit_code == 1
+
+
+async def test_a_failing_command_is_told_with_its_own_words() -> None:
+    with pytest.raises(CheckFailedError, match="no recording of KRX"):
+        await output_of("audit", "--data", "nowhere", "--json")
+
+
+async def test_both_customers_get_a_key_of_their_tier(tmp_path: Path) -> None:
+    """GW-405: created by command, printed once."""
+    options = ChainOptions(tmp_path, Ports())
+    for name, text in configurations(options).items():
+        write_atomically(tmp_path / "configuration" / name, text.encode())
+    keys = await create_keys(options)
+    assert set(keys) == {"free", "pro"}
+    assert all(key.startswith("vt_live_") for key in keys.values())
 
 
 async def test_signals_set_the_event() -> None:
