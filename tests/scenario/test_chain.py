@@ -35,6 +35,9 @@ def test_without_faults_everything_that_was_sent_is_recorded() -> None:
         assert symbol["recorded_totals"] == symbol["truth"]
     assert report["sweeps"]["received"] == report["sweeps"]["expected"] == 3 * (SECONDS // 10 + 1)
     assert report["segments"]["sealed"] >= 1
+    gateway = report["gateway"]
+    assert gateway["requests"] == gateway["allowed"] + gateway["limited"]
+    assert gateway["limited"] > 0 == gateway["errors"]
     assert report["seconds"]["total"] < SECONDS + 40
 
 

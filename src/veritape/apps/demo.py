@@ -13,7 +13,7 @@ import click
 
 from veritape.apps.chain import DAY, LOOPBACK, ChainOptions, Folders, codes
 from veritape.apps.demo_report import Facts, compose, read_truth, text
-from veritape.apps.running_chain import create_keys, free_ports, output_of, running, until_signal
+from veritape.apps.running_chain import create_keys, free_ports, new_folder, output_of, running, until_signal
 from veritape.apps.supervisor import Supervisor
 from veritape.apps.traffic import visit
 from veritape.kernel.clock import NANOSECONDS, SystemClock
@@ -60,7 +60,7 @@ def demo(
     Nothing of the recording is taken on trust: the broker's truth file, which the recorder never reads, is compared with
     the audit. Exit 0: every line closes, faults or not.
     """
-    folder = Path(tempfile.mkdtemp(prefix="veritape-demo-")) if keep is None else keep
+    folder = Path(tempfile.mkdtemp(prefix="veritape-demo-")) if keep is None else new_folder(keep, "--keep")
     options = ChainOptions(
         folder, free_ports(), speed, _tape_seconds(seconds, speed), faults, seed, tapes, one_day=True
     )

@@ -8,6 +8,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from veritape.apps.chain import (
     GATEWAY_FILE,
@@ -21,7 +22,7 @@ from veritape.apps.chain import (
 )
 from veritape.apps.supervisor import Supervisor
 from veritape.kernel.clock import SystemClock
-from veritape.kernel.errors import CheckFailedError, UnavailableError
+from veritape.kernel.errors import CheckFailedError, MisuseError, UnavailableError
 from veritape.kernel.files import write_atomically
 
 CUSTOMERS = ("free", "pro")
@@ -54,6 +55,17 @@ async def create_keys(options: ChainOptions) -> dict[str, str]:
         arguments = ("create", f"{tier}-customer", "--tier", tier, "--config", configuration, "--json")
         keys[tier] = str(json.loads(await output_of("keys", *arguments))["key"])
     return keys
+
+
+def new_folder(folder: Path, option: str) -> Path:
+    """Return the absolute path of a run's folder.
+
+    Raises:
+        MisuseError: it holds something already: two runs never share a folder.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise MisuseError(f"{option} {folder}: not an empty folder: name a new one")
+    return folder.resolve()
 
 
 def free_ports() -> Ports:

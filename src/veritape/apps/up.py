@@ -8,9 +8,8 @@ from typing import Any
 import click
 
 from veritape.apps.chain import DAY, LOOPBACK, ChainOptions, Ports
-from veritape.apps.running_chain import create_keys, require_free, running, until_signal
+from veritape.apps.running_chain import create_keys, new_folder, require_free, running, until_signal
 from veritape.kernel.clock import NANOSECONDS, SystemClock
-from veritape.kernel.errors import MisuseError
 from veritape.replay.faults import DEFAULT_SEED
 
 RUNS = Path("veritape-data")
@@ -53,9 +52,7 @@ def up(
     folder = data or RUNS / datetime.fromtimestamp(clock.wall_ns() // NANOSECONDS, UTC).strftime(
         "%Y%m%d-%H%M%S"
     )
-    if folder.exists() and any(folder.iterdir()):
-        raise MisuseError(f"--data {folder}: the folder is not empty: name a new one")
-    options = ChainOptions(folder.resolve(), Ports(), speed, None, faults, seed, tapes)
+    options = ChainOptions(new_folder(folder, "--data"), Ports(), speed, None, faults, seed, tapes)
     require_free(options.ports)
     asyncio.run(_run(options, seconds, folder))
 

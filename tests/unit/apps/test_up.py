@@ -13,4 +13,4 @@ def test_a_folder_that_holds_something_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("x")
     result = CliRunner().invoke(up, ["--data", str(tmp_path)], standalone_mode=False)
     assert isinstance(result.exception, MisuseError)
-    assert "not empty" in result.exception.message
+    assert "not an empty folder" in result.exception.message
