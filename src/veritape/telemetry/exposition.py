@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from itertools import accumulate
 
 from veritape.telemetry.metric import Metric, MetricType
-from veritape.telemetry.registry import Registry, Row
+from veritape.telemetry.registry import Row, Series
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 """Media type of the page."""
@@ -49,14 +49,14 @@ def _escaped(value: str) -> str:
 
 
 class Exposition:
-    """Writes pages of one registry's layout; prefixes are rendered on first use and kept."""
+    """Writes pages of one layout; prefixes are rendered on first use and kept."""
 
-    def __init__(self, registry: Registry) -> None:
-        self._registry = registry
+    def __init__(self, series: Series, metrics: Iterable[Metric]) -> None:
+        self._series = series
         self._prefixes: dict[int, tuple[str, ...]] = {}
         self._headers = {
             metric.name: f"# HELP {metric.name} {help_text(metric.help)}\n# TYPE {metric.name} {metric.type}\n"
-            for metric in registry.metrics
+            for metric in metrics
         }
 
     def text(
@@ -69,13 +69,13 @@ class Exposition:
         """Return the page of a vector.
 
         Args:
-            values: one vector in the registry's order.
+            values: one vector in the layout's order.
             absent: first slots of series that are left out.
             families: names to show; None shows all. A family without series is left out whole.
         """
         parts: list[str] = []
         previous = ""
-        for row in self._registry.shown(values):
+        for row in self._series.shown(values):
             metric, _, slot = row
             if slot in absent or (families is not None and metric.name not in families):
                 continue

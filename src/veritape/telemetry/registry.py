@@ -32,41 +32,56 @@ Row = tuple[Metric, tuple[str, ...], int]
 """A series: its family, its label values in the family's order, its first slot."""
 
 
-class Registry:
+class Series:
+    """Series in page order: those of the closed tuples, and the ``other`` rows that show once used."""
+
+    def __init__(self) -> None:
+        self.values: list[float] = []
+        """Every slot. Owned by one thread."""
+        self.rows: list[Row] = []
+        """Series of the closed tuples."""
+        self.other_rows: list[Row] = []
+        """The rows for values outside their tuple."""
+        self.slots: dict[tuple[str, tuple[str, ...]], int] = {}
+        """(family, label values) -> first slot."""
+
+    def append(self, metric: Metric, values: tuple[str, ...], *, other: bool = False) -> int:
+        """Add a series at the end; return its first slot."""
+        slot = self.slots[metric.name, values] = len(self.values)
+        self.values.extend([0.0 if metric.adds_up else metric.start] * metric.width)
+        (self.other_rows if other else self.rows).append((metric, values, slot))
+        return slot
+
+    def shown(self, values: Sequence[float]) -> Iterator[Row]:
+        """Yield the series of a vector that a page shows, family by family."""
+        others = [row for row in self.other_rows if _used(row[0], values, row[2])]
+        yield from sorted((*self.rows, *others), key=lambda row: row[2]) if others else self.rows
+
+
+class Registry(Series):
     """Values of the given families, in the given order."""
 
     def __init__(self, metrics: Iterable[Metric], *, strict: bool = False) -> None:
+        super().__init__()
         given = tuple(metrics)
         self.metrics = given if OVERFLOW in given else (*given, OVERFLOW)
         """Families in vector order."""
         names = [metric.name for metric in self.metrics]
         if len(set(names)) != len(names):
             raise ValueError("a registry holds each family once")
-        self.values: list[float] = []
-        """Every slot. Owned by one thread."""
-        self.rows: list[Row] = []
-        """Series in vector order, those of the closed tuples."""
-        self.other_rows: list[Row] = []
-        """The rows for values outside their tuple, shown once used."""
         self._strict = strict
-        self._slots: dict[tuple[str, tuple[str, ...]], int] = {}
         for metric in self.metrics:
             self._lay_out(metric)
         self.digest = _digest(self.metrics)
         """Names the layout: equal digests mean equal slots."""
-        self._overflow = self._slots[OVERFLOW.name, ()]
+        self._overflow = self.slots[OVERFLOW.name, ()]
 
     def _lay_out(self, metric: Metric) -> None:
         for values in product(*(values for _, values in metric.labels)):
-            self.rows.append(self._row(metric, values))
+            self.append(metric, values)
         others = (OTHER,) * len(metric.labels)
-        if metric.labels and (metric.name, others) not in self._slots:
-            self.other_rows.append(self._row(metric, others))
-
-    def _row(self, metric: Metric, values: tuple[str, ...]) -> Row:
-        slot = self._slots[metric.name, values] = len(self.values)
-        self.values.extend([0.0 if metric.adds_up else metric.start] * metric.width)
-        return metric, values, slot
+        if metric.labels and (metric.name, others) not in self.slots:
+            self.append(metric, others, other=True)
 
     def index(self, metric: Metric, /, **labels: str) -> int:
         """Return the first slot of a series, to be bound by hot paths.
@@ -76,7 +91,7 @@ class Registry:
         if labels.keys() != {name for name, _ in metric.labels}:
             raise KeyError(f"{metric.name} has the labels {[name for name, _ in metric.labels]}")
         values = tuple(labels[name] for name, _ in metric.labels)
-        slot = self._slots.get((metric.name, values))
+        slot = self.slots.get((metric.name, values))
         return self._overflow_slot(metric, values) if slot is None else slot
 
     def _overflow_slot(self, metric: Metric, values: tuple[str, ...]) -> int:
@@ -88,8 +103,8 @@ class Registry:
             value if value in closed else OTHER
             for value, (_, closed) in zip(values, metric.labels, strict=True)
         )
-        slot = self._slots.get((metric.name, mended))
-        return self._slots[metric.name, (OTHER,) * len(values)] if slot is None else slot
+        slot = self.slots.get((metric.name, mended))
+        return self.slots[metric.name, (OTHER,) * len(values)] if slot is None else slot
 
     def add(self, metric: Metric, amount: float = 1.0, /, **labels: str) -> None:
         """Raise a count; a negative amount or a family that does not count raises ValueError."""
@@ -124,15 +139,6 @@ class Registry:
         """Return the value of a count or gauge, or the number of observations of a histogram."""
         slot = self.index(metric, **labels)
         return observations(metric, self.values, slot) if metric.buckets else self.values[slot]
-
-    def shown(self, values: Sequence[float]) -> Iterator[Row]:
-        """Yield the series of a vector that a page shows: all of the closed tuples, and used ``other`` rows."""
-        others = {slot: metric for metric, _, slot in self.other_rows if _used(metric, values, slot)}
-        if not others:
-            yield from self.rows
-            return
-        rows = [*self.rows, *(row for row in self.other_rows if row[2] in others)]
-        yield from sorted(rows, key=lambda row: row[2])
 
 
 def observations(metric: Metric, values: Sequence[float], slot: int) -> float:

@@ -1,0 +1,56 @@
+"""Liveness and readiness of a page's parts, from results alone (TL-700, TL-710, TL-740)."""
+
+import json
+from collections.abc import Mapping
+
+from veritape.kernel.clock import NANOSECONDS
+from veritape.telemetry.page import Part
+
+FAILING_NS = 30 * NANOSECONDS
+"""Silence of a part after which the chain is failing."""
+
+RETRY_SECONDS = 5
+"""``Retry-After`` of a chain that is not ready."""
+
+
+def age_seconds(part: Part, now_ns: int, started_ns: int) -> float:
+    """Return the age of the part's newest vector; before its first, the time since the page's start."""
+    newest = max((pipe.received_ns for pipe in part.pipes if pipe.latest), default=started_ns)
+    return max(0, now_ns - newest) / NANOSECONDS
+
+
+def health(parts: Mapping[str, Part], now_ns: int, started_ns: int, version: str) -> tuple[int, bytes]:
+    """Return status and body of ``/health``: 503 once a part was silent for 30 seconds."""
+    ages = {name: age_seconds(part, now_ns, started_ns) for name, part in parts.items()}
+    failing = any(age * NANOSECONDS >= FAILING_NS for age in ages.values())
+    degraded = not all(part.is_up(now_ns) for part in parts.values())
+    body = {
+        "status": "failing" if failing else "degraded" if degraded else "healthy",
+        "service": "veritape",
+        "version": version,
+        "uptime_seconds": round((now_ns - started_ns) / NANOSECONDS, 3),
+        "heartbeat_age_seconds": round(max(ages.values(), default=0.0), 3),
+        "checks": {name: part.is_up(now_ns) for name, part in parts.items()},
+    }
+    return 503 if failing else 200, json.dumps(body).encode()
+
+
+def ready(parts: Mapping[str, Part], now_ns: int, started_ns: int) -> tuple[int, bytes]:
+    """Return status and body of ``/ready``: 200 when every part reports."""
+    checks = [
+        {
+            "name": name,
+            "passed": part.is_up(now_ns),
+            "required": True,
+            "age_seconds": round(age_seconds(part, now_ns, started_ns), 3),
+            "reason": ""
+            if part.is_up(now_ns)
+            else "stale"
+            if any(p.latest for p in part.pipes)
+            else "not_started",
+        }
+        for name, part in parts.items()
+    ]
+    passed = all(check["passed"] for check in checks)
+    body = {"status": "ready" if passed else "not_ready", "service": "veritape", "checks": checks}
+    return 200 if passed else 503, json.dumps(body).encode()

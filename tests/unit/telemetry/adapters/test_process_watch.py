@@ -1,0 +1,39 @@
+"""The process's own figures."""
+
+import asyncio
+import math
+
+from veritape.kernel.clock import NANOSECONDS, ManualClock, SystemClock
+from veritape.telemetry import B1, Registry, metrics
+from veritape.telemetry.adapters.process_watch import TIMER_NS, watch_loop, watch_process
+
+
+async def test_the_loop_is_watched() -> None:
+    """TL-200: a heartbeat each second, the timer's lateness each 100 ms."""
+    registry, clock = Registry(metrics.part_metrics("replay")), ManualClock(wall_ns=50 * NANOSECONDS)
+    heartbeat, lag = metrics.part_metrics("replay")[:2]
+    task = asyncio.create_task(watch_loop(registry, "replay", clock))
+    await asyncio.sleep(0)
+    assert registry.value(heartbeat, part="replay") == 50
+    for _ in range(10):
+        clock.advance_ns(TIMER_NS + 30_000_000)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    assert registry.value(heartbeat, part="replay") == 51.3
+    slot = registry.index(lag, part="replay")
+    assert registry.values[slot + B1.index(0.05)] == 10
+    task.cancel()
+
+
+async def test_the_process_is_watched() -> None:
+    """TL-140 and TL-200: processor time, memory, descriptors and start are real."""
+    registry = Registry(metrics.PROCESS)
+    task = asyncio.create_task(watch_process(registry, SystemClock()))
+    await asyncio.sleep(0)
+    assert registry.value(metrics.CPU) > 0
+    assert registry.value(metrics.RESIDENT) > 1e6
+    assert registry.value(metrics.OPEN_FILES) >= 3
+    age = SystemClock().wall_ns() / NANOSECONDS - registry.value(metrics.START_TIME)
+    assert math.isfinite(age)
+    assert 0 <= age < 24 * 3600
+    task.cancel()

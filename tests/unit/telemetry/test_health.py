@@ -1,0 +1,34 @@
+"""Liveness and readiness follow the vectors."""
+
+import json
+
+from veritape.kernel.clock import NANOSECONDS
+from veritape.telemetry import Registry
+from veritape.telemetry.health import FAILING_NS, health, ready
+from veritape.telemetry.metrics import page_metrics, part_metrics
+from veritape.telemetry.page import FRESH_NS, Page
+from veritape.telemetry.vectors import Vector
+
+
+def test_health_and_readiness_are_the_conjunction_over_parts() -> None:
+    """TL-700, TL-710 and TL-740: silence degrades, then fails; one part that is down makes the chain not ready."""
+    registries = {part: Registry(part_metrics(part)) for part in ("observer", "replay")}
+    page = Page(
+        Registry(page_metrics(("observer", "replay"), version="1", commit="c", python="3")), registries
+    )
+    pipe = page.add_pipe("observer")
+    pipe.receive(Vector(1, 0, tuple(registries["observer"].values)), 0)
+
+    status, body = ready(page.parts, 0, 0)
+    assert status == 503
+    assert [check["reason"] for check in json.loads(body)["checks"]] == ["", "not_started"]
+
+    page.add_pipe("replay").receive(Vector(2, 0, tuple(registries["replay"].values)), 0)
+    assert ready(page.parts, 0, 0)[0] == 200
+    assert json.loads(health(page.parts, NANOSECONDS, 0, "1")[1])["status"] == "healthy"
+    status, body = health(page.parts, FRESH_NS, 0, "1")
+    assert (status, json.loads(body)["status"]) == (200, "degraded")
+    assert json.loads(ready(page.parts, FRESH_NS, 0)[1])["checks"][0]["reason"] == "stale"
+    status, body = health(page.parts, FAILING_NS, 0, "1")
+    assert (status, json.loads(body)["status"]) == (503, "failing")
+    assert json.loads(body)["heartbeat_age_seconds"] == 30
