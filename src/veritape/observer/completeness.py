@@ -170,6 +170,18 @@ class Placed(NamedTuple):
     after: Edge
 
 
+class Held(NamedTuple):
+    """A record that waits."""
+
+    trade: Trade
+    received_ns: int
+    """Wall clock of its arrival."""
+    sequence: int
+    """Its frame's sequence on the connection."""
+    record: int
+    """Its index in the frame."""
+
+
 class Verdict(NamedTuple):
     """What a record did to the line."""
 
@@ -180,8 +192,8 @@ class Verdict(NamedTuple):
     """Chain epoch that it belongs to."""
     counted: bool = True
     """Whether it moved S + B, as observed."""
-    released: tuple[tuple[Trade, int], ...] = ()
-    """Held records that this one explained, with the wall clock of their arrival: they are recorded now."""
+    released: tuple[Held, ...] = ()
+    """Held records that this one explained: they are recorded now, ``counted`` as observed."""
 
 
 def place(trade: Trade, counted: bool) -> Placed:
@@ -286,8 +298,8 @@ class Line:
         """False once the counting rule was broken."""
         self._recent: deque[tuple[int, int, int]] = deque(maxlen=RECENT_TRADES)
         self._recent_set: set[tuple[int, int, int]] = set()
-        self._suspect: tuple[Trade, int] | None = None
-        self._overlaps: list[tuple[Trade, int]] = []
+        self._suspect: Trade | None = None
+        self._overlaps: list[Held] = []
 
     @property
     def axis(self) -> Axis:
@@ -299,21 +311,19 @@ class Line:
         """Return the right edge of the last record."""
         return self.axis.end
 
-    def receive(self, trade: Trade, received_ns: int) -> Verdict:
-        """Take one record; the table of OB-604 decides."""
+    def receive(self, trade: Trade, received_ns: int, sequence: int = 0, record: int = 0) -> Verdict:
+        """Take one record, of a frame and an index in it; the table of OB-604 decides."""
         self.settle(received_ns)
         if (trade.chain_shares, trade.shares, trade.price) in self._recent_set:
             self.duplicates += 1
             return self._verdict(Outcome.DUPLICATE)
         if trade.chain_shares - trade.shares < self.end.chain_shares:
-            return self._overlapping(trade, received_ns)
-        if self._suspect is not None:  # a late record says nothing of it: only its successor can tell
-            self._judge_suspect(trade)
+            return self._overlapping(Held(trade, received_ns, sequence, record))
         return self._at_end(trade, received_ns)
 
     def settle(self, now_ns: int, *, at_end: bool = False) -> None:
         """Refuse overlapping records that waited too long; at the day's end every held record."""
-        waiting = [held for held in self._overlaps if not at_end and now_ns - held[1] < HOLD_NS]
+        waiting = [held for held in self._overlaps if not at_end and now_ns - held.received_ns < HOLD_NS]
         self._blame(Problem.CHAIN_OVERLAP, len(self._overlaps) - len(waiting))
         self._overlaps = waiting
         if at_end and self._suspect is not None:
@@ -321,10 +331,12 @@ class Line:
             self._blame(Problem.CHAIN_CONTRADICTION)
 
     def _at_end(self, trade: Trade, received_ns: int) -> Verdict:
+        if self._suspect is not None:  # a late record says nothing of it: only its successor can tell
+            self._judge_suspect(self._suspect, trade)
         placed = self._placed(trade)
         gap = Hole(self.end, placed.before, received_ns)
         if gap.reading is Reading.CHAIN_CONTRADICTION:
-            self._suspect = (trade, received_ns)
+            self._suspect = trade
             return self._verdict(Outcome.HELD)
         opened = gap.reading is not Reading.JOINED
         if opened and not self._plausible(gap.totals):
@@ -346,23 +358,28 @@ class Line:
                 return placed
         return place(trade, trade.counted)
 
-    def _overlapping(self, trade: Trade, received_ns: int) -> Verdict:
+    def _overlapping(self, record: Held) -> Verdict:
+        trade = record.trade
         placed = place(trade, trade.counted)
         if self._is_long_known(placed):
             self.duplicates += 1
             return self._verdict(Outcome.DUPLICATE)
-        if self.axis.insert(placed, received_ns):
+        if self.axis.insert(placed, record.received_ns):
             self.late += 1
             counted = self._count(trade, placed)
             return self._verdict(Outcome.LATE)._replace(counted=counted)
-        self._overlaps.append((trade, received_ns))
+        self._overlaps.append(record)
         if not self._is_new_epoch():
             return self._verdict(Outcome.HELD)
         held, self._overlaps = self._overlaps[-EPOCH_RECORDS:], self._overlaps[:-EPOCH_RECORDS]
         self.axes.append(Axis())
-        for one, stamp in held:
-            self._at_end(one, stamp)
-        return self._verdict(Outcome.RECORDED)._replace(released=tuple(held[:-1]))
+        verdicts = [self._at_end(one.trade, one.received_ns) for one in held]
+        released = tuple(
+            one._replace(trade=one.trade._replace(counted=verdict.counted))
+            for one, verdict in zip(held[:-1], verdicts[:-1], strict=True)
+            if verdict.outcome is Outcome.RECORDED
+        )
+        return verdicts[-1]._replace(released=released)
 
     def _is_long_known(self, placed: Placed) -> bool:
         """Tell whether a record repeats a part of the tape whose trades are no longer kept (OB-645).
@@ -380,15 +397,13 @@ class Line:
 
         A stray record before them stays held and is refused on its own.
         """
-        held = [place(trade, trade.counted) for trade, _ in self._overlaps[-EPOCH_RECORDS:]]
+        held = [place(one.trade, one.trade.counted) for one in self._overlaps[-EPOCH_RECORDS:]]
         joined = all(a.after[:4] == b.before[:4] for a, b in pairwise(held))
         return len(held) == EPOCH_RECORDS and joined
 
-    def _judge_suspect(self, trade: Trade) -> None:
+    def _judge_suspect(self, suspect: Trade, trade: Trade) -> None:
         """Decide a contradiction by the record that follows it (OB-610)."""
-        if self._suspect is None:
-            return
-        suspect, self._suspect = self._suspect[0], None
+        self._suspect = None
         after = Edge(suspect.chain_shares, suspect.chain_value, suspect.sells, suspect.buys, 0)
         placed = place(trade, trade.counted)
         across = Hole(self.end, placed.before, 0)

@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 
 from veritape.kernel.canonical import canonical_json
 from veritape.kernel.clock import NANOSECONDS
-from veritape.observer.completeness import Line, Outcome, Totals
+from veritape.observer.completeness import Held, Line, Outcome, Totals
 from veritape.observer.frames import Acknowledgement, Heartbeat, Refusal, Trade, parse_message
 from veritape.observer.gaps import Cause, Event, Watch
 from veritape.observer.journal import Frame, Kind
@@ -202,20 +202,18 @@ class Recorder:
     def _trade(self, frame: Frame, index: int, trade: Trade, applied: Applied) -> None:
         day = self.day(trade.day)
         line = day.line(trade.code)
-        verdict = line.receive(trade, frame.received_ns)
+        verdict = line.receive(trade, frame.received_ns, frame.sequence, index)
         applied.holes += verdict.opened_hole
         applied.duplicates += verdict.outcome is Outcome.DUPLICATE
         applied.late += verdict.outcome is Outcome.LATE
+        now = [*verdict.released]
         if verdict.outcome in {Outcome.RECORDED, Outcome.LATE}:
-            rows = day.rows.setdefault(trade.event_s // 3600, [])
-            for held, received_ns in verdict.released:
-                rows.append(
-                    Row(held, frame.sequence, index, received_ns // 1000, held.counted, verdict.epoch)
-                )
-            rows.append(
-                Row(trade, frame.sequence, index, frame.received_ns // 1000, verdict.counted, verdict.epoch)
-            )
-            applied.recorded += 1 + len(verdict.released)
+            observed = trade._replace(counted=verdict.counted)
+            now.append(Held(observed, frame.received_ns, frame.sequence, index))
+        for held, received_ns, sequence, record in now:
+            hour = day.rows.setdefault(held.event_s // 3600, [])
+            hour.append(Row(held, sequence, record, received_ns // 1000, held.counted, verdict.epoch))
+        applied.recorded += len(now)
 
     def _quarantine(self, frame: Frame) -> None:
         day, second = kst(frame.received_ns)

@@ -35,7 +35,7 @@ def line_of(trades: Iterable[Trade], reference_price: int = 0) -> Line:
 
 def missing(line: Line) -> Totals:
     total = Totals(0, 0, 0)
-    for hole in line.axis.holes():
+    for hole in (hole for axis in line.axes for hole in axis.holes()):
         total = total.plus(hole.totals)
     return total
 
@@ -173,7 +173,7 @@ def test_three_overlaps_that_join_open_a_new_epoch() -> None:
         Outcome.RECORDED,
         Outcome.RECORDED,
     ]
-    assert [held for held, _ in verdicts[2].released] == restarted[:2]
+    assert [held.trade for held in verdicts[2].released] == restarted[:2]
     assert (len(line.axes), line.axis.holes(), line.end.chain_shares) == (2, [], 4)
     assert line.recorded == sums(range(20, 31)).plus(Totals(4, 4, 400))
 
@@ -226,7 +226,7 @@ def test_a_stray_overlap_does_not_hide_a_restarted_counter() -> None:
     stray = trade(25)._replace(shares=trade(25).shares + 7)
     verdicts = [line.receive(one, 5) for one in (stray, *restarted(1, 2, 3, 4))]
     assert [v.outcome for v in verdicts[2:]] == [Outcome.HELD, Outcome.RECORDED, Outcome.RECORDED]
-    assert [held for held, _ in verdicts[3].released] == restarted(1, 2)
+    assert [held.trade for held in verdicts[3].released] == restarted(1, 2)
     assert (len(line.axes), line.end.chain_shares, line.problems) == (2, 4, {})
     line.settle(5 + HOLD_NS)
     assert line.problems == {Problem.CHAIN_OVERLAP: 1}
@@ -248,3 +248,20 @@ def test_a_tape_that_is_sent_again_from_long_ago_is_no_new_epoch() -> None:
     assert (len(line.axes), line.problems, line.recorded) == (1, {}, sums(range(1, 8001)))
     below = Axis([Run(edge(10, 1000, 1, 1), edge(20, 2000, 2, 2), 0)])
     assert not below.covers(place(trade(1), counted=True))
+
+
+def test_a_new_epoch_whose_first_record_contradicts_itself_releases_only_the_others() -> None:
+    """OB-605, OB-610: what the ledger does not count is no row either."""
+    line = line_of(trade(row) for row in range(20, 31))
+    first, second, third = (one._replace(chain_value=one.chain_value - 60) for one in restarted(1, 2, 3))
+    verdicts = [line.receive(one, 5, 9, n) for n, one in enumerate((first, second, third))]
+    assert [held.trade for held in verdicts[2].released] == [second]
+    assert line.problems == {Problem.RECORD_CONTRADICTION: 1}
+    assert line.recorded == sums(range(20, 31)).plus(Totals(2, 2, 200))
+    assert missing(line).trades == sums(range(1, 20)).trades + 1
+
+
+def test_an_odd_count_that_no_rule_explains_is_a_contradiction() -> None:
+    """OB-604, OB-602: the sells moved by an uncounted record's step: two counters disagree."""
+    odd = trade(2)._replace(counted=False, sells=trade(1).sells + 1, buys=trade(1).buys, side=1)
+    assert line_of([trade(1)]).receive(odd, 0).outcome is Outcome.HELD

@@ -1,5 +1,8 @@
 """Journal bytes: the worked block, recovery of every torn tail and bit flip, totality."""
 
+import json
+
+import google_crc32c
 import pytest
 import zstandard
 from hypothesis import given, settings
@@ -132,3 +135,21 @@ def test_any_bytes_can_be_scanned(noise: bytes, place: int) -> None:
 def test_frames_survive_the_round_trip(frames: list[Frame]) -> None:
     """OB-504: kinds, numbers and bytes as they were."""
     assert journal.decode_frames(journal.encode_frames(frames)) == frames
+
+
+@pytest.mark.parametrize(("place", "value"), [(0, 1), (8, 2), (10, 65), (12, 99)])
+def test_a_header_of_another_format_is_refused(place: int, value: int) -> None:
+    """OB-502: magic, version, size and venue, however right the checksum."""
+    head = bytearray(journal.encode_file_header(HEADER)[:60])
+    head[place] = value
+    with pytest.raises(PeerError):
+        journal.decode_file_header(bytes(head) + google_crc32c.value(bytes(head)).to_bytes(4, "little"))
+
+
+def test_a_seal_after_a_repair_lists_what_is_lost() -> None:
+    """OB-508: byte ranges; without damage there is no such member."""
+    seal = journal.encode_seal(3, Contents(2, 3, 1, 2), bytes(32), [(64, 100)])
+    document = json.loads(seal[journal.BLOCK_HEADER.size :])
+    assert document == {
+        "blocks": 2, "frames": 3, "first_ns": 1, "last_ns": 2, "blake3": "00" * 32, "damaged": [[64, 100]],
+    }  # fmt: skip

@@ -8,6 +8,7 @@ from veritape.observer.gaps import Cause, Watch
 from veritape.observer.journal import Frame, Kind
 from veritape.observer.recorder import (
     SETTLING_NS,
+    Applied,
     NoteKind,
     Recorder,
     kst,
@@ -132,3 +133,27 @@ def test_the_end_of_a_day_refuses_what_is_still_held() -> None:
     line.receive(trade(3)._replace(shares=trade(3).shares + 7), 0)
     recorder.apply(own_note(NoteKind.CLOSED, day=DAY))
     assert line.problems == {Problem.CHAIN_OVERLAP: 1}
+
+
+def test_a_restarted_counter_keeps_where_each_record_came_from() -> None:
+    """OB-605, OB-552: the records that were held become rows of their own frame, index and hour."""
+    recorder = recorded(*day_notes(("990001",)), *frames(("990001",), until_ms=UNTIL))
+    line = recorder.days[DAY].lines["990001"]
+    recorder.take_rows(DAY, 9)
+    for number in (1, 2, 3):
+        one = trade(1)._replace(
+            event_s=35_998 + number, price=100, shares=1, chain_shares=number, chain_value=100 * number, sells=0,
+            buys=number, side=1,
+        )  # fmt: skip
+        recorder._trade(text(b"")._replace(sequence=70 + number), number, one, Applied())
+    rows = recorder.days[DAY].rows
+    assert [(row.sequence, row.record, row.epoch) for row in (*rows[9], *rows[10])] == [
+        (71, 1, 1), (72, 2, 1), (73, 3, 1),
+    ]  # fmt: skip
+    assert [len(rows[hour]) for hour in (9, 10)] == [1, 2]
+    assert len(line.axes) == 2
+
+
+def test_an_unread_frame_of_no_known_day_is_no_cause() -> None:
+    """OB-457: it is in the journal; there is no line that it could explain."""
+    assert recorded(text(b"x")).days == {}
