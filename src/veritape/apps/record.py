@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from veritape.kernel.clock import NANOSECONDS, Clock, SystemClock
-from veritape.kernel.errors import MisuseError
+from veritape.kernel.errors import MisuseError, UnavailableError
 from veritape.kernel.settings import load_settings
 from veritape.observer.adapters.broker_rest import BrokerRest
 from veritape.observer.adapters.daybook import Daybook
@@ -20,6 +20,7 @@ from veritape.observer.adapters.journal_files import JournalOptions
 from veritape.observer.adapters.recording import Recording
 from veritape.observer.adapters.recording_day import PREPARE_S, RecordingDay, day_start_ns, stop_day
 from veritape.observer.adapters.replay_clock import ReplayClock
+from veritape.observer.adapters.storage import is_full
 from veritape.observer.adapters.token_files import AccountLock, TokenStore, account_id
 from veritape.observer.journal import Venue
 from veritape.observer.pacing import Pacer
@@ -52,7 +53,20 @@ def record(config: Path, data: Path | None, day: str | None) -> None:
     except OSError as error:
         raise MisuseError(f"--config {config}: {error.strerror}") from error
     settings = load_settings(RecordSettings, content, environment, PREFIX, str(config))
-    asyncio.run(_run(settings, day))
+    try:
+        asyncio.run(_run(settings, day))
+    except OSError as error:
+        if not is_full(error):
+            raise
+        raise disk_full(error, settings.observer.data_dir) from error
+
+
+def disk_full(error: OSError, data: Path) -> UnavailableError:
+    """Return what to tell of a disk that was full for anything but the journal, which reports its own (OB-510)."""
+    return UnavailableError(
+        f"record: {error.strerror}: {error.filename or data}: every acknowledged frame is durable;"
+        " free some space and start again"
+    )
 
 
 def _require_date(day: str | None) -> None:

@@ -1,11 +1,13 @@
 """The command ``veritape record``: what it refuses before it records."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from veritape.apps.record import record
+from veritape.apps.record import disk_full, record
 from veritape.kernel.errors import MisuseError, UnavailableError, VeritapeError
 from veritape.observer.adapters.token_files import AccountLock, account_id
 
@@ -63,3 +65,13 @@ def test_a_day_that_is_no_date_is_refused(tmp_path: Path, day: str) -> None:
     """OB-971: bad usage is exit 2 and one line."""
     error = refused("--config", str(configuration(tmp_path)), "--day", day)
     assert (error.exit_code, error.message) == (2, f"--day {day}: expected a date as YYYYMMDD")
+
+
+def test_a_disk_that_is_full_for_a_segment_is_one_line(tmp_path: Path) -> None:
+    """OB-510, OB-971: what, where, what to do; exit 1."""
+    error = disk_full(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "09.parquet"), tmp_path)
+    assert error.exit_code == 1
+    assert error.message == (
+        "record: No space left on device: 09.parquet: every acknowledged frame is durable; free some space and start again"
+    )
+    assert str(tmp_path) in disk_full(OSError(errno.ENOSPC, "x"), tmp_path).message
