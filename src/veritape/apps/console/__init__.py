@@ -1,0 +1,6 @@
+"""The console: one page that shows the chain as it is now, mounted by the gateway's process at ``/console``."""
+
+from veritape.apps.console.application import create_console
+from veritape.apps.console.figures import figures_from_page
+
+__all__ = ["create_console", "figures_from_page"]
