@@ -60,7 +60,7 @@ class Listener:
         self._address = address
         self._allow = _networks(address)
         self._server: asyncio.Server | None = None
-        self._connections = 0
+        self._open: dict[asyncio.Task[None] | None, asyncio.StreamWriter] = {}
 
     async def start(self) -> int:
         """Listen; return the port. A busy port raises UnavailableError."""
@@ -77,25 +77,29 @@ class Listener:
         """Close the listener; answers in progress are given up."""
         if self._server is not None:
             self._server.close()
+            for writer in self._open.values():
+                writer.transport.abort()
+            await asyncio.gather(*filter(None, self._open))
             await self._server.wait_closed()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._connections += 1
+        task = asyncio.current_task()
+        self._open[task] = writer
         try:
             async with asyncio.timeout(HEAD_SECONDS):
                 writer.write(await self._reply(reader, writer))
                 await writer.drain()
                 await _linger(reader, writer)
-        except (TimeoutError, ConnectionError, asyncio.IncompleteReadError):
+        except (TimeoutError, OSError, asyncio.IncompleteReadError):
             pass
         finally:
-            self._connections -= 1
             writer.close()
             with suppress(ConnectionError):
                 await writer.wait_closed()
+            del self._open[task]
 
     async def _reply(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
-        if self._connections > CONNECTION_LIMIT:
+        if len(self._open) > CONNECTION_LIMIT:
             return render(refusal(HTTPStatus.SERVICE_UNAVAILABLE), compress=False)
         if self._allow and not self._is_allowed(writer.get_extra_info("peername")[0]):
             return render(refusal(HTTPStatus.FORBIDDEN), compress=False)
@@ -112,6 +116,8 @@ class Listener:
 
 async def _linger(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Say that the answer is whole and take what the client still sends, or closing would reset the answer away."""
+    if writer.is_closing():
+        return
     writer.write_eof()
     left = LINGER_BYTES
     with suppress(TimeoutError):

@@ -1,6 +1,7 @@
 """The listener under good and bad requests."""
 
 import asyncio
+import contextlib
 import gzip
 from collections.abc import AsyncIterator
 
@@ -92,6 +93,21 @@ async def test_a_client_that_leaves_is_no_error(port: int) -> None:
     writer.close()
     await writer.wait_closed()
     assert (await ask(port, b"GET /small HTTP/1.1\r\n\r\n"))[0] == 200
+
+
+async def test_stopping_gives_up_what_is_in_progress() -> None:
+    """TL-100: a client that holds its connection does not hold the end of the process."""
+    listener = Listener(ROUTES, Address("127.0.0.1", 0))
+    reader, writer = await asyncio.open_connection("127.0.0.1", await listener.start())
+    writer.write(b"GET /small HTTP/1.1\r\n")
+    await writer.drain()
+    while not listener._open:
+        await asyncio.sleep(0)
+    await listener.stop()
+    with contextlib.suppress(ConnectionError):
+        assert await reader.read() == b""
+    writer.close()
+    assert not listener._open
 
 
 async def test_a_busy_port_is_one_line(port: int) -> None:
