@@ -66,7 +66,8 @@ def state(day: Day, code: str) -> Statement:
         residual = residual.plus(hole.totals)
     exact = exact and line.trades_exact
     end = None if anchor is None else _end(line, anchor, tail)
-    status = _status(line, watches, anchor, end, residual, exact=exact)
+    impossible = tail is not None and tail.reading is Reading.CHAIN_CONTRADICTION
+    status = _status(line, watches, anchor, end, residual, exact=exact, impossible=impossible)
     return Statement(
         line, anchor, tuple((h, gaps.cause_of(h, events)) for h in holes), exact, end, residual, status
     )
@@ -149,12 +150,13 @@ def _status(
     residual: Totals,
     *,
     exact: bool,
+    impossible: bool,
 ) -> Status:
     if not watches and line.recorded == ZERO:
         return Status.SWEPT_ONLY
     contradicted = {Problem.CHAIN_CONTRADICTION, Problem.CHAIN_OVERLAP} & set(line.problems)
     behind = anchor is not None and anchor.chain_shares < line.end.chain_shares
-    if contradicted or behind or (end is not None and line.recorded.plus(residual) != end):
+    if contradicted or impossible or behind or (end is not None and line.recorded.plus(residual) != end):
         return Status.CONTRADICTED
     if anchor is None or not anchor.agreed or not exact or len(line.axes) > 1:
         return Status.UNPROVEN
@@ -195,7 +197,9 @@ def _line(day: Day, venue: str, statement: Statement) -> dict[str, Any]:
             [w.start_s, day.close_s if w.end_s is None else w.end_s] for w in day.watches.get(line.code, [])
         ],
         "gaps": [
-            gaps.document(venue, line.code, day.day, hole, cause, over=day.closed, previous_shares=previous)
+            gaps.document(
+                venue, line.code, day.day, hole, cause, over_ns=day.closed_ns, previous_shares=previous
+            )
             for hole, cause in statement.holes
             if hole.reading is not Reading.JOINED
         ],

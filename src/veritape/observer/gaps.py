@@ -145,18 +145,33 @@ def gap_id(venue: str, code: str, day: str, left_shares: int) -> str:
 
 
 def document(
-    venue: str, code: str, day: str, hole: Hole, cause: Cause, *, over: bool, previous_shares: int
+    venue: str, code: str, day: str, hole: Hole, cause: Cause, *, over_ns: int | None, previous_shares: int
 ) -> dict[str, Any]:
-    """Return a gap as the audit prints it (OB-672)."""
+    """Return a gap as the audit prints it (OB-672).
+
+    Args:
+        venue: of the line.
+        code: of the line.
+        day: of the line.
+        hole: what is missing.
+        cause: why.
+        over_ns: wall clock at which the recorder closed the day, None while it lasts.
+        previous_shares: yesterday's volume.
+    """
     trades, shares, value = hole.totals
     totals = {"trades": trades, "shares": shares, "value_krw": value}
     reference = max(hole.right.chain_shares, previous_shares)
     return {
         "id": gap_id(venue, code, day, hole.left.chain_shares),
+        "parent": None,
+        "venue": venue,
+        "code": code,
+        "day": day,
         "scope": "line",
         "cause": cause.value,
         "levels": ["a", "b", "c"] if trades else ["b", "c"],
         "opened_ns": hole.found_ns,
+        "closed_ns": over_ns,
         "left": {"chain_shares": hole.left.chain_shares, "event_s": hole.left.event_s},
         "right": {"chain_shares": hole.right.chain_shares, "event_s": hole.right.event_s},
         "trades": {"min": trades, "max": trades},
@@ -167,7 +182,8 @@ def document(
         "average_price": average_price(hole),
         "backfilled": {"trades": 0, "shares": 0, "value_krw": 0},
         "residual": totals,
+        "described_by_bars_shares": 0,
         "duration_s": max(0, hole.right.event_s - hole.left.event_s),
-        "severity": severity_of(shares, reference, residual=over).value,
-        "state": (State.RESIDUAL if over else State.OPEN).value,
+        "severity": severity_of(shares, reference, residual=over_ns is not None).value,
+        "state": (State.OPEN if over_ns is None else State.RESIDUAL).value,
     }

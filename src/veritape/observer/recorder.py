@@ -98,8 +98,8 @@ class Day:
     """Open, seconds since midnight in Seoul."""
     close_s: int = 15 * 3600 + 1800
     """Close."""
-    closed: bool = False
-    """The recorder has finished the day."""
+    closed_ns: int | None = None
+    """Wall clock at which the recorder finished the day; None while it lasts."""
     lines: dict[str, Line] = field(default_factory=dict)
     """Code -> ledger."""
     facts: dict[str, CodeFacts] = field(default_factory=dict)
@@ -114,6 +114,11 @@ class Day:
     """Code -> trades that tile its tail."""
     rows: dict[int, list[Row]] = field(default_factory=dict)
     """Hour -> trades that wait for their segment."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether the recorder has finished the day."""
+        return self.closed_ns is not None
 
     def line(self, code: str) -> Line:
         """Return a code's ledger, opened when it is new."""
@@ -156,7 +161,7 @@ class Recorder:
         if frame.kind in {Kind.TEXT, Kind.BINARY}:
             self._message(frame, applied)
         elif frame.kind is Kind.NOTE:
-            self._note(json.loads(frame.data))
+            self._note(json.loads(frame.data), frame.received_ns)
         self._last_received_ns = max(self._last_received_ns, frame.received_ns)
         return applied
 
@@ -220,7 +225,7 @@ class Recorder:
         if day in self.days and len(self.days[day].quarantined) < QUARANTINED_KEPT:
             self.days[day].quarantined.append(Event(second, second + 1, Cause.FRAME_QUARANTINED))
 
-    def _note(self, note: dict[str, Any]) -> None:
+    def _note(self, note: dict[str, Any], received_ns: int) -> None:
         kind = NoteKind(note["note"])
         if kind is NoteKind.STARTED:
             self._close_watches(Cause.PROCESS_DOWN)
@@ -239,9 +244,9 @@ class Recorder:
         elif kind is NoteKind.TAIL:
             day.tails[note["code"]] = note["trades"]
         else:
-            day.closed = True
+            day.closed_ns = received_ns
             for line in day.lines.values():
-                line.settle(self._last_received_ns, at_end=True)
+                line.settle(received_ns, at_end=True)
 
     @staticmethod
     def _watch(day: Day, code: str, event_s: int) -> None:

@@ -63,12 +63,12 @@ def test_severity_by_share_of_the_reference(shares: int, residual: bool, severit
 def test_the_worked_hole_as_a_document() -> None:
     """OB-672, OB-674: OB-607's gap is low while open and medium as a residual; its name is the left edge's digest."""
     opened = document(
-        "KRX", "990001", "20131007", HOLE, Cause.FRAME_LOST, over=False, previous_shares=3_512_044
+        "KRX", "990001", "20131007", HOLE, Cause.FRAME_LOST, over_ns=None, previous_shares=3_512_044
     )
     assert opened["id"] == gap_id("KRX", "990001", "20131007", 928)
     assert len(opened["id"]) == 16
     assert (opened["severity"], opened["state"], opened["average_price"]) == ("low", "open", "1818868.2353")
     assert (opened["trades"], opened["sells"], opened["buys"]) == ({"min": 4, "max": 4}, 3, 1)
-    over = document("KRX", "990001", "20131007", HOLE, Cause.FRAME_LOST, over=True, previous_shares=3_512_044)
+    over = document("KRX", "990001", "20131007", HOLE, Cause.FRAME_LOST, over_ns=7, previous_shares=3_512_044)
     assert (over["severity"], over["state"]) == ("medium", "residual")
     assert over["residual"] == {"trades": 4, "shares": 425, "value_krw": 773_019_000}

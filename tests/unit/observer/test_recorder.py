@@ -101,7 +101,7 @@ def test_notes_fill_the_day() -> None:
     recorder.apply(own_note(NoteKind.TAIL, day=DAY, code="990001", trades=1))
     recorder.apply(own_note(NoteKind.CLOSED, day=DAY))
     day = recorder.days[DAY]
-    assert (sorted(day.anchors), day.tails, day.closed) == (sorted(CODES), {"990001": 1}, True)
+    assert (sorted(day.anchors), day.tails, day.closed_ns is None) == (sorted(CODES), {"990001": 1}, False)
     assert (day.open_s, day.close_s, day.facts["990001"].reference_price) == (32_400, 55_800, 1_819_000)
 
 
