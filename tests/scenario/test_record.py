@@ -4,7 +4,9 @@ import json
 import random
 import re
 import signal
+import socket
 import stat
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -255,6 +257,39 @@ def test_refused_credentials_end_it_with_their_setting(run: Run) -> None:
     assert "kis.appkey" in ended.output
     assert run.appkey not in ended.output
     assert "Traceback" not in ended.output
+
+
+def test_a_busy_metrics_port_ends_it_with_one_line(run: Run) -> None:
+    """OB-971: exit 1, the port is named, and the account is free again."""
+    run.broker("--speed", "60")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        number = taken.getsockname()[1]
+        address = {"VERITAPE_RECORD_TELEMETRY__LISTEN": f"127.0.0.1:{number}"}
+        ended = run.recorder("--day", DAY, **address).wait(30)
+    assert ended.status == 1
+    assert len(ended.output.splitlines()) == 1
+    assert str(number) in ended.output
+    run.recorder("--day", DAY).says("universe of")
+
+
+def test_the_metrics_page_follows_the_recording(run: Run) -> None:
+    """TL-210: figures from the live path: universe, slots, trades, sweeps, calls, token."""
+    run.broker("--speed", "60")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        number = free.getsockname()[1]
+    address = {"VERITAPE_RECORD_TELEMETRY__LISTEN": f"127.0.0.1:{number}"}
+    run.recorder("--day", DAY, **address).says("09:0[3-9].* 3 of 41 slots")
+    with urllib.request.urlopen(f"http://127.0.0.1:{number}/metrics", timeout=5) as answer:
+        page = answer.read().decode()
+    samples = (line.rsplit(" ", 1) for line in page.splitlines() if not line.startswith("#"))
+    figures = {name: float(value) for name, value in samples}
+    assert figures["observer_universe_size"] == 3
+    assert figures["observer_track_b_slots_allocated"] == 3
+    assert figures['observer_websocket_acknowledgements_total{code="OPSP0000"}'] == 3
+    assert figures['observer_track_a_cycles_total{outcome="complete"}'] == 1
+    for name in ('observer_trades_recorded_total{venue="krx"}', "observer_token_validity_seconds",
+                 "observer_api_requests_total", "observer_journal_bytes_total"):  # fmt: skip
+        assert figures[name] > 0, name
 
 
 def _minute(broker: Process) -> int:

@@ -5,17 +5,20 @@ import contextlib
 import os
 import signal
 from collections.abc import Coroutine
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import click
 
+from veritape.apps.part_metrics import shown_metrics
 from veritape.kernel.clock import NANOSECONDS, Clock, SystemClock
 from veritape.kernel.errors import MisuseError, UnavailableError
 from veritape.kernel.settings import load_settings
 from veritape.observer.adapters.broker_rest import BrokerRest
 from veritape.observer.adapters.daybook import Daybook
+from veritape.observer.adapters.instruments import Instruments
 from veritape.observer.adapters.journal_files import JournalOptions
 from veritape.observer.adapters.recording import Recording
 from veritape.observer.adapters.recording_day import PREPARE_S, RecordingDay, day_start_ns, stop_day
@@ -23,10 +26,16 @@ from veritape.observer.adapters.replay_clock import ReplayClock
 from veritape.observer.adapters.storage import is_full
 from veritape.observer.adapters.token_files import AccountLock, TokenStore, account_id
 from veritape.observer.journal import Venue
+from veritape.observer.metrics import METRICS
 from veritape.observer.pacing import Pacer
-from veritape.observer.recorder import Applied, kst
+from veritape.observer.recorder import kst
 from veritape.observer.sessions import Calendar, Hours, read_overrides
 from veritape.observer.settings import JournalSettings, RecordSettings
+from veritape.telemetry import Registry
+from veritape.telemetry.metrics import part_metrics
+
+PART = "observer"
+"""Name of this part on the metrics page."""
 
 PREFIX = "VERITAPE_RECORD"
 """What this command's environment variables begin with."""
@@ -80,35 +89,81 @@ async def _run(settings: RecordSettings, day: str | None) -> None:
     account = account_id(settings.kis.appkey.get_secret_value())
     lock = AccountLock(settings.observer.data_dir, account)
     lock.acquire()
+    real = SystemClock()
+    registry = Registry((*part_metrics(PART), *METRICS))
+    shown = settings.telemetry
+    try:
+        async with shown_metrics(PART, registry, shown.listen, shown.descriptor, real):
+            await _record(settings, day, Instruments(registry, settings, real.monotonic_ns()))
+    finally:
+        lock.release()
+
+
+async def _record(settings: RecordSettings, day: str | None, instruments: Instruments) -> None:
+    account = account_id(settings.kis.appkey.get_secret_value())
     clock, follower = await _clock(settings)
     store = TokenStore(settings.observer.data_dir, account, settings.kis.rest_url, settings.token.key_file)
     pacer = Pacer(settings.pacing.requests_per_second, settings.pacing.spacing)
     rest = BrokerRest(settings.kis, pacer, store, clock)
     recording = Recording(settings.observer.data_dir, settings.observer.venue)
-    daybook = Daybook(recording, _journal_options(settings.journal, recording), clock, _ignore, say=_say)
+    options = _journal_options(settings.journal, recording)
+    daybook = Daybook(recording, options, clock, instruments.applied, say=_say)
     for recovered in daybook.recovered:
         _say(
             f"recovered {recovered.path.name}: {recovered.frames} frames kept, {recovered.cut_bytes} bytes cut"
         )
+    watched = Watched(rest, daybook, clock, instruments)
+    measuring = asyncio.create_task(watched.measure_each_second())
     try:
-        await _until_signal(_days(settings, rest, daybook, clock, day), daybook)
+        await _until_signal(_days(settings, watched, day), daybook)
     finally:
         await daybook.close()
+        measuring.cancel()
+        watched.measure()
         await rest.close()
         if follower is not None:
             follower.cancel()
-            await asyncio.gather(follower, return_exceptions=True)
-        lock.release()
+        await asyncio.gather(measuring, *([follower] if follower else []), return_exceptions=True)
+    if not measuring.cancelled():
+        measuring.result()
 
 
-async def _days(
-    settings: RecordSettings, rest: BrokerRest, daybook: Daybook, clock: Clock, only: str | None
-) -> None:
+@dataclass
+class Watched:
+    """What records, and the instruments that watch it."""
+
+    rest: BrokerRest
+    """Calls and token."""
+    daybook: Daybook
+    """Journal and ledger."""
+    clock: Clock
+    """The market's time."""
+    instruments: Instruments
+    """Metrics."""
+    day: RecordingDay | None = None
+    """The day that is recorded, or was last."""
+
+    def measure(self) -> None:
+        """Bring the metrics up to date."""
+        real_ns = SystemClock().monotonic_ns()
+        self.instruments.measure(self.day, self.rest, self.daybook, self.clock.wall_ns(), real_ns)
+
+    async def measure_each_second(self) -> None:
+        """Measure until cancelled."""
+        real = SystemClock()
+        while True:
+            self.measure()
+            await real.sleep_until(real.monotonic_ns() + NANOSECONDS)
+
+
+async def _days(settings: RecordSettings, watched: Watched, only: str | None) -> None:
     """Record one day, or session after session for ever."""
     done = ""
+    clock, daybook = watched.clock, watched.daybook
     while True:
         day, hours, calendar = await _session(settings, clock, only, done)
-        recording_day = RecordingDay(settings, rest, daybook, clock, _say)
+        watched.measure()
+        recording_day = watched.day = RecordingDay(settings, watched.rest, daybook, clock, _say)
         minutes = asyncio.create_task(_tell(recording_day, daybook, clock))
         try:
             await recording_day.run(day, hours, calendar)
@@ -212,10 +267,6 @@ def _journal_options(settings: JournalSettings, recording: Recording) -> Journal
         settings.zstd_level,
         settings.reserve_bytes,
     )
-
-
-def _ignore(applied: Applied) -> None:
-    del applied
 
 
 def _say(text: str) -> None:

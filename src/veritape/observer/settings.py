@@ -20,6 +20,9 @@ LOOPBACK_HOSTS = {"127.0.0.1", "localhost", "::1"}
 REAL_REST, REAL_WS = "https://openapi.koreainvestment.com:9443", "ws://ops.koreainvestment.com:21000"
 """The broker's real hosts (KIS-010)."""
 
+PORTS = 65_536
+"""One more than the highest port."""
+
 REAL_MASTER = "https://new.real.download.dws.co.kr"
 """Host of the master files."""
 
@@ -168,6 +171,16 @@ class TelemetrySettings(Settings):
 
     listen: str = "127.0.0.1:9464"
     """Address of the metrics page, host:port; empty turns it off."""
+    descriptor: Annotated[int, Field(ge=3)] | None = None
+    """Open pipe of a supervisor that takes the metrics in place of the page; set by ``veritape up`` and ``demo``."""
+
+    @field_validator("listen")
+    @classmethod
+    def _host_and_port(cls, listen: str) -> str:
+        host, _, port = listen.rpartition(":")
+        if listen and not (host and port.isascii() and port.isdigit() and int(port) < PORTS):
+            raise ValueError("must be host:port, or empty")
+        return listen
 
 
 class RecordSettings(Settings):

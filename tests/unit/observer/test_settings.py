@@ -48,6 +48,9 @@ def test_secrets_may_come_from_the_environment_and_print_as_stars() -> None:
         ('[track_b]\nmanual = ["12"]', "12 is no symbol"),
         ('[track_b]\nlimit = 1\nmanual = ["000001", "000002"]', "limit is 1"),
         ("[journal]\ncommit = 5", "journal.commit"),
+        ('[telemetry]\nlisten = "9464"', "telemetry.listen"),
+        ('[telemetry]\nlisten = "127.0.0.1:65536"', "telemetry.listen"),
+        ("[telemetry]\ndescriptor = 2", "telemetry.descriptor"),
         ("[unknown]\nx = 1", "unknown"),
     ],
 )

@@ -67,6 +67,8 @@ class RecordingDay:
         """Track B."""
         self.codes: tuple[str, ...] = ()
         """Everything that sweeps ask for."""
+        self.universe_size: int | None = None
+        """Symbols of the universe in force, None without one."""
         self.manifests: list[dict[str, Any]] = []
         """Sweeps of the grid that ended."""
 
@@ -104,6 +106,7 @@ class RecordingDay:
             document = self._last_universe()
         content = canonical_json(document) if document else b""
         symbols = {symbol["code"]: symbol for symbol in document["symbols"]} if document else {}
+        self.universe_size = document["count"] if document else None
         manual = self._settings.track_b.manual
         self.codes = (*symbols, *(code for code in manual if code not in symbols)) if symbols else ()
         facts = {

@@ -1,0 +1,79 @@
+"""Show one part's metrics: through the supervisor's pipe, or on a page of its own (TL-100, TL-120).
+
+A part that runs alone takes the same way as one of many: its vectors go through a pipe into a page, which a listener
+serves. So the page of one part and the page of the chain are made by the same code.
+"""
+
+import asyncio
+import contextlib
+import platform
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from veritape.kernel.clock import Clock
+from veritape.telemetry import Registry
+from veritape.telemetry.adapters.listener import Address, Listener
+from veritape.telemetry.adapters.page_routes import page_routes
+from veritape.telemetry.adapters.pipes import VectorReceiver, VectorSender
+from veritape.telemetry.adapters.process_watch import watch_loop, watch_process
+from veritape.telemetry.metrics import page_metrics
+from veritape.telemetry.page import Page
+
+
+@asynccontextmanager
+async def shown_metrics(
+    part: str, registry: Registry, listen: str, descriptor: int | None, clock: Clock
+) -> AsyncIterator[int | None]:
+    """Show the registry while the context lasts; yield the port of its own page, None without one.
+
+    Args:
+        part: name of the part; the registry holds ``part_metrics(part)``.
+        registry: of this process.
+        listen: host:port of the page; empty for none.
+        descriptor: the supervisor's pipe; with one there is no page here.
+        clock: the machine's own.
+
+    Raises:
+        UnavailableError: the port is busy, or the pipe is not open.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        port = None
+        if descriptor is not None:
+            stack.push_async_callback(
+                _ended, asyncio.create_task(VectorSender(descriptor, registry, clock).run())
+            )
+        elif listen:
+            port = await stack.enter_async_context(_own_page(part, registry, listen, clock))
+        stack.push_async_callback(_ended, asyncio.create_task(watch_loop(registry, part, clock)))
+        yield port
+
+
+@asynccontextmanager
+async def _own_page(part: str, registry: Registry, listen: str, clock: Clock) -> AsyncIterator[int]:
+    own = Registry(
+        page_metrics((part,), version=version("veritape"), commit="", python=platform.python_version())
+    )
+    page = Page(own, {part: registry})
+    host, _, port_text = listen.rpartition(":")
+    listener = Listener(
+        page_routes(page, clock, version("veritape"), {}), Address(host.strip("[]"), int(port_text))
+    )
+    port = await listener.start()
+    receiver = VectorReceiver(page, clock, lambda _part, _reason: None)
+    sender = VectorSender(receiver.open_pipe(part), registry, clock)
+    tasks = [asyncio.create_task(work) for work in (sender.run(), watch_process(own, clock))]
+    try:
+        yield port
+    finally:
+        for task in tasks:
+            await _ended(task)
+        receiver.close()
+        await listener.stop()
+
+
+async def _ended(task: "asyncio.Task[None]") -> None:
+    """Cancel a task and wait until it is over."""
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task

@@ -1,0 +1,121 @@
+"""Keep the recorder's metrics: trades as they become durable, everything else from live state each second.
+
+Counts of a day's objects start at 0 with each day; here they only rise, so what such a count rose by is added.
+"""
+
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+from veritape.kernel.clock import NANOSECONDS
+from veritape.observer import metrics
+from veritape.observer.adapters.broker_rest import BrokerRest
+from veritape.observer.adapters.daybook import Daybook
+from veritape.observer.adapters.recording_day import RecordingDay
+from veritape.observer.reactions import Reaction
+from veritape.observer.recorder import Applied
+from veritape.observer.session import SessionState
+from veritape.observer.settings import RecordSettings
+from veritape.observer.slots import SlotState
+from veritape.telemetry import Metric, Registry
+
+OPEN_STATES = {SessionState.SUBSCRIBING, SessionState.LIVE, SessionState.SILENT}
+"""Session states with an open socket."""
+
+SPEED_SECONDS = 10
+"""Window of the collection speed."""
+
+
+class Instruments:
+    """Writes one registry; belongs to the event loop's thread."""
+
+    def __init__(self, registry: Registry, settings: RecordSettings, started_ns: int) -> None:
+        self._registry = registry
+        self._started_ns = started_ns
+        self._trades = registry.index(metrics.TRADES_RECORDED, venue=settings.observer.venue.lower())
+        self._gaps = registry.index(metrics.GAPS_DETECTED)
+        self._window: deque[float] = deque([0.0], maxlen=SPEED_SECONDS + 1)
+        self._day: RecordingDay | None = None
+        self._seen: dict[tuple[str, ...], float] = {}
+        self._cycles_seen = 0
+        registry.set(metrics.INTERVAL, settings.track_a.interval_minutes * 60)
+        registry.set(metrics.RATE_LIMIT, settings.pacing.requests_per_second)
+        registry.set(metrics.SLOT_LIMIT, settings.track_b.limit)
+
+    def applied(self, applied: Applied) -> None:
+        """Count what a durable frame did."""
+        self._registry.values[self._trades] += applied.recorded
+        self._registry.values[self._gaps] += applied.holes
+        if applied.refusal is not None:
+            self._registry.add(metrics.PARSE_ERRORS, reason=applied.refusal.reason.value)
+
+    def measure(
+        self, day: RecordingDay | None, rest: BrokerRest, daybook: Daybook, wall_ns: int, real_ns: int
+    ) -> None:
+        """Read the live state: once a second, and once when a day or the process ends.
+
+        Args:
+            day: the day that is recorded, None before the first.
+            rest: its calls and token.
+            daybook: its journal.
+            wall_ns: the recorder's wall clock, of which the token's expiry is a moment.
+            real_ns: the machine's monotonic clock.
+        """
+        registry = self._registry
+        registry.set(metrics.UPTIME, (real_ns - self._started_ns) / NANOSECONDS)
+        self._window.append(registry.values[self._trades])
+        registry.set(metrics.COLLECTION_SPEED, (self._window[-1] - self._window[0]) / SPEED_SECONDS)
+        if rest.tokens.token is not None:
+            registry.set(metrics.TOKEN_VALIDITY, (rest.tokens.token.expires_ns - wall_ns) / NANOSECONDS)
+        attempts = sum(rest.outcomes.values())
+        failed = sum(n for (_, reaction), n in rest.outcomes.items() if reaction != Reaction.OK)
+        self._rise(metrics.API_REQUESTS, attempts)
+        self._rise(metrics.PERMITS, attempts)
+        self._rise(metrics.API_ERRORS, failed)
+        self._rise(metrics.JOURNAL_BYTES, daybook.writer.watermark.bytes_written)
+        if day is not None:
+            self._measure_day(day)
+
+    def _measure_day(self, day: RecordingDay) -> None:
+        if day is not self._day:
+            self._day, self._cycles_seen = day, 0
+            for code in metrics.ACKNOWLEDGEMENTS:
+                self._seen.pop((metrics.ACKNOWLEDGED.name, code), None)
+        registry, slots = self._registry, day.stream.slots
+        if day.universe_size is not None:
+            registry.set(metrics.UNIVERSE_SIZE, day.universe_size)
+        registry.set(metrics.SLOT_LIMIT, slots.limit)
+        registry.set(metrics.SLOTS_ALLOCATED, len(slots.active))
+        states = [slot.state for slot in slots.slots.values()]
+        for state in SlotState:
+            if state is not SlotState.FREE:
+                registry.set(metrics.SUBSCRIPTIONS, states.count(state), state=state.value)
+        registry.set(metrics.CONNECTED, float(day.stream.session.state in OPEN_STATES))
+        others = 0
+        for code, count in day.stream.acknowledgements.items():
+            if code in metrics.ACKNOWLEDGEMENTS:
+                self._rise(metrics.ACKNOWLEDGED, count, code=code)
+            else:
+                others += count
+        self._rise(metrics.ACKNOWLEDGED, others, code="other")
+        for manifest in day.manifests[self._cycles_seen :]:
+            self._cycle(manifest)
+        self._cycles_seen = len(day.manifests)
+
+    def _cycle(self, manifest: Mapping[str, Any]) -> None:
+        registry, expected, received = self._registry, manifest["expected"], manifest["received"]
+        outcome = metrics.cycle_outcome(expected, received, manifest["calls"])
+        registry.add(metrics.CYCLES, outcome=outcome)
+        registry.add(metrics.SWEEP_EXPECTED, expected)
+        registry.add(metrics.SNAPSHOTS, received)
+        for reason in manifest["missing"].values():
+            registry.add(metrics.SWEEP_MISSING, reason=reason)
+        if outcome != "skipped":
+            seconds = (manifest["ended_ns"] - manifest["started_ns"]) / NANOSECONDS
+            registry.observe(metrics.SWEEP_SECONDS, seconds)
+
+    def _rise(self, metric: Metric, count: float, **labels: str) -> None:
+        """Add what a live count rose by since it was last read."""
+        key = (metric.name, *labels.values())
+        self._registry.add(metric, count - self._seen.get(key, 0), **labels)
+        self._seen[key] = count
