@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import os
+import sys
+import textwrap
 
 import pytest
 
@@ -87,3 +89,37 @@ def test_a_descriptor_that_is_not_open_is_named() -> None:
     """TL-120: one line for a wrong descriptor."""
     with pytest.raises(UnavailableError, match="metrics pipe 9999 is not open"):
         VectorSender(9999, Registry(()), SystemClock())
+
+
+CHILD = textwrap.dedent("""
+    import sys
+    from veritape.kernel.clock import SystemClock
+    from veritape.telemetry import Metric, MetricType, Registry
+    from veritape.telemetry.adapters.pipes import VectorSender
+
+    count = Metric("count_total", MetricType.COUNTER, "Counts.", "it happened")
+    registry = Registry((count,))
+    registry.add(count, 7)
+    assert VectorSender(int(sys.argv[1]), registry, SystemClock()).send()
+""")
+
+
+async def test_a_process_and_its_successor_reach_the_page() -> None:
+    """TL-120, TL-130 and TL-135: the restarted process inherits the same pipe and no count falls."""
+    merged = page()
+    receiver = VectorReceiver(merged, SystemClock(), lambda *_: None)
+    descriptor = receiver.open_pipe("observer")
+    for expected in (b"count_total 7.0\n", b"count_total 14.0\n"):
+        child = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            CHILD,
+            str(descriptor),
+            env={"PYTHONPATH": ":".join(sys.path)},
+            pass_fds=(descriptor,),
+        )
+        assert await child.wait() == 0
+        await turns()
+        assert expected in merged.text(SystemClock().monotonic_ns())
+    assert merged.part_up(SystemClock().monotonic_ns()) == {"observer": True}
+    receiver.close()
