@@ -26,8 +26,8 @@ TABLES = {
         {"code": "990001", "recorded": 24288, "backfilled": 0, "residual": 4},
         {"code": HOSTILE, "recorded": 25350, "backfilled": 0, "residual": 0},
     ],
-    "segments": [{"name": "2013-10-07 09", "trades": 8123, "hash": "07a4ead480b8"}],
-    "receipts": [{"program": "vwap", "symbol": "990001", "result": "185.2413", "kind": "simulated"}],
+    "segments": [{"day": "20131007", "name": "09", "hash": "07a4ead480b8"}],
+    "receipts": [{"id": "5960c2beb926", "program": "c767f9da3170", "day": "20131007", "kind": "simulated"}],
 }
 
 

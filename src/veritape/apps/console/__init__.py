@@ -2,5 +2,6 @@
 
 from veritape.apps.console.application import create_console
 from veritape.apps.console.figures import figures_from_page
+from veritape.apps.console.tables import tables_from_readers
 
-__all__ = ["create_console", "figures_from_page"]
+__all__ = ["create_console", "figures_from_page", "tables_from_readers"]

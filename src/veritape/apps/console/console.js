@@ -82,8 +82,8 @@ function show(data) {
   }
   if (data.tables) {
     showTable("symbols", tables.symbols, (row) => [row.code, row.recorded, row.backfilled, row.residual], "No tick recorded yet: veritape up or veritape record feeds this.");
-    showTable("segments", tables.segments, (row) => [row.name, row.trades, row.hash], "No segment sealed yet.");
-    showTable("receipts", tables.receipts, (row) => [row.program, row.symbol, row.result, row.kind === "simulated" ? "executed, not proven" : row.kind], "No receipt yet.");
+    showTable("segments", tables.segments, (row) => [row.day, row.name, row.hash], "No segment sealed yet.");
+    showTable("receipts", tables.receipts, (row) => [row.id, row.program, row.day, row.kind === "simulated" ? "executed, not proven" : row.kind], "No receipt yet.");
   }
   const banner = document.getElementById("banner");
   banner.textContent = (data.errors ?? []).join(" · ");
