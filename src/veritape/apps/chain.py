@@ -7,6 +7,7 @@ hand with the files in the run's folder.
 
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,9 @@ PARTS = ("replay", "observer", "executor", "gateway")
 
 REPLAY_SYMBOLS = ("990001", "990002", "990003")
 """Codes of the bundled tape (OB-805), watched when no other tape is given."""
+
+OBSERVER_FILE = "record.toml"
+"""Name of the recorder's settings file."""
 
 GATEWAY_FILE = "gateway.toml"
 """Name of the gateway's settings file."""
@@ -106,8 +110,8 @@ def codes(options: ChainOptions) -> tuple[str, ...]:
     return tuple(tape.rpartition(":")[2] for tape in options.tapes)
 
 
-def observer_configuration(options: ChainOptions) -> str:
-    """Return the recorder's settings file."""
+def observer_configuration(options: ChainOptions, descriptor: int) -> str:
+    """Return the recorder's settings file; its metrics go through the descriptor."""
     rest = f"http://{LOOPBACK}:{options.ports.rest}"
     return _toml(
         {
@@ -123,7 +127,7 @@ def observer_configuration(options: ChainOptions) -> str:
             "universe": {"min_count": 1},
             "calendar": {"override_file": str(Folders(options.folder).configuration / "calendar.toml")},
             "track_b": {"manual": list(codes(options))},
-            "telemetry": {"listen": ""},
+            "telemetry": {"listen": "", "descriptor": descriptor},
         }
     )
 
@@ -140,16 +144,19 @@ def gateway_configuration(options: ChainOptions) -> str:
     )
 
 
-def configurations(options: ChainOptions) -> dict[str, str]:
-    """Return file name -> content of every part's configuration."""
-    return {"record.toml": observer_configuration(options), GATEWAY_FILE: gateway_configuration(options)}
+def configurations(options: ChainOptions, descriptors: Mapping[str, int]) -> dict[str, str]:
+    """Return file name -> content of every part's configuration; descriptors are the parts' metrics pipes."""
+    return {
+        OBSERVER_FILE: observer_configuration(options, descriptors["observer"]),
+        GATEWAY_FILE: gateway_configuration(options),
+    }
 
 
-def plans(options: ChainOptions) -> tuple[ChildPlan, ...]:
+def plans(options: ChainOptions, descriptors: Mapping[str, int]) -> tuple[ChildPlan, ...]:
     """Return the processes of the chain in the order in which they start."""
     configuration = str(Folders(options.folder).configuration / GATEWAY_FILE)
     gateway = ChildPlan("gateway", command("serve", "--config", configuration))
-    return (_replay_plan(options), _observer_plan(options), gateway)
+    return (_replay_plan(options), _observer_plan(options, descriptors["observer"]), gateway)
 
 
 def _replay_plan(options: ChainOptions) -> ChildPlan:
@@ -169,11 +176,11 @@ def _replay_plan(options: ChainOptions) -> ChildPlan:
     return ChildPlan("replay", command("replay", *arguments))
 
 
-def _observer_plan(options: ChainOptions) -> ChildPlan:
-    arguments = ["--config", str(Folders(options.folder).configuration / "record.toml")]
+def _observer_plan(options: ChainOptions, descriptor: int) -> ChildPlan:
+    arguments = ["--config", str(Folders(options.folder).configuration / OBSERVER_FILE)]
     if options.one_day:
         arguments += ["--day", DAY]
-    return ChildPlan("observer", command("record", *arguments), ends=options.one_day)
+    return ChildPlan("observer", command("record", *arguments), ends=options.one_day, descriptor=descriptor)
 
 
 def command(name: str, *arguments: str) -> tuple[str, ...]:

@@ -13,9 +13,10 @@ import click
 
 from veritape.apps.chain import DAY, LOOPBACK, ChainOptions, Folders, codes
 from veritape.apps.demo_report import Facts, compose, read_truth, text
+from veritape.apps.metrics_page import families_of
 from veritape.apps.running_chain import create_keys, free_ports, new_folder, output_of, running, until_signal
 from veritape.apps.supervisor import Supervisor
-from veritape.apps.traffic import visit
+from veritape.apps.traffic import page_text, visit
 from veritape.kernel.clock import NANOSECONDS, SystemClock
 from veritape.observer.adapters.segment_files import SegmentStore
 from veritape.replay.faults import DEFAULT_SEED
@@ -99,7 +100,8 @@ async def _run(options: ChainOptions) -> dict[str, Any]:
             raise KeyboardInterrupt
         base = f"http://{LOOPBACK}:{options.ports.gateway}"
         gateway = await visit(base, await create_keys(options), codes(options), DAY)
-    facts = await _facts(options, gateway)
+        families = families_of(await page_text(f"http://{LOOPBACK}:{options.ports.metrics}/metrics"))
+    facts = await _facts(options, gateway, families)
     return compose(replace(facts, seconds=(clock.monotonic_ns() - began_ns) / NANOSECONDS))
 
 
@@ -112,7 +114,7 @@ async def _show(supervisor: Supervisor) -> None:
         click.echo(f"\r{line:<78}" if terminal else line, err=True, nl=not terminal)
 
 
-async def _facts(options: ChainOptions, gateway: dict[str, int]) -> Facts:
+async def _facts(options: ChainOptions, gateway: dict[str, int], families: int) -> Facts:
     folders = Folders(options.folder)
     with (folders.root / f"truth-{DAY}.jsonl").open("rb") as lines:
         truth = read_truth(lines)
@@ -125,4 +127,5 @@ async def _facts(options: ChainOptions, gateway: dict[str, int]) -> Facts:
         segment_bytes=sum(seal.path.stat().st_size for seal in seals),
         seconds=0,
         gateway=gateway,
+        families=families,
     )

@@ -20,6 +20,7 @@ from veritape.apps.chain import (
     configurations,
     plans,
 )
+from veritape.apps.metrics_page import metrics_page
 from veritape.apps.supervisor import Supervisor
 from veritape.kernel.clock import SystemClock
 from veritape.kernel.errors import CheckFailedError, MisuseError, UnavailableError
@@ -97,17 +98,20 @@ def require_free(ports: Ports) -> None:
 
 @asynccontextmanager
 async def running(options: ChainOptions) -> AsyncIterator[Supervisor]:
-    """Write the configurations, start every part, stop them all at the end."""
-    folders = Folders(options.folder)
-    for name, content in configurations(options).items():
-        write_atomically(folders.configuration / name, content.encode(), PRIVATE)
-    supervisor = Supervisor(folders.logs, dict(os.environ), SystemClock())  # noqa: TID251 - children inherit it
-    try:
-        for plan in plans(options):
-            await supervisor.start(plan)
-        yield supervisor
-    finally:
-        await supervisor.stop()
+    """Serve the metrics page, write the configurations, start every part; stop them all at the end."""
+    folders, clock = Folders(options.folder), SystemClock()
+    async with metrics_page(
+        LOOPBACK, options.ports.metrics, clock, {"folder": str(options.folder)}
+    ) as descriptors:
+        for name, content in configurations(options, descriptors).items():
+            write_atomically(folders.configuration / name, content.encode(), PRIVATE)
+        supervisor = Supervisor(folders.logs, dict(os.environ), clock)  # noqa: TID251 - children inherit it
+        try:
+            for plan in plans(options, descriptors):
+                await supervisor.start(plan)
+            yield supervisor
+        finally:
+            await supervisor.stop()
 
 
 @asynccontextmanager

@@ -76,3 +76,10 @@ async def visit(base: str, keys: Mapping[str, str], codes: Iterable[str], day: s
     counts = await send(base, keys["pro"], paths(codes, day))
     counts += await send(base, keys["free"], [f"/v1/completeness?day={day}"] * FREE_REQUESTS)
     return {"requests": counts.total(), **{name: counts[name] for name in ("allowed", "limited", "errors")}}
+
+
+async def page_text(url: str) -> str:
+    """Return the text of a page."""
+    timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
+    async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as answer:
+        return await answer.text()

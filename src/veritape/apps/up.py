@@ -62,6 +62,7 @@ async def _run(options: ChainOptions, seconds: float | None, folder: Path) -> No
         keys = await create_keys(options)
         base = f"http://{LOOPBACK}:{options.ports.gateway}"
         click.echo(f"gateway    {base}/docs")
+        click.echo(f"metrics    http://{LOOPBACK}:{options.ports.metrics}/metrics")
         click.echo(f"try        curl -H 'X-API-Key: {keys['pro']}' '{base}/v1/completeness?day={DAY}'")
         click.echo(f"data       {folder}")
         click.echo(f"audit      veritape audit --data {folder}/observer")

@@ -35,11 +35,12 @@ def test_every_part_has_a_folder_of_its_own() -> None:
 def test_the_recorders_settings_are_valid_and_point_at_the_replay() -> None:
     """OB-813, OB-123: the calendar written by the replay, its virtual clock, its codes."""
     options = ChainOptions(Path("run"), Ports(rest=1, websocket=2))
-    text = observer_configuration(options)
+    text = observer_configuration(options, 7)
     settings = load_settings(RecordSettings, text.encode(), {}, "VERITAPE_RECORD")
     assert settings.track_b.manual == REPLAY_SYMBOLS
     assert (settings.kis.rest_url, settings.kis.ws_url) == ("http://127.0.0.1:1", "ws://127.0.0.1:2")
     assert settings.kis.follow_replay_clock
+    assert (settings.telemetry.descriptor, settings.telemetry.listen) == (7, "")
     assert settings.calendar.override_file == Path("run/configuration/calendar.toml")
 
 
@@ -49,7 +50,7 @@ def test_up_goes_on_and_demo_ends_with_the_day(one_day: bool) -> None:
     options = ChainOptions(
         Path("run"), Ports(), "max", 600, ("drop=0.01",), 9, ("f.zip:000001",), one_day=one_day
     )
-    named = {plan.name: plan for plan in plans(options)}
+    named = {plan.name: plan for plan in plans(options, {"observer": 7})}
     replay, observer = named["replay"], named["observer"]
     assert ("--next-days" in replay.argv) == (not one_day)
     assert ("--day" in observer.argv) == observer.ends == one_day

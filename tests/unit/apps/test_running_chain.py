@@ -48,7 +48,7 @@ async def test_a_failing_command_is_told_with_its_own_words() -> None:
 async def test_both_customers_get_a_key_of_their_tier(tmp_path: Path) -> None:
     """GW-405: created by command, printed once."""
     options = ChainOptions(tmp_path, Ports())
-    for name, text in configurations(options).items():
+    for name, text in configurations(options, {"observer": 7}).items():
         write_atomically(tmp_path / "configuration" / name, text.encode())
     keys = await create_keys(options)
     assert set(keys) == {"free", "pro"}
@@ -66,8 +66,8 @@ async def test_configurations_are_written_for_their_owner_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They hold credentials."""
-    monkeypatch.setattr(running_chain, "plans", lambda options: ())
-    async with running(ChainOptions(tmp_path, Ports())) as supervisor:
+    monkeypatch.setattr(running_chain, "plans", lambda options, descriptors: ())
+    async with running(ChainOptions(tmp_path, free_ports())) as supervisor:
         files = list((tmp_path / "configuration").iterdir())
         assert [path.stat().st_mode & 0o777 for path in files] == [0o600] * len(files)
         assert files

@@ -38,3 +38,14 @@ async def test_both_customers_are_counted_and_the_free_one_meets_its_limit() -> 
 async def test_a_gateway_that_is_gone_counts_as_errors(unused_tcp_port: int) -> None:
     counts = await traffic.send(f"http://127.0.0.1:{unused_tcp_port}", "key", ["/v1/receipts"] * 3)
     assert counts == {"errors": 3}
+
+
+async def test_a_page_is_read_whole() -> None:
+    app = web.Application()
+
+    async def page(request: web.Request) -> web.Response:
+        return web.Response(text="# TYPE a counter")
+
+    app.router.add_get("/metrics", page)
+    async with TestServer(app) as server:
+        assert await traffic.page_text(str(server.make_url("/metrics"))) == "# TYPE a counter"

@@ -1,0 +1,67 @@
+"""The chain's one metrics page: children's vectors arrive through pipes, the supervisor serves their merge (TL-135)."""
+
+import asyncio
+import contextlib
+import platform
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+import click
+
+from veritape.kernel.clock import Clock
+from veritape.observer.metrics import METRICS as OBSERVER
+from veritape.telemetry import Metric, Registry
+from veritape.telemetry.adapters.listener import Address, Listener
+from veritape.telemetry.adapters.page_routes import page_routes
+from veritape.telemetry.adapters.pipes import VectorReceiver
+from veritape.telemetry.adapters.process_watch import watch_process
+from veritape.telemetry.metrics import page_metrics, part_metrics
+from veritape.telemetry.page import Page
+from veritape.telemetry.vectors import Refusal
+
+FAMILIES: dict[str, tuple[Metric, ...]] = {"observer": OBSERVER}
+"""Part -> the families that its process reports, beside those that every process has."""
+
+
+@asynccontextmanager
+async def metrics_page(
+    host: str, port: int, clock: Clock, status: Mapping[str, object]
+) -> AsyncIterator[dict[str, int]]:
+    """Serve the page while the context lasts; yield part -> the descriptor that its process inherits.
+
+    Args:
+        host: address to listen on.
+        port: its port.
+        clock: the machine's.
+        status: what ``/status`` says beside the parts.
+
+    Raises:
+        UnavailableError: the port is in use.
+    """
+    parts = {part: Registry((*part_metrics(part), *families)) for part, families in FAMILIES.items()}
+    own = Registry(
+        page_metrics(tuple(parts), version=version("veritape"), commit="", python=platform.python_version())
+    )
+    page = Page(own, parts)
+    listener = Listener(page_routes(page, clock, version("veritape"), status), Address(host, port))
+    await listener.start()
+    receiver = VectorReceiver(page, clock, _warn)
+    watching = asyncio.create_task(watch_process(own, clock))
+    try:
+        yield {part: receiver.open_pipe(part) for part in parts}
+    finally:
+        watching.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watching
+        receiver.close()
+        await listener.stop()
+
+
+def families_of(text: str) -> int:
+    """Return how many families a page in Prometheus's text format shows."""
+    return sum(line.startswith("# TYPE ") for line in text.splitlines())
+
+
+def _warn(part: str, reason: Refusal) -> None:
+    click.echo(f"veritape: metrics of {part} were refused: {reason.value}", err=True)
