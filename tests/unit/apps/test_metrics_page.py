@@ -21,7 +21,10 @@ async def test_what_a_child_sends_is_on_the_page() -> None:
         before = await page_text(f"{base}/metrics")
         assert 'veritape_part_up{part="observer"} 0.0' in before
         registry = Registry((*part_metrics("observer"), *FAMILIES["observer"]))
-        registry.add(next(metric for metric in FAMILIES["observer"] if metric.name == "observer_gaps_detected_total"), 3)
+        registry.add(
+            next(metric for metric in FAMILIES["observer"] if metric.name == "observer_gaps_detected_total"),
+            3,
+        )
         sender = VectorSender(descriptors["observer"], registry, clock)
         assert sender.send()
         await asyncio.sleep(0.05)
