@@ -43,7 +43,9 @@ async def record(data: Path) -> None:
 async def config(tmp_path: Path) -> Path:
     await record(tmp_path / "observer")
     path = tmp_path / "gateway.toml"
-    path.write_text(f'data_dir = "{tmp_path}/gateway"\nread = {{ observer_dir = "{tmp_path}/observer" }}\n')
+    path.write_text(
+        f'data_dir = "{tmp_path}/gateway"\ntelemetry = {{ listen = "" }}\nread = {{ observer_dir = "{tmp_path}/observer" }}\n'
+    )
     return path
 
 

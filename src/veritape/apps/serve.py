@@ -12,6 +12,7 @@ from socket import socket
 import click
 import uvloop
 
+from veritape.apps.part_metrics import shown_metrics
 from veritape.gateway.adapters.application import Access, Application, Gateway
 from veritape.gateway.adapters.gate import Gate, restored_store
 from veritape.gateway.adapters.key_store import KeyStore, load_pepper
@@ -20,6 +21,7 @@ from veritape.gateway.adapters.policy_file import PolicyFile
 from veritape.gateway.adapters.server import bind, log_line, parse_address
 from veritape.gateway.adapters.server import serve as serve_http
 from veritape.gateway.cursors import cursor_key
+from veritape.gateway.metrics import METRICS, note_request
 from veritape.gateway.policy import Policy
 from veritape.gateway.product import Sources
 from veritape.gateway.rate_fields import units_text
@@ -27,6 +29,11 @@ from veritape.gateway.settings import GatewaySettings
 from veritape.kernel.clock import NANOSECONDS, Clock, SystemClock
 from veritape.kernel.errors import MisuseError, UnavailableError
 from veritape.kernel.settings import load_settings
+from veritape.telemetry import Registry
+from veritape.telemetry.metrics import part_metrics
+
+PART = "gateway"
+"""The part's name on the metrics page."""
 
 PREFIX = "VERITAPE_GATEWAY"
 """What the environment's variables begin with."""
@@ -89,10 +96,11 @@ async def _run(
     key_store, pepper = open_keys(settings)
     with contextlib.closing(key_store), contextlib.closing(Ledger(settings.data_dir / "usage.db")) as ledger:
         gate = Gate(policy, restored_store(ledger, clock.wall_ns() // 1_000), ledger, key_store, clock)
+        registry = Registry((*part_metrics(PART), *METRICS))
         gateway = Gateway(
             gate,
             sources(settings, pepper, clock),
-            report(settings),
+            report(settings, registry),
             legacy=settings.headers.legacy,
             console=console(),
         )
@@ -105,7 +113,9 @@ async def _run(
                 tasks.create_task(policy_file.watch(policy, clock, gateway.swap, click.echo)),
                 tasks.create_task(_write_often(gate, key_store, clock)),
             )
-            await serve_http(gateway, listener, settings.drain_s, policy_file.asked.set)
+            shown = settings.telemetry
+            async with shown_metrics(PART, registry, shown.listen, shown.descriptor, clock):
+                await serve_http(gateway, listener, settings.drain_s, policy_file.asked.set)
             for task in background:
                 task.cancel()
         await _write(gate, key_store, everything=True)
@@ -134,10 +144,11 @@ def console() -> Application | None:
     return None
 
 
-def report(settings: GatewaySettings) -> Callable[[Access], None]:
-    """Return what is done with a finished request: one line of JSON, if wanted."""
+def report(settings: GatewaySettings, registry: Registry) -> Callable[[Access], None]:
+    """Return what is done with a finished request: figures, and one line of JSON if wanted."""
 
     def log(access: Access) -> None:
+        note_request(registry, access)
         if settings.log.access:
             members = access._asdict()
             members["units"] = units_text(members.pop("units_mu"))

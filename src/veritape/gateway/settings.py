@@ -44,6 +44,15 @@ class ReadSettings(Settings):
     """Whose trades are served."""
 
 
+class TelemetrySettings(Settings):
+    """Where the metrics are shown."""
+
+    listen: str = Field(default="127.0.0.1:9466", pattern=r"^$|^.+:[0-9]{1,5}$")
+    """Address of the metrics page, host:port; empty turns it off."""
+    descriptor: int | None = Field(default=None, ge=3)
+    """Open pipe of a supervisor that takes the metrics in place of the page; set by ``veritape up`` and ``demo``."""
+
+
 class GatewaySettings(Settings):
     """All settings; ``VERITAPE_GATEWAY_<KEY>`` overrides the file."""
 
@@ -63,3 +72,5 @@ class GatewaySettings(Settings):
     """Logs."""
     read: ReadSettings = ReadSettings()
     """Data that is served."""
+    telemetry: TelemetrySettings = TelemetrySettings()
+    """Metrics."""

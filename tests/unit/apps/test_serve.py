@@ -15,7 +15,7 @@ from tests.servers.gateway_process import VERITAPE, GatewayProcess, gateway_proc
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     path = tmp_path / "gateway.toml"
-    path.write_text(f'data_dir = "{tmp_path / "data"}"\n')
+    path.write_text(f'data_dir = "{tmp_path / "data"}"\ntelemetry = {{ listen = "" }}\n')
     return path
 
 

@@ -21,6 +21,7 @@ from veritape.gateway.paths import BadPathError, PathTable, normal_path
 from veritape.gateway.policy import Policy, Route
 from veritape.gateway.problems import RefusedError
 from veritape.gateway.product import Page, ProductRoute, Query, Sources, installed
+from veritape.gateway.quota import Decision
 from veritape.gateway.rate_fields import rate_fields
 from veritape.gateway.reasons import PROBLEMS, Reason
 from veritape.gateway.request_ids import request_id
@@ -65,8 +66,12 @@ class Access(NamedTuple):
     units_mu: int
     mode: str
     duration_us: int
-    decided: bool
-    """A quota decision was made."""
+    outcome: str
+    """``allowed``, the limit that denied, ``cost``, or empty: the quota was not asked."""
+    charged_mu: int
+    """Units charged, whether given back or not."""
+    refunded_mu: int
+    anonymous: bool
 
 
 class Answer(NamedTuple):
@@ -325,8 +330,15 @@ class Gateway:
         return Access(
             visit.request_id, call.method, name, status.value, reason, caller.account if caller else "",
             caller.key_id if caller else "", visit.tier, visit.units_mu, decision.mode if decision else "",
-            (self.gate.clock.monotonic_ns() - started_ns) // 1_000, decision is not None,
+            (self.gate.clock.monotonic_ns() - started_ns) // 1_000, _outcome(decision),
+            visit.units_mu + visit.refunded_mu, visit.refunded_mu, caller is not None and not caller.env,
         )  # fmt: skip
+
+
+def _outcome(decision: Decision | None) -> str:
+    if decision is None or decision.admitted:
+        return "allowed" if decision else ""
+    return max(decision.limits, key=lambda part: part.wait_us).name if decision.limits else "cost"
 
 
 def _checked_path(call: Call, raw: bytes) -> str:

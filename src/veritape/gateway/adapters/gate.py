@@ -59,6 +59,8 @@ class Visit:
     charge: UsageEvent | None = None
     units_mu: int = 0
     """Charged, less what was refunded."""
+    refunded_mu: int = 0
+    """Given back after a failure of ours."""
 
 
 @dataclass
@@ -134,7 +136,7 @@ class Gate:
         charge = visit.charge
         if charge is None or route.refund == "none":
             return
-        visit.charge, visit.units_mu = None, 0
+        visit.charge, visit.units_mu, visit.refunded_mu = None, 0, charge.units_mu
         self.store.refund(charge.subject, charge.period, charge.units_mu)
         await self.ledger.append(self.events.refund(charge, reason, self.wall_us()))
 

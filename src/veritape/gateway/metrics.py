@@ -1,0 +1,142 @@
+"""The gateway's metrics (TL-250) and how a finished request moves them. No account, key or address is ever a label."""
+
+from typing import Final, Protocol
+
+from veritape.gateway.quota import MU
+from veritape.gateway.reasons import Reason
+from veritape.telemetry.metric import B2, OTHER, Metric, MetricType
+from veritape.telemetry.registry import Registry
+
+ROUTES: Final = (
+    "self", "fp_health", "trades", "bars", "completeness", "receipts", "receipt", "verify", "compare", "batch", "identify",
+    OTHER, "builtin", "none",
+)  # fmt: skip
+"""Route names of the shipped policy, and what has none."""
+
+TIERS: Final = ("free", "pro", "enterprise", "partner", "anonymous", OTHER)
+"""Tiers of the shipped policy; address classes are anonymous."""
+
+OUTCOMES: Final = ("allowed", "minute", "hour", "month", "concurrency", "cost")
+"""What a decision said: admitted, or the limit that denied."""
+
+CLASSES: Final = ("2xx", "3xx", "4xx", "429", "5xx")
+"""Status classes; 429 stands alone."""
+
+_TOO_MANY: Final = 429
+_MICROSECONDS: Final = 1_000_000
+
+
+def _counter(name: str, text: str, event: str, *labels: tuple[str, tuple[str, ...]]) -> Metric:
+    return Metric(name, MetricType.COUNTER, text, event, labels=labels)
+
+
+REQUESTS: Final = _counter("rate_limiter_requests_total", "Quota decisions.", "a decision was made")
+REJECTED: Final = _counter(
+    "rate_limiter_requests_rejected_total", "Refusing decisions.", "a decision was a refusal"
+)
+TIER_REQUESTS: Final = _counter(
+    "rate_limiter_tier_requests_total", "Quota decisions by tier.", "a decision was made", ("tier", TIERS)
+)
+TIER_REJECTED: Final = _counter(
+    "rate_limiter_tier_rejected_total", "Refusals by tier.", "a decision was a refusal", ("tier", TIERS)
+)
+DECISIONS: Final = _counter(
+    "gateway_decisions_total", "Quota decisions by tier, outcome and mode.", "a decision was made",
+    ("tier", TIERS), ("outcome", OUTCOMES), ("mode", ("exact",)),
+)  # fmt: skip
+UNITS: Final = Metric(
+    "gateway_units_total", MetricType.COUNTER, "Units of quota charged and given back.", "units were charged or given back",
+    unit="units of quota", labels=(("event", ("charged", "refunded")),),
+)  # fmt: skip
+PROBLEMS: Final = _counter(
+    "gateway_problems_total", "Problem answers by reason.", "a problem answer of our own began",
+    ("reason", tuple(reason.value for reason in Reason)),
+)  # fmt: skip
+HTTP_REQUESTS: Final = _counter(
+    "gateway_http_requests_total", "Answered requests by route and status class.", "a response ended",
+    ("route", ROUTES), ("class", CLASSES),
+)  # fmt: skip
+HTTP_SECONDS: Final = Metric(
+    "gateway_http_request_duration_seconds", MetricType.HISTOGRAM, "Time from a request to the end of its answer.",
+    "a response ended", unit="seconds", labels=(("route", ROUTES),), buckets=B2,
+)  # fmt: skip
+
+METRICS: Final = (
+    REQUESTS, REJECTED, TIER_REQUESTS, TIER_REJECTED, DECISIONS, UNITS, PROBLEMS, HTTP_REQUESTS, HTTP_SECONDS,
+)  # fmt: skip
+"""Families of a gateway process, in vector order."""
+
+
+class Finished(Protocol):
+    """What the figures need of a finished request."""
+
+    @property
+    def route(self) -> str:
+        """Route name, ``builtin``, ``console`` or ``none``."""
+        ...
+
+    @property
+    def status(self) -> int:
+        """HTTP status."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """Reason of a problem answer, else empty."""
+        ...
+
+    @property
+    def tier(self) -> str:
+        """Tier or address class, empty before identity."""
+        ...
+
+    @property
+    def anonymous(self) -> bool:
+        """The caller had no credential."""
+        ...
+
+    @property
+    def outcome(self) -> str:
+        """What the quota decided; empty when it was not asked."""
+        ...
+
+    @property
+    def charged_mu(self) -> int:
+        """Units charged."""
+        ...
+
+    @property
+    def refunded_mu(self) -> int:
+        """Units given back."""
+        ...
+
+    @property
+    def duration_us(self) -> int:
+        """Time of the request."""
+        ...
+
+
+def note_request(registry: Registry, request: Finished) -> None:
+    """Move every figure that a finished request moves."""
+    place = "builtin" if request.route == "console" else request.route
+    route = place if place in ROUTES else OTHER
+    status = "429" if request.status == _TOO_MANY else f"{request.status // 100}xx"
+    registry.values[registry.index(HTTP_REQUESTS, **{"route": route, "class": status})] += 1
+    registry.observe(HTTP_SECONDS, request.duration_us / _MICROSECONDS, route=route)
+    if request.reason:
+        registry.add(PROBLEMS, reason=request.reason)
+    if request.outcome:
+        _note_decision(registry, request)
+    registry.add(UNITS, request.charged_mu / MU, event="charged")
+    registry.add(UNITS, request.refunded_mu / MU, event="refunded")
+
+
+def _note_decision(registry: Registry, request: Finished) -> None:
+    tier = "anonymous" if request.anonymous else request.tier
+    tier = tier if tier in TIERS else OTHER
+    registry.add(REQUESTS)
+    registry.add(TIER_REQUESTS, tier=tier)
+    registry.add(DECISIONS, tier=tier, outcome=request.outcome, mode="exact")
+    if request.outcome != "allowed":
+        registry.add(REJECTED)
+        registry.add(TIER_REJECTED, tier=tier)
