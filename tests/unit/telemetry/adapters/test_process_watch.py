@@ -37,3 +37,20 @@ async def test_the_process_is_watched() -> None:
     assert math.isfinite(age)
     assert 0 <= age < 24 * 3600
     task.cancel()
+
+
+async def test_a_stepped_wall_clock_changes_no_duration() -> None:
+    """TL-070: the lag stays what the monotonic clock says, one hour back or forward; the heartbeat follows the wall."""
+    registry, clock = Registry(metrics.part_metrics("replay")), ManualClock(wall_ns=7200 * NANOSECONDS)
+    heartbeat, lag = metrics.part_metrics("replay")[:2]
+    task = asyncio.create_task(watch_loop(registry, "replay", clock))
+    await asyncio.sleep(0)
+    for step_s in (-3600, 7200):
+        clock.step_wall_ns(step_s * NANOSECONDS)
+        clock.advance_ns(TIMER_NS)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    slot = registry.index(lag, part="replay")
+    assert registry.values[slot : slot + lag.width] == [2.0, *[0.0] * (lag.width - 1)]
+    assert registry.value(heartbeat, part="replay") == 7200
+    task.cancel()
