@@ -1,0 +1,105 @@
+"""What goes into an execution and what comes out of it, for either implementation of the machine."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias
+
+from veritape.executor.image import Image
+from veritape.executor.vm.decoding import Operation
+from veritape.executor.vm.traps import Trap
+
+CYCLE_CLASSES = ("alu", "shift", "multiply", "divide", "load", "store", "branch", "jump", "ecall")
+"""Classes of retired instructions, in the order of a receipt's detail (EX-187)."""
+
+MAX_CYCLES = 1_000_000_000
+"""Cycles of a run unless the caller says otherwise (EX-661)."""
+
+MAX_JOURNAL_BYTES = 65_536
+"""Journal of a run unless the caller says otherwise."""
+
+MAX_INPUT_BYTES = 67_108_864
+"""Input of a run unless the caller says otherwise."""
+
+
+def cycle_class(operation: Operation) -> str:
+    """Return the class that an instruction is counted in; FENCE and EBREAK count as alu."""
+    name = operation.name
+    if name.startswith("MUL"):
+        return "multiply"
+    if name.startswith(("DIV", "REM")):
+        return "divide"
+    if name.startswith(("SLL", "SRL", "SRA")):
+        return "shift"
+    if name == "ECALL":
+        return "ecall"
+    if Operation.BEQ <= operation <= Operation.BGEU:
+        return "branch"
+    if Operation.LB <= operation <= Operation.LHU:
+        return "load"
+    if Operation.SB <= operation <= Operation.SW:
+        return "store"
+    return "jump" if operation in {Operation.JAL, Operation.JALR} else "alu"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of one execution; no part of a claim."""
+
+    cycles: int = MAX_CYCLES
+    """Instructions that may retire."""
+    journal_bytes: int = MAX_JOURNAL_BYTES
+    """Longest journal."""
+    input_bytes: int = MAX_INPUT_BYTES
+    """Longest input."""
+
+
+DEFAULT_LIMITS = Limits()
+"""Limits of a run."""
+
+
+@dataclass(frozen=True)
+class Detail:
+    """Unproven detail beside a claim, for estimates of proving cost (EX-187)."""
+
+    cycles_by_class: tuple[int, ...] = (0,) * len(CYCLE_CLASSES)
+    """Retired instructions, in the order of ``CYCLE_CLASSES``."""
+    poseidon2_permutations: int = 0
+    """Permutations asked for by call."""
+    sha256_blocks: int = 0
+    """SHA-256 blocks of 64 bytes asked for by call."""
+    words_touched: int = 0
+    """Distinct words that loads, stores and calls read or wrote."""
+    input_words_read: int = 0
+    """Words of input delivered."""
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How one execution ended."""
+
+    exit_code: int | None
+    """What the guest halted with; None after a trap."""
+    trap: Trap | None
+    """Why it stopped without halting; None after a halt."""
+    cycles: int
+    """Instructions retired, the halting ECALL included."""
+    journal: bytes
+    """Public output."""
+    registers: tuple[int, ...]
+    """The 32 registers at the end."""
+    detail: Detail = field(default_factory=Detail)
+    """Unproven detail."""
+
+
+DebugSink: TypeAlias = Callable[[bytes], None]
+"""Takes the bytes of a debug call; None keeps the call without effect."""
+
+
+class Machine(Protocol):
+    """An implementation of the machine, passed in as a value."""
+
+    def __call__(
+        self, image: Image, input_bytes: bytes, limits: Limits = ..., debug: DebugSink | None = None
+    ) -> Execution:
+        """Run a program over an input until it halts or traps."""
+        ...

@@ -1,0 +1,79 @@
+"""Poseidon2 and the sponge, compiled. ``veritape.stark.hashing`` defines what is right."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from veritape.stark import hashing
+from veritape.stark.field import P as PRIME
+
+_P = np.uint64(PRIME)
+_CONSTANTS = np.array(hashing.ROUND_CONSTANTS, dtype=np.uint64)
+_DIAGONAL = np.array(hashing.DIAGONAL, dtype=np.uint64)
+_FULL = hashing.HALF_FULL_ROUNDS
+_PARTIAL = hashing.PARTIAL_ROUNDS
+_RATE = hashing.RATE
+_TAG_LANE, _LENGTH_LANE = hashing.TAG_LANE, hashing.LENGTH_LANE
+
+
+@njit(cache=True)
+def _mix_external(s: Any) -> None:
+    for block in range(0, 16, 4):
+        a, b, c, d = s[block], s[block + 1], s[block + 2], s[block + 3]
+        total = a + b + c + d
+        s[block] = total + a + np.uint64(2) * b
+        s[block + 1] = total + b + np.uint64(2) * c
+        s[block + 2] = total + c + np.uint64(2) * d
+        s[block + 3] = total + d + np.uint64(2) * a
+    for column in range(4):
+        total = s[column] + s[column + 4] + s[column + 8] + s[column + 12]
+        for lane in range(column, 16, 4):
+            s[lane] = (s[lane] + total) % _P
+
+
+@njit(cache=True)
+def _full_round(s: Any, offset: int) -> None:
+    for lane in range(16):
+        x = (s[lane] + _CONSTANTS[offset + lane]) % _P
+        s[lane] = x * x % _P * x % _P
+    _mix_external(s)
+
+
+@njit(cache=True)
+def permute(s: Any) -> None:
+    """Permute an array of 16 unsigned 64-bit canonical elements in place."""
+    _mix_external(s)
+    for turn in range(_FULL):
+        _full_round(s, turn * 16)
+    for turn in range(_PARTIAL):
+        x = (s[0] + _CONSTANTS[_FULL * 16 + turn]) % _P
+        s[0] = x * x % _P * x % _P
+        total = np.uint64(0)
+        for lane in range(16):
+            total += s[lane]
+        for lane in range(16):
+            s[lane] = (total + _DIAGONAL[lane] * s[lane]) % _P
+    for turn in range(_FULL):
+        _full_round(s, (_FULL + turn) * 16 + _PARTIAL)
+
+
+@njit(cache=True)
+def _absorb(tag: int, length: int, elements: Any) -> Any:
+    s = np.zeros(16, dtype=np.uint64)
+    s[_TAG_LANE] = tag
+    s[_LENGTH_LANE] = length
+    start = 0
+    while start == 0 or start < elements.size:
+        for lane in range(_RATE):
+            s[lane] = elements[start + lane] if start + lane < elements.size else 0
+        permute(s)
+        start += _RATE
+    return s
+
+
+def sponge(tag: int, length: int, elements: Sequence[int]) -> hashing.Digest:
+    """Return H(tag, elements) with ``length`` in the capacity, as ``veritape.stark.hashing.sponge`` does."""
+    state = _absorb(tag, length, np.asarray(elements, dtype=np.uint32))
+    return tuple(int(element) for element in state[:_RATE])
