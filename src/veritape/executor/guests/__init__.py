@@ -1,0 +1,1 @@
+"""Guest programs: C sources, the SDK header, committed ELFs and their manifest."""
