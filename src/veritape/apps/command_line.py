@@ -20,6 +20,13 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "replay": ("veritape.apps.replay:replay", "the simulated broker, for any client of its wire protocol"),
     "keys": ("veritape.apps.keys:keys", "create, list, rotate and revoke API keys"),
     "serve": ("veritape.apps.serve:serve", "the gateway: keys, tiers, exact quotas, usage"),
+    "compute": ("veritape.apps.compute:compute", "receipts over every sealed segment (executed, not proven)"),
+    "guests": ("veritape.apps.guests:guests", "build, check and list guest programs"),
+    "recheck": (
+        "veritape.apps.recheck:recheck",
+        "execute receipts again and compare the claims (not proven)",
+    ),
+    "run": ("veritape.apps.run:run", "execute a guest over an input, no proof"),
 }
 """Command name -> ("module:attribute" of its click command, one line of help)."""
 

@@ -91,7 +91,9 @@ def parse_claim(data: bytes) -> Claim:
         PeerError: with a ``ClaimReason``.
     """
     if len(data) != CLAIM_BYTES:
-        raise PeerError(f"bad_length: a claim is {CLAIM_BYTES} bytes, not {len(data)}", ClaimReason.BAD_LENGTH)
+        raise PeerError(
+            f"bad_length: a claim is {CLAIM_BYTES} bytes, not {len(data)}", ClaimReason.BAD_LENGTH
+        )
     domain, version, flags, *fields = _CLAIM.unpack(data)
     claim = Claim(*fields)
     digests = (claim.program_id, claim.input_digest, claim.journal_digest)

@@ -7,6 +7,7 @@ order of EX-147's table, and the first that fails is the answer. Source: System 
 import struct
 from collections.abc import Sequence
 from enum import StrEnum
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from veritape.executor.image import (
@@ -123,7 +124,9 @@ def _headers(data: bytes) -> tuple[int, list[_Header]]:
         raise _refusal(ImageReason.TOO_LARGE)
     if len(data) < _HEADER.size or data[:4] != b"\x7fELF":
         raise _refusal(ImageReason.NOT_ELF)
-    (ident, kind, machine, version, entry, table, _, flags, _, size, count, _, _, _) = _HEADER.unpack_from(data)
+    (ident, kind, machine, version, entry, table, _, flags, _, size, count, _, _, _) = _HEADER.unpack_from(
+        data
+    )
     checks = (
         (ImageReason.WRONG_CLASS, ident[4] != 1 or ident[5] != 1),
         (ImageReason.NOT_ELF, ident[6] != _VERSION),
@@ -169,7 +172,7 @@ def _alignment(header: _Header, _: int) -> ImageReason | None:
 
 
 def _in_code(header: _Header) -> bool:
-    return CODE_START <= header.address and header.address + _rounded(header.memory_bytes) <= CODE_END
+    return header.address >= CODE_START and header.address + _rounded(header.memory_bytes) <= CODE_END
 
 
 def _address(header: _Header, _: int) -> ImageReason | None:
@@ -202,7 +205,7 @@ def _image(data: bytes, entry: int, memory_bytes: int, loaded: Sequence[_Header]
         )
         for header in ordered
     )
-    if any(first.end > second.address for first, second in zip(segments, segments[1:], strict=False)):
+    if any(first.end > second.address for first, second in pairwise(segments)):
         raise _refusal(ImageReason.SEGMENT_OVERLAP)
     code = [segment for segment in segments if segment.permissions & Permission.EXECUTE]
     if entry % WORD_BYTES or not any(segment.address <= entry < segment.end for segment in code):

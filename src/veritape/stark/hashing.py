@@ -63,7 +63,8 @@ def _grain_bits() -> Iterator[int]:
 
 
 def _constants() -> tuple[int, ...]:
-    bits, found = _grain_bits(), []
+    bits = _grain_bits()
+    found: list[int] = []
     while len(found) < 2 * HALF_FULL_ROUNDS * WIDTH + PARTIAL_ROUNDS:
         number = int("".join(str(bit) for bit in islice(bits, _CONSTANT_BITS)), 2)
         if number < P:

@@ -86,6 +86,9 @@ _REGISTERS = {
 _SYSTEM = {0x00000073: "ECALL", 0x00100073: "EBREAK"}
 
 
+_OP_IMMEDIATE, _OP_JAL, _OP_BRANCH, _OP_STORE = 0x13, 0x6F, 0x63, 0x23
+
+
 def decode(word: int) -> Instruction | None:
     """Return the instruction of a word, or None where the machine has none."""
     name = _name(word)
@@ -97,7 +100,7 @@ def decode(word: int) -> Instruction | None:
 
 def _name(word: int) -> str | None:
     opcode, funct3, funct7 = word & 0x7F, word >> 12 & 7, word >> 25
-    if opcode == 0x13 and funct3 in {1, 5}:
+    if opcode == _OP_IMMEDIATE and funct3 in {1, 5}:
         return _SHIFTS.get((funct3, funct7))
     found = {
         0x37: "LUI",
@@ -119,13 +122,20 @@ def _immediate(word: int, name: str) -> int:
     opcode = word & 0x7F
     if opcode in {0x37, 0x17}:
         return _signed(word & 0xFFFFF000, 32)
-    if opcode == 0x6F:
-        bits = (word >> 31 & 1) << 20 | (word >> 12 & 0xFF) << 12 | (word >> 20 & 1) << 11 | (word >> 21 & 0x3FF) << 1
+    if opcode == _OP_JAL:
+        bits = (
+            (word >> 31 & 1) << 20
+            | (word >> 12 & 0xFF) << 12
+            | (word >> 20 & 1) << 11
+            | (word >> 21 & 0x3FF) << 1
+        )
         return _signed(bits, 21)
-    if opcode == 0x63:
-        bits = (word >> 31 & 1) << 12 | (word >> 7 & 1) << 11 | (word >> 25 & 0x3F) << 5 | (word >> 8 & 0xF) << 1
+    if opcode == _OP_BRANCH:
+        bits = (
+            (word >> 31 & 1) << 12 | (word >> 7 & 1) << 11 | (word >> 25 & 0x3F) << 5 | (word >> 8 & 0xF) << 1
+        )
         return _signed(bits, 13)
-    if opcode == 0x23:
+    if opcode == _OP_STORE:
         return _signed(word >> 25 << 5 | word >> 7 & 31, 12)
     if name in _SHIFTS.values():
         return word >> 20 & 31

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from veritape.executor.image import Image
 from veritape.executor.vm.decoding import Operation
@@ -23,22 +23,20 @@ MAX_INPUT_BYTES = 67_108_864
 
 def cycle_class(operation: Operation) -> str:
     """Return the class that an instruction is counted in; FENCE and EBREAK count as alu."""
-    name = operation.name
-    if name.startswith("MUL"):
-        return "multiply"
-    if name.startswith(("DIV", "REM")):
-        return "divide"
-    if name.startswith(("SLL", "SRL", "SRA")):
-        return "shift"
-    if name == "ECALL":
-        return "ecall"
-    if Operation.BEQ <= operation <= Operation.BGEU:
-        return "branch"
-    if Operation.LB <= operation <= Operation.LHU:
-        return "load"
-    if Operation.SB <= operation <= Operation.SW:
-        return "store"
-    return "jump" if operation in {Operation.JAL, Operation.JALR} else "alu"
+    return _CLASSES.get(operation, "alu")
+
+
+_CLASSES: Final = {
+    **dict.fromkeys((Operation.SLL, Operation.SRL, Operation.SRA), "shift"),
+    **dict.fromkeys((Operation.SLLI, Operation.SRLI, Operation.SRAI), "shift"),
+    **dict.fromkeys((Operation.MUL, Operation.MULH, Operation.MULHSU, Operation.MULHU), "multiply"),
+    **dict.fromkeys((Operation.DIV, Operation.DIVU, Operation.REM, Operation.REMU), "divide"),
+    **dict.fromkeys((Operation(number) for number in range(Operation.LB, Operation.LHU + 1)), "load"),
+    **dict.fromkeys((Operation.SB, Operation.SH, Operation.SW), "store"),
+    **dict.fromkeys((Operation(number) for number in range(Operation.BEQ, Operation.BGEU + 1)), "branch"),
+    **dict.fromkeys((Operation.JAL, Operation.JALR), "jump"),
+    Operation.ECALL: "ecall",
+}
 
 
 @dataclass(frozen=True)

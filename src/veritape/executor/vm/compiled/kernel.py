@@ -215,7 +215,14 @@ def _sha256(registers: Any, state: Any, words: Any, permissions: Any, touched: A
 
 @njit(cache=True)
 def _call(
-    registers: Any, state: Any, words: Any, permissions: Any, touched: Any, data: Any, journal: Any, debug: Any
+    registers: Any,
+    state: Any,
+    words: Any,
+    permissions: Any,
+    touched: Any,
+    data: Any,
+    journal: Any,
+    debug: Any,
 ) -> int:
     number = registers[17]
     if number == 0:
@@ -392,7 +399,7 @@ def run(
             else:
                 words[place] = (np.int64(words[place]) & ~(0xFF << shift)) | ((b & 0xFF) << shift)
             rd = 0
-            value = 0
+            value = np.int64(0)
         elif op >= _BEQ and op <= _BGEU:
             b = registers[program[index, 3]]
             if op == _BEQ:
@@ -410,7 +417,7 @@ def run(
             if taken:
                 following = (pc + immediate) & _MASK
             rd = 0
-            value = 0
+            value = np.int64(0)
         elif op == _JAL:
             value = following
             following = (pc + immediate) & _MASK
@@ -426,14 +433,14 @@ def run(
             if status >= TRAPPED:
                 break
             rd = 0
-            value = 0
+            value = np.int64(0)
         elif op == _EBREAK:
             state[ADDRESS] = 0
             status = _T_BREAKPOINT
             break
         else:
             rd = 0
-            value = 0
+            value = np.int64(0)
         if following & 3:
             state[ADDRESS] = following
             status = _T_MISALIGNED_FETCH

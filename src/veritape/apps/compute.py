@@ -1,0 +1,54 @@
+"""``veritape compute``: the executor's process of the chain, receipts over every sealed segment."""
+
+import asyncio
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import click
+
+from veritape.apps.compiled_kernels import compiled_simulator
+from veritape.apps.running_chain import until_signal
+from veritape.apps.tape_source import SealedTapes
+from veritape.executor import vwap
+from veritape.executor.adapters.guest_files import guest_image
+from veritape.executor.adapters.receipt_files import ReceiptStore
+from veritape.executor.adapters.service import Service
+from veritape.executor.metrics import METRICS
+from veritape.kernel.clock import SystemClock
+from veritape.telemetry.registry import Registry
+
+
+@click.command(context_settings={"show_default": True})
+@click.option("--data", type=click.Path(path_type=Path), required=True, help="The recorder's data directory.")
+@click.option(
+    "--receipts", type=click.Path(path_type=Path), required=True, help="Where receipts are written."
+)
+@click.option("--venue", default="KRX", help="Venue whose segments are read.")
+@click.option("--once", is_flag=True, help="Compute what is sealed now, then exit.")
+def compute(data: Path, receipts: Path, venue: str, once: bool) -> None:
+    """Run the guest vwap over every sealed segment and write receipts (executed, not proven) until Ctrl-C or SIGTERM."""
+    simulator = compiled_simulator()
+    service = Service(
+        SealedTapes(data, venue),
+        ReceiptStore(receipts, simulator.sponge),
+        simulator,
+        guest_image(vwap.PROGRAM),
+        Registry(METRICS),
+        click.echo,
+    )
+    asyncio.run(_run(service, once=once))
+
+
+async def _run(service: Service, *, once: bool) -> None:
+    clock = SystemClock()
+    async with until_signal() as stop:
+        work = asyncio.ensure_future(service.once() if once else service.run(clock))
+        stopped = asyncio.create_task(stop.wait())
+        waits: set[asyncio.Future[Any]] = {work, stopped}
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if not work.done():
+            work.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await work
