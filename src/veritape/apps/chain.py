@@ -156,7 +156,13 @@ def plans(options: ChainOptions, descriptors: Mapping[str, int]) -> tuple[ChildP
     """Return the processes of the chain in the order in which they start."""
     configuration = str(Folders(options.folder).configuration / GATEWAY_FILE)
     gateway = ChildPlan("gateway", command("serve", "--config", configuration))
-    return (_replay_plan(options), _observer_plan(options, descriptors["observer"]), gateway)
+    executor = command("compute", *executor_folders(options), "--metrics-pipe", str(descriptors["executor"]))
+    return (
+        _replay_plan(options),
+        _observer_plan(options, descriptors["observer"]),
+        ChildPlan("executor", executor, descriptor=descriptors["executor"]),
+        gateway,
+    )
 
 
 def _replay_plan(options: ChainOptions) -> ChildPlan:
@@ -181,6 +187,12 @@ def _observer_plan(options: ChainOptions, descriptor: int) -> ChildPlan:
     if options.one_day:
         arguments += ["--day", DAY]
     return ChildPlan("observer", command("record", *arguments), ends=options.one_day, descriptor=descriptor)
+
+
+def executor_folders(options: ChainOptions) -> tuple[str, ...]:
+    """Return the arguments that name what the executor reads and writes."""
+    folders = Folders(options.folder)
+    return ("--data", str(folders.observer), "--receipts", str(folders.receipts))
 
 
 def command(name: str, *arguments: str) -> tuple[str, ...]:

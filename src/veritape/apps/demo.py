@@ -11,8 +11,8 @@ from typing import Any
 
 import click
 
-from veritape.apps.chain import DAY, LOOPBACK, ChainOptions, Folders, codes
-from veritape.apps.demo_report import Facts, compose, read_truth, text
+from veritape.apps.chain import DAY, LOOPBACK, ChainOptions, Folders, codes, executor_folders
+from veritape.apps.demo_report import Computed, Facts, Receipts, compose, read_truth, text
 from veritape.apps.metrics_page import families_of
 from veritape.apps.running_chain import create_keys, free_ports, new_folder, output_of, running, until_signal
 from veritape.apps.supervisor import Supervisor
@@ -121,6 +121,7 @@ async def _facts(options: ChainOptions, gateway: dict[str, int], families: int) 
     seals = SegmentStore(folders.observer).seals(DAY)
     audit = json.loads(await output_of("audit", "--data", str(folders.observer), "--day", DAY, "--json"))
     return Facts(
+        receipts=await _receipts(options),
         truth=truth,
         audit=audit,
         segments_sealed=len(seals),
@@ -129,3 +130,14 @@ async def _facts(options: ChainOptions, gateway: dict[str, int], families: int) 
         gateway=gateway,
         families=families,
     )
+
+
+async def _receipts(options: ChainOptions) -> Receipts:
+    """Finish the receipts of what was sealed last, then have a fresh process execute all of them again."""
+    await output_of("compute", *executor_folders(options), "--once")
+    document = json.loads(await output_of("recheck", *executor_folders(options), "--json"))
+    computed = tuple(
+        Computed(line["code"], line["price_scale"], line["volume_shares"], int(line["value"]))
+        for line in document["computed"]
+    )
+    return Receipts(document["kind"], computed, document["verified"], document["count"] - len(computed))

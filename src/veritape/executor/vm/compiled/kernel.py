@@ -330,10 +330,11 @@ def run(
                 state[ADDRESS] = 0
             status = _T_ILLEGAL if op == ILLEGAL else _T_FETCH
             break
-        rd = np.int64(program[index, 1])
+        rd: Any = np.int64(program[index, 1])
         a = registers[program[index, 2]]
         immediate = immediates[index]
         following = pc + 4
+        value: Any = np.int64(0)
         if op >= _ADD and op <= _REMU:
             value = _arithmetic(op, a, registers[program[index, 3]])
         elif op >= _ADDI and op <= _SRAI:
@@ -399,7 +400,6 @@ def run(
             else:
                 words[place] = (np.int64(words[place]) & ~(0xFF << shift)) | ((b & 0xFF) << shift)
             rd = 0
-            value = np.int64(0)
         elif op >= _BEQ and op <= _BGEU:
             b = registers[program[index, 3]]
             if op == _BEQ:
@@ -417,7 +417,6 @@ def run(
             if taken:
                 following = (pc + immediate) & _MASK
             rd = 0
-            value = np.int64(0)
         elif op == _JAL:
             value = following
             following = (pc + immediate) & _MASK
@@ -433,14 +432,12 @@ def run(
             if status >= TRAPPED:
                 break
             rd = 0
-            value = np.int64(0)
         elif op == _EBREAK:
             state[ADDRESS] = 0
             status = _T_BREAKPOINT
             break
         else:
             rd = 0
-            value = np.int64(0)
         if following & 3:
             state[ADDRESS] = following
             status = _T_MISALIGNED_FETCH
