@@ -58,7 +58,11 @@ def _register(case: dict[str, Any]) -> list[int]:
         a, b = (0 if "1" in kind else X1), (0 if "2" in kind else X2)
     rd = {"rr_src1_eq_dest": X1, "rr_src2_eq_dest": X2, "rr_zerodest": 0}.get(kind, RESULT)
     first, second = rv32.li(a, case["a"]), rv32.li(b, case["b"])
-    loads = [*second, *_nops(case, 0), *first] if kind == "rr_src21_bypass" else [*first, *_nops(case, 0), *second]
+    loads = (
+        [*second, *_nops(case, 0), *first]
+        if kind == "rr_src21_bypass"
+        else [*first, *_nops(case, 0), *second]
+    )
     after = _nops(case, 0) if kind == "rr_dest_bypass" else []
     return [*loads, *_nops(case, 1), rv32.r(op, rd, a, b), *after, rv32.i("addi", RESULT, rd, 0)]
 

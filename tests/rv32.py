@@ -84,14 +84,20 @@ def halt(code: int = 0) -> list[int]:
 
 
 def image(
-    words: Sequence[int], data: bytes = b"", memory_bytes: int = DEFAULT_MEMORY_BYTES, *, read_only: bool = False
+    words: Sequence[int],
+    data: bytes = b"",
+    memory_bytes: int = DEFAULT_MEMORY_BYTES,
+    *,
+    read_only: bool = False,
 ) -> Image:
     """Return a program of code words at the code area's start and data at the RAM's start."""
     code = struct.pack(f"<{len(words)}I", *words)
     segments = [Segment(CODE_START, len(code), EXECUTABLE, code)]
     if data:
         flags = Permission.READ if read_only else Permission.READ | Permission.WRITE
-        segments.append(Segment(RAM, len(data) + -len(data) % 4, flags, data.ljust(len(data) + -len(data) % 4, b"\0")))
+        segments.append(
+            Segment(RAM, len(data) + -len(data) % 4, flags, data.ljust(len(data) + -len(data) % 4, b"\0"))
+        )
     return Image(CODE_START, memory_bytes, tuple(segments))
 
 

@@ -117,9 +117,10 @@ def _commit(hart: Hart, world: World) -> None:
 def _poseidon2(hart: Hart, world: World) -> None:
     address = hart.registers[A0]
     _range(hart, address, hashing.WIDTH, Permission.READ | Permission.WRITE)
-    state = hart.memory.read_words(address, hashing.WIDTH)
-    if any(word >= P for word in state):
+    places = range(address, address + WORD_BYTES * hashing.WIDTH, WORD_BYTES)
+    if any(hart.memory.words.get(place, 0) >= P for place in places):
         raise Trapped(TrapReason.NONCANONICAL_FIELD_ELEMENT, address)
+    state = hart.memory.read_words(address, hashing.WIDTH)
     hart.memory.write_words(address, hashing.permute(state))
     world.permutations += 1
 

@@ -59,7 +59,9 @@ def test_the_cycle_limit_is_tested_before_the_fetch() -> None:
         ([*rv32.li(17, 6), rv32.ECALL], TrapReason.UNKNOWN_ECALL, 8, 0),
     ],
 )
-def test_each_trap_stops_the_machine(words: list[int], reason: TrapReason, pc: int | None, address: int) -> None:
+def test_each_trap_stops_the_machine(
+    words: list[int], reason: TrapReason, pc: int | None, address: int
+) -> None:
     """EX-108: reason, pc, word and faulting address say where and why; the trapping instruction is not counted."""
     done = execute(rv32.image(words), b"")
     assert done.exit_code is None

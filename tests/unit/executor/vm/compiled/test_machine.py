@@ -10,17 +10,35 @@ from veritape.executor.image import Image
 from veritape.executor.vm.execution import Limits
 
 LIMITS = Limits(cycles=300, journal_bytes=64)
-EDGES = (0, 1, 2, 0x7FFFFFFF, 0x80000000, 0x80000001, 0xFFFFFFFF, 0xFFFFFFFE, rv32.RAM, rv32.RAM + 60, 0x10000)
+EDGES = (
+    0,
+    1,
+    2,
+    0x7FFFFFFF,
+    0x80000000,
+    0x80000001,
+    0xFFFFFFFF,
+    0xFFFFFFFE,
+    rv32.RAM,
+    rv32.RAM + 60,
+    0x10000,
+)
 
 registers = st.integers(0, 15)
 offsets = st.integers(-16, 64)
 words = st.one_of(
     st.builds(rv32.r, st.sampled_from(sorted(rv32.REGISTER)), registers, registers, registers),
-    st.builds(rv32.i, st.sampled_from(sorted(rv32.IMMEDIATE) + sorted(rv32.SHIFT)), registers, registers, offsets),
+    st.builds(
+        rv32.i, st.sampled_from(sorted(rv32.IMMEDIATE) + sorted(rv32.SHIFT)), registers, registers, offsets
+    ),
     st.builds(rv32.load, st.sampled_from(sorted(rv32.LOAD)), registers, registers, offsets),
     st.builds(rv32.store, st.sampled_from(sorted(rv32.STORE)), registers, registers, offsets),
     st.builds(
-        rv32.branch, st.sampled_from(sorted(rv32.BRANCH)), registers, registers, st.integers(-10, 10).map(lambda x: 4 * x)
+        rv32.branch,
+        st.sampled_from(sorted(rv32.BRANCH)),
+        registers,
+        registers,
+        st.integers(-10, 10).map(lambda x: 4 * x),
     ),
     st.builds(rv32.jal, registers, st.integers(-12, 12).map(lambda x: 2 * x)),
     st.builds(rv32.jalr, registers, registers, offsets),
@@ -45,7 +63,9 @@ def same(program: Image, data: bytes, limits: Limits = LIMITS) -> None:
     st.lists(words, min_size=1, max_size=30),
     st.booleans(),
 )
-def test_both_machines_agree_on_random_programs(values: list[int], program: list[int], read_only: bool) -> None:
+def test_both_machines_agree_on_random_programs(
+    values: list[int], program: list[int], read_only: bool
+) -> None:
     """EX-201: registers, journal, trap, cycles and detail are equal, whatever the words."""
     data = struct.pack("<16I", *range(16))
     same(rv32.image([*start(values), *program, *rv32.halt(3)], data, 65_536, read_only=read_only), b"")
@@ -66,7 +86,9 @@ def test_both_machines_agree_on_calls(
     """EX-171: good and bad arguments, overlapping ranges and limits give the same on both."""
     body = rv32.call(number, first, second, third)
     program = rv32.image(
-        [*body, *body, rv32.ECALL, *rv32.call(2, rv32.RAM, 64), *rv32.halt()], struct.pack("<16I", *memory), 65_536
+        [*body, *body, rv32.ECALL, *rv32.call(2, rv32.RAM, 64), *rv32.halt()],
+        struct.pack("<16I", *memory),
+        65_536,
     )
     same(program, data, Limits(cycles=200, journal_bytes=128))
 
@@ -82,7 +104,8 @@ def test_the_riscv_tests_pass_compiled(program: Image) -> None:
 def test_debug_text_is_the_same_on_both() -> None:
     """EX-172: debug hands bytes on at any alignment, ignores a bad range, and has no effect without a sink."""
     program = rv32.image(
-        [*rv32.call(5, rv32.RAM + 1, 5), *rv32.call(5, 0, 4), *rv32.call(5, rv32.RAM, 5_000), *rv32.halt()], b"?hello??"
+        [*rv32.call(5, rv32.RAM + 1, 5), *rv32.call(5, 0, 4), *rv32.call(5, rv32.RAM, 5_000), *rv32.halt()],
+        b"?hello??",
     )
     for simulator in (SIMULATOR, READABLE):
         said: list[bytes] = []

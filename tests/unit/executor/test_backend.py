@@ -1,0 +1,18 @@
+import pytest
+
+from tests import rv32
+from tests.compiled import READABLE, SIMULATOR
+from veritape.executor.vm.execution import Limits
+from veritape.kernel.errors import MisuseError
+
+
+def test_both_simulators_give_the_same_receipt() -> None:
+    """EX-201: whichever machine and sponge: equal receipts, byte for byte."""
+    image = rv32.image([*rv32.call(1, rv32.RAM, 8), *rv32.call(2, rv32.RAM, 8), *rv32.halt(5)])
+    assert SIMULATOR.run(image, b"12345").to_bytes() == READABLE.run(image, b"12345").to_bytes()
+
+
+def test_an_input_over_its_limit_is_refused() -> None:
+    """EX-661: input_too_large, before anything runs."""
+    with pytest.raises(MisuseError, match="input_too_large"):
+        READABLE.run(rv32.image(rv32.halt()), b"12345", Limits(input_bytes=4))
