@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tests import rv32
+
 from veritape.executor.image import Image
 
 VECTORS = Path(__file__).parent / "vectors" / "riscv-tests" / "vectors.json"

@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import os
 from pathlib import Path
 from typing import Any
 
 import click
 
 from veritape.apps.compiled_kernels import compiled_simulator
+from veritape.apps.metrics_page import sender_from_environment
 from veritape.apps.running_chain import until_signal
 from veritape.apps.tape_source import SealedTapes
 from veritape.executor import vwap
@@ -16,7 +18,13 @@ from veritape.executor.adapters.receipt_files import ReceiptStore
 from veritape.executor.adapters.service import Service
 from veritape.executor.metrics import METRICS
 from veritape.kernel.clock import SystemClock
+from veritape.telemetry.adapters.pipes import VectorSender
+from veritape.telemetry.adapters.process_watch import watch_loop
+from veritape.telemetry.metrics import part_metrics
 from veritape.telemetry.registry import Registry
+
+PART = "executor"
+"""Name of this part on the metrics page."""
 
 
 @click.command(context_settings={"show_default": True})
@@ -34,15 +42,21 @@ def compute(data: Path, receipts: Path, venue: str, once: bool) -> None:
         ReceiptStore(receipts, simulator.sponge),
         simulator,
         guest_image(vwap.PROGRAM),
-        Registry(METRICS),
+        Registry((*part_metrics(PART), *METRICS)),
         click.echo,
     )
-    asyncio.run(_run(service, once=once))
+    sender = sender_from_environment(service.registry, os.environ, SystemClock())  # noqa: TID251 - an app
+    asyncio.run(_run(service, sender, once=once))
+    if once:
+        click.echo(f"{len(service.store.names())} receipts of sealed segments (executed, not proven)")
 
 
-async def _run(service: Service, *, once: bool) -> None:
+async def _run(service: Service, sender: VectorSender | None, *, once: bool) -> None:
     clock = SystemClock()
     async with until_signal() as stop:
+        background = [asyncio.create_task(watch_loop(service.registry, PART, clock))]
+        if sender is not None:
+            background.append(asyncio.create_task(sender.run()))
         work = asyncio.ensure_future(service.once() if once else service.run(clock))
         stopped = asyncio.create_task(stop.wait())
         waits: set[asyncio.Future[Any]] = {work, stopped}
@@ -50,5 +64,8 @@ async def _run(service: Service, *, once: bool) -> None:
         stopped.cancel()
         if not work.done():
             work.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await work
+        for task in (work, *background):
+            if task is not work:
+                task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task

@@ -1,6 +1,9 @@
+"""The compiled kernels and their cache."""
+
 from pathlib import Path
 
 from tests import rv32
+
 from veritape.apps import compiled_kernels
 
 

@@ -1,3 +1,5 @@
+"""The executor in the chain: follows seals, ends at SIGTERM."""
+
 import asyncio
 import signal
 import sys

@@ -1,3 +1,5 @@
+"""``veritape guests``."""
+
 import json
 from pathlib import Path
 
@@ -21,7 +23,9 @@ def test_check_rebuilds_and_compares(monkeypatch: pytest.MonkeyPatch) -> None:
     """EX-231: an ELF that is not what its source gives fails the check; an unknown name is named."""
     elf = guest_elf("fibonacci")
     monkeypatch.setattr(guests, "build", lambda *_: elf)
-    assert CliRunner().invoke(guests.guests, ["check", "fibonacci"]).output == "fibonacci: rebuilt, identical\n"
+    assert (
+        CliRunner().invoke(guests.guests, ["check", "fibonacci"]).output == "fibonacci: rebuilt, identical\n"
+    )
     monkeypatch.setattr(guests, "build", lambda *_: guest_elf("vwap"))
     with pytest.raises(CheckFailedError, match="run veritape guests build"):
         CliRunner().invoke(guests.guests, ["check", "fibonacci"], catch_exceptions=False)
@@ -33,7 +37,10 @@ def test_build_writes_elf_and_manifest(monkeypatch: pytest.MonkeyPatch, tmp_path
     """EX-231: the manifest holds SHA-256, program id, memory, compiler and flags; building again changes nothing."""
     (tmp_path / "sources").mkdir()
     (tmp_path / "sources" / "vwap.c").touch()
-    elf, committed = guest_elf("vwap"), json.loads((Path(str(guests_folder())) / "manifest.json").read_bytes())
+    elf, committed = (
+        guest_elf("vwap"),
+        json.loads((Path(str(guests_folder())) / "manifest.json").read_bytes()),
+    )
     monkeypatch.setattr(guests, "guests_folder", lambda: tmp_path)
     monkeypatch.setattr(guests, "build", lambda *_: elf)
     assert CliRunner().invoke(guests.guests, ["build"], catch_exceptions=False).exit_code == 0

@@ -1,3 +1,5 @@
+"""``veritape recheck``: honest receipts match, others are refused."""
+
 import json
 import shutil
 from pathlib import Path
@@ -18,7 +20,9 @@ UNTIL = 32_400_000 + 60_000
 def arguments(tmp_path: Path) -> list[str]:
     """Seal a minute of the bundled day and compute on it."""
     rows = list(recorded(*frames(until_ms=UNTIL)).days[DAY].rows[9])
-    SegmentStore(tmp_path / "data").write(DAY, 9, rows, {}, [{"file": "f", "first_block": 0, "last_block": 0}])
+    SegmentStore(tmp_path / "data").write(
+        DAY, 9, rows, {}, [{"file": "f", "first_block": 0, "last_block": 0}]
+    )
     folders = ["--data", str(tmp_path / "data"), "--receipts", str(tmp_path / "receipts")]
     assert CliRunner().invoke(compute, [*folders, "--once"], catch_exceptions=False).exit_code == 0
     return folders

@@ -1,19 +1,23 @@
+"""``veritape run``."""
+
 import json
 import struct
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-
 from tests import rv32
 from tests.compiled import SIMULATOR
+
 from veritape.apps.run import run
 from veritape.executor.adapters.receipt_files import read_receipt
 from veritape.kernel.errors import MisuseError, VeritapeError
 
 
 def invoke(*arguments: object) -> Result:
-    return CliRunner().invoke(run, [str(one) for one in arguments], catch_exceptions=False, standalone_mode=False)
+    return CliRunner().invoke(
+        run, [str(one) for one in arguments], catch_exceptions=False, standalone_mode=False
+    )
 
 
 def program(folder: Path, words: list[int], data: bytes = b"") -> Path:
@@ -26,7 +30,9 @@ def test_a_run_says_that_nothing_was_proven(tmp_path: Path) -> None:
     """EX-319: text and JSON say executed, not proven; the receipt file holds the same claim."""
     data = tmp_path / "input"
     data.write_bytes(struct.pack("<III", 10, 0, 1))
-    assert invoke("fibonacci", "--input", data).output.startswith("executed, not proven: exit code 0 after 83 cycles")
+    assert invoke("fibonacci", "--input", data).output.startswith(
+        "executed, not proven: exit code 0 after 83 cycles"
+    )
     shown = json.loads(invoke("fibonacci", "--input", data, "--json", "-o", tmp_path / "r.sim").output)
     receipt = read_receipt(tmp_path / "r.sim", SIMULATOR.sponge)
     assert (shown["kind"], shown["label"]) == ("simulated", "executed, not proven")
@@ -62,7 +68,12 @@ def test_what_cannot_be_read_or_written_is_named(tmp_path: Path) -> None:
 def test_a_c_file_is_built_and_run(tmp_path: Path) -> None:
     """EX-237: a user's own guest in C."""
     source = tmp_path / "mine.c"
-    source.write_text('#include "veritape.h"\nint main(void) { vt_commit_u64(vt_read_u64(9) + 1); return 0; }\n')
+    source.write_text(
+        '#include "veritape.h"\nint main(void) { vt_commit_u64(vt_read_u64(9) + 1); return 0; }\n'
+    )
     data = tmp_path / "input"
     data.write_bytes(struct.pack("<Q", 2**32 - 1))
-    assert json.loads(invoke(source, "--input", data, "--json").output)["journal"] == struct.pack("<Q", 2**32).hex()
+    assert (
+        json.loads(invoke(source, "--input", data, "--json").output)["journal"]
+        == struct.pack("<Q", 2**32).hex()
+    )

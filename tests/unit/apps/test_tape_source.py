@@ -1,3 +1,5 @@
+"""Tapes of sealed segments."""
+
 import hashlib
 from pathlib import Path
 
@@ -15,7 +17,9 @@ UNTIL = 32_400_000 + 60_000
 def seal(folder: Path) -> Seal:
     """Seal the first minute of the bundled day."""
     rows = list(recorded(*frames(until_ms=UNTIL)).days[DAY].rows[9])
-    return SegmentStore(folder).write(DAY, 9, rows, {}, [{"file": "0900-0.vtj", "first_block": 0, "last_block": 3}])
+    return SegmentStore(folder).write(
+        DAY, 9, rows, {}, [{"file": "0900-0.vtj", "first_block": 0, "last_block": 3}]
+    )
 
 
 def test_tapes_are_those_of_the_seals(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
-import pytest
+"""The simulator as a value."""
 
+import pytest
 from tests import rv32
 from tests.compiled import READABLE, SIMULATOR
+
 from veritape.executor.vm.execution import Limits
 from veritape.kernel.errors import MisuseError
 

@@ -1,8 +1,10 @@
+"""Claims against the worked example."""
+
 from dataclasses import replace
 
 import pytest
-
 from tests import rv32
+
 from veritape.executor.claims import Claim, ClaimReason, claim_digest, list_digest, parse_claim, program_id
 from veritape.executor.digests import Tag, bytes_digest
 from veritape.kernel.errors import PeerError

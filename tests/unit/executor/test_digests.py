@@ -1,3 +1,5 @@
+"""Digests against the worked example."""
+
 from veritape.executor.digests import Tag, bytes_digest, elements_digest, is_canonical, to_bytes, to_elements
 from veritape.stark.hashing import sponge
 

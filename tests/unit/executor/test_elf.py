@@ -1,10 +1,10 @@
-import struct
+"""The loader: one file per reason, and bytes at random."""
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from tests import rv32
+
 from veritape.executor.adapters.guest_files import guest_elf
 from veritape.executor.elf import ImageReason, load
 from veritape.kernel.errors import PeerError
@@ -106,9 +106,12 @@ def test_no_bytes_break_the_loader(data: st.DataObject) -> None:
     broken = bytearray(original[: data.draw(st.integers(0, len(original)))])
     for _ in range(data.draw(st.integers(0, 4)) if broken else 0):
         broken[data.draw(st.integers(0, min(len(broken), 180) - 1))] = data.draw(st.integers(0, 255))
+    assert accepted_or_reason(bytes(broken))
+
+
+def accepted_or_reason(data: bytes) -> bool:
+    """Tell whether the loader answers with an image or one of its reasons."""
     try:
-        image = load(bytes(broken))
+        return bool(load(data).segments)
     except PeerError as error:
-        assert isinstance(error.reason, ImageReason)
-    else:
-        assert struct.calcsize("<I") and image.segments
+        return isinstance(error.reason, ImageReason)

@@ -1,3 +1,5 @@
+"""Image bytes."""
+
 from tests import rv32
 
 

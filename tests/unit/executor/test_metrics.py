@@ -1,3 +1,5 @@
+"""The metrics of the executor."""
+
 from veritape.executor.metrics import METRICS
 from veritape.telemetry.registry import Registry
 

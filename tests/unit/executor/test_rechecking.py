@@ -1,7 +1,10 @@
+"""Executing a receipt again."""
+
 from dataclasses import replace
 
 from tests import rv32
 from tests.compiled import READABLE
+
 from veritape.executor.claims import program_id
 from veritape.executor.receipts import ReceiptReason
 from veritape.executor.rechecking import recheck

@@ -1,3 +1,5 @@
+"""Names of receipts."""
+
 from veritape.executor.tapes import TapeKey, parse_receipt_name, receipt_name
 
 

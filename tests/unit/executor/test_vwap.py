@@ -1,11 +1,13 @@
+"""The guest vwap against an independent computation."""
+
 import hashlib
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from tests import rv32
 from tests.compiled import READABLE, SIMULATOR
+
 from veritape.executor.adapters.guest_files import guest_image
 from veritape.executor.vm.execution import Execution
 from veritape.executor.vwap import VwapJournal, average, parse_journal

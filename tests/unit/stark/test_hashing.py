@@ -1,3 +1,5 @@
+"""Poseidon2 against published vectors."""
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -1,3 +1,5 @@
+"""The guests are reproducible."""
+
 from importlib import metadata
 from pathlib import Path
 

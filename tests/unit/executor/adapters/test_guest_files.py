@@ -1,8 +1,10 @@
+"""The bundled guests and what fibonacci computes."""
+
 import struct
 
 import pytest
-
 from tests.compiled import SIMULATOR
+
 from veritape.executor.adapters import guest_files
 from veritape.kernel.errors import CheckFailedError, MisuseError
 

@@ -1,9 +1,11 @@
+"""Receipts on disk."""
+
 from pathlib import Path
 
 import pytest
-
 from tests import rv32
 from tests.compiled import READABLE
+
 from veritape.executor.adapters.receipt_files import ReceiptStore, read_receipt
 from veritape.executor.tapes import TapeKey
 from veritape.kernel.errors import MisuseError

@@ -1,3 +1,5 @@
+"""One receipt a sealed tape."""
+
 import asyncio
 import contextlib
 from dataclasses import dataclass, field
@@ -5,6 +7,7 @@ from pathlib import Path
 
 from tests import rv32
 from tests.compiled import SIMULATOR
+
 from veritape.executor.adapters.guest_files import guest_image
 from veritape.executor.adapters.receipt_files import ReceiptStore
 from veritape.executor.adapters.service import Service

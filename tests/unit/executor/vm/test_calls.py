@@ -1,9 +1,11 @@
+"""Every call: good, bad, at its limit."""
+
 import hashlib
 import struct
 
 import pytest
-
 from tests import rv32
+
 from veritape.executor.vm.execution import Execution, Limits
 from veritape.executor.vm.machine import execute
 from veritape.executor.vm.traps import TrapReason

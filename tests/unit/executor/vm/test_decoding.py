@@ -1,7 +1,9 @@
+"""Words and what they decode to."""
+
 from hypothesis import given
 from hypothesis import strategies as st
-
 from tests import rv32
+
 from veritape.executor.vm.decoding import Instruction, Operation, decode
 
 

@@ -1,3 +1,5 @@
+"""Classes of instructions."""
+
 from collections import Counter
 
 from veritape.executor.vm.decoding import Operation

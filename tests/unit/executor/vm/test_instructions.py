@@ -1,8 +1,10 @@
+"""Instructions against Python's integers."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from tests import rv32
+
 from veritape.executor.vm.decoding import Operation
 from veritape.executor.vm.instructions import STEPS
 from veritape.executor.vm.machine import execute

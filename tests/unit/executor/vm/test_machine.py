@@ -1,6 +1,8 @@
-import pytest
+"""The readable machine: riscv-tests, traps, limits."""
 
+import pytest
 from tests import riscv_programs, rv32
+
 from veritape.executor.image import Image
 from veritape.executor.vm.execution import Limits
 from veritape.executor.vm.machine import execute

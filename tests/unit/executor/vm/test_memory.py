@@ -1,6 +1,8 @@
-import pytest
+"""The memory map."""
 
+import pytest
 from tests import rv32
+
 from veritape.executor.image import Permission
 from veritape.executor.vm.memory import Memory
 from veritape.executor.vm.traps import Trapped, TrapReason

@@ -1,3 +1,5 @@
+"""The SHA-256 compression."""
+
 import hashlib
 import struct
 

@@ -1,3 +1,5 @@
+"""Traps as values."""
+
 from veritape.executor.vm.traps import Trapped, TrapReason
 
 

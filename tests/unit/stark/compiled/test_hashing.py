@@ -1,7 +1,9 @@
+"""The compiled sponge agrees with the readable one."""
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from tests.compiled import SIMULATOR
+
 from veritape.stark import hashing
 from veritape.stark.field import P
 

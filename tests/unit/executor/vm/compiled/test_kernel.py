@@ -1,5 +1,8 @@
+"""The kernel's statuses."""
+
 from tests import rv32
 from tests.compiled import SIMULATOR
+
 from veritape.executor.vm.compiled import kernel
 from veritape.executor.vm.traps import TrapReason
 

@@ -1,11 +1,13 @@
+"""The compiled machine agrees with the readable one."""
+
 import struct
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from tests import riscv_programs, rv32
 from tests.compiled import READABLE, SIMULATOR
+
 from veritape.executor.image import Image
 from veritape.executor.vm.execution import Limits
 
