@@ -2,14 +2,13 @@
 
 import asyncio
 import contextlib
-import os
 from pathlib import Path
 from typing import Any
 
 import click
 
 from veritape.apps.compiled_kernels import compiled_simulator
-from veritape.apps.metrics_page import sender_from_environment
+from veritape.apps.part_metrics import shown_metrics
 from veritape.apps.running_chain import until_signal
 from veritape.apps.tape_source import SealedTapes
 from veritape.executor import vwap
@@ -18,8 +17,6 @@ from veritape.executor.adapters.receipt_files import ReceiptStore
 from veritape.executor.adapters.service import Service
 from veritape.executor.metrics import METRICS
 from veritape.kernel.clock import SystemClock
-from veritape.telemetry.adapters.pipes import VectorSender
-from veritape.telemetry.adapters.process_watch import watch_loop
 from veritape.telemetry.metrics import part_metrics
 from veritape.telemetry.registry import Registry
 
@@ -34,29 +31,23 @@ PART = "executor"
 )
 @click.option("--venue", default="KRX", help="Venue whose segments are read.")
 @click.option("--once", is_flag=True, help="Compute what is sealed now, then exit.")
-def compute(data: Path, receipts: Path, venue: str, once: bool) -> None:
+@click.option("--metrics", "listen", default="", help="host:port of a metrics page of its own.")
+@click.option("--metrics-pipe", "descriptor", type=click.IntRange(3), help="Open pipe of a supervisor.")
+def compute(data: Path, receipts: Path, venue: str, once: bool, listen: str, descriptor: int | None) -> None:
     """Run the guest vwap over every sealed segment and write receipts (executed, not proven) until Ctrl-C or SIGTERM."""
     simulator = compiled_simulator()
-    service = Service(
-        SealedTapes(data, venue),
-        ReceiptStore(receipts, simulator.sponge),
-        simulator,
-        guest_image(vwap.PROGRAM),
-        Registry((*part_metrics(PART), *METRICS)),
-        click.echo,
-    )
-    sender = sender_from_environment(service.registry, os.environ, SystemClock())  # noqa: TID251 - an app
-    asyncio.run(_run(service, sender, once=once))
+    registry = Registry((*part_metrics(PART), *METRICS))
+    store = ReceiptStore(receipts, simulator.sponge)
+    image = guest_image(vwap.PROGRAM)
+    service = Service(SealedTapes(data, venue), store, simulator, image, registry, click.echo)
+    asyncio.run(_run(service, listen, descriptor, once=once))
     if once:
-        click.echo(f"{len(service.store.names())} receipts of sealed segments (executed, not proven)")
+        click.echo(f"{len(store.names())} receipts of sealed segments (executed, not proven)")
 
 
-async def _run(service: Service, sender: VectorSender | None, *, once: bool) -> None:
+async def _run(service: Service, listen: str, descriptor: int | None, *, once: bool) -> None:
     clock = SystemClock()
-    async with until_signal() as stop:
-        background = [asyncio.create_task(watch_loop(service.registry, PART, clock))]
-        if sender is not None:
-            background.append(asyncio.create_task(sender.run()))
+    async with until_signal() as stop, shown_metrics(PART, service.registry, listen, descriptor, clock):
         work = asyncio.ensure_future(service.once() if once else service.run(clock))
         stopped = asyncio.create_task(stop.wait())
         waits: set[asyncio.Future[Any]] = {work, stopped}
@@ -64,8 +55,5 @@ async def _run(service: Service, sender: VectorSender | None, *, once: bool) -> 
         stopped.cancel()
         if not work.done():
             work.cancel()
-        for task in (work, *background):
-            if task is not work:
-                task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        with contextlib.suppress(asyncio.CancelledError):
+            await work
