@@ -139,7 +139,7 @@ def gateway_configuration(options: ChainOptions) -> str:
         {
             "": {"data_dir": str(folders.gateway)},
             "listen": {"public": f"{LOOPBACK}:{options.ports.gateway}"},
-            "read": {"observer_dir": str(folders.observer)},
+            "read": {"observer_dir": str(folders.observer), "receipts_dir": str(folders.receipts)},
         }
     )
 

@@ -136,7 +136,11 @@ def sources(settings: GatewaySettings, pepper: bytes, clock: Clock) -> Sources:
         raise MisuseError(
             f"read.observer_dir needs the library {error.name!r}: install veritape[all]"
         ) from error
-    return Sources(reader.RecordedTape(folder, settings.read.venue, clock), None, cursor_key(pepper))
+    receipts = settings.read.receipts_dir
+    stored = (
+        importlib.import_module("veritape.apps.receipt_reader").ReceiptFolder(receipts) if receipts else None
+    )
+    return Sources(reader.RecordedTape(folder, settings.read.venue, clock), stored, cursor_key(pepper))
 
 
 def console() -> Application | None:

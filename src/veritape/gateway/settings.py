@@ -40,6 +40,8 @@ class ReadSettings(Settings):
 
     observer_dir: Path | None = None
     """The recorder's data directory."""
+    receipts_dir: Path | None = None
+    """The executor's receipts; they are served beside the recorder's data."""
     venue: str = "KRX"
     """Whose trades are served."""
 
