@@ -132,14 +132,15 @@ def observer_configuration(options: ChainOptions, descriptor: int) -> str:
     )
 
 
-def gateway_configuration(options: ChainOptions) -> str:
-    """Return the gateway's settings file."""
+def gateway_configuration(options: ChainOptions, descriptor: int) -> str:
+    """Return the gateway's settings file; its metrics go through the descriptor."""
     folders = Folders(options.folder)
     return _toml(
         {
             "": {"data_dir": str(folders.gateway)},
             "listen": {"public": f"{LOOPBACK}:{options.ports.gateway}"},
             "read": {"observer_dir": str(folders.observer), "receipts_dir": str(folders.receipts)},
+            "telemetry": {"listen": "", "descriptor": descriptor},
         }
     )
 
@@ -148,14 +149,16 @@ def configurations(options: ChainOptions, descriptors: Mapping[str, int]) -> dic
     """Return file name -> content of every part's configuration; descriptors are the parts' metrics pipes."""
     return {
         OBSERVER_FILE: observer_configuration(options, descriptors["observer"]),
-        GATEWAY_FILE: gateway_configuration(options),
+        GATEWAY_FILE: gateway_configuration(options, descriptors["gateway"]),
     }
 
 
 def plans(options: ChainOptions, descriptors: Mapping[str, int]) -> tuple[ChildPlan, ...]:
     """Return the processes of the chain in the order in which they start."""
     configuration = str(Folders(options.folder).configuration / GATEWAY_FILE)
-    gateway = ChildPlan("gateway", command("serve", "--config", configuration))
+    gateway = ChildPlan(
+        "gateway", command("serve", "--config", configuration), descriptor=descriptors["gateway"]
+    )
     executor = command("compute", *executor_folders(options), "--metrics-pipe", str(descriptors["executor"]))
     return (
         _replay_plan(options),

@@ -10,6 +10,7 @@ from importlib.metadata import version
 import click
 
 from veritape.executor.metrics import METRICS as EXECUTOR
+from veritape.gateway.metrics import METRICS as GATEWAY
 from veritape.kernel.clock import Clock
 from veritape.observer.metrics import METRICS as OBSERVER
 from veritape.telemetry import Metric, Registry
@@ -21,7 +22,7 @@ from veritape.telemetry.metrics import page_metrics, part_metrics
 from veritape.telemetry.page import Page
 from veritape.telemetry.vectors import Refusal
 
-FAMILIES: dict[str, tuple[Metric, ...]] = {"observer": OBSERVER, "executor": EXECUTOR}
+FAMILIES: dict[str, tuple[Metric, ...]] = {"observer": OBSERVER, "executor": EXECUTOR, "gateway": GATEWAY}
 """Part -> the families that its process reports, beside those that every process has."""
 
 

@@ -50,7 +50,7 @@ def test_up_goes_on_and_demo_ends_with_the_day(one_day: bool) -> None:
     options = ChainOptions(
         Path("run"), Ports(), "max", 600, ("drop=0.01",), 9, ("f.zip:000001",), one_day=one_day
     )
-    named = {plan.name: plan for plan in plans(options, {"executor": 8, "observer": 7})}
+    named = {plan.name: plan for plan in plans(options, {"executor": 8, "gateway": 9, "observer": 7})}
     replay, observer = named["replay"], named["observer"]
     assert ("--next-days" in replay.argv) == (not one_day)
     assert ("--day" in observer.argv) == observer.ends == one_day

@@ -48,7 +48,7 @@ async def test_a_failing_command_is_told_with_its_own_words() -> None:
 async def test_both_customers_get_a_key_of_their_tier(tmp_path: Path) -> None:
     """GW-405: created by command, printed once."""
     options = ChainOptions(tmp_path, Ports())
-    for name, text in configurations(options, {"observer": 7}).items():
+    for name, text in configurations(options, {"observer": 7, "executor": 8, "gateway": 9}).items():
         write_atomically(tmp_path / "configuration" / name, text.encode())
     keys = await create_keys(options)
     assert set(keys) == {"free", "pro"}
