@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,15 @@ def demo(*arguments: str) -> tuple[dict[str, Any], subprocess.CompletedProcess[s
     return json.loads(answer.stdout), answer
 
 
+def average(totals: dict[str, int]) -> str:
+    """Return the VWAP of what the market did, computed without the chain: four decimals, half up (EX-239)."""
+    exact = Fraction(totals["value_krw"], totals["shares"])
+    units = (exact * 10_000 * 2 + 1) // 2
+    return f"{units // 10_000}.{units % 10_000:04}"
+
+
 def test_without_faults_everything_that_was_sent_is_recorded() -> None:
-    """OB-813, OB-606: recorded equals sent for every symbol, every line closes, exit 0, well under 100 s."""
+    """OB-813, OB-606, EX-239: recorded equals sent for every symbol, every line closes, the VWAP is the source's, exit 0."""
     report, answer = demo("--seconds", str(SECONDS))
     assert answer.returncode == 0, answer.stderr
     assert report["ok"]
@@ -33,6 +41,13 @@ def test_without_faults_everything_that_was_sent_is_recorded() -> None:
         assert symbol["closed"]
         assert symbol["volume_closed"]
         assert symbol["recorded_totals"] == symbol["truth"]
+    receipts = report["receipts"]
+    assert receipts["kind"] == "simulated"
+    assert receipts["verified"] == receipts["count"] == 3 * report["segments"]["sealed"]
+    assert receipts["vwap"] == {
+        code: average(symbol["truth"]) for code, symbol in report["ticks"]["symbols"].items()
+    }
+    assert report["metrics"]["families"] >= 30
     assert report["sweeps"]["received"] == report["sweeps"]["expected"] == 3 * (SECONDS // 10 + 1)
     assert report["segments"]["sealed"] >= 1
     gateway = report["gateway"]

@@ -139,7 +139,11 @@ def gateway_configuration(options: ChainOptions, descriptor: int) -> str:
         {
             "": {"data_dir": str(folders.gateway)},
             "listen": {"public": f"{LOOPBACK}:{options.ports.gateway}"},
-            "read": {"observer_dir": str(folders.observer), "receipts_dir": str(folders.receipts)},
+            "read": {
+                "observer_dir": str(folders.observer),
+                "receipts_dir": str(folders.receipts),
+                "metrics_page": f"{LOOPBACK}:{options.ports.metrics}",
+            },
             "telemetry": {"listen": "", "descriptor": descriptor},
         }
     )

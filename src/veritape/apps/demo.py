@@ -98,6 +98,7 @@ async def _run(options: ChainOptions) -> dict[str, Any]:
             raise supervisor.failed.result()
         if stop.is_set():
             raise KeyboardInterrupt
+        await output_of("compute", *executor_folders(options), "--once")
         base = f"http://{LOOPBACK}:{options.ports.gateway}"
         gateway = await visit(base, await create_keys(options), codes(options), DAY)
         families = families_of(await page_text(f"http://{LOOPBACK}:{options.ports.metrics}/metrics"))
@@ -133,8 +134,7 @@ async def _facts(options: ChainOptions, gateway: dict[str, int], families: int) 
 
 
 async def _receipts(options: ChainOptions) -> Receipts:
-    """Finish the receipts of what was sealed last, then have a fresh process execute all of them again."""
-    await output_of("compute", *executor_folders(options), "--once")
+    """Have a fresh process execute every receipt again and compare the claims."""
     document = json.loads(await output_of("recheck", *executor_folders(options), "--json"))
     computed = tuple(
         Computed(line["code"], line["price_scale"], line["volume_shares"], int(line["value"]))

@@ -8,10 +8,12 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from socket import socket
+from types import ModuleType
 
 import click
 import uvloop
 
+from veritape.apps.console import create_console, figures_from_page, tables_from_readers
 from veritape.apps.part_metrics import shown_metrics
 from veritape.gateway.adapters.application import Access, Application, Gateway
 from veritape.gateway.adapters.gate import Gate, restored_store
@@ -97,12 +99,13 @@ async def _run(
     with contextlib.closing(key_store), contextlib.closing(Ledger(settings.data_dir / "usage.db")) as ledger:
         gate = Gate(policy, restored_store(ledger, clock.wall_ns() // 1_000), ledger, key_store, clock)
         registry = Registry((*part_metrics(PART), *METRICS))
+        read = sources(settings, pepper, clock)
         gateway = Gateway(
             gate,
-            sources(settings, pepper, clock),
+            read,
             report(settings, registry),
             legacy=settings.headers.legacy,
-            console=console(),
+            console=console(settings, read, clock),
         )
         name = listener.getsockname()
         click.echo(f"gateway on http://{name[0]}:{name[1]}, policy version {policy.version}, store memory")
@@ -125,27 +128,34 @@ def sources(settings: GatewaySettings, pepper: bytes, clock: Clock) -> Sources:
     """Return what the routes read.
 
     Raises:
-        MisuseError: the recorder's folder needs a library that is not installed.
+        MisuseError: a folder needs a library that is not installed.
     """
-    folder = settings.read.observer_dir
-    if folder is None:
-        return Sources(None, None, cursor_key(pepper))
-    try:
-        reader = importlib.import_module("veritape.apps.tape_reader")
-    except ModuleNotFoundError as error:
-        raise MisuseError(
-            f"read.observer_dir needs the library {error.name!r}: install veritape[all]"
-        ) from error
-    receipts = settings.read.receipts_dir
-    stored = (
-        importlib.import_module("veritape.apps.receipt_reader").ReceiptFolder(receipts) if receipts else None
+    read = settings.read
+    tape = None if read.observer_dir is None else _reader("tape_reader", "read.observer_dir")
+    receipts = None if read.receipts_dir is None else _reader("receipt_reader", "read.receipts_dir")
+    return Sources(
+        None if tape is None else tape.RecordedTape(read.observer_dir, read.venue, clock),
+        None if receipts is None else receipts.ReceiptFolder(read.receipts_dir),
+        cursor_key(pepper),
     )
-    return Sources(reader.RecordedTape(folder, settings.read.venue, clock), stored, cursor_key(pepper))
 
 
-def console() -> Application | None:
-    """Return the console, when it is installed."""
-    return None
+def console(settings: GatewaySettings, read: Sources, clock: Clock) -> Application | None:
+    """Return the console over a metrics page and the gateway's own readers, None without a page."""
+    if not settings.read.metrics_page:
+        return None
+    host, _, port = settings.read.metrics_page.rpartition(":")
+    return create_console(
+        figures_from_page(host, int(port)), tables_from_readers(read.tape, read.receipts), clock
+    )
+
+
+def _reader(module: str, setting: str) -> ModuleType:
+    """Import what joins another part: its libraries are needed only by who reads it."""
+    try:
+        return importlib.import_module(f"veritape.apps.{module}")
+    except ModuleNotFoundError as error:
+        raise MisuseError(f"{setting} needs the library {error.name!r}: install veritape[all]") from error
 
 
 def report(settings: GatewaySettings, registry: Registry) -> Callable[[Access], None]:

@@ -32,6 +32,7 @@ def paths(codes: Iterable[str], day: str) -> Iterator[str]:
         yield f"/v1/bars?symbol={code}&day={day}&interval=1m"
         yield f"/v1/completeness?symbol={code}&day={day}"
     yield f"/v1/completeness?day={day}"
+    yield f"/v1/receipts?day={day}"
 
 
 def outcome(status: int) -> Outcome:

@@ -61,6 +61,7 @@ async def _run(options: ChainOptions, seconds: float | None, folder: Path) -> No
     async with until_signal() as stop, running(options) as supervisor:
         keys = await create_keys(options)
         base = f"http://{LOOPBACK}:{options.ports.gateway}"
+        click.echo(f"console    {base}/console")
         click.echo(f"gateway    {base}/docs")
         click.echo(f"metrics    http://{LOOPBACK}:{options.ports.metrics}/metrics")
         click.echo(f"try        curl -H 'X-API-Key: {keys['pro']}' '{base}/v1/completeness?day={DAY}'")

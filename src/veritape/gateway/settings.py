@@ -40,10 +40,12 @@ class ReadSettings(Settings):
 
     observer_dir: Path | None = None
     """The recorder's data directory."""
-    receipts_dir: Path | None = None
-    """The executor's receipts; they are served beside the recorder's data."""
     venue: str = "KRX"
     """Whose trades are served."""
+    receipts_dir: Path | None = None
+    """The executor's receipts folder."""
+    metrics_page: str = Field(default="", pattern=r"^$|^.+:[0-9]{1,5}$")
+    """host:port of the metrics page that the console shows; empty leaves the console out."""
 
 
 class TelemetrySettings(Settings):

@@ -31,8 +31,8 @@ async def test_both_customers_are_counted_and_the_free_one_meets_its_limit() -> 
         counts = await traffic.visit(
             str(server.make_url("")), {"free": "free-key", "pro": "pro-key"}, ["A", "B"], "20131007"
         )
-    assert seen == {"pro-key": 7, "free-key": traffic.FREE_REQUESTS}
-    assert counts == {"requests": 207, "allowed": 157, "limited": 50, "errors": 0}
+    assert seen == {"pro-key": 8, "free-key": traffic.FREE_REQUESTS}
+    assert counts == {"requests": 208, "allowed": 158, "limited": 50, "errors": 0}
 
 
 async def test_a_gateway_that_is_gone_counts_as_errors(unused_tcp_port: int) -> None:
