@@ -9,6 +9,9 @@ from veritape.gateway.readers import Line, ReceiptReader, TapeReader
 ROWS_LIMIT = 50
 """Rows of each table (TL-765)."""
 
+NAME_CHARACTERS = 64
+"""Longest name of a receipt that is shown."""
+
 HASH_CHARACTERS = 12
 """First digits of a hash that a person compares."""
 
@@ -53,7 +56,7 @@ def _receipts(receipts: ReceiptReader | None) -> list[dict[str, Any]]:
     found = sorted(receipts.receipts() if receipts else (), key=lambda one: -one.created_ns)[:ROWS_LIMIT]
     return [
         {
-            "id": receipt.id[:HASH_CHARACTERS],
+            "id": receipt.id[:NAME_CHARACTERS],
             "program": receipt.claims[0].program[:HASH_CHARACTERS] if receipt.claims else "",
             "day": receipt.day,
             "kind": receipt.kind,
