@@ -46,7 +46,7 @@ def test_the_recorders_settings_are_valid_and_point_at_the_replay() -> None:
 
 @pytest.mark.parametrize("one_day", [True, False])
 def test_up_goes_on_and_demo_ends_with_the_day(one_day: bool) -> None:
-    """OB-813: `up` goes on with the next session day; `demo` ends with the first."""
+    """OB-803, OB-813: `up` goes on with the next session day; `demo` ends with the first."""
     options = ChainOptions(
         Path("run"), Ports(), "max", 600, ("drop=0.01",), 9, ("f.zip:000001",), one_day=one_day
     )
@@ -54,6 +54,7 @@ def test_up_goes_on_and_demo_ends_with_the_day(one_day: bool) -> None:
     replay, observer = named["replay"], named["observer"]
     assert ("--next-days" in replay.argv) == (not one_day)
     assert ("--day" in observer.argv) == observer.ends == one_day
+    assert not {"--wire", "--registrations", "--rest-per-second"} & set(replay.argv)
     for words in (
         ["--fault", "drop=0.01"],
         ["--tape", "f.zip:000001"],

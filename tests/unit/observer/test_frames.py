@@ -66,6 +66,7 @@ def test_the_present_width_gives_the_same_trades() -> None:
         ("0|H0STCNT0|abc|x", FrameReason.BAD_COUNT),
         ("1|H0STCNT0|001|x", FrameReason.NO_KEY),
         ("0|H0STASP0|001|x", FrameReason.UNKNOWN_TR),
+        ("0|H0STCNT0|001|" + "^".join(["1"] * 59), FrameReason.UNKNOWN_WIDTH),
         (WIDE.replace("|003|", "|002|"), FrameReason.WIDTH_NOT_INTEGER),
         (WIDE.replace("|003|", "|001|"), FrameReason.UNKNOWN_WIDTH),
         (THREE.replace("^1133^", "^x^"), FrameReason.RECORD_SHAPE),
@@ -86,7 +87,7 @@ def test_the_present_width_gives_the_same_trades() -> None:
     ],
 )
 def test_every_refusal(text: str, reason: FrameReason) -> None:
-    """KIS-120, KIS-121, KIS-125, KIS-126, KIS-129, KIS-116: one reason each; an unknown width is never read by a known prefix."""
+    """KIS-120, KIS-121, KIS-123, KIS-125, KIS-128, KIS-126, KIS-129, KIS-116: one reason each; an unknown width is never read by a known prefix."""
     assert refusal(text) is reason
 
 
@@ -156,3 +157,26 @@ def test_any_bytes_give_a_value_or_one_reason(data: bytes) -> None:
 def test_a_garbled_frame_is_refused_or_still_a_frame(place: int, letter: str) -> None:
     """KIS-126: one changed character never raises."""
     parse_message((WIDE[:place] + letter + WIDE[place + 1 :]).encode())
+
+
+@pytest.mark.parametrize("place", [5, 6, 18, 22, 23, 40, 42])
+def test_display_fields_never_refuse_a_record(place: int) -> None:
+    """KIS-149: rates and averages are for display."""
+    fields = WIDE.split("|")[3].split("^")
+    fields[place] = "n/a"
+    message = parse_message(f"0|H0STCNT0|003|{'^'.join(fields)}".encode())
+    assert trades_of(message) == [trade(row) for row in (7, 8, 9)]
+
+
+def test_the_words_of_an_acknowledgement_are_never_read() -> None:
+    """KIS-110: msg1 is for people."""
+    answers = {
+        parse_message(
+            json.dumps({"header": {"tr_id": "H0STCNT0", "tr_key": "990001"}, "body": body}).encode()
+        )
+        for body in (
+            {"rt_cd": "0", "msg_cd": "OPSP0000", "msg1": words}
+            for words in ("SUBSCRIBE SUCCESS", "UNSUBSCRIBE ERROR", "")
+        )
+    }
+    assert answers == {Acknowledgement("H0STCNT0", "990001", "0", "OPSP0000")}

@@ -41,7 +41,7 @@ def test_a_single_row_may_come_as_an_object() -> None:
 
 
 def test_timed_rows() -> None:
-    """KIS-059, KIS-060: stck_prpr, else stck_pbpr."""
+    """KIS-026, KIS-059, KIS-060: stck_prpr, else stck_pbpr; an answer without its output is missing_output."""
     good = {"stck_cntg_hour": "090014", "stck_prpr": "100", "acml_vol": "12", "cnqn": "2"}
     other = {**good, "stck_pbpr": "101"}
     del other["stck_prpr"]

@@ -157,3 +157,19 @@ def test_a_restarted_counter_keeps_where_each_record_came_from() -> None:
 def test_an_unread_frame_of_no_known_day_is_no_cause() -> None:
     """OB-457: it is in the journal; there is no line that it could explain."""
     assert recorded(text(b"x")).days == {}
+
+
+def test_data_of_a_code_that_is_not_registered_is_recorded_all_the_same() -> None:
+    """KIS-105, KIS-127, OB-003: it may come before its acknowledgement; prices, shares and values are integers."""
+    recorder = recorded(*frames(until_ms=UNTIL))
+    day = recorder.days[DAY]
+    assert day.watches == {}
+    assert recorded_of(day).trades > 0
+    assert all(isinstance(value, int) for value in recorded_of(day))
+
+
+def test_the_chains_of_the_bundled_day_hold_through_the_wire() -> None:
+    """KIS-142, KIS-144, KIS-145, KIS-147: volume, value and counts join between all consecutive records of every code."""
+    recorder = recorded(*frames())
+    for line in recorder.days[DAY].lines.values():
+        assert (line.problems, line.axis.holes(), line.duplicates) == ({}, [], 0)

@@ -92,7 +92,7 @@ def test_an_account_in_use_waits_60_120_and_300_seconds() -> None:
 
 
 def test_silence_is_a_state_before_it_is_a_failure() -> None:
-    """OB-451, OB-452: 60 s with an active slot, else 120 s; any frame within 5 s more is life."""
+    """OB-451, OB-452, KIS-112: 60 s with an active slot, else 120 s; any frame within 5 s more is life."""
     session = live()
     assert session.silent_at(trading=True) == SILENCE
     assert session.silent_at(trading=False) == QUIET_NS

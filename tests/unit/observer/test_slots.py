@@ -51,7 +51,7 @@ def drain(slots: Slots, now: int) -> tuple[list[Command], int]:
 
 
 def test_wanted_codes_are_registered_in_order_a_tenth_of_a_second_apart() -> None:
-    """OB-349, OB-347: by falling priority, 100 ms apart: 41 in 4.1 s."""
+    """OB-341, OB-349, OB-347: by falling priority, 100 ms apart: 41 in 4.1 s."""
     slots = Slots(41)
     slots.want(f"{number:06}" for number in range(50))
     commands, now = drain(slots, 0)
@@ -174,3 +174,14 @@ class SlotModel(RuleBasedStateMachine):
 
 SlotModel.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 TestSlotModel = SlotModel.TestCase
+
+
+def test_acknowledgements_are_matched_by_their_code_in_any_order() -> None:
+    """KIS-104: there is no request id; at most one unanswered command a code."""
+    slots = Slots(41)
+    slots.want(["A", "B", "C"])
+    drain(slots, 0)
+    for code in ("C", "A", "B"):
+        assert slots.happened(code, SlotEvent.REGISTERED) == (code, SlotAction.OPEN_WATCH)
+    assert slots.happened("A", SlotEvent.REGISTERED).action is SlotAction.NONE
+    assert slots.illegal == 1

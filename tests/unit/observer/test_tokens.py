@@ -143,7 +143,7 @@ def answer(
 
 
 def test_the_vendors_expiry_is_cross_checked() -> None:
-    """OB-406: Asia/Seoul; a difference above 120 s is reported and the earlier holds."""
+    """OB-406, KIS-031: Asia/Seoul; a difference above 120 s is reported and the earlier holds."""
     now = 1_795_219_200 * 10**9
     read, agree = read_token(answer(), now)
     assert agree

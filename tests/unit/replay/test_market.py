@@ -51,3 +51,12 @@ def test_clones_play_the_same_trades_under_their_own_codes() -> None:
     assert [copy.code for copy in many] == ["990001", "991000", "991001"]
     assert all(copy.trades is one.trades for copy in many)
     assert Market(many, "20131007").codes == ("990001", "991000", "991001")
+
+
+def test_one_price_carries_no_quotes_and_the_multi_price_does() -> None:
+    """KIS-054, KIS-055, KIS-056: bid and ask come from the multi-price call alone."""
+    market = Market([series()], "20131007")
+    price, row = market.price_row("990001", OPEN_MS), market.multi_price_row("990001", OPEN_MS)
+    assert not [name for name in price if "ask" in name or "bid" in name]
+    assert (row["inter2_askp"], row["inter2_bidp"]) == ("200", "100")
+    assert {"stck_prpr", "acml_vol", "acml_tr_pbmn", "stck_sdpr"} <= set(price)

@@ -81,3 +81,13 @@ def test_the_market_class_follows_the_clock(clock: str, code: int) -> None:
 def test_signs(difference: int, code: int) -> None:
     """KIS-140: 2 up, 3 same, 5 down."""
     assert rendering.sign(difference) == code
+
+
+def test_no_record_has_what_python_kis_refuses(ibm: Series, listing: Listing) -> None:
+    """KIS-148: signs 0 to 5, a session code from 1 to 4, times, and no empty number."""
+    for trade in ibm.trades[::50]:
+        fields = rendering.record(trade, listing, 46).split("^")
+        assert fields[3] in "012345"
+        assert fields[34][0] in "1234"
+        assert all(len(fields[place]) == 6 and fields[place].isdigit() for place in (1, 24, 27, 30))
+        assert all(fields[place] for place in (2, 4, *range(7, 12), *range(13, 17), 19, 20, 38, 39))

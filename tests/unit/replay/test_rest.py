@@ -148,7 +148,7 @@ def test_bad_multi_price_parameters(parameters: dict[str, str], code: str) -> No
 
 
 def test_the_other_quotation_calls() -> None:
-    """KIS-050, KIS-070: one price, by-time rows, product information; rt_cd 7 for an unknown product."""
+    """KIS-050, KIS-070, OB-814: one price, by-time rows, product information; rt_cd 7 for an unknown product."""
     broker = Broker()
     code = {"fid_cond_mrkt_div_code": "J", "fid_input_iscd": "990001"}
     assert broker.get(wire.INQUIRE_PRICE, **code).document["output"]["acml_vol"] == "5"
@@ -162,7 +162,7 @@ def test_the_other_quotation_calls() -> None:
 
 
 def test_credentials_and_transaction_ids_are_checked() -> None:
-    """KIS-072, KIS-220: missing and wrong keys, tokens and transaction ids."""
+    """KIS-052, KIS-072, KIS-220: missing and wrong keys, tokens and transaction ids."""
     broker = Broker()
     path = wire.INQUIRE_PRICE.path
     cases: list[tuple[dict[str, str], str, int]] = [

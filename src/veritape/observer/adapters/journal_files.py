@@ -10,6 +10,7 @@ import asyncio
 import mmap
 import os
 import threading
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -179,6 +180,9 @@ class JournalWriter:
         except OSError as error:
             self._stop_if_broken(error)
             self._give_up(error, group)
+        except BaseException as error:  # noqa: BLE001 - the top of a thread: a recorder without its writer must end
+            traceback.print_exc()
+            crash(f"veritape: journal: {type(error).__name__} in the writer thread: a bug; stopped at once")
 
     def _stop_if_broken(self, error: OSError) -> None:
         if not is_full(error):

@@ -34,6 +34,9 @@ LATE_S = 1
 SEAL_EVERY_S = 20
 """Seconds between two looks for hours to seal."""
 
+UNIVERSES_KEPT = 400
+"""Days whose membership is kept: a back-test needs each (OB-111)."""
+
 UNIVERSE_MODE = 0o444
 """Permission bits of a day's universe."""
 
@@ -138,6 +141,8 @@ class RecordingDay:
         rule = universe.Filter(settings.min_price_krw, settings.min_count)
         document = universe.document(day, files, rule, self._last_universe())
         write_atomically(path, canonical_json(document), UNIVERSE_MODE)
+        for old in sorted(path.parent.glob("*_kr_stocks.json"))[:-UNIVERSES_KEPT]:
+            old.unlink()
         self._say(f"universe of {day}: {document['count']} symbols")
         return document
 

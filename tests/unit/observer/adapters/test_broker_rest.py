@@ -31,7 +31,7 @@ async def test_one_token_serves_many_calls_and_the_next_process(tmp_path: Path) 
 
 
 async def test_pacing_keeps_the_brokers_window(tmp_path: Path) -> None:
-    """OB-252, KIS-171: measured by the broker, not by us: never more than 18 in a sliding second."""
+    """OB-251, OB-252, KIS-171: measured by the broker, not by us: never more than 18 in a sliding second."""
     async with broker() as one, rest_of(one, tmp_path) as (rest, _):
         await asyncio.gather(*(rest.quotation(MULTI_PRICE, parameters(["990001"])) for _ in range(40)))
         assert one.account.window.largest <= 18

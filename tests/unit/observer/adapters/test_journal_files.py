@@ -234,3 +234,19 @@ def test_files_of_one_moment_are_read_in_the_order_of_their_numbers(tmp_path: Pa
     for name in reversed(names):
         (tmp_path / name).write_bytes(header)
     assert [path.name for path in journal_paths(tmp_path)] == names
+
+
+BUGGY = BROKEN.replace("FailingDisk({sys.argv[2]: (errno.EIO, 1.0)})", "Buggy({})").replace(
+    "async def main",
+    "class Buggy(FailingDisk):\n    def write(self, descriptor, data):\n        raise KeyError('bug')\n\nasync def main",
+)
+
+
+def test_a_bug_in_the_writer_ends_the_process_too(tmp_path: Path) -> None:
+    """OB-011: nothing is swallowed: a recorder without a writer would record nothing and not know it."""
+    answer = subprocess.run(
+        [sys.executable, "-c", BUGGY, str(tmp_path), "write"], capture_output=True, text=True, check=False, timeout=60,
+        env={"PYTHONPATH": "src"},
+    )  # fmt: skip
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert "KeyError in the writer thread" in answer.stderr

@@ -29,7 +29,7 @@ def settings(data: Path, kis: object, min_count: int = 1) -> RecordSettings:
 
 
 async def test_a_minute_of_market_closes_on_every_line(tmp_path: Path) -> None:
-    """OB-012, OB-124, OB-606: from prepare to the sealed, audited day; frames dropped by the broker are stated."""
+    """OB-001, OB-009, OB-012, OB-124, OB-606: from prepare to the sealed, audited day; frames dropped by the broker are stated."""
     async with broker(seconds=60, speed=60.0, drop=0.05) as one, rest_of(one, tmp_path) as (rest, clock):
         recording, said = Recording(tmp_path), list[str]()
         book = Daybook(
@@ -49,6 +49,9 @@ async def test_a_minute_of_market_closes_on_every_line(tmp_path: Path) -> None:
         assert audit["sweeps"] == {"cycles": 2, "expected": 6, "received": 6, "missing": 0}
         assert f"day {DAY} is over: every line closes" in said
         assert [seal.key for seal in recording.segments.seals()] == [(DAY, 9, 0)]
+        assert {path.name for path in tmp_path.iterdir()} <= {
+            "universe", "journal", "trades", "sweeps", "books", "backfill", "export", "quarantine", "token",
+        }  # fmt: skip
         assert json.loads((tmp_path / "universe" / f"{DAY}_kr_stocks.json").read_bytes())["count"] == 3
 
 
@@ -79,3 +82,21 @@ async def test_without_a_universe_the_manual_codes_are_streamed(tmp_path: Path) 
 def test_a_day_begins_at_seouls_midnight(day: str) -> None:
     """OB-004."""
     assert day_start_ns(day) == midnight_ns(day)
+
+
+async def test_only_the_newest_universes_are_kept(tmp_path: Path) -> None:
+    """OB-111: 400 files."""
+    folder = tmp_path / "universe"
+    folder.mkdir()
+    for number in range(400):
+        (folder / f"{20100000 + number}_kr_stocks.json").write_text('{"symbols": []}')
+    async with broker(seconds=60) as one, rest_of(one, tmp_path) as (rest, clock):
+        recording = Recording(tmp_path)
+        book = Daybook(
+            recording, JournalOptions(recording.journal_folder, reserve_bytes=0), clock, lambda _: None
+        )
+        day = RecordingDay(settings(tmp_path, one.settings()), rest, book, clock, lambda _: None)
+        await day._universe(DAY, Calendar({DAY: MINUTE}))
+        await book.close()
+    names = sorted(path.name for path in folder.iterdir())
+    assert (len(names), names[0], names[-1]) == (400, "20100001_kr_stocks.json", f"{DAY}_kr_stocks.json")

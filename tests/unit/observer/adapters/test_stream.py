@@ -65,11 +65,12 @@ async def test_every_code_is_registered_and_its_trades_are_recorded(tmp_path: Pa
 
 
 async def test_a_lost_connection_comes_back_in_a_new_epoch(tmp_path: Path) -> None:
-    """OB-349, OB-451, OB-673: watched spans close with ws_disconnect; the codes are registered again."""
+    """OB-349, OB-451, OB-453, OB-673: watched spans close with ws_disconnect; the codes are registered again."""
     async with broker(seconds=60) as one, streaming(one, tmp_path) as (stream, book):
         await until(lambda: stream.session.state is SessionState.LIVE)
         next(iter(one.player.outboxes.values())).abort()
         await until(lambda: stream.session.epoch == 2 and stream.session.state is SessionState.LIVE)
+        assert len(one.exchange.sockets) == 1
         await book.flush()
         watches = book.recording.recorder.days[DAY].watches["990001"]
         assert [watch.cause for watch in watches] == [Cause.WS_DISCONNECT, None]
@@ -119,10 +120,17 @@ async def test_no_secret_is_in_the_journal(tmp_path: Path) -> None:
 
 
 def test_a_command_is_exactly_what_the_wire_wants() -> None:
-    """KIS-101, KIS-102: tr_type 1 registers, 2 releases."""
+    """KIS-100, KIS-101, KIS-102: tr_type 1 registers, 2 releases."""
     text = command_text(Command("990001", register=True), "k")
     assert text == (
         '{"header":{"approval_key":"k","custtype":"P","tr_type":"1","content-type":"utf-8"},'
         '"body":{"input":{"tr_id":"H0STCNT0","tr_key":"990001"}}}'
     )
     assert '"tr_type":"2"' in command_text(Command("990001", register=False), "k")
+
+
+async def test_the_client_connects_to_tryitout(tmp_path: Path) -> None:
+    """KIS-012: the path of the real host; a redirect is no connection."""
+    async with broker(seconds=60) as one, streaming(one, tmp_path) as (stream, _):
+        assert stream._url == f"{one.settings().ws_url}/tryitout"
+        await until(lambda: stream.session.state is SessionState.LIVE)

@@ -26,5 +26,5 @@ def test_positions_that_the_protocol_numbers() -> None:
     ("code", "legal"), [("005930", True), ("33626K", True), ("Q500001", True), ("5930", False)]
 )
 def test_symbols_carry_letters(code: str, legal: bool) -> None:
-    """KIS-005: digits only would drop listed shares."""
+    """KIS-005, OB-002: digits only would drop listed shares."""
     assert bool(re.fullmatch(frames.SYMBOL, code)) == legal
