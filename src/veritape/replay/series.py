@@ -6,6 +6,7 @@ York's 09:30 is Seoul's 09:00; prices stay the file's integers and are read as w
 
 import io
 import zipfile
+import zlib
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -175,9 +176,15 @@ def _unzip(data: bytes, name: str) -> bytes:
                 )
             with archive.open(members[0]) as member:
                 return member.read(TAPE_BYTES)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
-        raise MisuseError(f"{name}: not a readable zip: {error}", TapeReason.BAD_ARCHIVE) from None
-    except zipfile.zlib.error as error:  # type: ignore[attr-defined]
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        NotImplementedError,
+        RuntimeError,
+        EOFError,
+        OSError,
+        ValueError,
+    ) as error:
         raise MisuseError(f"{name}: not a readable zip: {error}", TapeReason.BAD_ARCHIVE) from None
 
 

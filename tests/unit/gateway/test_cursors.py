@@ -47,3 +47,9 @@ def test_a_signed_thing_that_is_no_position_is_refused(payload: bytes) -> None:
     octets = cursors._tag(KEY, "/", QUERY, payload) + payload
     with pytest.raises(BadCursorError, match="not a position"):
         read_cursor(KEY, "/", QUERY, base64.urlsafe_b64encode(octets).decode())
+
+
+def test_a_cursor_above_the_limit_is_refused_before_it_is_decoded() -> None:
+    """GW-741: at most 256 bytes."""
+    with pytest.raises(BadCursorError, match="too long"):
+        read_cursor(cursor_key(b"pepper" * 8), "/v1/trades", {}, "A" * (cursors.CURSOR_LIMIT + 1))

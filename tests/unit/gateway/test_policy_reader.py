@@ -95,6 +95,7 @@ R = PolicyReason
         ("{ limit = 10 }", "{ limit = 10 }\nconcurrency = 0", 5, "tiers.free.concurrency", R.OUT_OF_RANGE),
         ("{ limit = 10 }", "{ limit = 10 }\nprice_usd_month = 3", 5, "tiers.free.price_usd_month", R.WRONG_TYPE),
         ("[upstreams]", '[ip]\ntrusted_proxies = ["0.0.0.0/0"]\n[upstreams]', 6, "ip.trusted_proxies", R.TRUSTS_EVERYONE),
+        ("[upstreams]", '[ip]\ntrusted_proxies = ["10.0.0.0/8"]\n[upstreams]', 5, "ip.forwarded", R.NOT_AVAILABLE),
         ("[upstreams]", '[ip]\nforwarded = "forwarded"\n[upstreams]', 6, "ip.forwarded", R.NOT_AVAILABLE),
         ("[upstreams]", '[ip]\ndeny = ["x"]\n[upstreams]', 6, "ip.deny", R.WRONG_TYPE),
         ("[upstreams]", "[ip]\nguard = { limit = 0 }\n[upstreams]", 6, "ip.guard.limit", R.OUT_OF_RANGE),
