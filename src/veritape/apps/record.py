@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from datetime import date
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import structlog
 
 from veritape.apps.part_metrics import shown_metrics
 from veritape.kernel.clock import NANOSECONDS, Clock, SystemClock
@@ -26,12 +28,14 @@ from veritape.observer.adapters.replay_clock import ReplayClock
 from veritape.observer.adapters.storage import is_full
 from veritape.observer.adapters.token_files import AccountLock, TokenStore, account_id
 from veritape.observer.journal import Venue
+from veritape.observer.log_events import LogEvent
 from veritape.observer.metrics import METRICS
 from veritape.observer.pacing import Pacer
 from veritape.observer.recorder import kst
 from veritape.observer.sessions import Calendar, Hours, read_overrides
 from veritape.observer.settings import JournalSettings, RecordSettings
 from veritape.telemetry import Registry
+from veritape.telemetry.adapters.logs import configure_logs
 from veritape.telemetry.metrics import part_metrics
 
 PART = "observer"
@@ -94,7 +98,11 @@ async def _run(settings: RecordSettings, day: str | None) -> None:
     shown = settings.telemetry
     try:
         async with shown_metrics(PART, registry, shown.listen, shown.descriptor, real):
-            await _record(settings, day, Instruments(registry, settings, real.monotonic_ns()))
+            output = configure_logs(PART, "info", registry, real, sys.stderr)
+            try:
+                await _record(settings, day, Instruments(registry, settings, real.monotonic_ns()))
+            finally:
+                output.close()
     finally:
         lock.release()
 
@@ -108,7 +116,18 @@ async def _record(settings: RecordSettings, day: str | None, instruments: Instru
     recording = Recording(settings.observer.data_dir, settings.observer.venue)
     options = _journal_options(settings.journal, recording)
     daybook = Daybook(recording, options, clock, instruments.applied, say=_say)
+    log = structlog.get_logger()
+    log.info(
+        LogEvent.PROCESS_STARTED, account=account, venue=recording.venue, loaded_frames=daybook.loaded_frames
+    )
     for recovered in daybook.recovered:
+        log.warning(
+            LogEvent.JOURNAL_RECOVERED,
+            file=recovered.path.name,
+            frames=recovered.frames,
+            cut_bytes=recovered.cut_bytes,
+            damaged_ranges=len(recovered.damaged),
+        )
         _say(
             f"recovered {recovered.path.name}: {recovered.frames} frames kept, {recovered.cut_bytes} bytes cut"
         )
@@ -118,6 +137,7 @@ async def _record(settings: RecordSettings, day: str | None, instruments: Instru
         await _until_signal(_days(settings, watched, day), daybook)
     finally:
         await daybook.close()
+        log.info(LogEvent.PROCESS_STOPPED, durable_frames=daybook.writer.watermark.frames)
         measuring.cancel()
         watched.measure()
         await rest.close()
@@ -165,6 +185,8 @@ async def _days(settings: RecordSettings, watched: Watched, only: str | None) ->
         watched.measure()
         recording_day = watched.day = RecordingDay(settings, watched.rest, daybook, clock, _say)
         minutes = asyncio.create_task(_tell(recording_day, daybook, clock))
+        log = structlog.get_logger()
+        log.info(LogEvent.DAY_BEGUN, day=day, open_s=hours.open_s, close_s=hours.close_s)
         try:
             await recording_day.run(day, hours, calendar)
         except asyncio.CancelledError:
@@ -172,9 +194,20 @@ async def _days(settings: RecordSettings, watched: Watched, only: str | None) ->
             raise
         finally:
             minutes.cancel()
+        log.info(LogEvent.DAY_ENDED, day=day, **_figures(daybook.recording.audit(day, clock.wall_ns())))
         if only:
             return
         done = day
+
+
+def _figures(audit: dict[str, Any]) -> dict[str, Any]:
+    """Return what the log says of an audited day."""
+    totals = audit["totals"]
+    return {
+        "closed": audit["closed"],
+        "recorded_trades": totals["recorded"]["trades"],
+        "residual_trades": totals["residual"]["trades"],
+    }
 
 
 async def _session(
