@@ -4,9 +4,10 @@ from functools import cache
 from pathlib import Path
 
 import veritape.replay.tape
+from veritape.observer.completeness import Totals
 from veritape.observer.frames import Trade
 from veritape.observer.journal import Frame, Kind
-from veritape.observer.recorder import NoteKind, Recorder, note
+from veritape.observer.recorder import Day, NoteKind, Recorder, note
 from veritape.replay.faults import Faults
 from veritape.replay.packing import pack
 from veritape.replay.rendering import frame_text, listing_of
@@ -90,3 +91,11 @@ def recorded(*journal: Frame) -> Recorder:
     for frame in journal:
         recorder.apply(frame)
     return recorder
+
+
+def recorded_of(day: Day) -> Totals:
+    """Return the recorded trades of a day's lines together."""
+    total = Totals(0, 0, 0)
+    for line in day.lines.values():
+        total = total.plus(line.recorded)
+    return total

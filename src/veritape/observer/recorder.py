@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 
 from veritape.kernel.canonical import canonical_json
 from veritape.kernel.clock import NANOSECONDS
-from veritape.observer.completeness import Held, Line, Outcome, Totals
+from veritape.observer.completeness import Held, Line, Outcome
 from veritape.observer.frames import Acknowledgement, Heartbeat, Refusal, Trade, parse_message
 from veritape.observer.gaps import Cause, Event, Watch
 from veritape.observer.journal import Frame, Kind
@@ -288,11 +288,3 @@ def rows_by_code(rows: Iterable[Row]) -> dict[str, list[Row]]:
     for row in sorted(rows, key=lambda row: (row.trade.code, row.epoch, row.trade.chain_shares)):
         grouped.setdefault(row.trade.code, []).append(row)
     return grouped
-
-
-def recorded_of(day: Day) -> Totals:
-    """Return the recorded trades of a day's lines together."""
-    total = Totals(0, 0, 0)
-    for line in day.lines.values():
-        total = total.plus(line.recorded)
-    return total

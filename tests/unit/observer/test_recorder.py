@@ -1,6 +1,17 @@
 """The recorder: frames in, days out; what it knows is what the journal says."""
 
-from tests.tape import CODES, DAY, MIDNIGHT_NS, anchors, day_notes, frames, own_note, recorded, trade
+from tests.tape import (
+    CODES,
+    DAY,
+    MIDNIGHT_NS,
+    anchors,
+    day_notes,
+    frames,
+    own_note,
+    recorded,
+    recorded_of,
+    trade,
+)
 
 from veritape.observer.completeness import Problem, Totals
 from veritape.observer.frames import FrameReason
@@ -12,7 +23,6 @@ from veritape.observer.recorder import (
     NoteKind,
     Recorder,
     kst,
-    recorded_of,
     rows_by_code,
 )
 
