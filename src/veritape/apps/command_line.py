@@ -5,8 +5,9 @@ alone, and ``--help`` answers at once.
 """
 
 import importlib
+import signal
 import sys
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import click
 
@@ -31,8 +32,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 """Command name -> ("module:attribute" of its click command, one line of help)."""
 
+LONG_RUNNING: Final = frozenset({"up", "record", "replay", "serve", "compute"})
+"""Commands that run until they are stopped: Ctrl-C and SIGTERM are how they end, with 0, even while they still start."""
+
 INTERRUPTED = 130
-"""Exit status of a batch command that Ctrl-C ended; long-running commands handle the signal and exit 0."""
+"""Exit status of a batch command that Ctrl-C ended."""
 
 
 class LazyGroup(click.Group):
@@ -76,6 +80,7 @@ def veritape() -> None:
 
 def main() -> NoReturn:
     """Run the command line and exit: 0 done, 1 a check failed or the run could not go on, 2 bad usage or configuration."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         outcome = veritape.main(standalone_mode=False)
     except VeritapeError as error:
@@ -85,5 +90,5 @@ def main() -> NoReturn:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        sys.exit(INTERRUPTED)
+        sys.exit(0 if LONG_RUNNING.intersection(sys.argv[1:2]) else INTERRUPTED)
     sys.exit(outcome if isinstance(outcome, int) else 0)

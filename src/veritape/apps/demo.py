@@ -18,6 +18,7 @@ from veritape.apps.running_chain import create_keys, free_ports, new_folder, out
 from veritape.apps.supervisor import Supervisor
 from veritape.apps.traffic import page_text, visit
 from veritape.kernel.clock import NANOSECONDS, SystemClock
+from veritape.kernel.errors import VeritapeError
 from veritape.observer.adapters.segment_files import SegmentStore
 from veritape.replay.faults import DEFAULT_SEED
 
@@ -67,11 +68,19 @@ def demo(
     )
     try:
         report = asyncio.run(_run(options))
-    finally:
-        if keep is None:
-            shutil.rmtree(folder, ignore_errors=True)
+    except VeritapeError:
+        raise  # the message names a log in the folder, which therefore stays
+    except BaseException:
+        _forget(folder, keep)
+        raise
+    _forget(folder, keep)
     click.echo(json.dumps(report) if as_json else text(report))
     return 0 if report["ok"] else 1
+
+
+def _forget(folder: Path, keep: Path | None) -> None:
+    if keep is None:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _tape_seconds(seconds: int | None, speed: str) -> int | None:

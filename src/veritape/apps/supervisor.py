@@ -157,7 +157,7 @@ class Supervisor:
         if not self.failed.done():
             message = f"{child.plan.name} ended with status {status}: {self.last_line(child.plan.name)}"
             self.failed.set_result(
-                CheckFailedError(f"{message} (see {child.plan.name}.log in the data folder)")
+                CheckFailedError(f"{message} (see {self._log_directory / child.plan.name}.log)")
             )
         return True
 

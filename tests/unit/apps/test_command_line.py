@@ -1,7 +1,9 @@
 """The command line: lazy commands, one-line errors, exit codes."""
 
+import signal
 import sys
 import types
+from collections.abc import Iterator
 
 import click
 import pytest
@@ -22,13 +24,16 @@ def planted(how: str) -> int:
 
 
 @pytest.fixture(autouse=True)
-def _planted_command(monkeypatch: pytest.MonkeyPatch) -> None:
+def _planted_command(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     module = types.ModuleType("planted_module")
     vars(module).update(command=planted, other="text")
     monkeypatch.setitem(sys.modules, "planted_module", module)
     monkeypatch.setitem(command_line.COMMANDS, "planted", ("planted_module:command", "do a planted thing"))
     monkeypatch.setitem(command_line.COMMANDS, "wrong", ("planted_module:other", "is no command"))
     monkeypatch.setitem(command_line.COMMANDS, "absent", ("no_such_library:command", "lacks a library"))
+    handler = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, handler)
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
@@ -42,6 +47,22 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
 @pytest.mark.parametrize(("how", "status"), [("well", 0), ("falsely", 1), ("badly", 2), ("interrupted", 130)])
 def test_the_exit_status_says_what_happened(how: str, status: int, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(monkeypatch, "planted", "--how", how) == status
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_long_running_command_that_is_stopped_while_it_starts_is_done(
+    number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OB-971: a signal before the command's own handlers stand ends it with 0, a batch command with 130."""
+
+    @click.command()
+    def stopped() -> None:
+        """Be stopped at once."""
+        signal.raise_signal(number)
+
+    monkeypatch.setattr(sys.modules["planted_module"], "command", stopped)
+    monkeypatch.setitem(command_line.COMMANDS, "serve", command_line.COMMANDS["planted"])
+    assert (run(monkeypatch, "serve"), run(monkeypatch, "planted")) == (0, 130)
 
 
 def test_an_expected_error_is_one_line(

@@ -53,7 +53,7 @@ async def test_a_child_that_refuses_its_configuration_ends_the_run_with_its_word
     family = started(tmp_path)
     await family.start(plan("import sys; print('key x is bad'); sys.exit(2)"))
     error = await asyncio.wait_for(family.failed, 20)
-    assert error.message == "child ended with status 2: key x is bad (see child.log in the data folder)"
+    assert error.message == f"child ended with status 2: key x is bad (see {tmp_path}/logs/child.log)"
     await family.stop()
 
 
