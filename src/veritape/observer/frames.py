@@ -11,13 +11,11 @@ import re
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
+from veritape.observer.records import ANY, CLOCK, DATE, INTEGER, read_records, record_pattern, second_of_day
 from veritape.wire.kis.frames import FIELD_NAMES, FIELD_SEPARATOR, HEADER_SEPARATOR, SYMBOL
 
 FRAME_BYTES: Final = 1 << 20
 """Largest message that is parsed (OB-454)."""
-
-DIGITS: Final = 18
-"""Most digits of an integer: every one fits 64 bits."""
 
 MOST_TRADES: Final = 2**31 - 1
 """Most trades of a day and side: the segment's column has 32 bits."""
@@ -141,47 +139,35 @@ def _data(text: str) -> Message:
 
 
 def _records(tr_id: str, count: int, payload: str) -> Message:
-    fields = payload.split(FIELD_SEPARATOR)
-    width, rest = divmod(len(fields), count)
+    width, rest = divmod(payload.count(FIELD_SEPARATOR) + 1, count)
     if tr_id not in _KNOWN_TRS:
         return Refusal(FrameReason.UNKNOWN_TR, tr_id, 0 if rest else width)
     if rest:
         return Refusal(FrameReason.WIDTH_NOT_INTEGER, tr_id, 0)
     if (tr_id, width) not in FIELD_NAMES:
         return Refusal(FrameReason.UNKNOWN_WIDTH, tr_id, width)
+    trades = _trades(_PATTERNS[width], payload)
+    return Refusal(FrameReason.RECORD_SHAPE, tr_id, width) if trades is None else trades
+
+
+def _trades(pattern: re.Pattern[str], payload: str) -> tuple[Trade, ...] | None:
+    """Return the records' trades, None when the shape of one is wrong (KIS-126)."""
+    records = read_records(pattern, payload)
+    if records is None:
+        return None
     trades = []
-    for start in range(0, len(fields), width):
-        trade = _trade(fields[start : start + width])
-        if trade is None:
-            return Refusal(FrameReason.RECORD_SHAPE, tr_id, width)
-        trades.append(trade)
+    for code, clock, *numbers, side_text, day, phase, hour_class, market in records:
+        price, shares, chain_shares, chain_value, sells, buys = map(int, numbers)
+        if not (price > 0 and 0 < shares <= chain_shares and chain_value > 0):
+            return None
+        if not (0 <= sells <= MOST_TRADES and 0 <= buys <= MOST_TRADES):
+            return None
+        side = _SIDES.get(side_text, NO_SIDE)
+        counted = phase == "20" and hour_class == "0" and side in _SIDES_COUNTED
+        session = f"{phase}/{hour_class[:4]}/{market[:4]}"
+        values = (chain_shares, chain_value, sells, buys, side, counted, day, session)
+        trades.append(_make_trade((code, second_of_day(clock), price, shares, *values)))
     return tuple(trades)
-
-
-def _trade(fields: list[str]) -> Trade | None:
-    """Return a record's trade, None when its shape is wrong (KIS-126)."""
-    code, clock, day, phase = fields[0], fields[1], fields[33], fields[34]
-    if not (_SYMBOL.fullmatch(code) and _CLOCK.fullmatch(clock) and _DATE.fullmatch(day)) or len(phase) > 2:  # noqa: PLR2004 - KIS-126
-        return None
-    try:
-        numbers = [_integer(fields[place]) for place in _INTEGERS]
-    except ValueError:
-        return None
-    price, shares, chain_shares, chain_value, sells, buys = numbers
-    if not (price > 0 and 0 < shares <= chain_shares and chain_value > 0 and _are_counts(sells, buys)):
-        return None
-    side = int(fields[21]) if _SIDE.fullmatch(fields[21]) else NO_SIDE
-    hour_class, market = fields[43], fields[46] if len(fields) > len(_TRADE_46) else ""
-    event_s = int(clock[:2]) * 3600 + int(clock[2:4]) * 60 + int(clock[4:])
-    counted = phase == "20" and hour_class == "0" and side in {1, 5}
-    session = f"{phase[:4]}/{hour_class[:4]}/{market[:4]}"
-    return Trade(
-        code, event_s, price, shares, chain_shares, chain_value, sells, buys, side, counted, day, session
-    )
-
-
-def _are_counts(sells: int, buys: int) -> bool:
-    return 0 <= sells <= MOST_TRADES and 0 <= buys <= MOST_TRADES
 
 
 def _control(text: str) -> Message:
@@ -200,13 +186,6 @@ def _control(text: str) -> Message:
     return Acknowledgement(tr_id, _string(header, "tr_key"), _string(body, "rt_cd"), _string(body, "msg_cd"))
 
 
-def _integer(text: str) -> int:
-    stripped = text.strip(" ")
-    if len(stripped) > DIGITS or not _NUMBER.fullmatch(stripped):
-        raise ValueError(text)
-    return int(stripped)
-
-
 def _object(document: dict[str, Any], name: str) -> dict[str, Any]:
     value = document.get(name)
     return value if isinstance(value, dict) else {}
@@ -218,13 +197,14 @@ def _string(document: dict[str, Any], name: str) -> str:
 
 
 _TR_LETTERS: Final = 8
-_INTEGERS: Final = (2, 12, 13, 14, 15, 16)
-_TRADE_46: Final = range(46)
 _KNOWN_TRS: Final = frozenset(tr_id for tr_id, _ in FIELD_NAMES)
 _TR_ID: Final = re.compile(r"[A-Z0-9]{8}", re.ASCII)
 _COUNT: Final = re.compile(r"[0-9]{3}")
-_SYMBOL: Final = re.compile(SYMBOL)
-_CLOCK: Final = re.compile(r"(?:[01][0-9]|2[0-3])[0-5][0-9][0-5][0-9]")
-_DATE: Final = re.compile(r"[12][0-9]{3}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])")
-_NUMBER: Final = re.compile(r"-?[0-9]+")
-_SIDE: Final = re.compile(r"[0-9]{1,2}")
+_TRADE_FIELDS: Final = {
+    0: SYMBOL, 1: CLOCK, **dict.fromkeys((2, 12, 13, 14, 15, 16), INTEGER), 21: ANY, 33: DATE, 34: "[^^]{0,2}+",
+    43: ANY, 46: ANY,
+}  # fmt: skip
+_PATTERNS: Final = {width: record_pattern(width, _TRADE_FIELDS) for width in {w for _, w in FIELD_NAMES}}
+_SIDES: Final = {text: n for n in range(100) for text in (f"{n}", f"{n:02}")}
+_SIDES_COUNTED: Final = frozenset({1, 5})
+_make_trade: Final = Trade._make

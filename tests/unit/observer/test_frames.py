@@ -1,6 +1,7 @@
 """Messages of the WebSocket: every value, every refusal, any bytes."""
 
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -180,3 +181,56 @@ def test_the_words_of_an_acknowledgement_are_never_read() -> None:
         )
     }
     assert answers == {Acknowledgement("H0STCNT0", "990001", "0", "OPSP0000")}
+
+
+INTEGERS = (2, 12, 13, 14, 15, 16)
+STRANGE = st.sampled_from(
+    ["", " ", "-", "0", "-0", "-1", "+1", "1e5", "007", " 7 ", "7 7", "\u0661", "9" * 18, "9" * 19, "-" + "9" * 17,
+     "-" + "9" * 18, "2147483648", "235959", "240000", "20131007", "20", "120", "1", "5", "05", "99", "x|y", "\n"]
+)  # fmt: skip
+
+
+def readable_trade(fields: list[str]) -> Trade | None:
+    """Return a record's trade by KIS-126 as it is written, check by check: the parser must agree."""
+    code, clock, day, phase = fields[0], fields[1], fields[33], fields[34]
+    texts = [fields[place].strip(" ") for place in INTEGERS]
+    shaped = [
+        re.fullmatch(r"[0-9A-Z]{6}|Q[0-9A-Z]{6}", code),
+        re.fullmatch(r"([01][0-9]|2[0-3])([0-5][0-9]){2}", clock),
+        re.fullmatch(r"[12][0-9]{3}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])", day),
+        len(phase) <= 2,
+        *(len(text) <= 18 and re.fullmatch(r"-?[0-9]+", text) for text in texts),
+    ]
+    if not all(shaped):
+        return None
+    price, shares, chain_shares, chain_value, sells, buys = map(int, texts)
+    if not (price > 0 and 0 < shares <= chain_shares and chain_value > 0):
+        return None
+    if not (0 <= sells < 2**31 and 0 <= buys < 2**31):
+        return None
+    side = int(fields[21]) if re.fullmatch(r"[0-9]{1,2}", fields[21]) else 255
+    market = fields[46] if len(fields) == 47 else ""
+    return Trade(
+        code, int(clock[:2]) * 3600 + int(clock[2:4]) * 60 + int(clock[4:]), price, shares, chain_shares, chain_value,
+        sells, buys, side, phase == "20" and fields[43] == "0" and side in {1, 5}, day,
+        f"{phase}/{fields[43][:4]}/{market[:4]}",
+    )  # fmt: skip
+
+
+@given(
+    st.sampled_from([46, 47]),
+    st.dictionaries(st.integers(0, 47 * 3 - 1), STRANGE | st.text("0123456789 -A\n", max_size=6), max_size=3),
+)
+def test_the_parser_agrees_with_the_readable_check(width: int, changes: dict[int, str]) -> None:
+    """KIS-126: with fields replaced by strange ones a frame gives the trades of the readable check, or its refusal."""
+    head, _, payload = (THREE if width == 46 else WIDE).rpartition("|")
+    fields = payload.split("^")
+    for place, text in changes.items():
+        if place < len(fields):
+            fields[place] = text
+    expected = [readable_trade(fields[start : start + width]) for start in range(0, len(fields), width)]
+    message = parse_message(f"{head}|{'^'.join(fields)}".encode())
+    if None in expected:
+        assert message == Refusal(FrameReason.RECORD_SHAPE, "H0STCNT0", width)
+    else:
+        assert message == tuple(expected)
