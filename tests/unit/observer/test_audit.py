@@ -138,7 +138,7 @@ def test_a_planted_fault_in_the_recorded_sum_breaks_the_equation() -> None:
     """OB-606: the equation can fail: one share too many is contradicted."""
     recorder = day_with(GOOD)
     line = recorder.days[DAY].lines["990001"]
-    line.recorded = line.recorded.plus(Totals(0, 1, 0))
+    line.recorded_shares += 1
     statement = state(recorder.days[DAY], "990001")
     assert (statement.status, statement.closes) == (Status.CONTRADICTED, False)
     assert "NOT every line closes" in audit.text(audit.document(recorder.days[DAY], "KRX", 1, SWEEPS), "")

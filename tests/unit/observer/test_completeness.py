@@ -265,3 +265,29 @@ def test_an_odd_count_that_no_rule_explains_is_a_contradiction() -> None:
     """OB-604, OB-602: the sells moved by an uncounted record's step: two counters disagree."""
     odd = trade(2)._replace(counted=False, sells=trade(1).sells + 1, buys=trade(1).buys, side=1)
     assert line_of([trade(1)]).receive(odd, 0).outcome is Outcome.HELD
+
+
+class Stepwise(Line):
+    """The ledger without its short way for trades that join: no trade has negative shares."""
+
+    def _joins(self, trade: Trade) -> bool:
+        return trade.shares < 0
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 59), st.sampled_from(["", "price", "side", "chain_value"])), max_size=90
+    )
+)
+def test_the_short_way_gives_what_the_steps_give(choices: list[tuple[int, str]]) -> None:
+    """OB-601, OB-604: in any order, with repetitions, gaps and damaged records, both ledgers say the same of each and at the end."""
+    short, stepwise = Line("990001", "20131007"), Stepwise("990001", "20131007")
+    for number, (row, damage) in enumerate([*((n, "") for n in range(20)), *choices]):
+        one = trade(row + 1)
+        if damage:
+            one = one._replace(**{damage: getattr(one, damage) + 1})
+        assert short.receive(one, number) == stepwise.receive(one, number)
+    for line in (short, stepwise):
+        line.settle(10**12, at_end=True)
+    for name in ("recorded", "axes", "joined", "duplicates", "late", "problems", "trades_exact", "uncounted"):
+        assert getattr(short, name) == getattr(stepwise, name)
