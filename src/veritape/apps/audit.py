@@ -12,6 +12,7 @@ from veritape.observer import audit as statements
 from veritape.observer.adapters.integrity import journal_damage, segment_damage
 from veritape.observer.adapters.recording import Recording
 from veritape.observer.audit import Status
+from veritape.telemetry.adapters.audit_files import verify_files
 
 FAILING = {Status.UNPROVEN, Status.CONTRADICTED}
 """Statuses of a line with which the command exits 1."""
@@ -23,15 +24,24 @@ FAILING = {Status.UNPROVEN, Status.CONTRADICTED}
 @click.option("--symbol", "symbols", multiple=True, help="Only this code; repeatable.")
 @click.option("--venue", default="KRX", help="Venue whose lines are audited.")
 @click.option("--strict", is_flag=True, help="A residual fails the audit too.")
+@click.option("--log", "of_log", is_flag=True, help="Only check the audit log's chain of hashes.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document (veritape.audit.v1).")
 def audit(
-    data: Path, day: str | None, symbols: tuple[str, ...], venue: str, strict: bool, as_json: bool
+    data: Path,
+    day: str | None,
+    symbols: tuple[str, ...],
+    venue: str,
+    strict: bool,
+    of_log: bool,
+    as_json: bool,
 ) -> int:
     """Say per symbol and day what is complete and what is missing.
 
     Everything is recomputed from the journal: recorded + backfilled + residual must equal the end anchor in trades, shares
     and won. Exit 1: a line does not close, is unproven or contradicted, or a file is not the one that was sealed.
     """
+    if of_log:
+        return _check_log(data, as_json=as_json)
     recording = Recording(data, venue)
     days = recording.days()
     if not days:
@@ -52,6 +62,16 @@ def audit(
     for line in damage:
         click.echo(f"veritape: audit: {line}", err=True)
     return int(bool(damage) or not passes(document, strict=strict))
+
+
+def _check_log(data: Path, *, as_json: bool) -> int:
+    """Follow the audit log of any part's data folder; the error of a bad line names it (TL-668)."""
+    head = verify_files(data)
+    if as_json:
+        click.echo(canonical_json({"head": head.digest.hex(), "records": head.seq}).decode())
+    else:
+        click.echo(f"audit log of {data}: {head.seq} records, the chain holds, head {head.digest.hex()}")
+    return 0
 
 
 def passes(document: dict[str, Any], *, strict: bool) -> bool:

@@ -1,5 +1,6 @@
 """``veritape keys``: create, list, rotate and revoke API keys (GW-405, GW-703)."""
 
+import getpass
 import json
 import re
 from datetime import UTC, datetime
@@ -9,12 +10,15 @@ from pathlib import Path
 import click
 
 from veritape.apps.serve import gateway_settings, open_keys
-from veritape.gateway.adapters.key_store import Grant
+from veritape.gateway.adapters.key_store import Grant, KeyStore
 from veritape.gateway.adapters.policy_file import PolicyFile
 from veritape.gateway.keys import Environment, KeyRecord, KeyState
 from veritape.gateway.quota import MICROSECONDS
+from veritape.gateway.settings import GatewaySettings
 from veritape.kernel.clock import SystemClock
 from veritape.kernel.errors import MisuseError
+from veritape.telemetry.adapters.audit_files import AuditFiles
+from veritape.telemetry.audit_log import AuditKind, Entry
 
 SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 """Units of a duration."""
@@ -66,7 +70,7 @@ def create(
         _checked_prefixes(cidrs),
         now_us + _seconds(expires, "--expires") * MICROSECONDS if expires else 0,
     )
-    store, _ = open_keys(settings)
+    store = _audited_store(settings)
     key, record = store.create(account, tier, grant, now_us)
     store.close()
     _print_new(key, record, as_json=as_json)
@@ -101,7 +105,7 @@ def list_keys(account: str | None, config: Path | None, everything: bool, as_jso
 @_as_json
 def rotate(identifier: str, config: Path | None, overlap: str, as_json: bool) -> None:
     """Make a new key with the same rights and print it, this once."""
-    store, _ = open_keys(gateway_settings(config))
+    store = _audited_store(gateway_settings(config))
     key, record = store.rotate(identifier, _seconds(overlap, "--overlap"), SystemClock().wall_ns() // 1_000)
     store.close()
     _print_new(key, record, as_json=as_json)
@@ -113,10 +117,23 @@ def rotate(identifier: str, config: Path | None, overlap: str, as_json: bool) ->
 @click.option("--reason", default="", help="Why, for the record.")
 def revoke(identifier: str, config: Path | None, reason: str) -> None:
     """Revoke a key for ever; a running gateway refuses it from its next request on."""
-    store, _ = open_keys(gateway_settings(config))
+    store = _audited_store(gateway_settings(config))
     record = store.revoke(identifier, reason, SystemClock().wall_ns() // 1_000)
     store.close()
     click.echo(f"{record.id} is revoked since {_moment(record.revoked_us)}")
+
+
+def _audited_store(settings: GatewaySettings) -> KeyStore:
+    """Return the key store; each change is in the audit log before it is kept."""
+    log = AuditFiles(settings.data_dir, SystemClock())
+
+    def note(kind: AuditKind, record: KeyRecord, reason: str) -> None:
+        facts = {"account": record.account, "tier": record.tier, "environment": record.environment.value}
+        facts |= {"replaced_by": record.replaced_by} if record.replaced_by else {}
+        facts |= {"reason": reason} if reason else {}
+        log.append(Entry(kind, f"cli:{getpass.getuser()}", f"key:{record.id}", facts))
+
+    return open_keys(settings, note)[0]
 
 
 def _print_new(key: str, record: KeyRecord, *, as_json: bool) -> None:

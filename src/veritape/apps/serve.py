@@ -17,7 +17,7 @@ from veritape.apps.console import create_console, figures_from_page, tables_from
 from veritape.apps.part_metrics import shown_metrics
 from veritape.gateway.adapters.application import Access, Application, Gateway
 from veritape.gateway.adapters.gate import Gate, restored_store
-from veritape.gateway.adapters.key_store import KeyStore, load_pepper
+from veritape.gateway.adapters.key_store import KeyStore, Noted, load_pepper
 from veritape.gateway.adapters.ledger import Ledger
 from veritape.gateway.adapters.policy_file import PolicyFile
 from veritape.gateway.adapters.server import bind, log_line, parse_address
@@ -85,11 +85,11 @@ def gateway_settings(config: Path | None) -> GatewaySettings:
     return load_settings(GatewaySettings, octets, os.environ, PREFIX, str(config or "defaults"))  # noqa: TID251 - an app
 
 
-def open_keys(settings: GatewaySettings) -> tuple[KeyStore, bytes]:
-    """Return the key store and the pepper; the data directory is made when it is not there."""
+def open_keys(settings: GatewaySettings, noted: Noted = lambda *_: None) -> tuple[KeyStore, bytes]:
+    """Return the key store, which tells of changes, and the pepper; the data directory is made when it is not there."""
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     pepper = load_pepper(settings.data_dir, settings.keys.pepper_file)
-    return KeyStore(settings.data_dir / "keys.db", pepper), pepper
+    return KeyStore(settings.data_dir / "keys.db", pepper, noted), pepper
 
 
 async def _run(

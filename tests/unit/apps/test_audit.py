@@ -8,9 +8,12 @@ from click.testing import CliRunner
 from tests.tape import DAY, anchors, day_notes, frames, own_note
 
 from veritape.apps.audit import audit, passes
-from veritape.kernel.errors import MisuseError
+from veritape.kernel.clock import SystemClock
+from veritape.kernel.errors import CheckFailedError, MisuseError
 from veritape.observer import journal
 from veritape.observer.recorder import NoteKind
+from veritape.telemetry.adapters.audit_files import AuditFiles, log_files
+from veritape.telemetry.audit_log import AuditKind, Entry
 
 UNTIL = 32_400_000 + 60_000
 
@@ -75,3 +78,17 @@ def test_a_damaged_file_fails_the_audit_with_one_line(data: Path) -> None:
     assert (result.return_value, result.stderr.count("\n")) == (1, 1)
     assert "it was sealed and now ends at byte" in result.stderr
     assert json.loads(result.stdout)["closed"]
+
+
+def test_the_audit_log_is_checked(tmp_path: Path) -> None:
+    """TL-668: head and number of records; a changed byte ends it with 1 and names the line."""
+    head = AuditFiles(tmp_path, SystemClock()).append(Entry(AuditKind.BACKUP_MADE, "cli:root", "a", {}))
+    result = CliRunner().invoke(audit, ["--data", str(tmp_path), "--log"], standalone_mode=False)
+    assert f"1 records, the chain holds, head {head.digest.hex()}" in result.output
+    result = CliRunner().invoke(audit, ["--data", str(tmp_path), "--log", "--json"], standalone_mode=False)
+    assert json.loads(result.output) == {"head": head.digest.hex(), "records": 1}
+    path = log_files(tmp_path / "audit")[0]
+    path.write_bytes(path.read_bytes().replace(b"root", b"rood"))
+    result = CliRunner().invoke(audit, ["--data", str(tmp_path), "--log"], standalone_mode=False)
+    assert isinstance(result.exception, CheckFailedError)
+    assert f"audit/{path.name}: line 1: " in result.exception.message

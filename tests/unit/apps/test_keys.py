@@ -1,6 +1,7 @@
 """``veritape keys``: what it prints and refuses."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,8 @@ from click.testing import CliRunner, Result
 
 from veritape.apps.keys import keys
 from veritape.gateway.keys import is_well_formed
-from veritape.kernel.errors import MisuseError
+from veritape.kernel.errors import MisuseError, UnavailableError, VeritapeError
+from veritape.telemetry.adapters.audit_files import log_files, verify_files
 
 
 @pytest.fixture
@@ -20,7 +22,7 @@ def config(tmp_path: Path) -> Path:
 
 def call(config: Path, *arguments: str) -> Result:
     result = CliRunner().invoke(keys, [*arguments, "--config", str(config)])
-    if isinstance(result.exception, MisuseError):
+    if isinstance(result.exception, VeritapeError):
         raise result.exception
     assert result.exit_code == 0, result.output
     return result
@@ -48,6 +50,26 @@ def test_rotate_and_revoke(config: Path) -> None:
     assert f"{made['id']} is revoked since 20" in call(config, "revoke", made["id"], "--reason", "x").stdout
     assert [row["id"] for row in json.loads(call(config, "list", "--json").stdout)] == [rotated["id"]]
     assert len(json.loads(call(config, "list", "--all", "--json").stdout)) == 2
+
+
+def test_every_change_is_in_the_audit_log_before_it_is_kept(config: Path, tmp_path: Path) -> None:
+    """TL-660, GW-703: who did what to which key, never the key; without a log nothing is changed."""
+    key = json.loads(call(config, "create", "acme", "--tier", "pro", "--json").stdout)
+    call(config, "rotate", key["id"])
+    call(config, "revoke", key["id"], "--reason", "leaked")
+    data = tmp_path / "data"
+    assert verify_files(data).seq == 3
+    text = log_files(data / "audit")[0].read_text()
+    records = [json.loads(line) for line in text.splitlines()]
+    assert [one["kind"] for one in records] == ["key_created", "key_rotated", "key_revoked"]
+    assert [one["subject"] for one in records] == [f"key:{key['id']}"] * 3
+    assert (records[0]["detail"]["tier"], records[2]["detail"]["reason"]) == ("pro", "leaked")
+    assert key["key"] not in text
+    shutil.rmtree(data / "audit")
+    (data / "audit").write_text("no folder")
+    with pytest.raises(UnavailableError, match="the audit log"):
+        call(config, "create", "other", "--tier", "pro")
+    assert json.loads(call(config, "list", "other", "--json").stdout) == []
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ import os
 import secrets
 import sqlite3
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from veritape.gateway.keys import (
     KEYS_LIMIT,
@@ -30,6 +30,7 @@ from veritape.gateway.keys import (
 from veritape.gateway.quota import MICROSECONDS
 from veritape.kernel.errors import MisuseError, UnavailableError
 from veritape.kernel.files import write_atomically
+from veritape.telemetry.audit_log import AuditKind
 
 LAYOUT: Final = 1
 """Version of the tables, SQLite's ``user_version``."""
@@ -57,6 +58,10 @@ _COLUMNS: Final = (
     " k.expires_us, k.revoked_us, k.replaced_by, k.last_used_us, k.digest"
 )
 _FROM: Final = "FROM api_key k JOIN account a ON a.id = k.account"
+
+
+Noted: TypeAlias = Callable[[AuditKind, KeyRecord, str], object]
+"""Told of a change: what, the key after it, and the reason that was given."""
 
 
 class Grant(NamedTuple):
@@ -95,13 +100,19 @@ def load_pepper(data_folder: Path, configured: Path | None) -> bytes:
 class KeyStore:
     """Accounts and their keys."""
 
-    def __init__(self, path: Path, pepper: bytes) -> None:
+    def __init__(self, path: Path, pepper: bytes, noted: Noted = lambda *_: None) -> None:
         """Open or create the file.
+
+        Args:
+            path: the database.
+            pepper: secret of the digests.
+            noted: told of each change before it is kept; what it raises undoes the change (TL-660).
 
         Raises:
             UnavailableError: the file cannot be opened or is of a newer version.
         """
         self._pepper, self._pepper_id = pepper, pepper_id(pepper)
+        self._noted = noted
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_MODE))
@@ -151,7 +162,9 @@ class KeyStore:
                 raise MisuseError(
                     f"account {account!r} has {active} active keys, the most there can be: revoke one"
                 )
-            return self._insert(account, grant, wall_us)
+            key, record = self._insert(account, grant, wall_us)
+            self._noted(AuditKind.KEY_CREATED, record, "")
+            return key, record
 
     def list(self, account: str | None = None) -> list[KeyRecord]:
         """Return the keys of an account, or all, oldest first."""
@@ -192,6 +205,7 @@ class KeyStore:
                 "UPDATE api_key SET expires_us = ?, replaced_by = ? WHERE id = ?",
                 (min(end_us, old.expires_us or end_us), record.id, identifier),
             )
+            self._noted(AuditKind.KEY_ROTATED, self.get(identifier), "")
             return key, record
 
     def revoke(self, identifier: str, reason: str, wall_us: int) -> KeyRecord:
@@ -202,6 +216,7 @@ class KeyStore:
                     "UPDATE api_key SET revoked_us = ?, revoke_reason = ? WHERE id = ?",
                     (wall_us, reason, identifier),
                 )
+                self._noted(AuditKind.KEY_REVOKED, self.get(identifier), reason)
             return self.get(identifier)
 
     def note_use(self, used: Sequence[tuple[str, int]]) -> None:
