@@ -110,12 +110,12 @@ async def _run(settings: RecordSettings, day: str | None) -> None:
 async def _record(settings: RecordSettings, day: str | None, instruments: Instruments) -> None:
     account = account_id(settings.kis.appkey.get_secret_value())
     clock, follower = await _clock(settings)
-    store = TokenStore(settings.observer.data_dir, account, settings.kis.rest_url, settings.token.key_file)
-    pacer = Pacer(settings.pacing.requests_per_second, settings.pacing.spacing)
-    rest = BrokerRest(settings.kis, pacer, store, clock)
     recording = Recording(settings.observer.data_dir, settings.observer.venue)
     options = _journal_options(settings.journal, recording)
     daybook = Daybook(recording, options, clock, instruments.applied, say=_say)
+    store = TokenStore(settings.observer.data_dir, account, settings.kis.rest_url, settings.token.key_file)
+    pacer = Pacer(settings.pacing.requests_per_second, settings.pacing.spacing)
+    rest = BrokerRest(settings.kis, pacer, store, clock)
     log = structlog.get_logger()
     log.info(
         LogEvent.PROCESS_STARTED, account=account, venue=recording.venue, loaded_frames=daybook.loaded_frames
@@ -131,6 +131,9 @@ async def _record(settings: RecordSettings, day: str | None, instruments: Instru
         _say(
             f"recovered {recovered.path.name}: {recovered.frames} frames kept, {recovered.cut_bytes} bytes cut"
         )
+    if daybook.control_moved_to is not None:
+        log.warning(LogEvent.CONTROL_REBUILT, moved_to=daybook.control_moved_to.name)
+        _say(f"control.db was corrupt: moved to {daybook.control_moved_to}, rebuilt from seals and journal")
     watched = Watched(rest, daybook, clock, instruments)
     measuring = asyncio.create_task(watched.measure_each_second())
     try:

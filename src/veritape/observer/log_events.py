@@ -10,6 +10,8 @@ class LogEvent(StrEnum):
     """The recorder holds its account's lock; ``account``, ``venue``, ``loaded_frames``."""
     JOURNAL_RECOVERED = "journal_recovered"
     """A file of the last run was closed; ``file``, ``frames``, ``cut_bytes``, ``damaged_ranges``."""
+    CONTROL_REBUILT = "control_rebuilt"
+    """control.db was corrupt and was built again from seals and journal; ``moved_to``."""
     DAY_BEGUN = "day_begun"
     """A session prepares; ``day``, ``open_s``, ``close_s``."""
     DAY_ENDED = "day_ended"

@@ -50,6 +50,8 @@ class NoteKind(StrEnum):
     """By-time rows tile the tail of ``code`` on ``day`` with ``trades`` rows."""
     CLOSED = "closed"
     """``day`` is over."""
+    OBSERVATION = "observation"
+    """On ``day`` the number ``name`` of the account was seen to be ``value`` (OB-007): nothing of the ledger."""
 
 
 class Anchor(NamedTuple):
@@ -229,6 +231,8 @@ class Recorder:
         kind = NoteKind(note["note"])
         if kind is NoteKind.STARTED:
             self._close_watches(Cause.PROCESS_DOWN)
+            return
+        if kind is NoteKind.OBSERVATION:
             return
         day = self.day(note["day"])
         if kind is NoteKind.DAY:

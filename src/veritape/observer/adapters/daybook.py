@@ -5,11 +5,14 @@ recorder, in a running process as after a restart.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
 from veritape.kernel.clock import Clock, SystemClock
 from veritape.kernel.errors import UnavailableError
+from veritape.observer.adapters.control_database import open_control
+from veritape.observer.adapters.control_index import ControlIndex
 from veritape.observer.adapters.journal_files import (
     Committed,
     JournalOptions,
@@ -61,6 +64,11 @@ class Daybook:
         """What recovery found."""
         self.loaded_frames = recording.load(recording.days()[-1:])
         """Frames of the newest day that were read again."""
+        database, self.control_moved_to = open_control(
+            recording.data, lambda empty: ControlIndex(empty, recording.data, recording.venue).rebuild()
+        )
+        self.index = ControlIndex(database, recording.data, recording.venue)
+        """The rows of control.db."""
         self.writer = JournalWriter(options, self._acknowledged, SystemClock(), storage)
         self.note(NoteKind.STARTED)
 
@@ -89,6 +97,11 @@ class Daybook:
         """Return Seoul's date and second of the day."""
         return kst(self._clock.wall_ns())
 
+    def observe(self, day: str, name: str, value: str) -> None:
+        """Keep a number that was measured on the account, with its date (OB-007)."""
+        self.note(NoteKind.OBSERVATION, day=day, name=name, value=value)
+        self.index.observed(day, name, value, self._clock.wall_ns())
+
     async def flush(self) -> None:
         """Wait until everything appended so far is durable and applied; returns at once when the disk has failed."""
         target = self._appended
@@ -100,8 +113,10 @@ class Daybook:
             waiting.cancel()
 
     async def close(self) -> None:
-        """Make everything durable and seal the journal file."""
+        """Make everything durable, seal the journal file, close control.db."""
         await self.writer.close()
+        with contextlib.suppress(OSError) if self.failed.done() else contextlib.nullcontext():
+            self.index.database.close()
 
     def _acknowledged(self, committed: Committed) -> None:
         for frame in committed.frames:

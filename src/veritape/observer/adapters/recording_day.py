@@ -15,6 +15,7 @@ from veritape.kernel.files import write_atomically
 from veritape.observer import universe
 from veritape.observer.adapters.broker_rest import BrokerRest
 from veritape.observer.adapters.daybook import Daybook
+from veritape.observer.adapters.segment_files import Seal
 from veritape.observer.adapters.stream import Stream
 from veritape.observer.adapters.sweeper import Sweeper, grid_cycle
 from veritape.observer.gaps import Cause
@@ -80,7 +81,9 @@ class RecordingDay:
         self._midnight_ns = day_start_ns(day)
         await self._until(hours.open_s + PREPARE_S)
         universe_blake3 = await self._prepare(day, hours, calendar)
-        sweeper = Sweeper(self._rest, self._clock, self._data, self._venue, universe_blake3)
+        sweeper = Sweeper(
+            self._rest, self._clock, self._data, self._venue, universe_blake3, self._daybook.index.swept
+        )
         await self._until(hours.open_s + CONNECT_S)
         work = [
             asyncio.create_task(self.stream.run(self._settings.track_b.manual)),
@@ -172,6 +175,7 @@ class RecordingDay:
             self._daybook.note(
                 NoteKind.ANCHOR, day=day, code=code, **anchor._asdict() | {"agreed": int(anchor.agreed)}
             )
+            self._daybook.index.anchored(day, code, anchor)
 
         manual = self._settings.track_b.manual
         anchors = await sweeper.anchors(manual, day, hours, self._midnight_ns, taken)
@@ -188,7 +192,11 @@ class RecordingDay:
         while True:
             await self._clock.sleep_until(self._clock.monotonic_ns() + SEAL_EVERY_S * NANOSECONDS)
             for seal in self._daybook.recording.seal_due(day, self._second(), delay_s):
-                self._say(f"sealed {seal.path.name} of {day}: {seal.document['rows']:,} trades")
+                self._sealed(seal, day)
+
+    def _sealed(self, seal: Seal, day: str) -> None:
+        self._daybook.index.sealed(seal)
+        self._say(f"sealed {seal.path.name} of {day}: {seal.document['rows']:,} trades")
 
     async def _finish(self, day: str) -> None:
         """Close the day: everything durable, sealed, audited."""
@@ -199,9 +207,11 @@ class RecordingDay:
         for line in recording.recorder.day(day).lines.values():
             line.settle(self._clock.wall_ns(), at_end=True)
         for seal in recording.seal_due(day, self._second(), 0, all_hours=True):
-            self._say(f"sealed {seal.path.name} of {day}: {seal.document['rows']:,} trades")
+            self._sealed(seal, day)
         document = recording.audit(day, self._clock.wall_ns())
-        write_atomically(self._data / "export" / f"audit_{day}.json", canonical_json(document))
+        path, content = self._data / "export" / f"audit_{day}.json", canonical_json(document)
+        write_atomically(path, content)
+        self._daybook.index.exported(path, "audit", day, content, self._clock.wall_ns())
         verdict = "every line closes" if document["closed"] else "NOT every line closes"
         self._say(f"day {day} is over: {verdict}")
 

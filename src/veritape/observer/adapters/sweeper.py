@@ -42,7 +42,17 @@ END_OF_DAY_S = 86_399
 class Sweeper:
     """Sweeps of one day."""
 
-    def __init__(self, rest: BrokerRest, clock: Clock, data: Path, venue: str, universe_blake3: str) -> None:
+    def __init__(
+        self,
+        rest: BrokerRest,
+        clock: Clock,
+        data: Path,
+        venue: str,
+        universe_blake3: str,
+        swept: Callable[[str, dict[str, Any]], None] = lambda _day, _manifest: None,
+    ) -> None:
+        """Keep what every sweep needs; ``swept`` is told day and manifest of each that ended."""
+        self._swept = swept
         self._rest = rest
         self._clock = clock
         self._data = data
@@ -70,7 +80,9 @@ class Sweeper:
                 task.result()
         cycle.ended_ns = self._clock.wall_ns()
         clock_text = f"{grid_s // 3600:02}{grid_s // 60 % 60:02}"
-        return write_cycle(self._data, self._venue, day, clock_text, cycle, self._universe_blake3)
+        manifest = write_cycle(self._data, self._venue, day, clock_text, cycle, self._universe_blake3)
+        self._swept(day, manifest)
+        return manifest
 
     async def anchors(
         self,

@@ -50,7 +50,7 @@ async def test_a_minute_of_market_closes_on_every_line(tmp_path: Path) -> None:
         assert f"day {DAY} is over: every line closes" in said
         assert [seal.key for seal in recording.segments.seals()] == [(DAY, 9, 0)]
         assert {path.name for path in tmp_path.iterdir()} <= {
-            "universe", "journal", "trades", "sweeps", "books", "backfill", "export", "quarantine", "token",
+            "universe", "journal", "trades", "sweeps", "books", "backfill", "export", "quarantine", "control.db", "token",
         }  # fmt: skip
         assert json.loads((tmp_path / "universe" / f"{DAY}_kr_stocks.json").read_bytes())["count"] == 3
 
