@@ -4,6 +4,7 @@ from functools import cache
 from pathlib import Path
 
 import veritape.replay.tape
+from veritape.observer.books import Book
 from veritape.observer.completeness import Totals
 from veritape.observer.frames import Trade
 from veritape.observer.journal import Frame, Kind
@@ -14,6 +15,7 @@ from veritape.replay.rendering import frame_text, listing_of
 from veritape.replay.schedule import midnight_ns
 from veritape.replay.series import Series, build, read_rows
 from veritape.replay.symbols import symbol_of
+from veritape.wire.kis.frames import BOOK_KRX
 
 DAY = "20131007"
 CODES = {"990001": "ibm", "990002": "aig", "990003": "bac"}
@@ -99,3 +101,15 @@ def recorded_of(day: Day) -> Totals:
     for line in day.lines.values():
         total = total.plus(line.recorded)
     return total
+
+
+def book_text(book: Book, tr_id: str = BOOK_KRX, width: int = 63) -> str:
+    """Return an order book as the broker sends it; fields of no interest are 0."""
+    clock = f"{book.event_s // 3600:02}{book.event_s // 60 % 60:02}{book.event_s % 60:02}"
+    fields = [book.code, clock, "0", *map(str, book.levels), *["0"] * 10, str(book.chain_shares), *["0"] * 20]
+    return f"0|{tr_id}|001|{'^'.join(fields[:width])}"
+
+
+def book_frame(book: Book, sequence: int, at_ns: int, connection: int = 1) -> Frame:
+    """Return a journal frame of one order book."""
+    return Frame(Kind.TEXT, connection, sequence, at_ns, at_ns, book_text(book).encode())

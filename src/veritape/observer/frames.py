@@ -1,4 +1,4 @@
-"""Read what the WebSocket brings: data frames into trades, control messages into values (KIS-100 to 149).
+"""Read what the WebSocket brings: data frames into trades and books, control messages into values (KIS-100 to 149).
 
 A parser never assumes a width: fields / records must be an integer that the wire's table knows, and each record must
 look like a trade where the chains need it. Anything else condemns the whole frame, which stays raw in the journal.
@@ -11,6 +11,7 @@ import re
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
+from veritape.observer.books import BOOK_TRS, BookFrame, read_books
 from veritape.observer.records import ANY, CLOCK, DATE, INTEGER, read_records, record_pattern, second_of_day
 from veritape.wire.kis.frames import FIELD_NAMES, FIELD_SEPARATOR, HEADER_SEPARATOR, SYMBOL
 
@@ -107,7 +108,7 @@ class Refusal(NamedTuple):
     """Fields per record, 0 when it could not be computed."""
 
 
-Message = tuple[Trade, ...] | Acknowledgement | Heartbeat | Refusal
+Message = tuple[Trade, ...] | BookFrame | Acknowledgement | Heartbeat | Refusal
 """What one message says."""
 
 
@@ -146,8 +147,9 @@ def _records(tr_id: str, count: int, payload: str) -> Message:
         return Refusal(FrameReason.WIDTH_NOT_INTEGER, tr_id, 0)
     if (tr_id, width) not in FIELD_NAMES:
         return Refusal(FrameReason.UNKNOWN_WIDTH, tr_id, width)
-    trades = _trades(_PATTERNS[width], payload)
-    return Refusal(FrameReason.RECORD_SHAPE, tr_id, width) if trades is None else trades
+    is_book = tr_id in BOOK_TRS
+    records = read_books(width, payload) if is_book else _trades(_PATTERNS[width], payload)
+    return Refusal(FrameReason.RECORD_SHAPE, tr_id, width) if records is None else records
 
 
 def _trades(pattern: re.Pattern[str], payload: str) -> tuple[Trade, ...] | None:
@@ -204,7 +206,9 @@ _TRADE_FIELDS: Final = {
     0: SYMBOL, 1: CLOCK, **dict.fromkeys((2, 12, 13, 14, 15, 16), INTEGER), 21: ANY, 33: DATE, 34: "[^^]{0,2}+",
     43: ANY, 46: ANY,
 }  # fmt: skip
-_PATTERNS: Final = {width: record_pattern(width, _TRADE_FIELDS) for width in {w for _, w in FIELD_NAMES}}
+_PATTERNS: Final = {
+    width: record_pattern(width, _TRADE_FIELDS) for tr_id, width in FIELD_NAMES if tr_id not in BOOK_TRS
+}
 _SIDES: Final = {text: n for n in range(100) for text in (f"{n}", f"{n:02}")}
 _SIDES_COUNTED: Final = frozenset({1, 5})
 _make_trade: Final = Trade._make

@@ -18,6 +18,7 @@ from typing import Any, Final, NamedTuple
 
 from veritape.kernel.canonical import canonical_json
 from veritape.kernel.clock import NANOSECONDS
+from veritape.observer.books import BookDay, BookFrame
 from veritape.observer.completeness import Held, Line, Outcome
 from veritape.observer.frames import Acknowledgement, Heartbeat, Refusal, Trade, parse_message
 from veritape.observer.gaps import Cause, Event, Watch
@@ -116,6 +117,8 @@ class Day:
     """Code -> trades that tile its tail."""
     rows: dict[int, list[Row]] = field(default_factory=dict)
     """Hour -> trades that wait for their segment."""
+    books: BookDay = field(default_factory=BookDay)
+    """Order books that wait for theirs."""
 
     @property
     def closed(self) -> bool:
@@ -142,6 +145,8 @@ class Applied:
     """Trades that fell into a hole."""
     holes: int = 0
     """Holes that appeared."""
+    books: int = 0
+    """Order books kept."""
     refusal: Refusal | None = None
     """Why the frame was not read."""
 
@@ -154,8 +159,9 @@ class Recorder:
         self.days: dict[str, Day] = {}
         """By business date."""
         self.suspicions: dict[tuple[str, str], tuple[int, int]] = {}
-        """(day, code) -> (shares that a sweep saw, wall clock of its answer): loss on a silent tail, perhaps (level e)."""
+        """(day, code) -> (shares that a sweep or book saw, wall clock of it): loss on a silent tail, perhaps (levels d, e)."""
         self._last_received_ns = 0
+        self._trading_day = (0, "")
 
     def apply(self, frame: Frame) -> Applied:
         """Take one durable frame."""
@@ -203,8 +209,22 @@ class Recorder:
             applied.refusal = message
             self._quarantine(frame)
             return
+        if isinstance(message, BookFrame):
+            self._books(frame, message, applied)
+            return
         for index, trade in enumerate(message):
             self._trade(frame, index, trade, applied)
+        self._trading_day = (frame.connection, message[-1].day)
+
+    def _books(self, frame: Frame, message: BookFrame, applied: Applied) -> None:
+        """Keep books; one that is ahead of the line for longer than it may settle is a suspicion (level d)."""
+        connection, date = self._trading_day  # a book carries no date (KIS-161)
+        day = self.day(date if connection == frame.connection else kst(frame.received_ns)[0])
+        for index, book in enumerate(message.books):
+            day.books.add(book, frame.sequence, index, frame.received_ns)
+            if self._is_behind(day.day, book.code, book.chain_shares):
+                self.suspicions.setdefault((day.day, book.code), (book.chain_shares, frame.received_ns))
+        applied.books += len(message.books)
 
     def _trade(self, frame: Frame, index: int, trade: Trade, applied: Applied) -> None:
         day = self.day(trade.day)

@@ -8,7 +8,8 @@ changed, added, removed or reordered trade is found by anyone who has the seals.
 import hashlib
 import json
 import struct
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from blake3 import blake3
@@ -151,6 +152,34 @@ def read_seal(data: bytes) -> dict[str, Any] | None:
         return None
     sound = all(type(document.get(name)) is kind for name, kind in SEAL_TYPES.items())
     return document if sound and all(type(line) is dict for line in document["lines"].values()) else None
+
+
+def chain_head(seals: Iterable[tuple[str, Mapping[str, Any]]]) -> str:
+    """Return the hash that the next seal names as its previous: of the seal that no other names; empty before the first.
+
+    Args:
+        seals: each with its hash. A late part is written after later hours, so the order of the names says nothing.
+    """
+    hashes, named = set(), set()
+    for digest, seal in seals:
+        hashes.add(digest)
+        named.add(seal["previous"])
+    return max(hashes - named, default="")
+
+
+def chain_problems(seals: Iterable[tuple[str, Mapping[str, Any]]]) -> set[str]:
+    """Return the hashes of seals that break the chain: their previous is unknown, or another seal names it too.
+
+    Args:
+        seals: each with its hash, all that there are of a venue.
+    """
+    known = dict(seals)
+    followers = Counter(seal["previous"] for seal in known.values())
+    return {
+        digest
+        for digest, seal in known.items()
+        if followers[seal["previous"]] > 1 or (seal["previous"] and seal["previous"] not in known)
+    }
 
 
 def file_stem(hour: int, part: int) -> str:

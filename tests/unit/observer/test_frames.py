@@ -66,7 +66,7 @@ def test_the_present_width_gives_the_same_trades() -> None:
         ("0|H0STCNT0|1|x", FrameReason.BAD_COUNT),
         ("0|H0STCNT0|abc|x", FrameReason.BAD_COUNT),
         ("1|H0STCNT0|001|x", FrameReason.NO_KEY),
-        ("0|H0STASP0|001|x", FrameReason.UNKNOWN_TR),
+        ("0|H0STMKO0|001|x", FrameReason.UNKNOWN_TR),
         ("0|H0STCNT0|001|" + "^".join(["1"] * 59), FrameReason.UNKNOWN_WIDTH),
         (WIDE.replace("|003|", "|002|"), FrameReason.WIDTH_NOT_INTEGER),
         (WIDE.replace("|003|", "|001|"), FrameReason.UNKNOWN_WIDTH),

@@ -33,15 +33,17 @@ def journal_damage(folder: Path) -> list[str]:
 
 def segment_damage(store: SegmentStore, day: str) -> list[str]:
     """Return a line for each segment of a day that is not what its seal says, and each broken link to the seal before."""
-    known = {"", *(store.seal_hash(seal) for seal in store.seals())}
+    broken = store.chain_problems()
     lines = [f"{path}: segment_corrupt: the seal cannot be read" for path in store.unreadable_seals(day)]
     for seal in store.seals(day):
         if not seal.path.exists():
             lines.append(f"{seal.path}: segment_corrupt: the file is missing")
         elif blake3(seal.path.read_bytes()).hexdigest() != seal.document["blake3"]:
             lines.append(f"{seal.path}: segment_corrupt: the file is not the one that was sealed")
-        if seal.document["previous"] not in known:
-            lines.append(f"{seal.path}: segment_corrupt: the seal before it is missing or changed")
+        if store.seal_hash(seal) in broken:
+            lines.append(
+                f"{seal.path}: segment_corrupt: the seal before it is missing, changed or followed by two"
+            )
     return lines
 
 

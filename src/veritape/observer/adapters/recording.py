@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from veritape.observer import audit
+from veritape.observer.adapters.book_files import BookStore
 from veritape.observer.adapters.journal_files import read_journal
 from veritape.observer.adapters.segment_files import Seal, SegmentStore
 from veritape.observer.recorder import Day, Recorder, Row
@@ -34,6 +35,7 @@ class Recording:
     def __post_init__(self) -> None:
         self.recorder = Recorder(self.venue)
         self.segments = SegmentStore(self.data, self.venue)
+        self.books = BookStore(self.data, self.venue)
         self._before: dict[str, dict[str, Before]] = {}
         self._blocks: dict[tuple[str, str], list[int]] = {}
 
@@ -64,6 +66,10 @@ class Recording:
                 self._remember_ends(day, self.recorder.days[day].rows.get(hour, []))
         for day, hour in {seal.key[:2] for seal in self.segments.seals()}:
             self.recorder.forget_sealed(day, hour, self.segments.sealed_keys(day, hour))
+        for name, statement in self.recorder.days.items():
+            waiting = statement.books.hours
+            for hour in {seal["hour"] for seal in self.books.seals(name)} & waiting.keys():
+                waiting[hour] = self.books.unsealed(name, hour, waiting[hour])
         return frames
 
     def note_block(self, day: str, file: str, number: int) -> None:
@@ -87,6 +93,14 @@ class Recording:
             hour for hour in hours if all_hours or (hour < latest and now_s >= (hour + 1) * 3600 + delay_s)
         ]
         return [self._seal(day, hour) for hour in due]
+
+    def seal_books_due(self, day: str, now_s: int, delay_s: int, *, all_hours: bool = False) -> list[Path]:
+        """Seal the order books of hours that are over, or all of a day's; return the new files."""
+        if day not in self.recorder.days:
+            return []
+        waiting = self.recorder.days[day].books.hours
+        due = [hour for hour in sorted(waiting) if all_hours or now_s >= (hour + 1) * 3600 + delay_s]
+        return [self.books.write(day, hour, rows) for hour in due if (rows := waiting.pop(hour)).codes]
 
     def audit(self, day: str, generated_ns: int, codes: Iterable[str] | None = None) -> dict[str, Any]:
         """Return the audit document of a day."""

@@ -193,6 +193,7 @@ class RecordingDay:
             await self._clock.sleep_until(self._clock.monotonic_ns() + SEAL_EVERY_S * NANOSECONDS)
             for seal in self._daybook.recording.seal_due(day, self._second(), delay_s):
                 self._sealed(seal, day)
+            self._daybook.recording.seal_books_due(day, self._second(), delay_s)
 
     def _sealed(self, seal: Seal, day: str) -> None:
         self._daybook.index.sealed(seal)
@@ -208,6 +209,7 @@ class RecordingDay:
             line.settle(self._clock.wall_ns(), at_end=True)
         for seal in recording.seal_due(day, self._second(), 0, all_hours=True):
             self._sealed(seal, day)
+        recording.seal_books_due(day, self._second(), 0, all_hours=True)
         document = recording.audit(day, self._clock.wall_ns())
         path, content = self._data / "export" / f"audit_{day}.json", canonical_json(document)
         write_atomically(path, content)

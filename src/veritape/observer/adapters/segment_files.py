@@ -76,6 +76,7 @@ class SegmentStore:
     def __init__(self, data: Path, venue: str = "KRX") -> None:
         self._venue = venue
         self._folder = data / "trades" / f"venue={venue}"
+        self._head: str | None = None
 
     def seals(self, day: str | None = None) -> list[Seal]:
         """Return every readable seal, of one day or all, by day, hour and part."""
@@ -94,9 +95,14 @@ class SegmentStore:
         return sorted(self._folder.glob(f"day={day or '*'}/*{SEAL_SUFFIX}"))
 
     def last_seal_hash(self) -> str:
-        """Return the BLAKE3 of the newest seal document, empty before the first."""
-        seals = self.seals()
-        return self.seal_hash(seals[-1]) if seals else ""
+        """Return the BLAKE3 of the seal document that the next one follows, empty before the first."""
+        if self._head is None:
+            self._head = segments.chain_head((self.seal_hash(seal), seal.document) for seal in self.seals())
+        return self._head
+
+    def chain_problems(self) -> set[str]:
+        """Return the hashes of seals that break the venue's chain."""
+        return segments.chain_problems((self.seal_hash(seal), seal.document) for seal in self.seals())
 
     @staticmethod
     def seal_hash(seal: Seal) -> str:
@@ -128,7 +134,9 @@ class SegmentStore:
             widths=sorted({47 if row.trade.session.rpartition("/")[2] else 46 for row in rows}),
         )
         write_atomically(path, file_bytes, SEALED_MODE)
-        write_atomically(_seal_path(path), canonical_json(document), SEALED_MODE)
+        content = canonical_json(document)
+        write_atomically(_seal_path(path), content, SEALED_MODE)
+        self._head = blake3(content).hexdigest()
         return Seal(path, document)
 
     def sealed_keys(self, day: str, hour: int) -> set[tuple[str, int, int]]:

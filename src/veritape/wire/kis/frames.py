@@ -19,6 +19,15 @@ TRADES_BOTH: Final = "H0UNCNT0"
 SYMBOL: Final = r"(?:[0-9A-Z]{6}|Q[0-9A-Z]{6})"
 """Pattern of a symbol: shares carry letters too (KIS-005)."""
 
+BOOK_KRX: Final = "H0STASP0"
+"""Order book of KRX."""
+
+BOOK_NXT: Final = "H0NXASP0"
+"""Order book of NXT."""
+
+BOOK_BOTH: Final = "H0UNASP0"
+"""Order book of KRX and NXT together."""
+
 HEADER_SEPARATOR: Final = "|"
 """Between flag, transaction id, count and payload; only the first three are separators."""
 
@@ -44,6 +53,32 @@ TRADE_47: Final = (*TRADE_46, "MARKET_CLS_CODE")
 """Names since then."""
 
 
+BOOK_LEVELS: Final = 10
+"""Price levels a side of an order book."""
+
+BOOK_59: Final = (
+    "MKSC_SHRN_ISCD", "BSOP_HOUR", "HOUR_CLS_CODE",
+    *(f"{side}P{level}" for side in ("ASK", "BID") for level in range(1, BOOK_LEVELS + 1)),
+    *(f"{side}P_RSQN{level}" for side in ("ASK", "BID") for level in range(1, BOOK_LEVELS + 1)),
+    "TOTAL_ASKP_RSQN", "TOTAL_BIDP_RSQN", "OVTM_TOTAL_ASKP_RSQN", "OVTM_TOTAL_BIDP_RSQN", "ANTC_CNPR", "ANTC_CNQN",
+    "ANTC_VOL", "ANTC_CNTG_VRSS", "ANTC_CNTG_VRSS_SIGN", "ANTC_CNTG_PRDY_CTRT", "ACML_VOL", "TOTAL_ASKP_RSQN_ICDC",
+    "TOTAL_BIDP_RSQN_ICDC", "OVTM_TOTAL_ASKP_ICDC", "OVTM_TOTAL_BIDP_ICDC", "STCK_DEAL_CLS_CODE",
+)  # fmt: skip
+"""Names of an order book's fields as the vendor documents them (KIS-160); it carries no date."""
+
+BOOK_62: Final = (*BOOK_59, "KMID_PRC", "KMID_TOTAL_RSQN", "KMID_CLS_CODE")
+"""With the mid price of KRX, seen from 2026-06-08 on."""
+
+BOOK_63: Final = (*BOOK_62, "MARKET_CLS_CODE")
+"""On KRX since 2026-09-14."""
+
+BOOK_65: Final = (*BOOK_62, "NMID_PRC", "NMID_TOTAL_RSQN", "NMID_CLS_CODE")
+"""With the mid price of NXT, on NXT and both together."""
+
+BOOK_66: Final = (*BOOK_65, "ANTC_EXCH_CLS_CODE")
+"""On both together since 2026-09-14."""
+
+
 def _of_other_venues(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple("CNTG_CLS_CODE" if name == "CCLD_DVSN" else name for name in names)
 
@@ -54,6 +89,12 @@ FIELD_NAMES: Final = MappingProxyType(
         (TRADES_KRX, 47): TRADE_47,
         **{(tr, 46): _of_other_venues(TRADE_46) for tr in (TRADES_NXT, TRADES_BOTH)},
         **{(tr, 47): _of_other_venues(TRADE_47) for tr in (TRADES_NXT, TRADES_BOTH)},
+        (BOOK_KRX, 59): BOOK_59,
+        (BOOK_KRX, 62): BOOK_62,
+        (BOOK_KRX, 63): BOOK_63,
+        (BOOK_NXT, 65): BOOK_65,
+        (BOOK_BOTH, 65): BOOK_65,
+        (BOOK_BOTH, 66): BOOK_66,
     }
 )
 """(transaction id, width) -> names in order: the registry of KIS-124."""

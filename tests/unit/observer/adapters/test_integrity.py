@@ -4,12 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.tape import DAY, anchors, day_notes, frames
+from tests.tape import DAY, anchors, day_notes, frames, recorded
 
 from veritape.kernel.canonical import canonical_json
 from veritape.observer import journal
 from veritape.observer.adapters.integrity import journal_damage, segment_damage
 from veritape.observer.adapters.recording import Recording
+from veritape.observer.adapters.segment_files import SegmentStore
 from veritape.observer.journal import Contents, Frame
 
 UNTIL = 32_400_000 + 20_000
@@ -94,7 +95,7 @@ def test_a_changed_or_missing_segment_is_named(sealed: Recording) -> None:
     document.write_bytes(canonical_json({**json.loads(document.read_bytes()), "previous": "00"}))
     assert segment_damage(sealed.segments, DAY) == [
         f"{seal.path}: segment_corrupt: the file is missing",
-        f"{seal.path}: segment_corrupt: the seal before it is missing or changed",
+        f"{seal.path}: segment_corrupt: the seal before it is missing, changed or followed by two",
     ]
 
 
@@ -118,3 +119,25 @@ def test_a_closing_block_that_is_no_seal_is_damage(tmp_path: Path) -> None:
         path = written(tmp_path, head + journal._block(payload, len(payload), 0, 0, journal.SEAL, 0))
         assert journal_damage(tmp_path) == [f"{path}: its bytes are not those that were sealed"]
         path.unlink()
+
+
+def test_a_late_part_keeps_the_chain_straight(tmp_path: Path) -> None:
+    """OB-555: the seal after a late part of an earlier hour follows the late part, also in a new process; a fork is named."""
+    store = SegmentStore(tmp_path)
+    rows = recorded(*frames(("990001",), until_ms=32_400_000 + 60_000)).take_rows(DAY, 9)
+    for hour in (10, 9, 11):
+        store.write(DAY, hour, rows, {}, [])
+    fourth = SegmentStore(tmp_path).write(DAY, 9, rows[:3], {}, [])
+    hashes = {seal.key: store.seal_hash(seal) for seal in store.seals()}
+    previous = {seal.key: seal.document["previous"] for seal in store.seals()}
+    assert previous == {
+        (DAY, 10, 0): "", (DAY, 9, 0): hashes[DAY, 10, 0], (DAY, 11, 0): hashes[DAY, 9, 0],
+        (DAY, 9, 1): hashes[DAY, 11, 0],
+    }  # fmt: skip
+    assert segment_damage(store, DAY) == []
+    path = fourth.path.with_name("09.late-1.seal.json")
+    path.chmod(0o644)
+    path.write_bytes(canonical_json({**fourth.document, "previous": hashes[DAY, 10, 0]}))
+    assert [line.partition(": ")[0] for line in segment_damage(store, DAY)] == [
+        str(seal.path) for seal in store.seals() if seal.key in {(DAY, 9, 0), (DAY, 9, 1)}
+    ]

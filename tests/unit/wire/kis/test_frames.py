@@ -28,3 +28,12 @@ def test_positions_that_the_protocol_numbers() -> None:
 def test_symbols_carry_letters(code: str, legal: bool) -> None:
     """KIS-005, OB-002: digits only would drop listed shares."""
     assert bool(re.fullmatch(frames.SYMBOL, code)) == legal
+
+
+def test_positions_of_the_book() -> None:
+    """KIS-160, KIS-122: levels, totals and the shares of the day stand where the broker's table numbers them."""
+    numbered = {0: "MKSC_SHRN_ISCD", 1: "BSOP_HOUR", 3: "ASKP1", 12: "ASKP10", 13: "BIDP1", 22: "BIDP10", 23: "ASKP_RSQN1",
+                33: "BIDP_RSQN1", 42: "BIDP_RSQN10", 43: "TOTAL_ASKP_RSQN", 47: "ANTC_CNPR", 53: "ACML_VOL",
+                58: "STCK_DEAL_CLS_CODE", 59: "KMID_PRC", 62: "NMID_PRC", 65: "ANTC_EXCH_CLS_CODE"}  # fmt: skip
+    assert {place: frames.BOOK_66[place] for place in numbered} == numbered
+    assert frames.BOOK_63[62] == "MARKET_CLS_CODE"
