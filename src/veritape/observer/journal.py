@@ -68,6 +68,7 @@ class Venue(IntEnum):
     KRX = 1
     NXT = 2
     UN = 3
+    BINANCE = 16
 
 
 class JournalReason(StrEnum):

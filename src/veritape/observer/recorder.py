@@ -23,6 +23,7 @@ from veritape.observer.completeness import Held, Line, Outcome
 from veritape.observer.frames import Acknowledgement, Heartbeat, Refusal, Trade, parse_message
 from veritape.observer.gaps import Cause, Event, Watch
 from veritape.observer.journal import Frame, Kind
+from veritape.observer.venue import Unread
 
 KST_NS: Final = 9 * 3_600 * NANOSECONDS
 """Seoul's offset from UTC, nanoseconds."""
@@ -147,7 +148,7 @@ class Applied:
     """Holes that appeared."""
     books: int = 0
     """Order books kept."""
-    refusal: Refusal | None = None
+    refusal: Unread | None = None
     """Why the frame was not read."""
 
 

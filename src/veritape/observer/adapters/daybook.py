@@ -6,8 +6,9 @@ recorder, in a running process as after a restart.
 
 import asyncio
 import contextlib
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
 
 from veritape.kernel.clock import Clock, SystemClock
 from veritape.kernel.errors import UnavailableError
@@ -30,12 +31,54 @@ OWN_CONNECTION = 0
 """Connection number of the recorder's own notes."""
 
 
-class Daybook:
+class VenueRecorder(Protocol):
+    """What the daybook needs of a venue's memory of its days."""
+
+    def apply(self, frame: Frame) -> Applied:
+        """Take one durable frame."""
+        ...
+
+
+class VenueRecording(Protocol):
+    """What the daybook needs of a venue's recording on disk (OB-901)."""
+
+    @property
+    def data(self) -> Path:
+        """Return the data directory."""
+        ...
+
+    @property
+    def recorder(self) -> VenueRecorder:
+        """Return the memory of its days."""
+        ...
+
+    @property
+    def journal_folder(self) -> Path:
+        """Return where the venue's journal lies."""
+        ...
+
+    def days(self) -> list[str]:
+        """Return every day with a journal."""
+        ...
+
+    def load(self, days: Iterable[str] | None = None) -> int:
+        """Rebuild the recorder from the journal; return the frames read."""
+        ...
+
+    def note_block(self, day: str, file: str, number: int) -> None:
+        """Remember that a journal block holds frames of a day."""
+        ...
+
+
+RecordingT = TypeVar("RecordingT", bound=VenueRecording)
+
+
+class VenueDaybook(Generic[RecordingT]):
     """One recording that is being written."""
 
     def __init__(
         self,
-        recording: Recording,
+        recording: RecordingT,
         options: JournalOptions,
         clock: Clock,
         applied: Callable[[Applied], None],
@@ -90,8 +133,12 @@ class Daybook:
 
     def note(self, kind: NoteKind, **facts: Any) -> None:
         """Write what the recorder itself knows."""
+        self.own(Kind.NOTE, note(kind, **facts))
+
+    def own(self, kind: Kind, data: bytes) -> None:
+        """Write a frame that came over no connection of the stream: a note, or a REST body."""
         self._sequence += 1
-        self.frame(Kind.NOTE, OWN_CONNECTION, self._sequence, note(kind, **facts))
+        self.frame(kind, OWN_CONNECTION, self._sequence, data)
 
     def now(self) -> tuple[str, int]:
         """Return Seoul's date and second of the day."""
@@ -127,3 +174,7 @@ class Daybook:
         self.recording.note_block(committed.day, committed.file, committed.block)
         self._acknowledged_frames += len(committed.frames)
         self._progress.set()
+
+
+Daybook = VenueDaybook[Recording]
+"""The daybook of a KIS recording."""

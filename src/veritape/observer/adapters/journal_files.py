@@ -25,7 +25,7 @@ from veritape.kernel.errors import PeerError, UnavailableError
 from veritape.observer import journal
 from veritape.observer.adapters.storage import Disk, Storage, is_full, sync_directory
 from veritape.observer.journal import Block, Contents, Frame, Header, Scan, Venue
-from veritape.observer.recorder import KST_NS, kst
+from veritape.observer.recorder import KST_NS
 
 RESERVE_BYTES = 64 << 20
 """Size of the file that is released when the disk is full."""
@@ -38,9 +38,6 @@ SEALED_MODE = 0o444
 
 MILLISECOND = 1_000_000
 """Nanoseconds in a millisecond."""
-
-HOUR_SECONDS = 3600
-"""A file holds at most one hour."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +60,8 @@ class JournalOptions:
     """0 stores blocks as they are."""
     reserve_bytes: int = RESERVE_BYTES
     """Size of the reserve file."""
+    day_offset_ns: int = KST_NS
+    """What the venue's day is ahead of UTC, nanoseconds: names the day folders and the files."""
 
 
 @dataclass
@@ -241,8 +240,8 @@ class JournalWriter:
             raise
 
     def _file_for(self, frame: Frame) -> _File:
-        day, second = kst(frame.received_ns)
-        hour = (day, second // HOUR_SECONDS)
+        local = self._local(frame.received_ns)
+        hour = (f"{local:%Y%m%d}", local.hour)
         file = self._file
         if file is None or file.hour != hour or file.size >= self._options.roll_bytes:
             self._seal()
@@ -250,7 +249,7 @@ class JournalWriter:
         return file
 
     def _create(self, hour: tuple[str, int], created_ns: int) -> _File:
-        local = datetime.fromtimestamp((created_ns + KST_NS) // NANOSECONDS, UTC)
+        local = self._local(created_ns)
         directory = self._options.directory / hour[0]
         number = 0
         while (path := directory / f"{local:%H%M}-{number}.vtj").exists():
@@ -266,6 +265,9 @@ class JournalWriter:
             path.unlink()
             raise
         return _File(path, descriptor, hour, blake3(header), len(header))
+
+    def _local(self, wall_ns: int) -> datetime:
+        return datetime.fromtimestamp((wall_ns + self._options.day_offset_ns) // NANOSECONDS, UTC)
 
     def _seal(self) -> None:
         file = self._file

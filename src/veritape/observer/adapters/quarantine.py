@@ -6,13 +6,14 @@ refused, so that a later version can read them again.
 
 import contextlib
 from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 
-from veritape.kernel.canonical import canonical_json
+from veritape.kernel.canonical import Json, canonical_json
 from veritape.kernel.clock import NANOSECONDS
-from veritape.observer.frames import FrameReason, Refusal
 from veritape.observer.journal import Frame
 from veritape.observer.recorder import kst
+from veritape.observer.venue import Unread
 
 MINUTE_NS = 60 * NANOSECONDS
 """A reason is told at most once in it."""
@@ -24,12 +25,12 @@ class Quarantine:
     def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
         self._folder = folder
         self._say = say
-        self._told: dict[FrameReason, int] = {}
-        self._untold: dict[FrameReason, int] = {}
+        self._told: dict[StrEnum, int] = {}
+        self._untold: dict[StrEnum, int] = {}
 
-    def add(self, frame: Frame, refusal: Refusal) -> None:
+    def add(self, frame: Frame, refusal: Unread) -> None:
         """Write a frame's entry; tell its reason unless that was done in the minute before."""
-        entry = {
+        entry: dict[str, Json] = {
             "connection": frame.connection,
             "sequence": frame.sequence,
             "received_ns": frame.received_ns,
@@ -44,7 +45,7 @@ class Quarantine:
                 file.write(canonical_json(entry) + b"\n")
         self._tell(frame, refusal)
 
-    def _tell(self, frame: Frame, refusal: Refusal) -> None:
+    def _tell(self, frame: Frame, refusal: Unread) -> None:
         reason, minute = refusal.reason, frame.received_ns // MINUTE_NS
         self._untold[reason] = self._untold.get(reason, 0) + 1
         if self._told.get(reason) == minute:
