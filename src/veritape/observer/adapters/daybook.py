@@ -48,6 +48,11 @@ class VenueRecording(Protocol):
         ...
 
     @property
+    def venue(self) -> str:
+        """Return the venue's name."""
+        ...
+
+    @property
     def recorder(self) -> VenueRecorder:
         """Return the memory of its days."""
         ...
