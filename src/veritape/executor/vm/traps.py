@@ -31,6 +31,8 @@ class TrapReason(StrEnum):
     """A word handed to Poseidon2 is not below the field's prime."""
     JOURNAL_LIMIT = "journal_limit"
     """A commit would make the journal longer than its limit."""
+    WORK_LIMIT = "work_limit"
+    """The next instruction would exceed the run's work: cycles, and what accelerated calls stand for."""
     CYCLE_LIMIT = "cycle_limit"
     """The next instruction would exceed the cycles allowed."""
 

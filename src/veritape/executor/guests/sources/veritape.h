@@ -119,7 +119,7 @@ static inline void vt_hash(u32 digest[8], u32 tag, u32 length, const u32 *elemen
         digest[lane] = state[lane];
 }
 
-/* B(tag, bytes) over the 16-bit little-endian limbs of `bytes`; `source` is a multiple of 4 in address, zero-padded. */
+/* B(tag, bytes) over the 16-bit little-endian limbs of `bytes`; `source` is a multiple of 4 in address. */
 static inline void vt_hash_bytes(u32 digest[8], u32 tag, const u32 *source, u32 bytes)
 {
     u32 state[16] = {0};
@@ -129,7 +129,8 @@ static inline void vt_hash_bytes(u32 digest[8], u32 tag, const u32 *source, u32 
     do {
         for (u32 lane = 0; lane < 8; lane++) {
             u32 limb = start + lane;
-            state[lane] = limb < limbs ? (source[limb / 2] >> (limb % 2 * 16)) & 0xffff : 0;
+            u32 mask = limb * 2 + 1 == bytes ? 0xff : 0xffff; /* an odd last byte stands alone */
+            state[lane] = limb < limbs ? (source[limb / 2] >> (limb % 2 * 16)) & mask : 0;
         }
         vt_poseidon2(state);
         start += 8;

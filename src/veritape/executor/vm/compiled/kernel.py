@@ -13,7 +13,7 @@ from numba import njit
 from veritape.executor.image import Permission
 from veritape.executor.vm import calls
 from veritape.executor.vm.decoding import Operation as Op
-from veritape.executor.vm.execution import CYCLE_CLASSES, cycle_class
+from veritape.executor.vm.execution import CYCLE_CLASSES, POSEIDON2_WORK, SHA256_WORK, cycle_class
 from veritape.executor.vm.sha256 import ROUND_CONSTANTS
 from veritape.executor.vm.traps import TrapReason
 from veritape.stark.compiled.hashing import permute
@@ -24,6 +24,12 @@ PC, CYCLES, POSITION, JOURNAL, EXIT_CODE, ADDRESS, PERMUTATIONS, BLOCKS, INPUT_W
 
 STATE_SIZE = 10
 """Length of the state array."""
+
+RESULT_STATUS, RESULT_WORD, RESULT_STATE = 0, 1, 2
+"""Places in a batch's row: status, the word at the last program counter, the state; the counts by class follow."""
+
+RESULT_SIZE = RESULT_STATE + STATE_SIZE + len(CYCLE_CLASSES)
+"""Length of a batch's row."""
 
 RUNNING, HALTED, DEBUGGING, TRAPPED = 0, 1, 2, 3
 """What ``run`` returns; TRAPPED + n is the n-th ``TrapReason``."""
@@ -45,6 +51,8 @@ _T_ARGUMENT = _REASONS[TrapReason.BAD_ECALL_ARGUMENT]
 _T_FIELD = _REASONS[TrapReason.NONCANONICAL_FIELD_ELEMENT]
 _T_JOURNAL = _REASONS[TrapReason.JOURNAL_LIMIT]
 _T_CYCLES = _REASONS[TrapReason.CYCLE_LIMIT]
+_T_WORK = _REASONS[TrapReason.WORK_LIMIT]
+_BLOCK_WORK, _PERMUTATION_WORK = SHA256_WORK, POSEIDON2_WORK
 
 _CLASS = np.array([CYCLE_CLASSES.index(cycle_class(op)) for op in Op], dtype=np.uint8)
 _K = np.array(ROUND_CONSTANTS, dtype=np.int64)
@@ -114,13 +122,18 @@ def _allows(permissions: Any, address: Any, words: Any, needed: int) -> bool:
 
 
 @njit(cache=True)
-def _touch(touched: Any, state: Any, place: Any) -> None:
-    state[TOUCHED] += 1 - touched[place]
-    touched[place] = 1
+def _touch(touched: Any, places: Any, state: Any, place: Any) -> None:
+    """Note a word that an execution names, once, so that it can be undone."""
+    if touched[place] == 0:
+        touched[place] = 1
+        places[state[TOUCHED]] = place
+        state[TOUCHED] += 1
 
 
 @njit(cache=True)
-def _read(registers: Any, state: Any, words: Any, permissions: Any, touched: Any, data: Any) -> int:
+def _read(
+    registers: Any, state: Any, words: Any, permissions: Any, touched: Any, places: Any, data: Any
+) -> int:
     address, length = registers[10], registers[11]
     state[ADDRESS] = length
     if length > _MAX_READ or length % 4 != 0:
@@ -135,7 +148,7 @@ def _read(registers: Any, state: Any, words: Any, permissions: Any, touched: Any
             word |= np.int64(data[state[POSITION] + offset + byte]) << (8 * byte)
         place = (address + offset) >> 2
         words[place] = word
-        _touch(touched, state, place)
+        _touch(touched, places, state, place)
         state[INPUT_WORDS] += 1
     state[POSITION] += count
     registers[10] = count
@@ -143,7 +156,9 @@ def _read(registers: Any, state: Any, words: Any, permissions: Any, touched: Any
 
 
 @njit(cache=True)
-def _commit(registers: Any, state: Any, words: Any, permissions: Any, touched: Any, journal: Any) -> int:
+def _commit(
+    registers: Any, state: Any, words: Any, permissions: Any, touched: Any, places: Any, journal: Any
+) -> int:
     address, length = registers[10], registers[11]
     state[ADDRESS] = length
     if length > _MAX_COMMIT or length % 4 != 0:
@@ -154,7 +169,7 @@ def _commit(registers: Any, state: Any, words: Any, permissions: Any, touched: A
     if state[JOURNAL] + length > journal.size:
         return _T_JOURNAL
     for place in range(address >> 2, (address + length) >> 2):
-        _touch(touched, state, place)
+        _touch(touched, places, state, place)
         for byte in range(4):
             journal[state[JOURNAL] + byte] = (words[place] >> (8 * byte)) & 0xFF
         state[JOURNAL] += 4
@@ -162,7 +177,7 @@ def _commit(registers: Any, state: Any, words: Any, permissions: Any, touched: A
 
 
 @njit(cache=True)
-def _poseidon2(registers: Any, state: Any, words: Any, permissions: Any, touched: Any) -> int:
+def _poseidon2(registers: Any, state: Any, words: Any, permissions: Any, touched: Any, places: Any) -> int:
     address = registers[10]
     state[ADDRESS] = address
     if not _allows(permissions, address, 16, _BOTH):
@@ -176,13 +191,13 @@ def _poseidon2(registers: Any, state: Any, words: Any, permissions: Any, touched
     permute(lanes)
     for lane in range(16):
         words[place + lane] = lanes[lane]
-        _touch(touched, state, place + lane)
+        _touch(touched, places, state, place + lane)
     state[PERMUTATIONS] += 1
     return RUNNING
 
 
 @njit(cache=True)
-def _sha256(registers: Any, state: Any, words: Any, permissions: Any, touched: Any) -> int:
+def _sha256(registers: Any, state: Any, words: Any, permissions: Any, touched: Any, places: Any) -> int:
     address, blocks, count = registers[10], registers[11], registers[12]
     state[ADDRESS] = count
     if count > _MAX_BLOCKS:
@@ -203,12 +218,12 @@ def _sha256(registers: Any, state: Any, words: Any, permissions: Any, touched: A
     for _ in range(count):
         for i in range(16):
             w[i] = _swap(np.int64(words[place + i]))
-            _touch(touched, state, place + i)
+            _touch(touched, places, state, place + i)
         _compress(h, w)
         place += 16
     for i in range(8):
         words[(address >> 2) + i] = h[i]
-        _touch(touched, state, (address >> 2) + i)
+        _touch(touched, places, state, (address >> 2) + i)
     state[BLOCKS] += count
     return RUNNING
 
@@ -220,6 +235,7 @@ def _call(
     words: Any,
     permissions: Any,
     touched: Any,
+    places: Any,
     data: Any,
     journal: Any,
     debug: Any,
@@ -229,13 +245,13 @@ def _call(
         state[EXIT_CODE] = registers[10]
         return HALTED
     if number == 1:
-        return _read(registers, state, words, permissions, touched, data)
+        return _read(registers, state, words, permissions, touched, places, data)
     if number == 2:
-        return _commit(registers, state, words, permissions, touched, journal)
+        return _commit(registers, state, words, permissions, touched, places, journal)
     if number == 3:
-        return _poseidon2(registers, state, words, permissions, touched)
+        return _poseidon2(registers, state, words, permissions, touched, places)
     if number == 4:
-        return _sha256(registers, state, words, permissions, touched)
+        return _sha256(registers, state, words, permissions, touched, places)
     if number == 5:
         return DEBUGGING if debug else RUNNING
     state[ADDRESS] = 0
@@ -288,11 +304,17 @@ def _arithmetic(op: Any, a: Any, b: Any) -> Any:
 
 
 @njit(cache=True)
+def accelerated(state: Any) -> Any:
+    """Return the work that accelerated calls stand for."""
+    return state[BLOCKS] * _BLOCK_WORK + state[PERMUTATIONS] * _PERMUTATION_WORK
+
+
+@njit(cache=True, nogil=True)
 def run(
     state: Any, registers: Any, counts: Any, program: Any, immediates: Any, code_start: int, words: Any,
-    permissions: Any, touched: Any, data: Any, journal: Any, max_cycles: int, work: int, debug: bool,
+    permissions: Any, touched: Any, places: Any, data: Any, journal: Any, max_cycles: int, work: int, debug: bool,
 ) -> int:  # fmt: skip
-    """Execute until the guest halts, traps, calls debug, or ``work`` instructions have retired.
+    """Execute until the guest halts, traps, calls debug, or ``work`` units of work are done (EX-205).
 
     Args:
         state: int64, by the places above.
@@ -304,10 +326,11 @@ def run(
         words: uint32, memory by address / 4.
         permissions: uint8, permission bits of each word.
         touched: uint8, 1 where a word was read or written.
+        places: int32, the words that were, in order: what a batch undoes.
         data: uint8, the input.
         journal: uint8, as long as its limit.
         max_cycles: instructions that may retire.
-        work: instructions before this function returns to Python.
+        work: units of work before this function returns.
         debug: return at debug calls.
     """
     pc = state[PC]
@@ -367,7 +390,7 @@ def run(
             if place >= permissions.size or permissions[place] == 0:
                 status = _T_LOAD
                 break
-            _touch(touched, state, place)
+            _touch(touched, places, state, place)
             value = np.int64(words[place]) >> (8 * (address & 3))
             if op == _LB:
                 value = ((value & 0xFF) ^ 0x80) - 0x80
@@ -390,7 +413,7 @@ def run(
             if permissions[place] & _WRITABLE == 0:
                 status = _T_READONLY
                 break
-            _touch(touched, state, place)
+            _touch(touched, places, state, place)
             b = registers[program[index, 3]]
             shift = 8 * (address & 3)
             if op == _SW:
@@ -428,9 +451,11 @@ def run(
         elif op == _AUIPC:
             value = pc + immediate
         elif op == _ECALL:
-            status = _call(registers, state, words, permissions, touched, data, journal, debug)
+            before = accelerated(state)
+            status = _call(registers, state, words, permissions, touched, places, data, journal, debug)
             if status >= TRAPPED:
                 break
+            end -= accelerated(state) - before
             rd = 0
         elif op == _EBREAK:
             state[ADDRESS] = 0
@@ -452,3 +477,81 @@ def run(
     state[PC] = pc
     state[CYCLES] = cycles
     return status
+
+
+@njit(cache=True)
+def limit_reached(state: Any, max_cycles: int, max_work: int) -> int:
+    """Return the trap of a limit that stops the next instruction, or RUNNING; the cycle limit comes first."""
+    if state[CYCLES] >= max_cycles:
+        state[ADDRESS] = 0
+        return _T_CYCLES
+    if state[CYCLES] + accelerated(state) >= max_work:
+        state[ADDRESS] = 0
+        return _T_WORK
+    return RUNNING
+
+
+@njit(cache=True)
+def undo(words: Any, initial: Any, touched: Any, places: Any, count: int) -> None:
+    """Give the words that an execution named their first values again; the rest of the memory was not changed."""
+    for index in range(count):
+        place = places[index]
+        words[place] = initial[place]
+        touched[place] = 0
+
+
+@njit(cache=True, nogil=True)
+def run_batch(
+    progress: Any, state: Any, registers: Any, counts: Any, program: Any, immediates: Any, code_start: int, words: Any,
+    permissions: Any, touched: Any, places: Any, initial: Any, data: Any, offsets: Any, journal: Any, entry: int,
+    stack: int, max_cycles: int, max_work: int, work: int, results: Any, all_registers: Any, journals: Any,
+) -> None:  # fmt: skip
+    """Execute one program over many inputs until all are done, ``work`` is spent or the journals fill their buffer.
+
+    The arguments that are not described here are those of ``run``.
+
+    Args:
+        progress: int64: next item, whether it has begun, bytes in ``journals``; the caller empties the buffer and calls again.
+        initial: uint32, the memory before any execution.
+        data: uint8, all inputs one after the other.
+        offsets: int64, where each input begins, and the end.
+        entry: first program counter.
+        stack: first value of sp.
+        max_work: units of work of one execution.
+        results: int64, one row an item, by the places of ``RESULT``.
+        all_registers: uint32, one row an item.
+        journals: uint8, takes the journals one after the other; longer than ``journal``.
+    """
+    spent = 0
+    item = progress[0]
+    while item < offsets.size - 1 and spent < work and journals.size - progress[2] >= journal.size:
+        if progress[1] == 0:
+            state[:] = 0
+            registers[:] = 0
+            counts[:] = 0
+            state[PC] = entry
+            registers[2] = stack
+            progress[1] = 1
+        before = state[CYCLES] + accelerated(state)
+        status = run(
+            state, registers, counts, program, immediates, code_start, words, permissions, touched, places,
+            data[offsets[item] : offsets[item + 1]], journal, max_cycles, min(work - spent, max_work - before), False,
+        )  # fmt: skip
+        spent += state[CYCLES] + accelerated(state) - before
+        if status == RUNNING:
+            status = limit_reached(state, max_cycles, max_work)
+        if status == RUNNING:
+            continue
+        results[item, 0] = status
+        results[item, 1] = words[state[PC] >> 2] if 0 <= state[PC] >> 2 < words.size else 0
+        results[item, 2 : 2 + STATE_SIZE] = state
+        results[item, 2 + STATE_SIZE :] = counts
+        for register in range(32):
+            all_registers[item, register] = registers[register]
+        for place in range(state[JOURNAL]):
+            journals[progress[2] + place] = journal[place]
+        progress[2] += state[JOURNAL]
+        undo(words, initial, touched, places, state[TOUCHED])
+        progress[1] = 0
+        item += 1
+    progress[0] = item

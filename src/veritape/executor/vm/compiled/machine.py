@@ -1,6 +1,6 @@
 """The compiled machine as a value: lays out memory, decodes the program, calls the kernel until the guest ends."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,73 +9,186 @@ from veritape.executor.image import CODE_END, CODE_START, WORD_BYTES, Image, Per
 from veritape.executor.vm import calls
 from veritape.executor.vm.compiled import kernel
 from veritape.executor.vm.decoding import decode
-from veritape.executor.vm.execution import CYCLE_CLASSES, DEFAULT_LIMITS, DebugSink, Detail, Execution, Limits
+from veritape.executor.vm.execution import (
+    CYCLE_CLASSES,
+    DEFAULT_LIMITS,
+    WORK_BETWEEN_LOOKS,
+    DebugSink,
+    Detail,
+    Execution,
+    Limits,
+    Stop,
+    StoppedError,
+    never,
+)
 from veritape.executor.vm.traps import Trap, TrapReason
 
-WORK = 1 << 18
-"""Instructions before the kernel returns to Python: an interrupt waits milliseconds (EX-205)."""
+JOURNALS_BYTES = 1 << 20
+"""Bytes that a batch's journals fill before Python takes them, beside room for one more."""
+
+BATCH_ITEMS = 4096
+"""Inputs that are laid out for the kernel at once: bounds memory, not speed."""
 
 _REASONS = tuple(TrapReason)
+_WITHOUT_WORD = frozenset({TrapReason.FETCH_FAULT, TrapReason.CYCLE_LIMIT, TrapReason.WORK_LIMIT})
 
 
-@dataclass(frozen=True)
-class _Program:
-    """A decoded image."""
+class Prepared:
+    """One program, decoded, and a memory for its executions; used by one thread at a time."""
 
-    start: int
-    operations: Any
-    immediates: Any
+    def __init__(self, image: Image) -> None:
+        self.image = image
+        self.initial, self.words = _words(image), _words(image)
+        self.permissions = _permissions(image)
+        self.start, self.operations, self.immediates = _decode(image)
+        self.touched = np.zeros(self.words.size, dtype=np.uint8)
+        self.places = np.empty(self.words.size, dtype=np.int32)
+        self.state = np.zeros(kernel.STATE_SIZE, dtype=np.int64)
+        self.registers = np.zeros(32, dtype=np.int64)
+        self.counts = np.zeros(len(CYCLE_CLASSES), dtype=np.int64)
+
+    def execute(
+        self, input_bytes: bytes, limits: Limits, debug: DebugSink | None = None, stop: Stop = never
+    ) -> Execution:
+        """Run over one input; the memory is as before afterwards."""
+        self.state[:], self.registers[:], self.counts[:] = 0, 0, 0
+        self.state[kernel.PC], self.registers[2] = self.image.entry, self.image.memory_end
+        journal = np.zeros(limits.journal_bytes, dtype=np.uint8)
+        data = np.frombuffer(input_bytes, dtype=np.uint8)
+        try:
+            status = self._run(data, journal, limits, debug, stop)
+            row = np.concatenate(([status, self._word()], self.state, self.counts))
+            return execution(row, self.registers, journal[: self.state[kernel.JOURNAL]].tobytes())
+        finally:
+            kernel.undo(self.words, self.initial, self.touched, self.places, self.state[kernel.TOUCHED])
+
+    def _run(self, data: Any, journal: Any, limits: Limits, debug: DebugSink | None, stop: Stop) -> int:
+        status = kernel.RUNNING
+        while status in {kernel.RUNNING, kernel.DEBUGGING}:
+            if stop():
+                raise StoppedError("stopped between two instructions")
+            used = int(self.state[kernel.CYCLES]) + int(kernel.accelerated(self.state))
+            status = kernel.run(
+                self.state, self.registers, self.counts, self.operations, self.immediates, self.start, self.words,
+                self.permissions, self.touched, self.places, data, journal, limits.cycles,
+                min(WORK_BETWEEN_LOOKS, limits.max_work - used), debug is not None,
+            )  # fmt: skip
+            if status == kernel.DEBUGGING:
+                _say(self.registers, self.words, self.permissions, debug)
+            if status in {kernel.RUNNING, kernel.DEBUGGING}:
+                limited = kernel.limit_reached(self.state, limits.cycles, limits.max_work)
+                status = limited or status
+        return int(status)
+
+    def _word(self) -> int:
+        place = int(self.state[kernel.PC]) // WORD_BYTES
+        return int(self.words[place]) if 0 <= place < self.words.size else 0
+
+
+class Batch:
+    """The executions of one program over many inputs, as arrays: what the kernel does without Python in between."""
+
+    def __init__(self, prepared: Prepared, inputs: Sequence[bytes], limits: Limits) -> None:
+        self._prepared, self._limits = prepared, limits
+        self._data = np.frombuffer(b"".join(inputs), dtype=np.uint8)
+        self._offsets = np.zeros(len(inputs) + 1, dtype=np.int64)
+        np.cumsum([len(data) for data in inputs], out=self._offsets[1:])
+        self._journal = np.zeros(limits.journal_bytes, dtype=np.uint8)
+        self._buffer = np.empty(JOURNALS_BYTES + limits.journal_bytes, dtype=np.uint8)
+        self._progress = np.zeros(3, dtype=np.int64)
+        self.results = np.zeros((len(inputs), kernel.RESULT_SIZE), dtype=np.int64)
+        self.registers = np.zeros((len(inputs), 32), dtype=np.uint32)
+        self.journals = b""
+
+    def run(self, stop: Stop = never) -> int:
+        """Execute until all inputs are done or the stop token says so; return how many are done."""
+        made, parts = self._prepared, []
+        while self._progress[0] < len(self.results) and not stop():
+            kernel.run_batch(
+                self._progress, made.state, made.registers, made.counts, made.operations, made.immediates, made.start,
+                made.words, made.permissions, made.touched, made.places, made.initial, self._data, self._offsets,
+                self._journal, made.image.entry, made.image.memory_end, self._limits.cycles, self._limits.max_work,
+                WORK_BETWEEN_LOOKS, self.results, self.registers, self._buffer,
+            )  # fmt: skip
+            if self._progress[2] > JOURNALS_BYTES or self._progress[0] == len(self.results):
+                parts.append(self._buffer[: self._progress[2]].tobytes())
+                self._progress[2] = 0
+        parts.append(self._buffer[: self._progress[2]].tobytes())
+        if self._progress[1]:
+            kernel.undo(made.words, made.initial, made.touched, made.places, made.state[kernel.TOUCHED])
+        self.journals = b"".join(parts)
+        return int(self._progress[0])
+
+    def executions(self, done: int) -> Iterator[Execution]:
+        """Yield the first executions as values."""
+        lengths = self.results[:done, kernel.RESULT_STATE + kernel.JOURNAL]
+        ends = np.cumsum(lengths)
+        for item in range(done):
+            journal = self.journals[ends[item] - lengths[item] : ends[item]]
+            yield execution(self.results[item], self.registers[item], journal)
 
 
 def execute(
-    image: Image, input_bytes: bytes, limits: Limits = DEFAULT_LIMITS, debug: DebugSink | None = None
+    image: Image,
+    input_bytes: bytes,
+    limits: Limits = DEFAULT_LIMITS,
+    debug: DebugSink | None = None,
+    stop: Stop = never,
 ) -> Execution:
     """Run a program over an input until it halts or traps, as ``vm.machine.execute`` does."""
-    words, permissions = _memory(image)
-    program = _decode(image)
-    state = np.zeros(kernel.STATE_SIZE, dtype=np.int64)
-    state[kernel.PC] = image.entry
-    registers = np.zeros(32, dtype=np.int64)
-    registers[2] = image.memory_end
-    counts = np.zeros(len(CYCLE_CLASSES), dtype=np.int64)
-    journal = np.zeros(limits.journal_bytes, dtype=np.uint8)
-    touched = np.zeros(permissions.size, dtype=np.uint8)
-    data = np.frombuffer(input_bytes, dtype=np.uint8)
-    status = kernel.RUNNING
-    while status == kernel.RUNNING:
-        status = kernel.run(
-            state, registers, counts, program.operations, program.immediates, program.start, words,
-            permissions, touched, data, journal, limits.cycles, WORK, debug is not None,
-        )  # fmt: skip
-        if status == kernel.DEBUGGING:
-            _say(registers, words, permissions, debug)
-            status = kernel.RUNNING
-    trap = _trap(status, state, words) if status >= kernel.TRAPPED else None
-    return Execution(
-        None if trap else int(state[kernel.EXIT_CODE]),
-        trap,
-        int(state[kernel.CYCLES]),
-        journal[: state[kernel.JOURNAL]].tobytes(),
-        tuple(int(value) for value in registers),
-        _detail(state, counts),
+    return Prepared(image).execute(input_bytes, limits, debug, stop)
+
+
+def execute_batch(
+    image: Image, inputs: Sequence[bytes], limits: Limits = DEFAULT_LIMITS, stop: Stop = never
+) -> Iterator[Execution]:
+    """Yield the execution of each input, as ``vm.machine.execute_batch`` does; the memory is laid out once (EX-203)."""
+    prepared = Prepared(image)
+    for first in range(0, len(inputs), BATCH_ITEMS):
+        batch = Batch(prepared, inputs[first : first + BATCH_ITEMS], limits)
+        done = batch.run(stop)
+        yield from batch.executions(done)
+        if done < len(batch.results):
+            raise StoppedError("stopped between two executions")
+
+
+def execution(row: Any, registers: Any, journal: bytes) -> Execution:
+    """Return the value of a row that the kernel wrote."""
+    numbers = [int(number) for number in row]
+    status, state = numbers[kernel.RESULT_STATUS], numbers[kernel.RESULT_STATE :]
+    trap = _trap(status, numbers[kernel.RESULT_WORD], state) if status >= kernel.TRAPPED else None
+    detail = Detail(
+        tuple(state[kernel.STATE_SIZE :]),
+        state[kernel.PERMUTATIONS],
+        state[kernel.BLOCKS],
+        state[kernel.TOUCHED],
+        state[kernel.INPUT_WORDS],
     )
+    code = None if trap else state[kernel.EXIT_CODE]
+    return Execution(code, trap, state[kernel.CYCLES], journal, tuple(int(one) for one in registers), detail)
 
 
-def _memory(image: Image) -> tuple[Any, Any]:
-    """Return memory words and their permissions, both by address / 4."""
+def _words(image: Image) -> Any:
+    """Return memory words by address / 4; pages that nothing touches are never made."""
     words = np.zeros(image.memory_end // WORD_BYTES, dtype=np.uint32)
-    permissions = np.zeros(words.size, dtype=np.uint8)
-    permissions[CODE_END // WORD_BYTES :] = int(Permission.READ | Permission.WRITE)
     for segment in image.segments:
         first = segment.address // WORD_BYTES
-        permissions[first : segment.end // WORD_BYTES] = int(segment.permissions)
         data = np.frombuffer(segment.data, dtype="<u4")
         words[first : first + data.size] = data
-    return words, permissions
+    return words
 
 
-def _decode(image: Image) -> _Program:
-    """Decode the executable words; the words between segments cannot be fetched."""
+def _permissions(image: Image) -> Any:
+    """Return what each word allows."""
+    permissions = np.zeros(image.memory_end // WORD_BYTES, dtype=np.uint8)
+    permissions[CODE_END // WORD_BYTES :] = int(Permission.READ | Permission.WRITE)
+    for segment in image.segments:
+        permissions[segment.address // WORD_BYTES : segment.end // WORD_BYTES] = int(segment.permissions)
+    return permissions
+
+
+def _decode(image: Image) -> tuple[int, Any, Any]:
+    """Decode the executable words, from the first address of code; the words between segments cannot be fetched."""
     code = [segment for segment in image.segments if segment.permissions & Permission.EXECUTE]
     start = min((segment.address for segment in code), default=CODE_START)
     count = (max((segment.end for segment in code), default=start) - start) // WORD_BYTES
@@ -91,25 +204,13 @@ def _decode(image: Image) -> _Program:
             else:
                 operations[place] = instruction[:4]
                 immediates[place] = instruction.immediate
-    return _Program(start, operations, immediates)
+    return start, operations, immediates
 
 
-def _trap(status: int, state: Any, words: Any) -> Trap:
+def _trap(status: int, word: int, state: Sequence[int]) -> Trap:
     reason = _REASONS[status - kernel.TRAPPED]
-    pc = int(state[kernel.PC])
-    unfetched = reason in {TrapReason.FETCH_FAULT, TrapReason.CYCLE_LIMIT}
-    word = 0 if unfetched else int(words[pc // WORD_BYTES])
-    return Trap(reason, pc, word, int(state[kernel.ADDRESS]), int(state[kernel.CYCLES]))
-
-
-def _detail(state: Any, counts: Any) -> Detail:
-    return Detail(
-        tuple(int(count) for count in counts),
-        int(state[kernel.PERMUTATIONS]),
-        int(state[kernel.BLOCKS]),
-        int(state[kernel.TOUCHED]),
-        int(state[kernel.INPUT_WORDS]),
-    )
+    shown = 0 if reason in _WITHOUT_WORD else word
+    return Trap(reason, state[kernel.PC], shown, state[kernel.ADDRESS], state[kernel.CYCLES])
 
 
 def _say(registers: Any, words: Any, permissions: Any, debug: DebugSink | None) -> None:

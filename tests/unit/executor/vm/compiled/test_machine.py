@@ -8,8 +8,13 @@ from hypothesis import strategies as st
 from tests import riscv_programs, rv32
 from tests.compiled import READABLE, SIMULATOR
 
+from veritape.executor.backend import Simulator
 from veritape.executor.image import Image
-from veritape.executor.vm.execution import Limits
+from veritape.executor.vm.compiled import kernel
+from veritape.executor.vm.compiled.machine import BATCH_ITEMS, Batch, Prepared, execute_batch
+from veritape.executor.vm.decoding import Operation
+from veritape.executor.vm.execution import Limits, Stop, StoppedError
+from veritape.executor.vm.traps import TrapReason
 
 LIMITS = Limits(cycles=300, journal_bytes=64)
 EDGES = (
@@ -56,7 +61,9 @@ def start(values: list[int]) -> list[int]:
 
 
 def same(program: Image, data: bytes, limits: Limits = LIMITS) -> None:
-    assert SIMULATOR.machine(program, data, limits) == READABLE.machine(program, data, limits)
+    expected = READABLE.machine(program, data, limits)
+    assert SIMULATOR.machine(program, data, limits) == expected
+    assert list(execute_batch(program, [data, b"", data], limits))[::2] == [expected, expected]
 
 
 @settings(max_examples=400, deadline=None)
@@ -68,7 +75,7 @@ def same(program: Image, data: bytes, limits: Limits = LIMITS) -> None:
 def test_both_machines_agree_on_random_programs(
     values: list[int], program: list[int], read_only: bool
 ) -> None:
-    """EX-201: registers, journal, trap, cycles and detail are equal, whatever the words."""
+    """EX-201: registers, journal, trap, cycles and detail are equal, whatever the words, alone and in a batch."""
     data = struct.pack("<16I", *range(16))
     same(rv32.image([*start(values), *program, *rv32.halt(3)], data, 65_536, read_only=read_only), b"")
 
@@ -121,3 +128,105 @@ def test_a_long_loop_goes_on_after_the_kernel_returned_to_python() -> None:
     words = [*rv32.li(5, 300_000), rv32.i("addi", 5, 5, -1), rv32.branch("bne", 5, 0, -4), *rv32.halt(9)]
     done = SIMULATOR.machine(rv32.image(words), b"")
     assert (done.exit_code, done.cycles) == (9, 2 + 600_000 + 5)
+
+
+def test_the_kernel_runs_a_decoded_program_over_words_of_32_bits() -> None:
+    """EX-202: one row (operation, rd, rs1, rs2, immediate) a word of code; the RAM is an array of 32-bit words."""
+    words = [rv32.i("addi", 5, 6, -7), rv32.store("sw", 5, 2, -4), 0xFFFFFFFF, *rv32.halt()]
+    made = Prepared(rv32.image(words, b"\1\2\3\4", 65_536))
+    assert made.operations[:3].tolist() == [
+        [Operation.ADDI, 5, 6, 25],
+        [Operation.SW, 28, 2, 5],
+        [kernel.ILLEGAL, 0, 0, 0],
+    ]
+    assert made.immediates[:2].tolist() == [-7, -4]
+    assert str(made.words.dtype) == "uint32"
+    assert made.words[rv32.RAM // 4] == 0x04030201
+
+
+WRITER = rv32.image(
+    [
+        *rv32.call(1, rv32.RAM + 4, 4),
+        *rv32.li(6, rv32.RAM),
+        rv32.load("lw", 7, 6, 0),
+        rv32.load("lw", 8, 6, 4),
+        rv32.r("add", 7, 7, 8),
+        rv32.store("sw", 7, 6, 0),
+        rv32.store("sw", 7, 2, -4),
+        *rv32.call(2, rv32.RAM, 8),
+        *rv32.halt(),
+    ],
+    struct.pack("<II", 100, 0),
+    65_536,
+)
+"""Adds its input to a word of its data and leaves a mark on the stack: what one execution wrote would show in the next."""
+
+
+def test_a_batch_undoes_what_an_execution_wrote() -> None:
+    """EX-203: inputs in one call give what each gives alone; the memory is never cleared as a whole."""
+    inputs = [struct.pack("<I", number) for number in range(BATCH_ITEMS + 5)]
+    done = list(execute_batch(WRITER, inputs))
+    assert [struct.unpack("<I", one.journal[:4])[0] for one in done] == [
+        100 + n for n in range(BATCH_ITEMS + 5)
+    ]
+    assert done[7] == READABLE.machine(WRITER, inputs[7])
+    prepared = Prepared(WRITER)
+    batch = Batch(prepared, inputs[:10], Limits())
+    assert batch.run() == 10
+    assert (prepared.words == prepared.initial).all()
+    assert not prepared.touched.any()
+
+
+def test_journals_that_fill_the_buffer_are_kept() -> None:
+    """EX-203: a batch whose journals are longer than the kernel's buffer returns to Python and goes on."""
+    program = rv32.image(
+        [*rv32.call(1, rv32.RAM, 4), *rv32.call(2, rv32.RAM, 65_536), *rv32.halt()], b"", 131_072
+    )
+    inputs = [struct.pack("<I", number) for number in range(40)]
+    journals = [one.journal for one in execute_batch(program, inputs)]
+    assert journals == [data + bytes(65_532) for data in inputs]
+
+
+@pytest.mark.parametrize("simulator", [SIMULATOR, READABLE], ids=["compiled", "readable"])
+def test_work_is_limited(simulator: Simulator) -> None:
+    """EX-205: an instruction is one unit, a SHA-256 block 64, a permutation 256; the default is four times the cycles."""
+    words = [*rv32.call(4, rv32.RAM, rv32.RAM, 3), *rv32.call(3, rv32.RAM + 256), *rv32.halt()]
+    program = rv32.image(words, bytes(64), 65_536)
+    spent = len(words) + 3 * 64 + 256
+    assert simulator.machine(program, b"", Limits(work=spent)).exit_code == 0
+    stopped = simulator.machine(program, b"", Limits(work=spent - 256)).trap
+    assert stopped is not None
+    assert stopped.reason is TrapReason.WORK_LIMIT
+    assert stopped.cycles < len(words)
+    assert Limits(cycles=100).max_work == 400
+
+
+@pytest.mark.parametrize("work", range(0, 700, 37))
+def test_both_machines_stop_at_the_same_instruction(work: int) -> None:
+    """EX-205: a work limit anywhere gives equal executions on both, alone and in a batch."""
+    body = [*rv32.call(4, rv32.RAM, rv32.RAM, 1), *rv32.call(3, rv32.RAM + 256)]
+    same(
+        rv32.image([*body, *body, *rv32.halt()], bytes(64), 65_536), b"", Limits(work=work, journal_bytes=64)
+    )
+
+
+def answering(*answers: bool) -> Stop:
+    """Return a stop token that gives these answers."""
+    left = iter(answers)
+    return lambda: next(left)
+
+
+def test_a_stop_token_ends_an_execution() -> None:
+    """EX-354: the token is looked at between bounded amounts of work; a batch says how many were done."""
+    endless = rv32.image([rv32.jal(0, 0)], b"", 65_536)
+    for simulator in (SIMULATOR, READABLE):
+        with pytest.raises(StoppedError):
+            simulator.machine(endless, b"", Limits(), None, answering(False, False, True))
+    done = execute_batch(
+        rv32.image(rv32.halt(), b"", 65_536), [b""] * (BATCH_ITEMS + 1), Limits(), answering(False, True)
+    )
+    with pytest.raises(StoppedError):
+        list(done)
+    prepared = Prepared(endless)
+    assert Batch(prepared, [b"", b""], Limits()).run(answering(False, True)) == 0
+    assert not prepared.touched.any()
