@@ -18,7 +18,7 @@ FLAGS = (
 )  # fmt: skip
 """The exact command that gives 4-byte instructions and no ABI flags (EX-232, 233)."""
 
-SUPPORT = ("guest.ld", "start.S", "veritape.h")
+SUPPORT = ("guest.ld", "start.S", "veritape.h", "tape.h")
 """Files beside a guest's source."""
 
 BUILD_SECONDS = 300

@@ -1,5 +1,6 @@
 """The compiled machine agrees with the readable one."""
 
+import os
 import struct
 
 import pytest
@@ -15,6 +16,9 @@ from veritape.executor.vm.compiled.machine import BATCH_ITEMS, Batch, Prepared, 
 from veritape.executor.vm.decoding import Operation
 from veritape.executor.vm.execution import Limits, Stop, StoppedError
 from veritape.executor.vm.traps import TrapReason
+
+SIZE = 10_000 if os.environ.get("VERITAPE_SOAK") == "1" else 400  # noqa: TID251 - chooses the size of this test
+"""Random programs on both machines."""
 
 LIMITS = Limits(cycles=300, journal_bytes=64)
 EDGES = (
@@ -66,7 +70,7 @@ def same(program: Image, data: bytes, limits: Limits = LIMITS) -> None:
     assert list(execute_batch(program, [data, b"", data], limits))[::2] == [expected, expected]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=SIZE, deadline=None)
 @given(
     st.lists(st.one_of(st.sampled_from(EDGES), st.integers(0, 0xFFFFFFFF)), min_size=15, max_size=15),
     st.lists(words, min_size=1, max_size=30),
