@@ -94,8 +94,8 @@ def parse_journal(journal: bytes) -> OhlcvJournal:
 
 
 def _bar(fields: tuple[int, ...]) -> Bar:
-    *first, low, high = fields
-    return Bar(*first, high << 64 | low)
+    start, trades, opened, high, low, close, volume, value_low, value_high = fields
+    return Bar(start, trades, opened, high, low, close, volume, value_high << 64 | value_low)
 
 
 def _refusal(detail: str) -> PeerError:
