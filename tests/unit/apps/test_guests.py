@@ -15,7 +15,11 @@ def test_the_bundled_guests_are_listed() -> None:
     """EX-231: names, sizes and program ids, for people and as JSON."""
     lines = CliRunner().invoke(guests.guests, ["list"]).output.splitlines()
     document = json.loads(CliRunner().invoke(guests.guests, ["list", "--json"]).output)
-    assert [line.split()[0] for line in lines] == sorted(document["guests"]) == ["fibonacci", "ohlcv", "sha256", "vwap"]
+    assert (
+        [line.split()[0] for line in lines]
+        == sorted(document["guests"])
+        == ["fibonacci", "ohlcv", "sha256", "vwap"]
+    )
     assert lines[0].endswith(document["guests"]["fibonacci"]["program_id"])
 
 

@@ -55,7 +55,7 @@ def test_what_cannot_be_read_or_written_is_named(tmp_path: Path) -> None:
     """EX-713: an unknown program lists the guests; files are named."""
     data = tmp_path / "input"
     data.touch()
-    with pytest.raises(MisuseError, match="fibonacci, vwap"):
+    with pytest.raises(MisuseError, match="fibonacci, ohlcv, sha256, vwap"):
         invoke("nothing", "--input", data)
     with pytest.raises(MisuseError, match="cannot read"):
         invoke("fibonacci", "--input", tmp_path)
