@@ -136,18 +136,31 @@ def list_digest(claims: Sequence[Claim], sponge: Sponge) -> bytes:
     Raises:
         PeerError: no claims, or too many.
     """
+    return root_digest(list_levels(claims, sponge)[-1][0], len(claims), sponge)
+
+
+def list_levels(claims: Sequence[Claim], sponge: Sponge) -> list[list[bytes]]:
+    """Return the tree over a list, leaves first, the root last; zero leaves fill it up to a power of two.
+
+    Raises:
+        PeerError: no claims, or too many.
+    """
     if not claims:
         raise PeerError("empty_list: a list of no claims has no digest", ClaimReason.EMPTY_LIST)
     if len(claims) > MAX_CLAIMS:
         raise PeerError(f"too_many_claims: at most {MAX_CLAIMS}", ClaimReason.TOO_MANY_CLAIMS)
-    level = [claim_digest(claim, sponge) for claim in claims]
-    level += [bytes(DIGEST_BYTES)] * ((1 << (len(level) - 1).bit_length()) - len(level))
-    while len(level) > 1:
-        level = [
-            elements_digest(Tag.NODE, to_elements(left) + to_elements(right), sponge)
-            for left, right in zip(level[::2], level[1::2], strict=True)
-        ]
-    return elements_digest(Tag.LIST, (*_limbs(len(claims), 2), *to_elements(level[0])), sponge)
+    leaves = [claim_digest(claim, sponge) for claim in claims]
+    levels = [leaves + [bytes(DIGEST_BYTES)] * ((1 << (len(leaves) - 1).bit_length()) - len(leaves))]
+    while len(levels[-1]) > 1:
+        level = levels[-1]
+        pairs = zip(level[::2], level[1::2], strict=True)
+        levels.append([elements_digest(Tag.NODE, to_elements(a) + to_elements(b), sponge) for a, b in pairs])
+    return levels
+
+
+def root_digest(root: bytes, count: int, sponge: Sponge) -> bytes:
+    """Return D of a tree's root and the number of its claims."""
+    return elements_digest(Tag.LIST, (*_limbs(count, 2), *to_elements(root)), sponge)
 
 
 def _limbs(value: int, count: int) -> list[int]:
