@@ -5,8 +5,8 @@ count are part of the statement, so padding has no path and a list of another le
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
 
 from veritape.executor.claims import Claim, claim_digest, list_levels, root_digest
 from veritape.executor.digests import Tag, elements_digest, is_canonical, to_elements
@@ -27,7 +27,8 @@ class InclusionReason(StrEnum):
     """The path leads to another digest."""
 
 
-class Path(NamedTuple):
+@dataclass(frozen=True)
+class Path:
     """One claim's place in a list."""
 
     index: int

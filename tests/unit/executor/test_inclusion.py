@@ -59,15 +59,15 @@ PATH = path_of(CLAIMS[:5], 4, SPONGE)
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
-        (PATH._replace(index=5), InclusionReason.INDEX_OUT_OF_RANGE),
-        (PATH._replace(index=-1), InclusionReason.INDEX_OUT_OF_RANGE),
-        (PATH._replace(count=0), InclusionReason.INDEX_OUT_OF_RANGE),
-        (PATH._replace(siblings=PATH.siblings[:-1]), InclusionReason.PATH_LENGTH),
-        (PATH._replace(siblings=(*PATH.siblings, ID)), InclusionReason.PATH_LENGTH),
-        (PATH._replace(siblings=(b"\xff" * 32, *PATH.siblings[1:])), InclusionReason.NONCANONICAL_DIGEST),
-        (PATH._replace(siblings=PATH.siblings[::-1]), InclusionReason.PATH_MISMATCH),
-        (PATH._replace(index=3), InclusionReason.PATH_MISMATCH),
-        (PATH._replace(count=6), InclusionReason.PATH_MISMATCH),
+        (replace(PATH, index=5), InclusionReason.INDEX_OUT_OF_RANGE),
+        (replace(PATH, index=-1), InclusionReason.INDEX_OUT_OF_RANGE),
+        (replace(PATH, count=0), InclusionReason.INDEX_OUT_OF_RANGE),
+        (replace(PATH, siblings=PATH.siblings[:-1]), InclusionReason.PATH_LENGTH),
+        (replace(PATH, siblings=(*PATH.siblings, ID)), InclusionReason.PATH_LENGTH),
+        (replace(PATH, siblings=(b"\xff" * 32, *PATH.siblings[1:])), InclusionReason.NONCANONICAL_DIGEST),
+        (replace(PATH, siblings=PATH.siblings[::-1]), InclusionReason.PATH_MISMATCH),
+        (replace(PATH, index=3), InclusionReason.PATH_MISMATCH),
+        (replace(PATH, count=6), InclusionReason.PATH_MISMATCH),
     ],
 )
 def test_each_bad_path_has_its_reason(path: Path, expected: InclusionReason) -> None:
@@ -99,7 +99,7 @@ def test_no_changed_byte_of_a_path_passes(index: int, place: int, flip: int) -> 
     data = bytearray(b"".join(path.siblings))
     data[place] ^= flip
     siblings = tuple(bytes(data[start : start + 32]) for start in range(0, 96, 32))
-    assert reason(CLAIMS[index], path._replace(siblings=siblings), DIGEST) in {
+    assert reason(CLAIMS[index], replace(path, siblings=siblings), DIGEST) in {
         InclusionReason.PATH_MISMATCH,
         InclusionReason.NONCANONICAL_DIGEST,
     }
