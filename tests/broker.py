@@ -9,9 +9,11 @@ from tests.tape import CODES, DAY, bundled
 
 from veritape.kernel.clock import SystemClock
 from veritape.observer.adapters.broker_rest import BrokerRest
+from veritape.observer.adapters.pacing_gate import Gate
+from veritape.observer.adapters.permit_file import MemoryPermits
 from veritape.observer.adapters.replay_clock import ReplayClock
 from veritape.observer.adapters.token_files import TokenStore
-from veritape.observer.pacing import Pacer
+from veritape.observer.pacing import Pace
 from veritape.observer.settings import KisSettings
 from veritape.replay.accounts import APPKEY, APPSECRET, Account, Accounts
 from veritape.replay.adapters.player import Player, PlayOptions
@@ -82,7 +84,8 @@ async def rest_of(
     settings = change(one.settings())
     clock = ReplayClock(one.settings().rest_url)
     follower = await clock.start()
-    rest = BrokerRest(settings, Pacer(18), TokenStore(data, "account", settings.rest_url, None), clock)
+    gate = Gate(MemoryPermits(Pace(18)), clock)
+    rest = BrokerRest(settings, gate, TokenStore(data, "account", settings.rest_url, None), clock)
     try:
         yield rest, clock
     finally:

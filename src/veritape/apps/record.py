@@ -14,6 +14,7 @@ from typing import Any
 import click
 import structlog
 
+from veritape.apps.broker_account import open_broker
 from veritape.apps.part_metrics import shown_metrics
 from veritape.kernel.clock import NANOSECONDS, Clock, SystemClock
 from veritape.kernel.errors import MisuseError, UnavailableError
@@ -26,11 +27,10 @@ from veritape.observer.adapters.recording import Recording
 from veritape.observer.adapters.recording_day import PREPARE_S, RecordingDay, day_start_ns, stop_day
 from veritape.observer.adapters.replay_clock import ReplayClock
 from veritape.observer.adapters.storage import is_full
-from veritape.observer.adapters.token_files import AccountLock, TokenStore, account_id
+from veritape.observer.adapters.token_files import AccountLock, account_id
 from veritape.observer.journal import Venue
 from veritape.observer.log_events import LogEvent
 from veritape.observer.metrics import METRICS
-from veritape.observer.pacing import Pacer
 from veritape.observer.recorder import kst
 from veritape.observer.sessions import Calendar, Hours, read_overrides
 from veritape.observer.settings import JournalSettings, RecordSettings
@@ -113,9 +113,7 @@ async def _record(settings: RecordSettings, day: str | None, instruments: Instru
     recording = Recording(settings.observer.data_dir, settings.observer.venue)
     options = _journal_options(settings.journal, recording)
     daybook = Daybook(recording, options, clock, instruments.applied, say=_say)
-    store = TokenStore(settings.observer.data_dir, account, settings.kis.rest_url, settings.token.key_file)
-    pacer = Pacer(settings.pacing.requests_per_second, settings.pacing.spacing)
-    rest = BrokerRest(settings.kis, pacer, store, clock)
+    rest, permits = open_broker(settings, clock, owner=True)
     log = structlog.get_logger()
     log.info(
         LogEvent.PROCESS_STARTED, account=account, venue=recording.venue, loaded_frames=daybook.loaded_frames
@@ -144,6 +142,7 @@ async def _record(settings: RecordSettings, day: str | None, instruments: Instru
         measuring.cancel()
         watched.measure()
         await rest.close()
+        permits.close()
         if follower is not None:
             follower.cancel()
         await asyncio.gather(measuring, *([follower] if follower else []), return_exceptions=True)

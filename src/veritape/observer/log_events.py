@@ -18,3 +18,5 @@ class LogEvent(StrEnum):
     """It is sealed and audited; ``day``, ``closed``, ``recorded_trades``, ``residual_trades``."""
     PROCESS_STOPPED = "process_stopped"
     """Everything is durable; ``durable_frames``."""
+    PERMITS_RESET = "permits_reset"
+    """The file of the limiter's permits was begun anew; ``cause``."""

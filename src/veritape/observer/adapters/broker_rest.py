@@ -1,6 +1,7 @@
 """The broker's REST side as the recorder calls it: one pacer, one token, reactions by code (OB-251, OB-403, KIS-020)."""
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -10,8 +11,10 @@ import aiohttp
 from veritape.kernel.clock import NANOSECONDS, Clock
 from veritape.kernel.errors import PeerError, UnavailableError
 from veritape.observer.adapters.bodies import read_body
+from veritape.observer.adapters.pacing_gate import Gate
 from veritape.observer.adapters.token_files import TokenStore, refused_credentials
-from veritape.observer.pacing import Pacer
+from veritape.observer.lanes import Lane
+from veritape.observer.pacing import Permit
 from veritape.observer.reactions import BODY_BYTES, Answer, AnswerReason, Reaction, classify
 from veritape.observer.settings import KisSettings
 from veritape.observer.tokens import TokenMachine, TokenState, read_token
@@ -31,9 +34,10 @@ REPETITIONS = 3
 class BrokerRest:
     """All REST calls of one account."""
 
-    def __init__(self, settings: KisSettings, pacer: Pacer, store: TokenStore, clock: Clock) -> None:
+    def __init__(self, settings: KisSettings, gate: Gate, store: TokenStore, clock: Clock) -> None:
         self._settings = settings
-        self._pacer = pacer
+        self.gate = gate
+        """Where every call waits for its permit."""
         self._store = store
         self._clock = clock
         self._issue_lock = asyncio.Lock()
@@ -43,19 +47,22 @@ class BrokerRest:
         """The token's life."""
         self.outcomes: Counter[tuple[str, str]] = Counter()
         """(transaction id, reaction) -> calls."""
-        self.waited_ns = 0
-        """Time that calls waited for a permit."""
+        self._calls: set[asyncio.Task[Answer]] = set()
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close every connection; permits of calls in flight return by themselves."""
+        for task in self._calls:
+            task.cancel()
+        await asyncio.gather(*self._calls, return_exceptions=True)
+        await self.gate.close()
         await self._http.close()
 
-    async def quotation(self, call: Call, parameters: Mapping[str, str]) -> Answer:
+    async def quotation(self, call: Call, parameters: Mapping[str, str], lane: Lane = Lane.SWEEP) -> Answer:
         """Make one quotation call: paced, with the token; repeated after a dead token or a refusal for speed."""
         answer = Answer(Reaction.RETRY, "", AnswerReason.TIMEOUT, {})
         for _ in range(REPETITIONS):
             token = await self.token()
-            answer = await self._get(call, parameters, token)
+            answer = await self._get(call, parameters, token, lane)
             self.outcomes[call.tr_id, answer.reaction.value] += 1
             if answer.reaction is Reaction.RENEW_TOKEN:
                 self.tokens.rejected(token)
@@ -132,12 +139,12 @@ class BrokerRest:
 
     async def _post(self, path: str, body: dict[str, str]) -> Answer:
         answer = await self._send(
-            "POST", path, {"content-type": "application/json; charset=utf-8"}, json=body
+            Lane.TOKEN, "POST", path, {"content-type": "application/json; charset=utf-8"}, json=body
         )
         self.outcomes[path, answer.reaction.value] += 1
         return answer
 
-    async def _get(self, call: Call, parameters: Mapping[str, str], token: str) -> Answer:
+    async def _get(self, call: Call, parameters: Mapping[str, str], token: str, lane: Lane) -> Answer:
         headers = {
             "authorization": f"Bearer {token}",
             "appkey": self._appkey,
@@ -145,25 +152,29 @@ class BrokerRest:
             "tr_id": call.tr_id,
             "custtype": "P",
         }
-        return await self._send("GET", call.path, headers, params=dict(parameters))
+        return await self._send(lane, "GET", call.path, headers, params=dict(parameters))
 
-    async def _send(self, method: str, path: str, headers: dict[str, str], **content: Any) -> Answer:
-        await self._permit()
-        try:
+    async def _send(
+        self, lane: Lane, method: str, path: str, headers: dict[str, str], **content: Any
+    ) -> Answer:
+        """Wait for a permit and ask; a caller that is cancelled afterwards leaves the call to its answer (OB-255)."""
+        permit = await self.gate.take(lane)
+        call = asyncio.create_task(self._exchange(permit, method, path, headers, **content))
+        self._calls.add(call)
+        call.add_done_callback(self._calls.discard)
+        return await asyncio.shield(call)
+
+    async def _exchange(
+        self, permit: Permit, method: str, path: str, headers: dict[str, str], **content: Any
+    ) -> Answer:
+        answer = Answer(Reaction.RETRY, "", AnswerReason.TIMEOUT, {})
+        with contextlib.suppress(aiohttp.ClientError, TimeoutError):
             async with self._http.request(
                 method, self._settings.rest_url + path, headers=headers, allow_redirects=False, **content
             ) as reply:
-                return classify(reply.status, await read_body(reply, BODY_BYTES))
-        except (aiohttp.ClientError, TimeoutError):
-            return Answer(Reaction.RETRY, "", AnswerReason.TIMEOUT, {})
-        finally:
-            self._pacer.answered(self._clock.monotonic_ns())
-
-    async def _permit(self) -> None:
-        began_ns = self._clock.monotonic_ns()
-        while (again_ns := self._pacer.grant(self._clock.monotonic_ns())) is not None:
-            await self._clock.sleep_until(again_ns)
-        self.waited_ns += self._clock.monotonic_ns() - began_ns
+                answer = classify(reply.status, await read_body(reply, BODY_BYTES))
+        self.gate.answered(permit, refused_for_speed=answer.reaction is Reaction.SLOW_DOWN)
+        return answer
 
     @property
     def _appkey(self) -> str:

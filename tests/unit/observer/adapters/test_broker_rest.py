@@ -7,6 +7,7 @@ import pytest
 from tests.broker import broker, rest_of
 
 from veritape.kernel.errors import CheckFailedError, UnavailableError
+from veritape.observer.lanes import Lane
 from veritape.observer.quotes import quotes_of
 from veritape.observer.reactions import AnswerReason, Reaction
 from veritape.observer.tokens import TokenState
@@ -37,7 +38,8 @@ async def test_pacing_keeps_the_brokers_window(tmp_path: Path) -> None:
         assert one.account.window.largest <= 18
         assert one.account.report.refusals == 0
         assert rest.outcomes[MULTI_PRICE.tr_id, "ok"] == 40
-        assert rest.waited_ns > 0
+        assert rest.gate.lanes[Lane.SWEEP].waited_ns > 0
+        assert rest.gate.figures.permits == 18
 
 
 async def test_a_dead_token_is_renewed_and_the_call_repeated(tmp_path: Path) -> None:
@@ -84,8 +86,40 @@ async def test_refusals_and_silence_are_answers(tmp_path: Path) -> None:
             assert (answer.reaction, answer.code) == (Reaction.BUG, "OPSQ0002")
         gone = one.settings(rest_url="http://127.0.0.1:9", master_url="http://127.0.0.1:9")
         async with rest_of(one, tmp_path / "other", lambda _: gone) as (rest, _):
-            assert (await rest._send("GET", "/x", {})).reason is AnswerReason.TIMEOUT
+            assert (await rest._send(Lane.BULK, "GET", "/x", {})).reason is AnswerReason.TIMEOUT
             with pytest.raises(UnavailableError):
                 await rest.master("/x")
             with pytest.raises(UnavailableError, match="no approval key"):
                 await rest.approval_key()
+
+
+async def test_a_call_that_is_cancelled_after_it_was_sent_keeps_its_permit_until_its_answer(
+    tmp_path: Path,
+) -> None:
+    """OB-255: after sending only the answer, or the timeout, returns a permit."""
+    async with broker() as one, rest_of(one, tmp_path) as (rest, _):
+        await rest.token()
+        task = asyncio.create_task(rest.quotation(MULTI_PRICE, parameters(["990001"])))
+        async with asyncio.timeout(10):
+            while not rest._calls:
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            assert rest.gate.figures.in_use > 0
+            while rest._calls:
+                await asyncio.sleep(0.001)
+        assert one.account.report.calls == 1
+        assert rest.gate.figures.in_use > 0
+
+
+async def test_a_broker_that_refuses_for_speed_is_asked_more_slowly(tmp_path: Path) -> None:
+    """OB-258, KIS-041: EGW00201 first waits 150 ms and asks again; a second one lowers N."""
+    async with broker() as one, rest_of(one, tmp_path) as (rest, _):
+        await rest.token()
+        one.account.window.limit = 0
+        answer = await rest.quotation(MULTI_PRICE, parameters(["990001"]))
+        assert (answer.reaction, answer.code) == (Reaction.SLOW_DOWN, "EGW00201")
+        assert rest.outcomes[MULTI_PRICE.tr_id, "slow_down"] == 3
+        assert (rest.gate.figures.permits, rest.gate.figures.refusals) == (11, 3)
+        one.account.window.limit = 18
+        assert (await rest.quotation(MULTI_PRICE, parameters(["990001"]))).reaction is Reaction.OK
