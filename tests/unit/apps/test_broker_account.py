@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from tests.broker import broker
+from tests.broker import broker, rest_of
 
 from veritape.apps.broker_account import open_broker
-from veritape.kernel.clock import SystemClock
 from veritape.observer.adapters.token_files import account_id
 from veritape.observer.lanes import Lane
 from veritape.observer.reactions import Reaction
@@ -17,9 +16,10 @@ from veritape.wire.kis.rest import MULTI_PRICE
 
 async def test_a_second_process_of_the_account_shares_its_permits_and_its_token(tmp_path: Path) -> None:
     """OB-251, OB-256, OB-404: one file of permits, one issue, whoever asks."""
-    async with broker() as one:
-        settings = RecordSettings.model_validate({"observer": {"data_dir": tmp_path}, "kis": one.settings()})
-        clock = SystemClock()
+    async with broker() as one, rest_of(one, tmp_path / "clock") as (_, clock):
+        settings = RecordSettings.model_validate(
+            {"observer": {"data_dir": tmp_path}, "kis": one.settings(follow_replay_clock="true")}
+        )
         for owner in (True, False):
             rest, permits = open_broker(settings, clock, owner=owner)
             answer = await rest.quotation(MULTI_PRICE, parameters(["990001"]), Lane.BULK)
