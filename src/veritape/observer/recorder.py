@@ -54,6 +54,8 @@ class NoteKind(StrEnum):
     """``day`` is over."""
     OBSERVATION = "observation"
     """On ``day`` the number ``name`` of the account was seen to be ``value`` (OB-007): nothing of the ledger."""
+    TRACK_B = "track_b"
+    """An input of the trigger engine (``veritape.observer.inputs``): nothing of the ledger either."""
 
 
 class Anchor(NamedTuple):
@@ -253,7 +255,7 @@ class Recorder:
         if kind is NoteKind.STARTED:
             self._close_watches(Cause.PROCESS_DOWN)
             return
-        if kind is NoteKind.OBSERVATION:
+        if kind in {NoteKind.OBSERVATION, NoteKind.TRACK_B}:
             return
         day = self.day(note["day"])
         if kind is NoteKind.DAY:
