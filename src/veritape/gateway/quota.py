@@ -135,6 +135,10 @@ class State(NamedTuple):
     """Units used in the month, mu."""
     slots: int = 0
     """Requests in progress."""
+    held_mu: int = 0
+    """What leases hold of the buckets, mu."""
+    lease_end_us: int = 0
+    """When the last of those leases ends."""
 
 
 class LimitState(NamedTuple):
@@ -289,16 +293,20 @@ def evaluate(
             False, Reason.COST_EXCEEDS_BURST, cost_mu, (), 0, Mode.EXACT, month.period, policy_version
         )
     wait_us = max(waits.values(), default=0)
-    written = state if wait_us else after
-    parts = _describe(limits, written, waits, now_us, month)
-    reason, seconds = None, 0
-    if wait_us:
-        reason = _REASONS[next(name for name, wait in waits.items() if wait == wait_us)]
-        seconds = max(1, ceil_div(wait_us, MICROSECONDS))
-    decision = Decision(
-        reason is None, reason, cost_mu, parts, seconds, Mode.EXACT, month.period, policy_version
-    )
-    return written, decision
+    if not wait_us:
+        return after, admission(limits, after, cost_mu, now_us, month, policy_version)
+    reason = _REASONS[next(name for name, wait in waits.items() if wait == wait_us)]
+    parts = _describe(limits, state, waits, now_us, month)
+    seconds = max(1, ceil_div(wait_us, MICROSECONDS))
+    return state, Decision(False, reason, cost_mu, parts, seconds, Mode.EXACT, month.period, policy_version)
+
+
+def admission(
+    limits: Limits, after: State, cost_mu: int, now_us: int, month: Month, policy_version: int
+) -> Decision:
+    """Return the decision of a request that was admitted, from the state after it."""
+    parts = _describe(limits, after, {}, now_us, month)
+    return Decision(True, None, cost_mu, parts, 0, Mode.EXACT, month.period, policy_version)
 
 
 _REASONS: Final[Mapping[LimitName, Reason]] = {
@@ -320,14 +328,17 @@ def _ask(
         waits[LimitName.MONTH] = 0 if fits else month.left_us
     buckets = {LimitName.HOUR: state.hour, LimitName.MINUTE: state.minute}
     for name, rule, bucket in _buckets(limits, state):
-        buckets[name], answer = decide(bucket, rule, cost_mu, now_us)
+        buckets[name], answer = decide(bucket, rule, cost_mu, now_us, state.held_mu, state.lease_end_us)
         if isinstance(answer, Never):
             return waits, None
         waits[name] = answer.wait_us if isinstance(answer, Denied) else 0
     if limits.concurrency is not None:
         waits[LimitName.CONCURRENCY] = 0 if state.slots < limits.concurrency else CONCURRENCY_WAIT_US
-    return waits, State(
-        buckets[LimitName.MINUTE], buckets[LimitName.HOUR], state.used_mu + cost_mu, state.slots + 1
+    return waits, state._replace(
+        minute=buckets[LimitName.MINUTE],
+        hour=buckets[LimitName.HOUR],
+        used_mu=state.used_mu + cost_mu,
+        slots=state.slots + 1,
     )
 
 
@@ -347,17 +358,18 @@ def _describe(
         left_mu = max(0, limits.month_mu - state.used_mu)
         next_us = month.left_us if state.used_mu else 0
         quota = limits.month_mu // MU
-        wait_us = waits[LimitName.MONTH]
+        wait_us = waits.get(LimitName.MONTH, 0)
         parts.append(LimitState(LimitName.MONTH, quota, month.length_s, quota, left_mu, wait_us, next_us))
     for name, rule, bucket in _buckets(limits, state):
         debt, at_us = decay(bucket, rule, now_us)
-        left_mu = max(0, rule.burst_mu * rule.weight - debt) // rule.weight
-        next_us = _next_unit_us(rule, debt, left_mu, max(0, at_us - now_us))
+        taken = debt + state.held_mu * rule.weight
+        left_mu = max(0, rule.burst_mu * rule.weight - taken) // rule.weight
+        next_us = _next_unit_us(rule, taken, left_mu, max(0, at_us - now_us))
         burst = rule.burst_mu // MU
-        parts.append(LimitState(name, rule.limit, rule.window_s, burst, left_mu, waits[name], next_us))
+        parts.append(LimitState(name, rule.limit, rule.window_s, burst, left_mu, waits.get(name, 0), next_us))
     if limits.concurrency is not None:
         left_mu = max(0, limits.concurrency - state.slots) * MU
-        wait_us = waits[LimitName.CONCURRENCY]
+        wait_us = waits.get(LimitName.CONCURRENCY, 0)
         parts.append(
             LimitState(LimitName.CONCURRENCY, limits.concurrency, 0, limits.concurrency, left_mu, wait_us, 0)
         )

@@ -1,0 +1,222 @@
+"""The store that several gateway processes share: one script a decision, in Redis 7 or Valkey (GW-254 to 262).
+
+Time is Redis' own ``TIME``, read inside the script. Redis only says whether: rates, waits and fields are computed from the
+state that it answers, by the same arithmetic as in memory.
+"""
+
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any, Final
+
+import hiredis
+
+from veritape.gateway.adapters.redis_link import RedisLink, StoreError
+from veritape.gateway.quota import MICROSECONDS, Decision, Limits, State
+from veritape.gateway.shared_calls import (
+    LAYOUT,
+    META_KEY,
+    Code,
+    Period,
+    Reply,
+    decide_arguments,
+    decision_of,
+    keys_of,
+    named_period,
+    period_of,
+    read_reply,
+    status_arguments,
+)
+from veritape.gateway.shared_state import Ask
+from veritape.kernel.clock import Clock
+from veritape.kernel.errors import MisuseError, PeerError
+
+CLOCK_STEP_US: Final = MICROSECONDS
+"""A store clock that moved this much against ours has stepped (GW-207)."""
+
+SLOT_GRACE_US: Final = 5 * MICROSECONDS
+"""A slot is free this long after its route's timeout, whatever became of its request (GW-210)."""
+
+_ATTEMPTS: Final = 4
+"""A decision, again with the right month, again with the sum, and one in reserve; none repeats a call that may have happened."""
+
+
+@dataclass(frozen=True)
+class Script:
+    """A script and its name for EVALSHA."""
+
+    text: bytes
+    digest: bytes
+
+    @classmethod
+    def load(cls, name: str) -> "Script":
+        """Read a script of the package, behind what all have in common."""
+        folder = files("veritape.gateway.adapters").joinpath("lua")
+        text = b"\n".join(folder.joinpath(f"{part}.lua").read_bytes() for part in ("common", name))
+        return cls(text, hashlib.sha1(text).hexdigest().encode())  # noqa: S324 - Redis names scripts by it
+
+
+DECIDE: Final = Script.load("decide")
+MONTH: Final = Script.load("month")
+STATUS: Final = Script.load("status")
+
+Sums = Callable[[str, str], Awaitable[Mapping[str, int]]]
+"""(subject, period) -> boot -> mu that the ledger knows."""
+
+
+class RedisStore:
+    """Counters in Redis."""
+
+    def __init__(self, link: RedisLink, boot: str, sums: Sums, clock: Clock, partitions: int = 64) -> None:
+        """Use a connection.
+
+        Args:
+            link: the connection; who runs it is not our matter.
+            boot: name of this run of this process, the field of its own share of a month.
+            sums: asks the ledger when Redis does not know a month.
+            clock: our own, to see steps of the store's.
+            partitions: tags of keys; fixed at the store's first use.
+        """
+        self._link, self._boot, self._sums, self._clock = link, boot, sums, clock
+        self._partitions = partitions
+        self._skew_us = 0
+        self._own: dict[tuple[str, str], int] = {}
+        self._last_slot = 0
+        self.clock_steps = 0
+        """Steps of the store's clock over a second."""
+        self.clock_rebased = 0
+        """Buckets whose clock was set anew."""
+
+    async def decide(
+        self,
+        subject: str,
+        limits: Limits,
+        cost_mu: int,
+        policy_version: int,
+        slot_us: int = 60 * MICROSECONDS,
+    ) -> tuple[Decision, str]:
+        """Decide and charge; return the decision and the slot to release, empty when refused.
+
+        Raises:
+            StoreError: no answer; whether it was charged is unknown, and heals with the next call.
+        """
+        counted = not subject.startswith("ip:")
+        self._last_slot += 1
+        slot = f"{self._boot}:{self._last_slot}" if limits.concurrency is not None else ""
+        period = period_of(self._store_us())
+        for _ in range(_ATTEMPTS):
+            own = self._own.get((subject, period.name), 0)
+            boot = self._boot if counted else ""
+            call = Ask(limits, cost_mu, boot, own, slot, slot_us + SLOT_GRACE_US)
+            answer = await self._evaluate(
+                DECIDE, keys_of(subject, period.name, self._partitions), decide_arguments(call, period)
+            )
+            reply = self._read(answer)
+            if reply.code == Code.OTHER_MONTH:
+                period = period_of(reply.now_us)
+            elif reply.code == Code.BRING_SUM:
+                await self._bring_sum(subject, period)
+            else:
+                if reply.code == Code.ADMITTED and counted:
+                    key = subject, period.name
+                    self._own[key] = self._own.get(key, 0) + cost_mu
+                decision = decision_of(reply, call, policy_version)
+                return decision, slot if decision.admitted else ""
+        raise StoreError("the store does not settle on a month")
+
+    async def release_slot(self, subject: str, slot: str) -> None:
+        """Free a slot; freeing it twice changes nothing."""
+        if slot:
+            self._check(
+                await self._link.call([b"ZREM", keys_of(subject, "", self._partitions)[2], slot.encode()])
+            )
+
+    async def refund(self, subject: str, period: str, units_mu: int) -> None:
+        """Give units back to a month, never tokens (GW-216)."""
+        self._own[subject, period] = self._own.get((subject, period), 0) - units_mu
+        await self._move_month(b"add", subject, period, {self._boot: -units_mu})
+
+    async def heal(self, subject: str, period: str) -> None:
+        """Put this boot's share of a month to what it surely charged (GW-671); no call of the subject may be under way."""
+        await self._move_month(b"set", subject, period, {self._boot: self._own.get((subject, period), 0)})
+
+    async def status(self, subject: str, limits: Limits) -> State:
+        """Return what is owed, used and in progress now."""
+        period = period_of(self._store_us()).name
+        keys = keys_of(subject, period, self._partitions)
+        return self._read(await self._evaluate(STATUS, keys, status_arguments(limits))).state
+
+    async def reset(self, subject: str) -> None:
+        """Forgive what a subject owes; the month stays (GW-212)."""
+        self._check(await self._link.call([b"DEL", keys_of(subject, "", self._partitions)[0]]))
+
+    async def prepare(self, epoch: bytes) -> None:
+        """Agree with whoever uses the store on layout and partitions; see that it forgets nothing.
+
+        Raises:
+            MisuseError: ``store_layout``, ``partitions_differ`` or ``redis_evicts``.
+            StoreError: no answer.
+        """
+        ours = {b"epoch": epoch, b"layout": LAYOUT, b"partitions": b"%d" % self._partitions}
+        for field, value in ours.items():
+            self._check(await self._link.call([b"HSETNX", META_KEY, field, value]))
+        found = self._check(await self._link.call([b"HMGET", META_KEY, b"layout", b"partitions"]))
+        if found[0] != LAYOUT:
+            raise MisuseError("store_layout: the store holds another layout: use an empty database")
+        if found[1] != ours[b"partitions"]:
+            raise MisuseError(
+                f"partitions_differ: the store was begun with store.partitions = {found[1].decode()}"
+            )
+        policy = await self._link.call([b"CONFIG", b"GET", b"maxmemory-policy"])
+        if isinstance(policy, list) and policy[1:] not in ([], [b"noeviction"]):
+            raise MisuseError(f"redis_evicts: maxmemory-policy is {policy[1].decode()}: set noeviction")
+
+    async def health(self) -> bool:
+        """Tell whether the store answers."""
+        try:
+            return bool(await self._link.call([b"PING"]) == b"PONG")
+        except StoreError:
+            return False
+
+    async def _bring_sum(self, subject: str, period: Period) -> None:
+        known = dict(await self._sums(subject, period.name))
+        known[self._boot] = self._own.get((subject, period.name), known.get(self._boot, 0))
+        await self._move_month(b"seed", subject, period.name, known)
+
+    async def _move_month(
+        self, operation: bytes, subject: str, period: str, fields: Mapping[str, int]
+    ) -> None:
+        pairs = [part for boot, units in fields.items() for part in (boot.encode(), b"%d" % units)]
+        keys = keys_of(subject, period, self._partitions)
+        await self._evaluate(MONTH, keys, [operation, named_period(period).expire_ms, *pairs])
+
+    async def _evaluate(self, script: Script, keys: Sequence[bytes], arguments: Sequence[bytes]) -> Any:
+        rest = (b"%d" % len(keys), *keys, *arguments)
+        answer = await self._link.call((b"EVALSHA", script.digest, *rest))
+        if isinstance(answer, hiredis.ReplyError) and str(answer).startswith("NOSCRIPT"):
+            answer = await self._link.call((b"EVAL", script.text, *rest))
+        return self._check(answer)
+
+    def _check(self, answer: Any) -> Any:
+        if isinstance(answer, hiredis.ReplyError):
+            raise StoreError(f"the store answered {str(answer).partition(' ')[0]}")
+        return answer
+
+    def _read(self, answer: object) -> Reply:
+        try:
+            reply = read_reply(answer)
+        except PeerError as error:
+            raise StoreError(error.message) from error
+        skew_us = reply.now_us - self._clock.monotonic_ns() // 1_000
+        if self._skew_us and abs(skew_us - self._skew_us) > CLOCK_STEP_US:
+            self.clock_steps += 1
+        self._skew_us = skew_us
+        self.clock_rebased += reply.rebased
+        return reply
+
+    def _store_us(self) -> int:
+        """Return what the store's clock shows by now, ours before its first answer."""
+        if not self._skew_us:
+            return self._clock.wall_ns() // 1_000
+        return self._clock.monotonic_ns() // 1_000 + self._skew_us

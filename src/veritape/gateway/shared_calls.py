@@ -1,0 +1,147 @@
+"""Calls of the shared store in bytes: keys, arguments, answers (GW-255, GW-257).
+
+Keys of one subject carry one partition tag, so that a call touches one slot of a cluster. Buckets and leases expire when
+they say no more than their absence, the month 62 days after its end.
+"""
+
+import zlib
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from veritape.gateway import quota
+from veritape.gateway.quota import MICROSECONDS, Bucket, Decision, Limits, Rule, State
+from veritape.gateway.shared_state import Ask
+from veritape.kernel.errors import PeerError
+
+KEEP_MONTH_S: Final = 62 * 86_400
+"""Seconds that a month's figures are kept after its end."""
+
+META_KEY: Final = b"vt1:meta"
+"""Hash with the store's epoch, layout and partitions."""
+
+WORKERS_KEY: Final = b"vt1:workers"
+"""Sorted set of the boots that live, by heartbeat."""
+
+LAYOUT: Final = b"1"
+"""Version of keys and values."""
+
+_ANSWER_INTEGERS: Final = 14
+"""Integers of a full answer."""
+
+
+class Code:
+    """What a script answers first."""
+
+    DENIED, ADMITTED, BRING_SUM, OTHER_MONTH = range(4)
+
+
+class Period(NamedTuple):
+    """A calendar month as the store's keys and clock know it."""
+
+    name: str
+    """``2026-11``."""
+    start_us: int
+    end_us: int
+
+    @property
+    def expire_ms(self) -> bytes:
+        """Return when its key may go, Unix milliseconds."""
+        return b"%d" % ((self.end_us // MICROSECONDS + KEEP_MONTH_S) * 1_000)
+
+
+class Reply(NamedTuple):
+    """A script's answer."""
+
+    code: int
+    now_us: int
+    state: State
+    mine_mu: int
+    """The boot's field after the call."""
+    rebased: int
+    """Buckets whose clock was set anew."""
+
+
+def period_of(wall_us: int) -> Period:
+    """Return the month of a moment."""
+    month = quota.month_of(wall_us)
+    end_us = wall_us + month.left_us
+    return Period(month.period, end_us - month.length_s * MICROSECONDS, end_us)
+
+
+def named_period(name: str) -> Period:
+    """Return a month by its name."""
+    start = datetime(int(name[:4]), int(name[5:]), 1, tzinfo=UTC)
+    return period_of(int(start.timestamp()) * MICROSECONDS)
+
+
+def keys_of(subject: str, period: str, partitions: int) -> list[bytes]:
+    """Return a subject's keys: buckets, month, slots, leases."""
+    name = subject.encode()
+    tag = b"vt1:{%d}:" % (zlib.crc32(name) % partitions)
+    month = b"%bq:%b:%b" % (tag, name, period.replace("-", "").encode())
+    return [b"%bb:%b" % (tag, name), month, b"%bc:%b" % (tag, name), b"%bl:%b" % (tag, name)]
+
+
+def decide_arguments(call: Ask, period: Period) -> list[bytes]:
+    """Return the arguments of ``decide.lua``."""
+    rules, month, concurrency = _limit_arguments(call.limits)
+    return [
+        b"%d" % call.cost_mu, *rules, month, b"%d" % period.start_us, b"%d" % period.end_us, concurrency,
+        call.slot.encode(), b"%d" % call.slot_us, call.boot.encode(), b"%d" % call.mine_mu,
+    ]  # fmt: skip
+
+
+def status_arguments(limits: Limits) -> list[bytes]:
+    """Return the arguments of ``status.lua``."""
+    return list(_limit_arguments(limits)[0])
+
+
+def read_reply(answer: object) -> Reply:
+    """Read a script's answer.
+
+    Raises:
+        PeerError: it is none.
+    """
+    if not isinstance(answer, list) or not all(type(one) is int for one in answer):
+        raise PeerError(f"the store answered {answer!r:.80}")
+    if len(answer) == 2 and answer[0] in {Code.BRING_SUM, Code.OTHER_MONTH}:  # noqa: PLR2004 - code and clock
+        return Reply(answer[0], answer[1], State(), 0, 0)
+    if len(answer) != _ANSWER_INTEGERS or answer[0] not in {Code.DENIED, Code.ADMITTED}:
+        raise PeerError(f"the store answered {answer!r:.80}")
+    minute, hour = Bucket(*answer[2:5]), Bucket(*answer[5:8])
+    return Reply(answer[0], answer[1], State(minute, hour, *answer[8:12]), answer[12], answer[13])
+
+
+def decision_of(reply: Reply, call: Ask, policy_version: int) -> Decision:
+    """Return the decision that an answer stands for: the store said whether, the same arithmetic says the rest.
+
+    Raises:
+        PeerError: the store refused what its own state would admit.
+    """
+    if reply.code == Code.ADMITTED:
+        month = quota.month_of(reply.now_us)
+        return quota.admission(call.limits, reply.state, call.cost_mu, reply.now_us, month, policy_version)
+    _, decision = quota.evaluate(
+        call.limits, reply.state, call.cost_mu, reply.now_us, reply.now_us, policy_version
+    )
+    if decision.admitted:
+        raise PeerError("the store refused what its own state admits")
+    return decision
+
+
+@lru_cache(maxsize=4_096)
+def _limit_arguments(limits: Limits) -> tuple[Sequence[bytes], bytes, bytes]:
+    """Return gain, weight and cap of both buckets, the month's quota that denies, and the concurrency."""
+    return (
+        (*_rule_arguments(limits.minute), *_rule_arguments(limits.hour)),
+        b"" if limits.month_mu is None or limits.overage else b"%d" % limits.month_mu,
+        b"" if limits.concurrency is None else b"%d" % limits.concurrency,
+    )
+
+
+def _rule_arguments(rule: Rule | None) -> tuple[bytes, bytes, bytes]:
+    if rule is None:
+        return b"", b"", b""
+    return b"%d" % rule.gain, b"%d" % rule.weight, b"%d" % (rule.burst_mu * rule.weight)

@@ -1,0 +1,133 @@
+"""What a store shared by several processes holds of a subject, and what one call does to it (GW-255, GW-257).
+
+These functions define what the Redis scripts do: both get the same state, call and clock and must come to the same state
+and answer. A call reads everything, lets go what is past its end, decides with ``quota.evaluate``, and writes all or
+nothing. The month is a sum of one field per boot, each written by that boot alone, so that a lost or repeated call heals:
+the caller always says what it surely charged, and its field is raised to that.
+"""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from veritape.gateway import quota
+from veritape.gateway.quota import EMPTY, MICROSECONDS, Bucket, Decision, Limits, Rule, State
+
+BACK_LIMIT_US: Final = 5 * MICROSECONDS
+"""A store clock that went back further than this begins anew from where it is (GW-207)."""
+
+MINE_LIMIT_MU: Final = quota.EXACT_LIMIT
+"""Largest figure of a month's field."""
+
+
+class Lease(NamedTuple):
+    """Units that a worker took and may spend without asking."""
+
+    held_mu: int
+    end_us: int
+    """Store clock at which the rest becomes debt."""
+
+
+class Month(NamedTuple):
+    """Units used in a month."""
+
+    total_mu: int
+    shares_mu: Mapping[str, int]
+    """Boot -> its share of the total."""
+
+
+class Subject(NamedTuple):
+    """Everything that the store holds of a subject in a month."""
+
+    minute: Bucket = EMPTY
+    hour: Bucket = EMPTY
+    month: Month | None = None
+    """None: the store does not know it, somebody has to bring the sum."""
+    slots: Mapping[str, int] = {}
+    """Slot -> store clock at which it is free again."""
+    leases: Mapping[str, Lease] = {}
+
+
+class Ask(NamedTuple):
+    """One request that asks to be admitted."""
+
+    limits: Limits
+    cost_mu: int
+    boot: str
+    """The asking process' run; empty for callers whose month is not counted."""
+    mine_mu: int
+    """What this boot surely has charged in this month, this request not included."""
+    slot: str
+    slot_us: int
+    """How long the slot is kept at most, microseconds."""
+
+
+class Outcome(NamedTuple):
+    """What came of it."""
+
+    decision: Decision | None
+    """None: the month's sum has to be brought first."""
+    after: Subject
+    mine_mu: int
+    """The boot's field after the call."""
+
+
+def ask(subject: Subject, call: Ask, now_us: int, policy_version: int) -> Outcome:
+    """Decide a request on a subject's state, with the store's clock for rate and month alike."""
+    subject = tidy(subject, call.limits, now_us)
+    mine_mu, used_mu = 0, 0
+    if call.boot:
+        if subject.month is None:
+            return Outcome(None, subject, 0)
+        subject, mine_mu = raised(subject, subject.month, call.boot, call.mine_mu)
+        used_mu = subject.month.total_mu if subject.month else 0
+    held_mu = sum(lease.held_mu for lease in subject.leases.values())
+    end_us = max((lease.end_us for lease in subject.leases.values()), default=0)
+    state = State(subject.minute, subject.hour, used_mu, len(subject.slots), held_mu, end_us)
+    after, decision = quota.evaluate(call.limits, state, call.cost_mu, now_us, now_us, policy_version)
+    if not decision.admitted:
+        return Outcome(decision, subject, mine_mu)
+    if call.boot and subject.month:
+        mine_mu += call.cost_mu
+        shares = {**subject.month.shares_mu, call.boot: mine_mu}
+        subject = subject._replace(month=Month(used_mu + call.cost_mu, shares))
+    if call.limits.concurrency is not None:
+        subject = subject._replace(slots={**subject.slots, call.slot: now_us + call.slot_us})
+    return Outcome(decision, subject._replace(minute=after.minute, hour=after.hour), mine_mu)
+
+
+def tidy(subject: Subject, limits: Limits, now_us: int) -> Subject:
+    """Let go the slots and leases that are past their end, and forget a clock that is far ahead."""
+    ended = sorted(lease for lease in subject.leases.values() if lease.end_us <= now_us)
+    ended.sort(key=lambda lease: lease.end_us)
+    minute, hour = rebased(subject.minute, now_us), rebased(subject.hour, now_us)
+    for lease in ended:
+        minute = _owing(minute, limits.minute, lease)
+        hour = _owing(hour, limits.hour, lease)
+    return subject._replace(
+        minute=minute,
+        hour=hour,
+        slots={slot: end_us for slot, end_us in subject.slots.items() if end_us > now_us},
+        leases={name: lease for name, lease in subject.leases.items() if lease.end_us > now_us},
+    )
+
+
+def rebased(bucket: Bucket, now_us: int) -> Bucket:
+    """Return a bucket whose moment is not far ahead of the clock: the debt stays, refill goes on (GW-207)."""
+    return bucket._replace(at_us=now_us) if bucket.at_us - now_us > BACK_LIMIT_US else bucket
+
+
+def raised(subject: Subject, month: Month, boot: str, mine_mu: int) -> tuple[Subject, int]:
+    """Raise a boot's field to what it surely charged; return the subject and the field."""
+    field_mu = month.shares_mu.get(boot, 0)
+    if mine_mu <= field_mu:
+        return subject, field_mu
+    total_mu = month.total_mu + mine_mu - field_mu
+    return subject._replace(month=Month(total_mu, {**month.shares_mu, boot: mine_mu})), mine_mu
+
+
+def _owing(bucket: Bucket, rule: Rule | None, lease: Lease) -> Bucket:
+    """Return a bucket that owes what a lease held when it ended, as if spent at that moment (GW-304)."""
+    if rule is None:
+        return bucket
+    debt, at_us = quota.decay(bucket, rule, lease.end_us)
+    return Bucket(min(debt + lease.held_mu * rule.weight, quota.EXACT_LIMIT), at_us, rule.weight)
