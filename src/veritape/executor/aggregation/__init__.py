@@ -1,0 +1,1 @@
+"""How claims become one proof: thresholds, estimates called estimates, measured costs, and the decision between them."""
