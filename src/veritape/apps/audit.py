@@ -8,10 +8,10 @@ import click
 from veritape.kernel.canonical import canonical_json
 from veritape.kernel.clock import SystemClock
 from veritape.kernel.errors import MisuseError
-from veritape.observer import audit as statements
 from veritape.observer.adapters.integrity import journal_damage, segment_damage
 from veritape.observer.adapters.recording import Recording
 from veritape.observer.audit import Status
+from veritape.observer.audit_text import text
 from veritape.telemetry.adapters.audit_files import verify_files
 
 FAILING = {Status.UNPROVEN, Status.CONTRADICTED}
@@ -54,7 +54,7 @@ def audit(
     if as_json:
         click.echo(canonical_json(document).decode())
     else:
-        click.echo(statements.text(document, recording.segments.last_seal_hash()))
+        click.echo(text(document, recording.segments.last_seal_hash()))
     damage = [
         *journal_damage(recording.journal_folder / chosen),
         *segment_damage(recording.segments, chosen),

@@ -146,7 +146,7 @@ def _line(statement: audit.Statement) -> Line:
         statement.line.code,
         statement.status,
         Totals(*statement.line.recorded),
-        Totals(0, 0, 0),
+        Totals(*statement.backfilled),
         Totals(*statement.residual),
         statement.closes,
     )

@@ -1,21 +1,30 @@
-"""What is complete and what is missing: the statement per line, and its forms (OB-606, OB-614, OB-677, OB-678).
+"""What is complete and what is missing: the statement per line, and the document of a day (OB-606, OB-614, OB-678).
 
 A line closes when recorded + backfilled + residual equal its end anchor in trades, shares and won. The recorded part is
-the sum of the trades themselves, the residual follows from the totals at the holes' edges, the anchor from the broker's
-sweeps: three sources, so that the equation can fail.
+the sum of the trades themselves, the backfilled part the sum of the fetched rows, the residual follows from the totals at
+the holes' edges, the anchor from the broker's sweeps: independent sources, so that the equation can fail. A second ledger
+in SQL (OB-681) may object: then the line is contradicted.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
-from veritape.observer import gaps
+from veritape.observer import gap_documents, gaps, severity
+from veritape.observer.backfill import Fetched, Filling, fill, fill_all
+from veritape.observer.bars import Described, by_minute, describe
 from veritape.observer.completeness import ZERO, Edge, Hole, Line, Problem, Reading, Totals
-from veritape.observer.gaps import Cause, Severity, Watch
-from veritape.observer.recorder import Anchor, Day
+from veritape.observer.gap_documents import Gap, Place
+from veritape.observer.gaps import Watch
+from veritape.observer.outages import Outage
+from veritape.observer.recorder import Anchor, Day, kst
+from veritape.observer.severity import Severity
 
 FORMAT: Final = "veritape.audit.v1"
 """Name of the JSON document."""
+
+DIFFERENCES_SHOWN: Final = 5
+"""Differences between the two ledgers that a line's statement names."""
 
 
 class Status(StrEnum):
@@ -23,14 +32,35 @@ class Status(StrEnum):
 
     COMPLETE = "complete"
     """No holes, both ends anchored, no contradiction."""
+    COMPLETE_BACKFILLED = "complete_backfilled"
+    """Its holes are filled trade by trade."""
     RESIDUAL = "residual"
     """It closes with a stated residual."""
     UNPROVEN = "unproven"
     """The anchor is missing or the trades are not exact."""
     CONTRADICTED = "contradicted"
-    """The counters disagree with each other or with the anchor."""
+    """The counters disagree with each other, with the anchor, with fetched rows or bars, or with the second ledger."""
     SWEPT_ONLY = "swept_only"
     """It never had a slot: only sweeps saw it."""
+
+
+class Evidence(NamedTuple):
+    """What an audit knows beside the recorder's day."""
+
+    minute_shares: Mapping[str, Mapping[int, int]] = {}
+    """Code -> first second of a minute -> recorded shares."""
+    differences: Mapping[str, Sequence[str]] = {}
+    """Code -> what the second ledger says differently."""
+    quiet: Mapping[str, tuple[int, int, int]] = {}
+    """Code -> pauses between trades above 10, 60 and 300 s."""
+    manifests: Sequence[Mapping[str, Any]] = ()
+    """Manifests of the day's grid, in order."""
+    backup_failed: bool = False
+    """Whether a backup or a drill of the day failed."""
+
+
+NONE: Final = Evidence()
+"""Nothing beside the day."""
 
 
 class Statement(NamedTuple):
@@ -38,43 +68,55 @@ class Statement(NamedTuple):
 
     line: Line
     anchor: Anchor | None
-    holes: tuple[tuple[Hole, Cause], ...]
-    """Every hole, the tail included."""
+    gaps: tuple[Gap, ...]
+    """Every hole with what was fetched for it, the tail included."""
     trades_exact: bool
     """Whether every hole's trade count is a number and not a range."""
     end: Totals | None
     """The anchor in trades, shares and won; None without one."""
+    backfilled: Totals
     residual: Totals
     status: Status
+    bars_below: tuple[int, ...] = ()
+    """Minutes whose bar has fewer shares than are known (OB-706)."""
 
     @property
     def closes(self) -> bool:
         """Tell whether recorded + backfilled + residual equal the end (OB-606)."""
-        return self.end is not None and self.line.recorded.plus(self.residual) == self.end
+        return (
+            self.end is not None and self.line.recorded.plus(self.backfilled).plus(self.residual) == self.end
+        )
 
 
-def state(day: Day, code: str) -> Statement:
+def state(day: Day, code: str, evidence: Evidence = NONE) -> Statement:
     """Return the statement of one line; the line is not changed."""
     line, anchor = day.line(code), day.anchors.get(code)
-    watches = day.watches.get(code, [])
-    events = [*gaps.unwatched(watches), *day.quarantined]
-    found = [hole for axis in line.axes for hole in axis.holes()]
-    tail, exact = _tail(line, anchor, day.tails.get(code))
-    holes = (*found, *((tail,) if tail else ()))
-    residual = ZERO
-    for hole in holes:
-        residual = residual.plus(hole.totals)
-    exact = exact and line.trades_exact
+    fetched = day.fetched.get(code, [])
+    fillings = [
+        filling
+        for epoch, axis in enumerate(line.axes)
+        for filling in fill_all(axis.holes(), [row for row in fetched if row.epoch == epoch])
+    ]
+    tail, most_trades = _tail(line, anchor, day.tails.get(code), fetched)
+    fillings += [tail] if tail else []
+    exact = line.trades_exact and most_trades is None
     end = None if anchor is None else _end(line, anchor, tail)
-    impossible = tail is not None and tail.reading is Reading.CHAIN_CONTRADICTION
-    status = _status(line, watches, anchor, end, residual, exact=exact, impossible=impossible)
-    return Statement(
-        line, anchor, tuple((h, gaps.cause_of(h, events)) for h in holes), exact, end, residual, status
+    described = _described(day, line, fillings, evidence)
+    found = _gaps(day, code, fillings, most_trades, described)
+    backfilled, residual = (_sum(f.backfilled for f in fillings), _sum(f.residual for f in fillings))
+    statement = Statement(
+        line, anchor, found, exact, end, backfilled, residual, Status.COMPLETE, described.contradictions
     )
+    return statement._replace(status=_status(statement, day.watches.get(code, []), evidence))
 
 
 def document(
-    day: Day, venue: str, generated_ns: int, sweeps: Mapping[str, int], codes: Iterable[str] | None = None
+    day: Day,
+    venue: str,
+    generated_ns: int,
+    sweeps: Mapping[str, int],
+    codes: Iterable[str] | None = None,
+    evidence: Evidence = NONE,
 ) -> dict[str, Any]:
     """Return the JSON form (OB-678).
 
@@ -84,137 +126,199 @@ def document(
         generated_ns: wall clock.
         sweeps: cycles, expected, received and missing of the day.
         codes: symbols to report; all when None.
+        evidence: what else is known.
     """
     chosen = sorted(day.lines if codes is None else set(codes) & set(day.lines))
-    statements = [state(day, code) for code in chosen]
-    total = ZERO
-    for statement in statements:
-        total = total.plus(statement.line.recorded)
-    return {
+    statements = [state(day, code, evidence) for code in chosen]
+    place = Place(venue, day.day, day.open_s, day.close_s, day.closed_ns)
+    lines = [_line(day, place, statement, evidence) for statement in statements]
+    audit = {
         "format": FORMAT,
         "day": day.day,
         "venue": venue,
         "generated_ns": generated_ns,
         "closed": bool(statements) and all(statement.closes for statement in statements),
         "totals": {
-            "recorded": total._asdict(),
-            "backfilled": ZERO._asdict(),
+            "recorded": _sum(s.line.recorded for s in statements)._asdict(),
+            "backfilled": _sum(s.backfilled for s in statements)._asdict(),
             "residual": _sum(s.residual for s in statements)._asdict(),
         },
-        "lines": [_line(day, venue, statement) for statement in statements],
+        "lines": lines,
+        "gaps": [*_outages(day, place, lines), *_sweeps(place, evidence.manifests)],
         "sweeps": dict(sweeps),
-        "observations": [_observation(statement) for statement in statements],
+        "observations": [_observation(s, evidence.quiet.get(s.line.code)) for s in statements],
     }
+    found = severity.anomalies(audit, backup_failed=evidence.backup_failed)
+    return {**audit, "anomalies": [anomaly.value for anomaly in found]}
 
 
-def text(audit: Mapping[str, Any], last_seal: str) -> str:
-    """Return the form for people: one row a line sorted by status and code, then totals (OB-677)."""
-    lines = sorted(audit["lines"], key=lambda line: (line["status"], line["code"]))
-    anchored = sum(line["anchor"] is not None for line in lines)
-    contradictions = sum(line["contradictions"] for line in lines)
-    duplicates = sum(line["duplicates"] for line in lines)
-    head = (
-        f"day {audit['day']}  venue {audit['venue']}  anchored {anchored}/{len(lines)}  contradictions {contradictions}"
-        f"  duplicates {duplicates}  last seal {last_seal[:8] or '-'}"
-    )
-    columns = (
-        f"{'code':7} {'status':12} {'trades':>9} {'recorded':>9} {'backfilled':>10} {'residual':>8} {'shares missing':>20}"
-        f" {'value missing KRW':>18}  {'gaps l/m/h':>10}  watched"
-    )
-    return "\n".join([head, columns, *(_text_row(line) for line in lines), _text_total(audit)])
-
-
-def _tail(line: Line, anchor: Anchor | None, tiled: int | None) -> tuple[Hole | None, bool]:
-    """Return the hole behind the last record, and whether its trade count is exact (OB-612)."""
+def _tail(
+    line: Line, anchor: Anchor | None, tiled: int | None, fetched: Sequence[Fetched]
+) -> tuple[Filling | None, int | None]:
+    """Return the hole behind the last record, and the most trades that it may hold where that is a range (OB-612)."""
     if anchor is None or anchor.chain_shares <= line.end.chain_shares:
-        return None, True
+        return None, None
+    rows = [row for row in fetched if row.epoch == len(line.axes) - 1 and row.begins >= line.end.chain_shares]
+    if tiled is not None:
+        return fill(_tail_hole(line, anchor, tiled), rows), None
+    probe = fill(_tail_hole(line, anchor, 1), rows)
+    got, left = len(probe.rows), probe.shares_left
+    least = got + (left > 0)
+    return fill(_tail_hole(line, anchor, least), rows), got + left if left else None
+
+
+def _tail_hole(line: Line, anchor: Anchor, trades: int) -> Hole:
     end = line.end
-    trades = tiled if tiled is not None else 1
     right = Edge(anchor.chain_shares, anchor.chain_value, end.sells, end.buys + trades, gaps.DAY_SECONDS - 1)
-    return Hole(end, right, anchor.taken_ns), tiled is not None
+    return Hole(end, right, anchor.taken_ns)
 
 
-def _end(line: Line, anchor: Anchor, tail: Hole | None) -> Totals:
+def _end(line: Line, anchor: Anchor, tail: Filling | None) -> Totals:
     """Return what the market did: earlier epochs up to their last record, the present one up to the anchor."""
     end = Totals(0, anchor.chain_shares, anchor.chain_value)
     for axis in line.axes[:-1]:
         end = end.plus(Totals(axis.end.trades, axis.end.chain_shares, axis.end.chain_value))
-    return end.plus(Totals(tail.right.trades if tail else line.end.trades, 0, 0))
+    return end.plus(Totals(tail.hole.right.trades if tail else line.end.trades, 0, 0))
 
 
-def _status(
-    line: Line,
-    watches: list[Watch],
-    anchor: Anchor | None,
-    end: Totals | None,
-    residual: Totals,
-    *,
-    exact: bool,
-    impossible: bool,
-) -> Status:
+def _described(day: Day, line: Line, fillings: Sequence[Filling], evidence: Evidence) -> Described:
+    bars, minutes = day.bars.get(line.code), evidence.minute_shares.get(line.code)
+    if not bars or not minutes:
+        return Described((0,) * len(fillings), ())
+    return describe(fillings, by_minute(bars, min(minutes)), minutes)
+
+
+def _gaps(
+    day: Day, code: str, fillings: Sequence[Filling], most_trades: int | None, described: Described
+) -> tuple[Gap, ...]:
+    events = [*gaps.unwatched(day.watches.get(code, [])), *day.quarantined]
+    outages = day.outages.in_session(day.open_s, day.close_s)
+    found = []
+    for index, filling in enumerate(fillings):
+        cause = gaps.cause_of(filling.hole, events)
+        is_tail = index == len(fillings) - 1
+        parent = _parent(filling.hole, cause, outages)
+        most = most_trades if is_tail else None
+        found.append(Gap(filling, cause, parent, most, described.shares[index]))
+    return tuple(gap for gap in found if gap.filling.hole.reading is not Reading.JOINED)
+
+
+def _parent(hole: Hole, cause: gaps.Cause, outages: Sequence[Outage]) -> Outage | None:
+    """Return the newest outage of a hole's cause that overlaps it."""
+    found = [
+        one for one in outages if one.cause is cause and one.overlaps(hole.left.event_s, hole.right.event_s)
+    ]
+    return found[-1] if found else None
+
+
+def _status(statement: Statement, watches: Sequence[Watch], evidence: Evidence) -> Status:
+    line, anchor = statement.line, statement.anchor
     if not watches and line.recorded == ZERO:
         return Status.SWEPT_ONLY
-    contradicted = {Problem.CHAIN_CONTRADICTION, Problem.CHAIN_OVERLAP} & set(line.problems)
-    behind = anchor is not None and anchor.chain_shares < line.end.chain_shares
-    if contradicted or impossible or behind or (end is not None and line.recorded.plus(residual) != end):
+    if _contradictions(statement) or evidence.differences.get(line.code):
         return Status.CONTRADICTED
-    if anchor is None or not anchor.agreed or not exact or len(line.axes) > 1:
+    if anchor is None or not anchor.agreed or not statement.trades_exact or len(line.axes) > 1:
         return Status.UNPROVEN
-    return Status.COMPLETE if residual == ZERO else Status.RESIDUAL
+    if statement.residual != ZERO:
+        return Status.RESIDUAL
+    return Status.COMPLETE_BACKFILLED if statement.gaps else Status.COMPLETE
 
 
-def _line(day: Day, venue: str, statement: Statement) -> dict[str, Any]:
+def _contradictions(statement: Statement) -> bool:
+    """Tell whether two of a line's sources cannot both be true."""
+    line, anchor = statement.line, statement.anchor
+    return (
+        bool({Problem.CHAIN_CONTRADICTION, Problem.CHAIN_OVERLAP} & set(line.problems))
+        or any(gap.filling.contradicts for gap in statement.gaps)
+        or (anchor is not None and (anchor.chain_shares < line.end.chain_shares or not statement.closes))
+        or bool(statement.bars_below)
+    )
+
+
+def _line(day: Day, place: Place, statement: Statement, evidence: Evidence) -> dict[str, Any]:
     line, anchor = statement.line, statement.anchor
     by_cause: dict[str, Totals] = {}
-    for hole, cause in statement.holes:
-        by_cause[cause] = by_cause.get(cause, ZERO).plus(hole.totals)
+    for gap in statement.gaps:
+        by_cause[gap.cause] = by_cause.get(gap.cause, ZERO).plus(gap.filling.residual)
     facts = day.facts.get(line.code)
     previous = facts.previous_shares if facts else 0
+    own = [gap_documents.of_line(place, line.code, gap, previous) for gap in statement.gaps]
     return {
         "code": line.code,
         "status": statement.status.value,
+        "severity": _line_severity(place, statement, own).value,
         "epochs": len(line.axes),
-        "anchor": None
-        if anchor is None or statement.end is None
-        else {
-            "shares": anchor.chain_shares,
-            "value_krw": anchor.chain_value,
-            "trades": statement.end.trades if statement.trades_exact else None,
-            "taken_ns": anchor.taken_ns,
-        },
+        "anchor": None if anchor is None else _anchor(statement, anchor),
         "recorded": line.recorded._asdict(),
-        "backfilled": ZERO._asdict(),
+        "backfilled": statement.backfilled._asdict(),
         "residual": {
             **statement.residual._asdict(),
-            "by_cause": {cause: totals._asdict() for cause, totals in sorted(by_cause.items())},
-            "described_by_bars_shares": 0,
+            "by_cause": {
+                cause: totals._asdict() for cause, totals in sorted(by_cause.items()) if totals != ZERO
+            },
+            "described_by_bars_shares": sum(gap.described_shares for gap in statement.gaps),
         },
         "duplicates": line.duplicates,
         "late": line.late,
-        "contradictions": sum(line.problems.values()),
+        "contradictions": sum(line.problems.values()) + len(statement.bars_below),
+        "differences": list(evidence.differences.get(line.code, ()))[:DIFFERENCES_SHOWN],
         "trades_exact": statement.trades_exact,
         "watched": [
             [w.start_s, day.close_s if w.end_s is None else w.end_s] for w in day.watches.get(line.code, [])
         ],
-        "gaps": [
-            gaps.document(
-                venue, line.code, day.day, hole, cause, over_ns=day.closed_ns, previous_shares=previous
-            )
-            for hole, cause in statement.holes
-            if hole.reading is not Reading.JOINED
-        ],
+        "gaps": own,
     }
 
 
-def _observation(statement: Statement) -> dict[str, Any]:
-    """Return the day's evidence for the theory: joined pairs and what broke it (OB-609)."""
+def _anchor(statement: Statement, anchor: Anchor) -> dict[str, int | None]:
+    trades = statement.end.trades if statement.trades_exact and statement.end else None
+    return {
+        "shares": anchor.chain_shares,
+        "value_krw": anchor.chain_value,
+        "trades": trades,
+        "taken_ns": anchor.taken_ns,
+    }
+
+
+def _line_severity(place: Place, statement: Statement, own: Sequence[Mapping[str, Any]]) -> Severity:
+    """Return the worst of a line's gaps and of its residual at the day's end (OB-674)."""
+    if statement.status is Status.CONTRADICTED:
+        return Severity.HIGH
+    rows = [Severity(gap["severity"]) for gap in own]
+    if place.over_ns is not None and statement.end is not None:
+        rows.append(severity.of_residual(statement.residual.shares, statement.end.shares))
+    return severity.worst(rows)
+
+
+def _outages(day: Day, place: Place, lines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    every = [gap for line in lines for gap in line["gaps"]]
+    return [
+        gap_documents.of_outage(
+            place, outage, [g for g in every if g["parent"] == gap_documents.outage_id(place, outage)]
+        )
+        for outage in day.outages.in_session(day.open_s, day.close_s)
+    ]
+
+
+def _sweeps(place: Place, manifests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    found, skipped = [], 0
+    for manifest in manifests:
+        skipped = skipped + 1 if manifest["expected"] and not manifest["calls"] else 0
+        gap = gap_documents.of_sweep(place, manifest, kst(manifest["grid_ns"])[1], skipped)
+        found += [gap] if gap else []
+    return found
+
+
+def _observation(statement: Statement, quiet: tuple[int, int, int] | None) -> dict[str, Any]:
+    """Return the day's evidence for the theory: joined pairs and what broke it (OB-609); pauses are time, not loss."""
     line = statement.line
     return {
         "code": line.code,
         "joined_pairs": line.joined,
-        "holes": len(statement.holes),
+        "holes": len(statement.gaps),
         "uncounted": line.uncounted,
         "problems": {problem.value: times for problem, times in sorted(line.problems.items())},
+        "quiet_10_60_300_s": None if quiet is None else list(quiet),
     }
 
 
@@ -223,30 +327,3 @@ def _sum(parts: Iterable[Totals]) -> Totals:
     for part in parts:
         total = total.plus(part)
     return total
-
-
-def _text_row(line: Mapping[str, Any]) -> str:
-    end = line["anchor"] or {"trades": None, "shares": 0}
-    residual, trades = line["residual"], end["trades"]
-    share = f"{100 * residual['shares'] / end['shares']:.3f}%" if end["shares"] else "-"
-    counts = [sum(gap["severity"] == severity for gap in line["gaps"]) for severity in Severity]
-    watched = " ".join(f"{_clock(start)}-{_clock(end_s)}" for start, end_s in line["watched"]) or "-"
-    return (
-        f"{line['code']:7} {line['status']:12} {'?' if trades is None else f'{trades:,}':>9}"
-        f" {line['recorded']['trades']:>9,} {line['backfilled']['trades']:>10,} {residual['trades']:>8,}"
-        f" {residual['shares']:>13,} {share:>6} {residual['value_krw']:>18,}"
-        f"  {'/'.join(map(str, counts)):>10}  {watched}"
-    )
-
-
-def _text_total(audit: Mapping[str, Any]) -> str:
-    totals, sweeps = audit["totals"], audit["sweeps"]
-    verdict = "every line closes" if audit["closed"] else "NOT every line closes"
-    return (
-        f"total   {verdict}: recorded {totals['recorded']['trades']:,}, residual {totals['residual']['trades']:,} trades;"
-        f" sweeps {sweeps['received']:,} of {sweeps['expected']:,} in {sweeps['cycles']} cycles"
-    )
-
-
-def _clock(seconds: int) -> str:
-    return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"

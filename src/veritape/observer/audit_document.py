@@ -9,7 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from veritape.kernel.canonical import canonical_json, parse_canonical_json
 from veritape.observer.audit import FORMAT, Status
-from veritape.observer.gaps import Cause, Severity, State
+from veritape.observer.gaps import Cause, State
+from veritape.observer.outages import Scope
+from veritape.observer.severity import Anomaly, Severity
 
 Count = Annotated[int, Field(ge=0)]
 """Trades, shares or won."""
@@ -60,14 +62,14 @@ class Gap(_Part):
     id: Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
     """The same for the same hole."""
     parent: str | None
-    """Gap of the connection that it belongs to."""
+    """Gap of the connection or process that it belongs to."""
     venue: str
     """Venue."""
     code: str | None
     """Symbol; null for a gap that is not a line's."""
     day: Annotated[str, Field(pattern=DATE)]
     """Business date."""
-    scope: Literal["line", "connection", "process", "sweep"]
+    scope: Annotated[Scope, Field(strict=False)]
     """What was not watched."""
     cause: Annotated[Cause, Field(strict=False)]
     """Why."""
@@ -136,6 +138,8 @@ class Line(_Part):
     """Symbol."""
     status: Annotated[Status, Field(strict=False)]
     """What can be said of it (OB-614)."""
+    severity: Annotated[Severity, Field(strict=False)]
+    """The worst of its gaps and of its residual at the day's end (OB-674)."""
     epochs: Annotated[int, Field(ge=1)]
     """Chain epochs."""
     anchor: Anchor | None
@@ -152,6 +156,8 @@ class Line(_Part):
     """Records that fell into a hole."""
     contradictions: Count
     """Problems of any kind."""
+    differences: list[str]
+    """What the second ledger says differently (OB-681)."""
     trades_exact: bool
     """Whether every trade count is a number and not a range."""
     watched: list[Annotated[list[Count], Field(min_length=2, max_length=2)]]
@@ -186,6 +192,8 @@ class Observation(_Part):
     """Recorded trades that did not move the counts."""
     problems: dict[str, Count]
     """Problem -> how often."""
+    quiet_10_60_300_s: Annotated[list[Count], Field(min_length=3, max_length=3)] | None
+    """Pauses between trades above 10, 60 and 300 s, which say nothing of loss (OB-643); null before the day is sealed."""
 
 
 class Sums(_Part):
@@ -216,6 +224,10 @@ class Audit(_Part):
     """All lines together."""
     lines: list[Line]
     """One a symbol, by code."""
+    gaps: list[Gap]
+    """Gaps of the connection, the process and the sweeps: no line's own."""
+    anomalies: list[Annotated[Anomaly, Field(strict=False)]]
+    """Why the day is not like others (OB-676); empty for a day like any other."""
     sweeps: Sweeps
     """The day's sweeps."""
     observations: list[Observation]

@@ -52,6 +52,8 @@ class FrameReason(StrEnum):
     """A control message that is not a JSON object."""
     UNKNOWN_CONTROL = "unknown_control"
     """A control message of no known kind."""
+    UNREAD_THEN = "unread_then"
+    """Readable today, and refused when it came: only a reparse takes its trades, as backfilled ones."""
 
 
 class Trade(NamedTuple):

@@ -1,4 +1,4 @@
-"""Gaps: holes with a cause, a severity and a name (OB-671 to 674).
+"""Gaps: why a hole is there, and its name (OB-671 to 673).
 
 A hole is arithmetic; why it is there is evidence of another kind: when the code was watched, which frames were
 quarantined. Of the events that overlap a hole's span the one that began last is the cause, else the frame was lost on
@@ -8,7 +8,7 @@ its way.
 from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from blake3 import blake3
 
@@ -19,9 +19,6 @@ DAY_SECONDS: Final = 86_400
 
 PLACES: Final = Decimal("0.0001")
 """Decimals of an average price."""
-
-PER_MILLE, PER_CENT = 1_000, 100
-"""Denominators of the severity thresholds: 0.1 % and 1 %."""
 
 
 class Cause(StrEnum):
@@ -47,17 +44,6 @@ class Cause(StrEnum):
     """A sweep did not bring the code."""
     OPERATOR_STOP = "operator_stop"
     """The recorder was stopped by hand."""
-
-
-class Severity(StrEnum):
-    """How much a gap matters (OB-674)."""
-
-    LOW = "low"
-    """Below the thresholds."""
-    MEDIUM = "medium"
-    """From 0.1 % of the reference shares, or any residual."""
-    HIGH = "high"
-    """From 1 % of the reference shares, or a residual from 0.1 %."""
 
 
 class State(StrEnum):
@@ -118,72 +104,12 @@ def cause_of(hole: Hole, events: Iterable[Event]) -> Cause:
     return max(overlapping).cause if overlapping else Cause.FRAME_LOST
 
 
-def severity_of(missing_shares: int, reference_shares: int, *, residual: bool) -> Severity:
-    """Return how much a hole matters.
-
-    Args:
-        missing_shares: shares inside.
-        reference_shares: the larger of V at its right edge and yesterday's volume.
-        residual: the day is over and the shares did not come.
-    """
-    if residual:
-        return Severity.HIGH if missing_shares * PER_MILLE >= reference_shares else Severity.MEDIUM
-    if missing_shares * PER_CENT >= reference_shares:
-        return Severity.HIGH
-    return Severity.MEDIUM if missing_shares * PER_MILLE >= reference_shares else Severity.LOW
-
-
 def average_price(hole: Hole) -> str:
-    """Return the average price of the missing shares, four places."""
+    """Return the average price of the missing shares, four places; 0 where none are."""
     _, shares, value = hole.totals
-    return str((Decimal(value) / shares).quantize(PLACES, ROUND_HALF_UP))
+    return str((Decimal(value) / (shares or 1)).quantize(PLACES, ROUND_HALF_UP))
 
 
 def gap_id(venue: str, code: str, day: str, left_shares: int) -> str:
     """Return a gap's name: the same for the same hole, however often it is looked at."""
     return blake3(f"{venue}|{code}|{day}|{left_shares}".encode()).hexdigest()[:16]
-
-
-def document(
-    venue: str, code: str, day: str, hole: Hole, cause: Cause, *, over_ns: int | None, previous_shares: int
-) -> dict[str, Any]:
-    """Return a gap as the audit prints it (OB-672).
-
-    Args:
-        venue: of the line.
-        code: of the line.
-        day: of the line.
-        hole: what is missing.
-        cause: why.
-        over_ns: wall clock at which the recorder closed the day, None while it lasts.
-        previous_shares: yesterday's volume.
-    """
-    trades, shares, value = hole.totals
-    totals = {"trades": trades, "shares": shares, "value_krw": value}
-    reference = max(hole.right.chain_shares, previous_shares)
-    return {
-        "id": gap_id(venue, code, day, hole.left.chain_shares),
-        "parent": None,
-        "venue": venue,
-        "code": code,
-        "day": day,
-        "scope": "line",
-        "cause": cause.value,
-        "levels": ["a", "b", "c"] if trades else ["b", "c"],
-        "opened_ns": hole.found_ns,
-        "closed_ns": over_ns,
-        "left": {"chain_shares": hole.left.chain_shares, "event_s": hole.left.event_s},
-        "right": {"chain_shares": hole.right.chain_shares, "event_s": hole.right.event_s},
-        "trades": {"min": trades, "max": trades},
-        "sells": hole.sells,
-        "buys": trades - hole.sells,
-        "shares": shares,
-        "value_krw": value,
-        "average_price": average_price(hole),
-        "backfilled": {"trades": 0, "shares": 0, "value_krw": 0},
-        "residual": totals,
-        "described_by_bars_shares": 0,
-        "duration_s": max(0, hole.right.event_s - hole.left.event_s),
-        "severity": severity_of(shares, reference, residual=over_ns is not None).value,
-        "state": (State.OPEN if over_ns is None else State.RESIDUAL).value,
-    }

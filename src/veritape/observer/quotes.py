@@ -51,11 +51,11 @@ def quotes_of(answer: Answer) -> tuple[dict[str, Quote], set[str]]:
     Rows are matched by their code, never by position; a code with an empty price is simply not there (KIS-057).
     """
     quotes, malformed = {}, set()
-    for row in _rows(answer.document.get("output")):
+    for row in rows_of(answer.document.get("output")):
         code = row.get("inter_shrn_iscd")
         if not isinstance(code, str) or not _SYMBOL.fullmatch(code) or row.get("inter2_prpr") == "":
             continue
-        numbers = [_number(row.get(field)) for field in QUOTE_FIELDS]
+        numbers = [number(row.get(field)) for field in QUOTE_FIELDS]
         if any(number is None for number in numbers):
             malformed.add(code)
         else:
@@ -68,10 +68,10 @@ def timed_trades_of(answer: Answer) -> list[TimedTrade] | AnswerReason:
     if "output2" not in answer.document:
         return AnswerReason.MISSING_OUTPUT
     trades = []
-    for row in _rows(answer.document["output2"]):
+    for row in rows_of(answer.document["output2"]):
         clock = row.get("stck_cntg_hour")
-        price = _number(row.get("stck_prpr", row.get("stck_pbpr")))
-        chain_shares, shares = _number(row.get("acml_vol")), _number(row.get("cnqn"))
+        price = number(row.get("stck_prpr", row.get("stck_pbpr")))
+        chain_shares, shares = number(row.get("acml_vol")), number(row.get("cnqn"))
         if not isinstance(clock, str) or not _CLOCK.fullmatch(clock):
             return AnswerReason.BAD_NUMBER
         if price is None or chain_shares is None or shares is None:
@@ -81,12 +81,13 @@ def timed_trades_of(answer: Answer) -> list[TimedTrade] | AnswerReason:
     return trades
 
 
-def _rows(output: object) -> list[Mapping[str, Any]]:
+def rows_of(output: object) -> list[Mapping[str, Any]]:
     """Return the rows of an output; a single one may come as an object (KIS-023)."""
     rows = output if isinstance(output, list) else [output]
     return [row for row in rows if isinstance(row, dict)]
 
 
-def _number(value: object) -> int | None:
+def number(value: object) -> int | None:
+    """Return an integer of at most 18 digits, None for anything else."""
     text = value.strip(" ") if isinstance(value, str) else ""
     return int(text) if _NUMBER.fullmatch(text) else None

@@ -18,11 +18,14 @@ from typing import Any, Final, NamedTuple
 
 from veritape.kernel.canonical import canonical_json
 from veritape.kernel.clock import NANOSECONDS
+from veritape.observer.backfill import Fetched
+from veritape.observer.bars import Bar
 from veritape.observer.books import BookDay, BookFrame
 from veritape.observer.completeness import Held, Line, Outcome
-from veritape.observer.frames import Acknowledgement, Heartbeat, Refusal, Trade, parse_message
+from veritape.observer.frames import Acknowledgement, FrameReason, Heartbeat, Refusal, Trade, parse_message
 from veritape.observer.gaps import Cause, Event, Watch
 from veritape.observer.journal import Frame, Kind
+from veritape.observer.outages import Outages
 from veritape.observer.venue import Unread
 
 KST_NS: Final = 9 * 3_600 * NANOSECONDS
@@ -33,6 +36,10 @@ SETTLING_NS: Final = 3 * NANOSECONDS
 
 QUARANTINED_KEPT: Final = 10_000
 """Quarantined frames that are remembered as causes; more of them mean that the wire has changed."""
+
+
+FrameKey = tuple[int, int, int]
+"""Connection, sequence and receive time of a frame."""
 
 
 class NoteKind(StrEnum):
@@ -118,6 +125,12 @@ class Day:
     """Code -> end anchor."""
     tails: dict[str, int] = field(default_factory=dict)
     """Code -> trades that tile its tail."""
+    outages: Outages = field(default_factory=Outages)
+    """Spans in which nobody watched."""
+    fetched: dict[str, list[Fetched]] = field(default_factory=dict)
+    """Code -> trades fetched after they were missed, from ``backfill/trades``."""
+    bars: dict[str, dict[int, Bar]] = field(default_factory=dict)
+    """Code -> label -> minute bar, from ``backfill/bars``."""
     rows: dict[int, list[Row]] = field(default_factory=dict)
     """Hour -> trades that wait for their segment."""
     books: BookDay = field(default_factory=BookDay)
@@ -163,8 +176,11 @@ class Recorder:
         """By business date."""
         self.suspicions: dict[tuple[str, str], tuple[int, int]] = {}
         """(day, code) -> (shares that a sweep or book saw, wall clock of it): loss on a silent tail, perhaps (levels d, e)."""
+        self.condemned: set[FrameKey] = set()
+        """Frames that could not be read when they came: a later parser does not make them recorded (OB-457)."""
         self._last_received_ns = 0
         self._trading_day = (0, "")
+        self._stopped_by = Cause.PROCESS_DOWN
 
     def apply(self, frame: Frame) -> Applied:
         """Take one durable frame."""
@@ -206,6 +222,8 @@ class Recorder:
 
     def _message(self, frame: Frame, applied: Applied) -> None:
         message = parse_message(frame.data, binary=frame.kind is Kind.BINARY)
+        if frame_key(frame) in self.condemned and not isinstance(message, Refusal):
+            message = Refusal(FrameReason.UNREAD_THEN, "", 0)
         if isinstance(message, Acknowledgement | Heartbeat):
             return
         if isinstance(message, Refusal):
@@ -253,7 +271,7 @@ class Recorder:
     def _note(self, note: dict[str, Any], received_ns: int) -> None:
         kind = NoteKind(note["note"])
         if kind is NoteKind.STARTED:
-            self._close_watches(Cause.PROCESS_DOWN)
+            self._restarted(received_ns)
             return
         if kind in {NoteKind.OBSERVATION, NoteKind.TRACK_B}:
             return
@@ -263,8 +281,12 @@ class Recorder:
             day.facts = {code: CodeFacts(**facts) for code, facts in note["codes"].items()}
         elif kind is NoteKind.WATCH_OPENED:
             self._watch(day, note["code"], note["event_s"])
+            day.outages.watch_opened(note["event_s"], received_ns)
         elif kind is NoteKind.WATCH_CLOSED:
-            _close(day, note["code"], note["event_s"], Cause(note["cause"]))
+            cause = Cause(note["cause"])
+            _close(day, note["code"], note["event_s"], cause)
+            day.outages.watch_closed(cause, note["event_s"], received_ns)
+            self._stopped_by = Cause.OPERATOR_STOP if cause is Cause.OPERATOR_STOP else self._stopped_by
         elif kind is NoteKind.ANCHOR:
             values = (note["chain_shares"], note["chain_value"], note["taken_ns"], bool(note["agreed"]))
             day.anchors[note["code"]] = Anchor(*values)
@@ -281,6 +303,16 @@ class Recorder:
         _close(day, code, event_s, Cause.NOT_WATCHED)
         day.watches.setdefault(code, []).append(Watch(event_s, None, None))
 
+    def _restarted(self, now_ns: int) -> None:
+        """Account for the time since the last durable record: one gap of the process (OB-675)."""
+        cause, self._stopped_by = self._stopped_by, Cause.PROCESS_DOWN
+        self._close_watches(cause)
+        today, last_s = kst(self._last_received_ns)
+        day, (now_day, now_s) = self.days.get(today), kst(now_ns)
+        if day is not None and not day.closed:
+            span = (last_s, now_s if now_day == today else day.close_s)
+            day.outages.process_was_down(cause, span, (self._last_received_ns, now_ns))
+
     def _close_watches(self, cause: Cause) -> None:
         today, second = kst(self._last_received_ns)
         for day in self.days.values():
@@ -290,6 +322,11 @@ class Recorder:
     def _is_behind(self, day: str, code: str, seen_shares: int) -> bool:
         line = self.days[day].lines.get(code) if day in self.days else None
         return line is not None and line.end.chain_shares < seen_shares
+
+
+def frame_key(frame: Frame) -> FrameKey:
+    """Return what names a frame in the quarantine's index."""
+    return frame.connection, frame.sequence, frame.received_ns
 
 
 def note(kind: NoteKind, **facts: Any) -> bytes:

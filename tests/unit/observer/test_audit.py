@@ -5,6 +5,7 @@ from tests.tape import CODES, DAY, anchors, bundled, day_notes, frames, own_note
 
 from veritape.observer import audit
 from veritape.observer.audit import Status, state
+from veritape.observer.audit_text import text
 from veritape.observer.completeness import Totals
 from veritape.observer.recorder import Anchor, NoteKind, Recorder
 
@@ -56,7 +57,7 @@ def test_the_worked_day(
     statement = state(lossy.days[DAY], code)
     assert statement.end == Totals(*end)
     assert statement.line.recorded[:2] == got
-    assert len(statement.holes) == holes
+    assert len(statement.gaps) == holes
     assert statement.residual == Totals(*residual)
     assert (statement.status, statement.closes, statement.trades_exact) == (Status.RESIDUAL, True, True)
 
@@ -76,7 +77,7 @@ def test_the_worked_day_as_documents(lossy: Recorder) -> None:
         "taken_ns": 1,
     }
     assert len(line["gaps"]) == 113
-    rows = audit.text(document, "0123456789").splitlines()
+    rows = text(document, "0123456789").splitlines()
     assert (
         rows[0] == "day 20131007  venue KRX  anchored 3/3  contradictions 0  duplicates 0  last seal 01234567"
     )
@@ -102,7 +103,7 @@ def test_a_tail_without_rows_is_a_range() -> None:
     )
     document = audit.document(recorded(*journal).days[DAY], "KRX", 1, SWEEPS)
     assert document["lines"][0]["anchor"]["trades"] is None
-    assert "?" in audit.text(document, "")
+    assert "?" in text(document, "")
 
 
 def day_with(anchor: Anchor | None, *extra: int) -> Recorder:
@@ -141,7 +142,7 @@ def test_a_planted_fault_in_the_recorded_sum_breaks_the_equation() -> None:
     line.recorded_shares += 1
     statement = state(recorder.days[DAY], "990001")
     assert (statement.status, statement.closes) == (Status.CONTRADICTED, False)
-    assert "NOT every line closes" in audit.text(audit.document(recorder.days[DAY], "KRX", 1, SWEEPS), "")
+    assert "NOT every line closes" in text(audit.document(recorder.days[DAY], "KRX", 1, SWEEPS), "")
 
 
 def test_a_line_that_was_never_watched_is_swept_only() -> None:
@@ -172,6 +173,6 @@ def test_observations_tell_the_share_of_joined_pairs(lossy: Recorder) -> None:
     """OB-609, OB-007: each day's evidence for the theory."""
     observation = audit.document(lossy.days[DAY], "KRX", 1, SWEEPS)["observations"][0]
     assert observation == {
-        "code": "990001", "joined_pairs": 23_913 - 112, "holes": 113, "uncounted": 0, "problems": {},
+        "code": "990001", "joined_pairs": 23_913 - 112, "holes": 113, "uncounted": 0, "problems": {}, "quiet_10_60_300_s": None,
     }  # fmt: skip
     assert set(CODES) == {line["code"] for line in audit.document(lossy.days[DAY], "KRX", 1, SWEEPS)["lines"]}

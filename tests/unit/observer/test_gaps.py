@@ -1,18 +1,16 @@
-"""Causes, severities, documents of gaps."""
+"""Causes and names of gaps."""
 
 import pytest
 
-from veritape.observer.completeness import Edge, Hole
+from veritape.observer.completeness import START, Edge, Hole
 from veritape.observer.gaps import (
     DAY_SECONDS,
     Cause,
     Event,
-    Severity,
     Watch,
+    average_price,
     cause_of,
-    document,
     gap_id,
-    severity_of,
     unwatched,
 )
 
@@ -43,32 +41,10 @@ def test_the_latest_event_wins() -> None:
     assert cause_of(HOLE, events) is Cause.FRAME_QUARANTINED
 
 
-@pytest.mark.parametrize(
-    ("shares", "residual", "severity"),
-    [
-        (99, False, Severity.LOW),
-        (100, False, Severity.MEDIUM),
-        (999, False, Severity.MEDIUM),
-        (1000, False, Severity.HIGH),
-        (1, True, Severity.MEDIUM),
-        (99, True, Severity.MEDIUM),
-        (100, True, Severity.HIGH),
-    ],
-)
-def test_severity_by_share_of_the_reference(shares: int, residual: bool, severity: Severity) -> None:
-    """OB-674: thresholds of 0.1 % and 1 %, residuals of any size."""
-    assert severity_of(shares, 100_000, residual=residual) is severity
-
-
-def test_the_worked_hole_as_a_document() -> None:
-    """OB-672, OB-674: OB-607's gap is low while open and medium as a residual; its name is the left edge's digest."""
-    opened = document(
-        "KRX", "990001", "20131007", HOLE, Cause.FRAME_LOST, over_ns=None, previous_shares=3_512_044
-    )
-    assert opened["id"] == gap_id("KRX", "990001", "20131007", 928)
-    assert len(opened["id"]) == 16
-    assert (opened["severity"], opened["state"], opened["average_price"]) == ("low", "open", "1818868.2353")
-    assert (opened["trades"], opened["sells"], opened["buys"]) == ({"min": 4, "max": 4}, 3, 1)
-    over = document("KRX", "990001", "20131007", HOLE, Cause.FRAME_LOST, over_ns=7, previous_shares=3_512_044)
-    assert (over["severity"], over["state"]) == ("medium", "residual")
-    assert over["residual"] == {"trades": 4, "shares": 425, "value_krw": 773_019_000}
+def test_a_gap_is_named_by_its_left_edge_and_priced_by_its_totals() -> None:
+    """OB-672: the first 16 hex digits of BLAKE3 of venue, code, day and left V; four decimals."""
+    assert gap_id("KRX", "990001", "20131007", 928) == gap_id("KRX", "990001", "20131007", 928)
+    assert len({gap_id("KRX", "990001", "20131007", left) for left in (928, 929)}) == 2
+    assert len(gap_id("KRX", "990001", "20131007", 928)) == 16
+    assert average_price(HOLE) == "1818868.2353"
+    assert average_price(Hole(START, START, 0)) == "0.0000"

@@ -5,6 +5,7 @@ refused, so that a later version can read them again.
 """
 
 import contextlib
+import json
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 from veritape.kernel.canonical import Json, canonical_json
 from veritape.kernel.clock import NANOSECONDS
 from veritape.observer.journal import Frame
-from veritape.observer.recorder import kst
+from veritape.observer.recorder import FrameKey, kst
 from veritape.observer.venue import Unread
 
 MINUTE_NS = 60 * NANOSECONDS
@@ -56,3 +57,14 @@ class Quarantine:
             f"quarantined {self._untold.pop(reason)} frames: {reason.value}{what}; the last is {frame.sequence} of"
             f" connection {frame.connection}, its bytes are in the journal"
         )
+
+
+def unread_frames(folder: Path) -> set[FrameKey]:
+    """Return every frame that the index below a quarantine folder names; a torn last line names none."""
+    found = set()
+    for path in sorted(folder.glob("frames-*.jsonl")):
+        for line in path.read_bytes().splitlines():
+            with contextlib.suppress(ValueError, KeyError, TypeError):
+                entry = json.loads(line)
+                found.add((int(entry["connection"]), int(entry["sequence"]), int(entry["received_ns"])))
+    return found

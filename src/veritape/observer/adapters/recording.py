@@ -5,20 +5,23 @@ folder read-only.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from veritape.observer import audit
+from veritape.observer.adapters.backfill_files import TRADES, BackfillFiles
+from veritape.observer.adapters.batch_audit import batch_audit, minute_shares
 from veritape.observer.adapters.book_files import BookStore
 from veritape.observer.adapters.journal_files import read_journal
+from veritape.observer.adapters.quarantine import unread_frames
 from veritape.observer.adapters.segment_files import Seal, SegmentStore
+from veritape.observer.agreement import NOTHING, differences
+from veritape.observer.audit import Evidence
+from veritape.observer.bars import MINUTE_S
 from veritape.observer.recorder import Day, Recorder, Row
 from veritape.observer.segments import Before, chain_ends
-
-SWEEPS = ("cycles", "expected", "received", "missing")
-"""Figures of the sweeps that an audit shows."""
 
 
 @dataclass
@@ -36,6 +39,7 @@ class Recording:
         self.recorder = Recorder(self.venue)
         self.segments = SegmentStore(self.data, self.venue)
         self.books = BookStore(self.data, self.venue)
+        self.backfill = BackfillFiles(self.data, self.venue)
         self._before: dict[str, dict[str, Before]] = {}
         self._blocks: dict[tuple[str, str], list[int]] = {}
 
@@ -50,6 +54,7 @@ class Recording:
         Rows that a segment already holds are dropped, so that nothing is sealed twice.
         """
         frames = 0
+        self.recorder.condemned |= unread_frames(self.data / "quarantine")
         folders = (
             sorted(self.journal_folder.glob("????????"))
             if days is None
@@ -70,7 +75,14 @@ class Recording:
             waiting = statement.books.hours
             for hour in {seal["hour"] for seal in self.books.seals(name)} & waiting.keys():
                 waiting[hour] = self.books.unsealed(name, hour, waiting[hour])
+        for folder in folders:
+            self.read_backfill(folder.name)
         return frames
+
+    def read_backfill(self, day: str) -> None:
+        """Take what was fetched for a day: it counts as soon as its file is there."""
+        found = self.recorder.day(day)
+        found.fetched, found.bars = self.backfill.trades(day), self.backfill.bars(day)
 
     def note_block(self, day: str, file: str, number: int) -> None:
         """Remember that a journal block holds frames of a day."""
@@ -102,22 +114,38 @@ class Recording:
         due = [hour for hour in sorted(waiting) if all_hours or now_s >= (hour + 1) * 3600 + delay_s]
         return [self.books.write(day, hour, rows) for hour in due if (rows := waiting.pop(hour)).codes]
 
-    def audit(self, day: str, generated_ns: int, codes: Iterable[str] | None = None) -> dict[str, Any]:
+    def audit(
+        self, day: str, generated_ns: int, codes: Iterable[str] | None = None, *, backup_failed: bool = False
+    ) -> dict[str, Any]:
         """Return the audit document of a day."""
-        statement = self.recorder.days.get(day) or Day(day)
-        return audit.document(statement, self.venue, generated_ns, self.sweep_figures(day), codes)
+        found, manifests = self.recorder.days.get(day) or Day(day), self.manifests(day)
+        evidence = self.evidence(found)._replace(manifests=manifests, backup_failed=backup_failed)
+        return audit.document(found, self.venue, generated_ns, sweep_figures(manifests), codes, evidence)
 
-    def sweep_figures(self, day: str) -> dict[str, int]:
-        """Add up the sweep manifests of a day."""
-        figures = dict.fromkeys(SWEEPS, 0)
-        for path in sorted((self.data / "sweeps" / f"venue={self.venue}" / f"day={day}").glob("*.json")):
-            manifest = json.loads(path.read_bytes())
-            if manifest["kind"] == "grid":
-                figures["cycles"] += 1
-                figures["expected"] += manifest["expected"]
-                figures["received"] += manifest["received"]
-                figures["missing"] += len(manifest["missing"])
-        return figures
+    def evidence(self, day: Day) -> Evidence:
+        """Return what the day's files say: recorded shares a minute, and the objections of the second ledger.
+
+        The second ledger has a say once every trade of the day is sealed (OB-681).
+        """
+        files = [seal.path for seal in self.segments.seals(day.day)]
+        minutes = minute_shares(files)
+        for row in (row for rows in day.rows.values() for row in rows):
+            own, minute = minutes.setdefault(row.trade.code, {}), row.trade.event_s // MINUTE_S * MINUTE_S
+            own[minute] = own.get(minute, 0) + row.trade.shares
+        if not day.closed or any(day.rows.values()):
+            return Evidence(minutes)
+        batch = batch_audit(files, self.backfill.paths(TRADES, day.day), day.anchors)
+        objections = {
+            code: differences(audit.state(day, code), batch.get(code, NOTHING)) for code in sorted(day.lines)
+        }
+        quiet = {code: line.quiet for code, line in batch.items()}
+        return Evidence(minutes, objections, quiet=quiet)
+
+    def manifests(self, day: str) -> list[dict[str, Any]]:
+        """Return the manifests of the day's grid, in order."""
+        folder = self.data / "sweeps" / f"venue={self.venue}" / f"day={day}"
+        found = [json.loads(path.read_bytes()) for path in sorted(folder.glob("*.json"))]
+        return [manifest for manifest in found if manifest["kind"] == "grid"]
 
     def days(self) -> list[str]:
         """Return every day with a journal."""
@@ -141,3 +169,14 @@ class Recording:
             known = ends.get(code)
             if known is None or (end.epoch, end.chain_shares) > (known.epoch, known.chain_shares):
                 ends[code] = end
+
+
+def sweep_figures(manifests: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """Add up the manifests of a day's grid: cycles, and codes expected, received and missing."""
+    figures = {"cycles": 0, "expected": 0, "received": 0, "missing": 0}
+    for manifest in manifests:
+        figures["cycles"] += 1
+        figures["expected"] += manifest["expected"]
+        figures["received"] += manifest["received"]
+        figures["missing"] += len(manifest["missing"])
+    return figures

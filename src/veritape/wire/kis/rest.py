@@ -26,6 +26,12 @@ MULTI_PRICE: Final = Call(QUOTATIONS + "intstock-multprice", "FHKST11300006", 30
 TRADES_BY_TIME: Final = Call(QUOTATIONS + "inquire-time-itemconclusion", "FHPST01060000", 30)
 """Trades of today at or before a time, newest first."""
 
+BARS_TODAY: Final = Call(QUOTATIONS + "inquire-time-itemchartprice", "FHKST03010200", 30)
+"""Minute bars of today at or before a time, newest first."""
+
+BARS_PAST: Final = Call(QUOTATIONS + "inquire-time-dailychartprice", "FHKST03010230", 120)
+"""Minute bars of a past day, kept about a year; not served to paper accounts."""
+
 SEARCH_INFO: Final = Call(QUOTATIONS + "search-info", "CTPF1604R", 1)
 """Product information; python-kis asks for it."""
 

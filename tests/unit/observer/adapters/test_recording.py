@@ -9,7 +9,7 @@ from tests.tape import CODES, DAY, anchors, day_notes, frames, own_note
 
 from veritape.kernel.clock import SystemClock
 from veritape.observer.adapters.journal_files import Committed, JournalOptions, JournalWriter
-from veritape.observer.adapters.recording import Recording
+from veritape.observer.adapters.recording import Recording, sweep_figures
 from veritape.observer.journal import Frame
 from veritape.observer.recorder import NoteKind
 
@@ -84,4 +84,9 @@ async def test_sweeps_are_added_up_from_their_manifests(data: Path) -> None:
     for name, kind in (("0900", "grid"), ("0910", "grid"), ("1533.anchor-0", "anchor")):
         manifest = {"kind": kind, "expected": 3, "received": 2, "missing": {"990001": "no_answer"}}
         (folder / f"{name}.json").write_text(json.dumps(manifest))
-    assert Recording(data).sweep_figures(DAY) == {"cycles": 2, "expected": 6, "received": 4, "missing": 2}
+    assert sweep_figures(Recording(data).manifests(DAY)) == {
+        "cycles": 2,
+        "expected": 6,
+        "received": 4,
+        "missing": 2,
+    }
