@@ -18,31 +18,41 @@ from veritape.observer.settings import KisSettings
 from veritape.replay.accounts import APPKEY, APPSECRET, Account, Accounts
 from veritape.replay.adapters.player import Player, PlayOptions
 from veritape.replay.adapters.server import BrokerServer
-from veritape.replay.faults import Faults
+from veritape.replay.control_faults import ControlFaults
+from veritape.replay.faults import parse
 from veritape.replay.market import Market
 from veritape.replay.rest import Quotations
+from veritape.replay.rest_faults import RestFaults
 from veritape.replay.schedule import kst_datetime, session
 from veritape.replay.sockets import Exchange
+from veritape.replay.widths import Widths
 
 
 class Broker:
     """A running replayed broker."""
 
     def __init__(
-        self, seconds: int, codes: tuple[str, ...], speed: float | None, drop: float, truth: Path | None
+        self,
+        seconds: int,
+        codes: tuple[str, ...],
+        speed: float | None,
+        faults: tuple[str, ...],
+        truth: Path | None,
     ) -> None:
+        asked = parse(faults)
         self.accounts = Accounts()
         self.account = Account(APPKEY, APPSECRET, 7)
         self.accounts.add(self.account)
-        self.exchange = Exchange(self.accounts, 7)
-        options = PlayOptions(speed, True, True, 47, None if truth is None else str(truth))
-        self.player = Player(options, self.exchange, Faults(drop=drop), SystemClock())
+        self.exchange = Exchange(self.accounts, 7, trouble=ControlFaults(asked))
+        options = PlayOptions(speed, True, True, Widths(), None if truth is None else str(truth))
+        self.player = Player(options, self.exchange, asked, SystemClock())
         played = session(DAY, until_ms=32_400_000 + seconds * 1000)
         self.player.load(played, Market([bundled(code).until(played.end_ms) for code in codes], DAY))
         self.quotations = Quotations(
             self.accounts,
             lambda: self.player.market,
             lambda ns: kst_datetime(ns).strftime("%Y-%m-%d %H:%M:%S"),
+            RestFaults(asked),
         )
         self.server = BrokerServer(self.quotations, self.exchange, self.player)
         self.session = played
@@ -58,10 +68,13 @@ class Broker:
 @asynccontextmanager
 async def broker(
     seconds: int = 60, codes: tuple[str, ...] = tuple(CODES), speed: float | None = 60.0, drop: float = 0,
-    truth: Path | None = None,
+    truth: Path | None = None, faults: tuple[str, ...] = (),
 ) -> AsyncIterator[Broker]:  # fmt: skip
-    """Run a replayed broker on free ports; its tape waits for the codes to be registered."""
-    one = Broker(seconds, codes, speed, drop, truth)
+    """Run a replayed broker on free ports; its tape waits for the codes to be registered.
+
+    Faults are those of ``--fault``; ``drop`` is short for the commonest one.
+    """
+    one = Broker(seconds, codes, speed, (*faults, f"drop={drop}"), truth)
     await one.server.start(0, 0)
     tasks = [
         asyncio.create_task(one.player.play(lambda _ms, _sent: None)),

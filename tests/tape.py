@@ -9,7 +9,7 @@ from veritape.observer.completeness import Totals
 from veritape.observer.frames import Trade
 from veritape.observer.journal import Frame, Kind
 from veritape.observer.recorder import Day, NoteKind, Recorder, note
-from veritape.replay.faults import Faults
+from veritape.replay.faults import parse
 from veritape.replay.packing import pack
 from veritape.replay.rendering import frame_text, listing_of
 from veritape.replay.schedule import midnight_ns
@@ -36,14 +36,14 @@ def frames(
     """Return the journal frames of the day, those that are dropped left out."""
     series = {code: bundled(code).until(until_ms) for code in codes}
     listings = {code: listing_of(symbol_of(code), DAY, one) for code, one in series.items()}
-    faults = Faults(drop=drop)
+    faults = parse([f"drop={drop}"])
     return tuple(
         Frame(
             Kind.TEXT, 1, number, MIDNIGHT_NS + packed.emit_ms * 1_000_000, packed.emit_ms * 1_000_000,
             frame_text(packed, series[packed.code].trades, listings[packed.code], width).encode(),
         )
         for number, packed in enumerate(pack(series.values()), 1)
-        if not faults.drops(packed.number)
+        if not faults.strikes("drop", packed.number, packed.emit_ms)
     )  # fmt: skip
 
 

@@ -22,15 +22,18 @@ from veritape.replay.adapters.certificates import certify
 from veritape.replay.adapters.player import Player, PlayOptions
 from veritape.replay.adapters.proxy import Proxy
 from veritape.replay.adapters.server import LOOPBACK, BrokerServer
+from veritape.replay.control_faults import ControlFaults
 from veritape.replay.faults import Faults
 from veritape.replay.market import Market, multiplied
 from veritape.replay.proxy import Listener, ProxyReason
 from veritape.replay.rendering import clock_text
 from veritape.replay.rest import Quotations
-from veritape.replay.schedule import Session, kst_datetime, next_session_day, session
+from veritape.replay.rest_faults import RestFaults
+from veritape.replay.schedule import Session, kst_datetime, next_session_day, parse_clock, session
 from veritape.replay.series import OPEN_MS, Series, TapeReason, build, read_rows
 from veritape.replay.sockets import Exchange
-from veritape.wire.kis.frames import PRESENT_WIDTH, SYMBOL
+from veritape.replay.widths import parse_widths
+from veritape.wire.kis.frames import SYMBOL
 
 BUNDLED = {
     "990001": "ibm_20131007_trade.zip",
@@ -44,15 +47,6 @@ DEFAULT_DAY = "20131007"
 
 SLOWEST, FASTEST = 0.1, 1_000.0
 """Range of ``--speed``."""
-
-
-def parse_clock(text: str) -> int:
-    """Return milliseconds since midnight of HH:MM:SS."""
-    match = re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d):([0-5]\d)", text)
-    if match is None:
-        raise MisuseError(f"{text!r} is not a time of day: write HH:MM:SS")
-    hours, minutes, seconds = map(int, match.groups())
-    return (hours * 3600 + minutes * 60 + seconds) * 1000
 
 
 def parse_day(text: str) -> str:
@@ -140,11 +134,15 @@ class Broker:
         rest_per_s, registrations = limits
         accounts = Accounts()
         accounts.add(Account(APPKEY, APPSECRET, faults.seed, rest_per_s))
-        exchange = Exchange(accounts, faults.seed, registrations)
+        exchange = Exchange(accounts, faults.seed, registrations, ControlFaults(faults))
         self.series = series
         self.player = Player(options, exchange, faults, SystemClock())
+        self._rest_faults = RestFaults(faults)
         quotations = Quotations(
-            accounts, lambda: self.player.market, lambda ns: kst_datetime(ns).strftime("%Y-%m-%d %H:%M:%S")
+            accounts,
+            lambda: self.player.market,
+            lambda ns: kst_datetime(ns).strftime("%Y-%m-%d %H:%M:%S"),
+            self._rest_faults,
         )
         self.server = BrokerServer(quotations, exchange, self.player)
         self.proxy: Proxy | None = None
@@ -184,9 +182,16 @@ class Broker:
                 "no trade lies between --from and the tape's end: there is nothing to play",
                 TapeReason.EMPTY_WINDOW,
             )
+        self._rest_faults.new_day()
         self.player.load(played, Market([one for one in cut if one.trades], played.day))
         if calendar_file is not None:
             write_output(calendar_file, played.calendar_row().encode(), "--calendar-file")
+
+
+def _list_faults(context: click.Context, _option: click.Parameter, asked: bool) -> None:
+    if asked:
+        click.echo(fault_requests.listing())
+        context.exit()
 
 
 @click.command(context_settings={"show_default": True})
@@ -237,13 +242,26 @@ class Broker:
     "--hours", type=click.Choice(["session", "all"]), default="session", help="Play every row of the file."
 )
 @click.option("--auctions", is_flag=True, help="Opening and closing prints are not counted.")
-@click.option("--wire", default=f"trade={PRESENT_WIDTH}", help="Fields of a record: trade=46 or trade=47.")
+@click.option(
+    "--wire",
+    multiple=True,
+    metavar="trade=W,book=W@HH:MM:SS",
+    help="Fields of a record, from a time of the tape on; without it the present wire: trade=47,book=63.",
+)
 @click.option(
     "--fault",
     "fault_texts",
     multiple=True,
-    metavar="NAME=VALUE",
-    help="Break a rule on purpose, as drop=0.01.",
+    metavar="NAME=VALUE@HH:MM:SS-HH:MM:SS",
+    help="Break a rule on purpose, all day or within a window of the tape, as drop=0.01.",
+)
+@click.option(
+    "--faults",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_list_faults,
+    help="List the faults and exit.",
 )
 @click.option("--seed", default=fault_requests.DEFAULT_SEED, help="Seed of the faults, tokens and keys.")
 @click.option("--rest-per-second", type=click.IntRange(1), default=18, help="Requests of a sliding second.")
@@ -257,7 +275,7 @@ class Broker:
 def replay(
     rest_port: int, websocket_port: int, proxy_port: int | None, ca_file: Path | None, speed: str, virtual: bool, wait_registered: bool, day: str, next_days: bool,
     from_: str | None, until: str | None, seconds: int | None, tapes: tuple[str, ...], multiply: int, hours: str,
-    auctions: bool, wire: str, fault_texts: tuple[str, ...], seed: int, rest_per_second: int, registrations: int,
+    auctions: bool, wire: tuple[str, ...], fault_texts: tuple[str, ...], seed: int, rest_per_second: int, registrations: int,
     truth: str | None, calendar_file: Path | None,
 ) -> None:  # fmt: skip
     """Simulate the broker: real recorded trades over its wire protocol, with its limits.
@@ -265,8 +283,6 @@ def replay(
     Any client of Korea Investment & Securities' API can connect: give it the appkey and secret that are printed. Ctrl-C
     ends it; --truth then holds what the market did, for comparison with what a client recorded.
     """
-    if wire not in {"trade=46", "trade=47"}:
-        raise MisuseError(f"--wire {wire}: expected trade=46 or trade=47")
     if (proxy_port is None) != (ca_file is None):
         raise MisuseError("--proxy-port and --ca-file belong together: give both")
     if until and seconds:
@@ -274,7 +290,7 @@ def replay(
     until_ms = parse_clock(until) if until else OPEN_MS + seconds * 1000 if seconds else None
     first = session(parse_day(day), from_ms=parse_clock(from_) if from_ else None, until_ms=until_ms)
     series = multiplied(load_series(tapes, every_hour=hours == "all", auctions=auctions), multiply)
-    options = PlayOptions(parse_speed(speed), virtual, wait_registered, int(wire[-2:]), truth)
+    options = PlayOptions(parse_speed(speed), virtual, wait_registered, parse_widths(wire), truth)
     broker = Broker(
         series, fault_requests.parse(fault_texts, seed), options, (rest_per_second, registrations)
     )

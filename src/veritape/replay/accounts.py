@@ -73,10 +73,43 @@ class Account:
         self.appsecret = appsecret
         self.window = SlidingWindow(rest_per_s)
         self.report = Report()
+        self._usual_rest_per_s = rest_per_s
+        self._token_seconds: float = TOKEN_SECONDS
+        self._kills_old = False
+        self._approval_every_s = 0.0
+        self._approved_ns: int | None = None
         self._seed = seed
         self._tokens: dict[str, Token] = {}
         self._approvals: dict[str, Token] = {}
         self._attempt_ns: int | None = None
+
+    def govern(
+        self,
+        *,
+        token_seconds: float | None,
+        kills_old: bool,
+        rest_per_s: int | None,
+        approval_every_s: float | None,
+    ) -> None:
+        """Set what faults may change; None is the rule's own.
+
+        Args:
+            token_seconds: life of tokens from now on.
+            kills_old: a token request gives a new token and kills the old one.
+            rest_per_s: calls of a sliding second.
+            approval_every_s: least seconds between two approval keys; the rule has none.
+        """
+        self._token_seconds = TOKEN_SECONDS if token_seconds is None else token_seconds
+        self._kills_old = kills_old
+        self.window.limit = self._usual_rest_per_s if rest_per_s is None else rest_per_s
+        self._approval_every_s = approval_every_s or 0.0
+
+    def kill_tokens(self, now_ns: int) -> None:
+        """Let every token expire."""
+        self._tokens = {
+            text: Token(text, one.issued_ns, min(one.expires_ns, now_ns))
+            for text, one in self._tokens.items()
+        }
 
     def issue_token(self, now_ns: int) -> Token | None:
         """Return a token; None within a minute of the last attempt (EGW00133)."""
@@ -85,11 +118,19 @@ class Account:
             return None
         self.report.tokens += 1
         newest = next(reversed(self._tokens.values()), None)
-        if newest and now_ns - newest.issued_ns < SAME_TOKEN_SECONDS * NANOSECONDS:
+        young = newest and now_ns - newest.issued_ns < SAME_TOKEN_SECONDS * NANOSECONDS
+        if newest and young and now_ns < newest.expires_ns and not self._kills_old:
             return newest
-        token = Token(self._secret("token", 64), now_ns, now_ns + TOKEN_SECONDS * NANOSECONDS)
+        if self._kills_old:
+            self.kill_tokens(now_ns)
+        token = Token(self._secret("token", 64), now_ns, now_ns + int(self._token_seconds * NANOSECONDS))
         _keep(self._tokens, token)
         return token
+
+    def approves_now(self, now_ns: int) -> bool:
+        """Count a request for an approval key; tell whether it is far enough from the last one (``approval_limit``)."""
+        before, self._approved_ns = self._approved_ns, now_ns
+        return before is None or now_ns - before >= self._approval_every_s * NANOSECONDS
 
     def issue_approval(self, now_ns: int) -> Token:
         """Return a new approval key, a UUID by its shape."""

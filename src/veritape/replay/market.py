@@ -24,7 +24,9 @@ class Quoted:
     """A code with its whole day."""
 
     series: Series
-    """All trades of the played span."""
+    """All trades of the played span as the wire shows them."""
+    happened: Series
+    """The same trades as they happened: their totals never start again."""
     listing: Listing
     """Its static facts."""
 
@@ -34,7 +36,9 @@ class Market:
 
     def __init__(self, series: Iterable[Series], day: str) -> None:
         self.day = day
-        self.quoted = {one.code: Quoted(one, listing_of(symbol_of(one.code), day, one)) for one in series}
+        self.quoted = {
+            one.code: Quoted(one, one, listing_of(symbol_of(one.code), day, one)) for one in series
+        }
 
     @property
     def codes(self) -> tuple[str, ...]:

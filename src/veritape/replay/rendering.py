@@ -4,13 +4,14 @@ Every computed field follows the column "how the simulator fills it" of the trad
 are hundredths of a per cent, rounded half away from zero.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from veritape.replay.packing import Frame
 from veritape.replay.series import OPEN_MS, Series, Trade
 from veritape.replay.symbols import Symbol
-from veritape.wire.kis.frames import TRADES_KRX
+from veritape.wire.kis.frames import PRESENT_WIDTH, TRADES_KRX
 
 ASK_ABOVE_KRW: Final = 100
 """Best ask above the last price where no quotes are bundled (OB-805)."""
@@ -37,6 +38,8 @@ class Listing:
     """First price: open, reference and VI price."""
     open_ms: int
     """When it traded."""
+    skew_ms: int = 0
+    """How far the broker's stamps are ahead of the tape."""
 
 
 def listing_of(symbol: Symbol, day: str, series: Series) -> Listing:
@@ -47,27 +50,55 @@ def listing_of(symbol: Symbol, day: str, series: Series) -> Listing:
 
 def frame_text(frame: Frame, trades: tuple[Trade, ...], listing: Listing, width: int) -> str:
     """Return a data frame as sent."""
-    records = "^".join(record(trade, listing, width) for trade in trades[frame.first : frame.end])
-    return f"0|{TRADES_KRX}|{frame.end - frame.first:03}|{records}"
+    return joined(TRADES_KRX, [record(trade, listing, width) for trade in trades[frame.first : frame.end]])
 
 
-def record(trade: Trade, listing: Listing, width: int) -> str:
-    """Return one trade record of 46 or 47 fields."""
+def joined(tr_id: str, records: Sequence[str]) -> str:
+    """Return the plain frame of some records."""
+    return f"0|{tr_id}|{len(records):03}|{'^'.join(records)}"
+
+
+def record(trade: Trade, listing: Listing, width: int, insert: int | None = None) -> str:
+    """Return one trade record.
+
+    Args:
+        trade: which one.
+        listing: its symbol's day.
+        width: fields of the record; beyond the known ones each is ``0``.
+        insert: place of one field more, that of a fault.
+    """
+    fields = _fields(trade, listing)
+    if width == 46 and insert is None:  # noqa: PLR2004 - the width itself
+        return fields
+    newest = str(market_class(trade.ms))
+    if width == PRESENT_WIDTH and insert is None:
+        return f"{fields}^{newest}"
+    return of_width([*fields.split("^"), newest], width, insert)
+
+
+def of_width(fields: list[str], width: int, insert: int | None = None) -> str:
+    """Return a record cut or filled to a width, with one field more where ``insert`` says."""
+    sized = fields[:width] + ["0"] * (width - len(fields))
+    if insert is not None:
+        sized.insert(insert, fields[-1])
+    return "^".join(sized)
+
+
+def _fields(trade: Trade, listing: Listing) -> str:
     price, reference, volume = trade.price, listing.open_price, trade.chain_shares
     low_difference, high_difference = price - trade.low, price - trade.high
-    change = price - reference
-    fields = (
-        f"{listing.symbol.code}^{clock_text(trade.ms)}^{price}^{sign(change)}^{change}^{ratio(100 * change, reference)}"
+    change, skew = price - reference, listing.skew_ms
+    return (
+        f"{listing.symbol.code}^{clock_text(trade.ms + skew)}^{price}^{sign(change)}^{change}^{ratio(100 * change, reference)}"
         f"^{ratio(trade.chain_value, volume)}^{reference}^{trade.high}^{trade.low}^{price + ASK_ABOVE_KRW}^{price}"
         f"^{trade.shares}^{volume}^{trade.chain_value}^{trade.sells}^{trade.buys}^{trade.buys - trade.sells}"
         f"^{ratio(100 * trade.bought_shares, trade.sold_shares)}^{trade.sold_shares}^{trade.bought_shares}^{trade.side}"
         f"^{ratio(trade.bought_shares, volume)}^{ratio(100 * volume, listing.symbol.previous_shares)}"
-        f"^{clock_text(listing.open_ms)}^{sign(change)}^{change}"
-        f"^{clock_text(trade.high_ms)}^{sign(high_difference)}^{high_difference}"
-        f"^{clock_text(trade.low_ms)}^{sign(low_difference)}^{low_difference}"
+        f"^{clock_text(listing.open_ms + skew)}^{sign(change)}^{change}"
+        f"^{clock_text(trade.high_ms + skew)}^{sign(high_difference)}^{high_difference}"
+        f"^{clock_text(trade.low_ms + skew)}^{sign(low_difference)}^{low_difference}"
         f"^{listing.day}^20^N^1^1^1^1^{ratio(volume, 10 * listing.symbol.listed_thousand_shares)}^0^0.00^0^^{reference}"
     )
-    return fields if width == 46 else f"{fields}^{market_class(trade.ms)}"  # noqa: PLR2004 - the width itself
 
 
 def sign(difference: int) -> int:
@@ -85,8 +116,8 @@ def ratio(numerator: int, denominator: int) -> str:
 
 
 def clock_text(ms: int) -> str:
-    """Return HHMMSS of milliseconds since midnight."""
-    seconds = ms // 1_000
+    """Return HHMMSS of milliseconds since midnight; after 24:00 the clock begins anew."""
+    seconds = ms // 1_000 % 86_400
     return f"{seconds // 3600:02}{seconds // 60 % 60:02}{seconds % 60:02}"
 
 

@@ -8,12 +8,14 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from veritape.kernel.clock import NANOSECONDS
 from veritape.replay.accounts import Account, Accounts
+from veritape.replay.faults import Faults
 from veritape.replay.market import Market
+from veritape.replay.rest_faults import RestFaults, Trouble
 from veritape.wire.kis.codes import REST, SUCCESS
 from veritape.wire.kis.rest import (
     APPROVAL_PATH,
@@ -66,6 +68,14 @@ class Answer:
     """Echo of the request's transaction id."""
     reason: str = ""
     """Code of a refusal, for the event log."""
+    faults: tuple[str, ...] = ()
+    """Faults that struck the call."""
+    body: bytes = b""
+    """What is sent in place of the document, where a fault wants no JSON."""
+    hold_s: float = 0.0
+    """Real seconds before the answer leaves."""
+    never: bool = False
+    """No answer leaves."""
 
 
 class RefusedCallError(Exception):
@@ -76,8 +86,13 @@ class Quotations:
     """The REST side of the broker for one market."""
 
     def __init__(
-        self, accounts: Accounts, market: Callable[[], Market], kst_text: Callable[[int], str]
+        self,
+        accounts: Accounts,
+        market: Callable[[], Market],
+        kst_text: Callable[[int], str],
+        faults: RestFaults | None = None,
     ) -> None:
+        self._faults = faults or RestFaults(Faults())
         self._accounts = accounts
         self._market = market
         self._kst_text = kst_text
@@ -90,40 +105,58 @@ class Quotations:
             broker_ns: broker clock, nanoseconds UTC.
             tape_ms: tape clock, milliseconds since midnight in Seoul.
         """
+        self._faults.next_call()
+        self._faults.age_tokens(self._accounts, broker_ns, tape_ms)
+        trouble = self._faults.before(request.path, tape_ms)
+        answer = self._answer(request, trouble, broker_ns, tape_ms)
+        if not trouble.faults:
+            return answer
+        return replace(
+            answer,
+            status=trouble.status or answer.status,
+            faults=(*trouble.faults, *answer.faults),
+            body=trouble.body,
+            hold_s=trouble.hold_s,
+            never=trouble.never,
+        )
+
+    def _answer(self, request: Request, trouble: Trouble, broker_ns: int, tape_ms: int) -> Answer:
         if request.method == "POST" and request.path in {TOKEN_PATH, APPROVAL_PATH, REVOKE_PATH}:
-            return self._oauth(request, broker_ns)
+            return _oauth_refusal(trouble.code) if trouble.code else self._oauth(request, broker_ns, tape_ms)
         if not request.path.startswith("/uapi/"):
             return Answer(NOT_FOUND, {"error_code": "404", "error_description": "no such path"}, reason="404")
         account = self._accounts.by_appkey.get(request.headers.get("appkey", ""))
         if account is not None:
+            self._faults.govern(account, tape_ms)
             account.report.calls += 1
             if not account.window.admits(broker_ns):
                 account.report.refusals += 1
                 return _refused("EGW00201", request)
+        if trouble.code:
+            return _refused(trouble.code, request, OK if trouble.code.startswith("OPSQ") else SERVER_ERROR)
         if request.method == "POST" and request.path == HASHKEY_PATH:
             return _hashkey(request)
         code = self._credential_refusal(request, account, broker_ns)
         return _refused(code, request) if code else self._quotation(request, tape_ms)
 
-    def _oauth(self, request: Request, now_ns: int) -> Answer:
+    def _oauth(self, request: Request, now_ns: int, tape_ms: int) -> Answer:
         if request.path == REVOKE_PATH:
             return self._revoke(request)
-        if request.path == TOKEN_PATH:
-            return self._issue(request, "appsecret", now_ns, self._token)
-        return self._issue(request, "secretkey", now_ns, self._approval)
+        is_token = request.path == TOKEN_PATH
+        holder = self._applicant(request, "appsecret" if is_token else "secretkey")
+        if isinstance(holder, str):
+            return _oauth_refusal(holder)
+        self._faults.govern(holder, tape_ms)
+        return self._token(holder, now_ns) if is_token else self._approval(holder, now_ns)
 
-    def _issue(
-        self, request: Request, secret: str, now_ns: int, issue: Callable[[Account, int], Answer]
-    ) -> Answer:
+    def _applicant(self, request: Request, secret: str) -> Account | str:
+        """Return the account that asks for a token or key, or the code that refuses it."""
         body = _json_object(request.body)
         if body is None:
-            return _oauth_refusal("EGW00132")
+            return "EGW00132"
         if "grant_type" not in body:
-            return _oauth_refusal("EGW00115")
-        if body["grant_type"] != "client_credentials":
-            return _oauth_refusal("EGW00116")
-        account = self._holder(body, secret)
-        return _oauth_refusal(account) if isinstance(account, str) else issue(account, now_ns)
+            return "EGW00115"
+        return self._holder(body, secret) if body["grant_type"] == "client_credentials" else "EGW00116"
 
     def _revoke(self, request: Request) -> Answer:
         body = _json_object(request.body)
@@ -163,6 +196,8 @@ class Quotations:
 
     @staticmethod
     def _approval(account: Account, now_ns: int) -> Answer:
+        if not account.approves_now(now_ns):
+            return _oauth_refusal("EGW00201")
         return Answer(OK, {"approval_key": account.issue_approval(now_ns).text})
 
     def _credential_refusal(self, request: Request, account: Account | None, now_ns: int) -> str | None:
@@ -192,10 +227,15 @@ class Quotations:
             rows = render(request, tape_ms)
         except RefusedCallError as refusal:
             return _refused(str(refusal), request, OK)
-        return Answer(OK, {"rt_cd": "0", "msg_cd": SUCCESS, "msg1": "ok", **rows}, tr_id)
+        struck = self._faults.alter(request.path, rows, tape_ms)
+        return Answer(
+            OK, {"rt_cd": "0", "msg_cd": SUCCESS, "msg1": "ok", **rows}, tr_id, faults=tuple(struck)
+        )
 
     def _multi_price(self, request: Request, now_ms: int) -> dict[str, Any]:
         market, codes = self._market(), _numbered_codes(request.parameters)
+        if self._faults.word("bad_code", now_ms) in codes:
+            raise RefusedCallError("OPSQ2002")
         return {"output": [market.multi_price_row(code, now_ms) for code in codes if code in market.quoted]}
 
     def _price(self, request: Request, now_ms: int) -> dict[str, Any]:

@@ -1,10 +1,12 @@
 """Which day is played, from when to when, and the clock that walks through it (OB-810, OB-813, OB-123)."""
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 from veritape.kernel.clock import NANOSECONDS
+from veritape.kernel.errors import MisuseError
 from veritape.replay.series import OPEN_MS
 
 MILLISECOND: Final = 1_000_000
@@ -60,6 +62,19 @@ class Session:
             f'[[day]]\ndate = "{self.day[:4]}-{self.day[4:6]}-{self.day[6:]}"\nkind = "session"\n'
             f'open = "{_minutes(self.open_ms)}"\nclose = "{_minutes(self.close_ms)}"\nreason = "replayed day"\n'
         )
+
+
+def parse_clock(text: str) -> int:
+    """Return milliseconds since midnight of HH:MM:SS.
+
+    Raises:
+        MisuseError: the text is no time of day.
+    """
+    match = re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d):([0-5]\d)", text, re.ASCII)
+    if match is None:
+        raise MisuseError(f"{text!r} is not a time of day: write HH:MM:SS")
+    hours, minutes, seconds = map(int, match.groups())
+    return (hours * 3600 + minutes * 60 + seconds) * 1000
 
 
 def session(day: str, *, from_ms: int | None = None, until_ms: int | None = None) -> Session:

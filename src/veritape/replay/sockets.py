@@ -13,11 +13,13 @@ from blake3 import blake3
 
 from veritape.kernel.clock import NANOSECONDS
 from veritape.replay.accounts import Account, Accounts
+from veritape.replay.control_faults import ControlFaults, Delay
+from veritape.replay.faults import Faults
 from veritape.wire.kis.codes import WEBSOCKET
-from veritape.wire.kis.frames import SYMBOL, TRADES_BOTH, TRADES_KRX, TRADES_NXT
+from veritape.wire.kis.frames import PRESENT_WIDTHS, SYMBOL
 from veritape.wire.kis.rest import REGISTRATIONS
 
-STREAMS: Final = frozenset({TRADES_KRX, TRADES_NXT, TRADES_BOTH})
+STREAMS: Final = frozenset(PRESENT_WIDTHS)
 """Transaction ids that a command may register."""
 
 IDLE_NS: Final = 10 * NANOSECONDS
@@ -49,10 +51,28 @@ class Socket:
     """Broker clock of the oldest unanswered PINGPONG."""
 
 
+@dataclass(frozen=True)
+class Reply:
+    """What a message earns."""
+
+    text: str | None
+    """The acknowledgement, None for a heartbeat's echo."""
+    code: str | None
+    """Code that it carries."""
+    place: tuple[str, str] = ("", "")
+    """(tr_id, tr_key) of the command."""
+    delay: Delay = field(default_factory=Delay)
+    """When it leaves."""
+
+
 class Exchange:
     """Every live socket, and the answers to their commands."""
 
-    def __init__(self, accounts: Accounts, seed: int, limit: int = REGISTRATIONS) -> None:
+    def __init__(
+        self, accounts: Accounts, seed: int, limit: int = REGISTRATIONS, trouble: ControlFaults | None = None
+    ) -> None:
+        self.trouble = trouble or ControlFaults(Faults())
+        """What goes wrong on purpose."""
         self._accounts = accounts
         self._seed = seed
         self._limit = limit
@@ -67,70 +87,92 @@ class Exchange:
         self.sockets.append(socket)
         return socket
 
-    def disconnect(self, socket: Socket) -> None:
+    def disconnect(self, socket: Socket, now_ns: int = 0, tape_ms: int = 0, *, clean: bool = True) -> None:
         """Forget a connection and its registry."""
         self.sockets.remove(socket)
+        if socket.account is not None:
+            self.trouble.ended(socket.account.appkey, now_ns, tape_ms, clean=clean)
 
     def watchers(self, tr_id: str, code: str) -> list[Socket]:
         """Return the sockets that registered a code."""
         return [socket for socket in self.sockets if (tr_id, code) in socket.registered]
 
-    def receive(self, socket: Socket, text: str, now_ns: int) -> tuple[str | None, str | None]:
-        """Take one message; return the acknowledgement, if any, and the code that it carries."""
+    def receive(self, socket: Socket, text: str, now_ns: int, tape_ms: int = 0) -> Reply:
+        """Take one message; return what it earns.
+
+        Args:
+            socket: where it came from.
+            text: as received.
+            now_ns: broker clock.
+            tape_ms: tape clock, for the windows of faults.
+        """
         document = _parsed(text)
         if isinstance(document, dict) and _path(document, "header", "tr_id") == "PINGPONG":
             socket.pinged_ns = None
-            return None, None
+            return Reply(None, None)
         tr_id, tr_key = "(null)", ""
         if isinstance(document, dict):
             tr_id = _text(_path(document, "body", "input", "tr_id")) or "(null)"
             tr_key = _text(_path(document, "body", "input", "tr_key"))
-        code = self._decide(socket, document, now_ns)
-        return self._acknowledgement(tr_id, tr_key, code), code
+        ordinal = self.trouble.next_command()
+        code = self._decide(socket, document, now_ns, tape_ms)
+        return Reply(
+            self._acknowledgement(tr_id, tr_key, code),
+            code,
+            (tr_id, tr_key),
+            self.trouble.delay(ordinal, code, tape_ms),
+        )
 
     @staticmethod
     def receive_pong(socket: Socket) -> None:
         """Take a Pong frame: some clients answer a PINGPONG with it, whatever it carries (KIS-108)."""
         socket.pinged_ns = None
 
-    def heartbeat(self, socket: Socket, now_ns: int, kst_text: str) -> str | None:
-        """Return a PINGPONG when the socket was idle; ``must_cut`` tells when its silence lasted too long."""
+    @staticmethod
+    def heartbeat(socket: Socket, now_ns: int) -> bool:
+        """Tell whether a PINGPONG is due on an idle socket, and count it as sent."""
         if now_ns - socket.last_frame_ns < IDLE_NS:
-            return None
+            return False
         socket.last_frame_ns = now_ns
         if socket.pinged_ns is None:
             socket.pinged_ns = now_ns
-        return f'{{"header":{{"tr_id":"PINGPONG","datetime":"{kst_text}"}}}}'
+        return True
 
     @staticmethod
     def must_cut(socket: Socket, now_ns: int) -> bool:
         """Tell whether a PINGPONG stayed unanswered for too long."""
         return socket.pinged_ns is not None and now_ns - socket.pinged_ns >= CUT_NS
 
-    def _decide(self, socket: Socket, document: object, now_ns: int) -> str:
-        header, refusal = self._identify(socket, document, now_ns)
+    def _decide(self, socket: Socket, document: object, now_ns: int, tape_ms: int) -> str:
+        header, refusal = self._identify(socket, document, now_ns, tape_ms)
         if refusal or not isinstance(document, dict):
             return refusal or "OPSP9999"
-        return _header_refusal(header) or _input_refusal(document) or self._register(socket, document)
+        refusal = _header_refusal(header) or _input_refusal(document) or self.trouble.refusal(tape_ms)
+        return refusal or self._register(socket, document, tape_ms)
 
-    def _identify(self, socket: Socket, document: object, now_ns: int) -> tuple[dict[str, Any], str | None]:
+    def _identify(
+        self, socket: Socket, document: object, now_ns: int, tape_ms: int
+    ) -> tuple[dict[str, Any], str | None]:
         if not isinstance(document, dict):
             return {}, "OPSP9999"
         header = document.get("header")
         if not isinstance(header, dict):
             return {}, "OPSP9998"
         account = self._accounts.of_approval(_text(header.get("approval_key")), now_ns)
-        if account is None:
+        if account is None or self.trouble.bad_key(tape_ms):
             return header, "OPSP0011"
         account.report.commands += 1
-        if any(other.account is account for other in self.sockets if other is not socket):
+        if self._is_elsewhere(account, socket) or self.trouble.in_use(account.appkey, now_ns, tape_ms):
             return header, "OPSP8996"
         if socket.account is None:
             socket.account = account
             account.report.connects += 1
         return header, None
 
-    def _register(self, socket: Socket, document: dict[str, Any]) -> str:
+    def _is_elsewhere(self, account: Account, socket: Socket) -> bool:
+        return any(other.account is account for other in self.sockets if other is not socket)
+
+    def _register(self, socket: Socket, document: dict[str, Any], tape_ms: int) -> str:
         place = (document["body"]["input"]["tr_id"], document["body"]["input"]["tr_key"])
         if document["header"]["tr_type"] == "2":
             if place not in socket.registered:
@@ -139,7 +181,7 @@ class Exchange:
             return "OPSP0001"
         if place in socket.registered:
             return "OPSP0002"
-        if len(socket.registered) >= self._limit:
+        if len(socket.registered) >= self.trouble.limit(self._limit, tape_ms):
             return "OPSP0008"
         socket.registered.add(place)
         return "OPSP0000"

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from veritape.replay.delivery import Fate, Outcome
 from veritape.replay.packing import Frame
 from veritape.replay.series import Series, Trade
 
@@ -55,13 +56,13 @@ class Truth:
         head = {"kind": "start", "format": "veritape.truth.v1", "seed": seed, "day": day}
         return _line({**head, "symbols": sorted(self._totals), "settings": settings})
 
-    def frame(self, frame: Frame, series: Series, fate: str, sessions: list[int]) -> str:
+    def frame(self, frame: Frame, series: Series, outcome: Outcome, sessions: list[int]) -> str:
         """Account for one frame: its trades happened, whatever became of it.
 
         Args:
             frame: which one.
             series: its code's day.
-            fate: ``sent``, ``unwatched`` or ``dropped``.
+            outcome: its fate and the faults that struck it.
             sessions: numbers of the connections that it was sent to.
         """
         totals = self._totals[frame.code]
@@ -76,11 +77,10 @@ class Truth:
         totals.last = trades[-1]
         totals.trades += counted
         totals.uncounted += len(trades) - counted
-        totals.trades_sent += counted if fate == "sent" else 0
-        faults = '["drop"]' if fate == "dropped" else "[]"
+        totals.trades_sent += counted if outcome.fate is Fate.SENT else 0
         lines.append(
             f'{{"kind":"frame","n":{frame.number},"code":"{frame.code}","records":{len(trades)},"emit_ms":{frame.emit_ms},'
-            f'"fate":"{fate}","faults":{faults},"sessions":{json.dumps(sessions)}}}\n'
+            f'"fate":"{outcome.fate}","faults":{json.dumps(outcome.faults)},"sessions":{json.dumps(sessions)}}}\n'
         )
         return "".join(lines)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import veritape.replay.tape
-from veritape.replay.faults import Faults
+from veritape.replay.faults import parse
 from veritape.replay.packing import FRAME_TRADES, PACK_MS, Frame, pack
 from veritape.replay.series import Row, Series, build, read_rows
 
@@ -35,8 +35,8 @@ def test_the_default_codes_give_the_stated_frames(day: dict[str, Series]) -> Non
 
 def test_one_in_a_hundred_dropped_loses_the_stated_frames(day: dict[str, Series]) -> None:
     """OB-608, OB-853: drop = 0.01 at seed 7 loses 515 frames, with them the stated trades of each code."""
-    faults, lost = Faults(drop=0.01), dict.fromkeys(day, 0)
-    dropped = [frame for frame in pack(day.values()) if faults.drops(frame.number)]
+    faults, lost = parse(["drop=0.01"]), dict.fromkeys(day, 0)
+    dropped = [frame for frame in pack(day.values()) if faults.strikes("drop", frame.number, frame.emit_ms)]
     for frame in dropped:
         lost[frame.code] += frame.end - frame.first
     assert len(dropped) == 515

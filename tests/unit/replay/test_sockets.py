@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from veritape.replay.accounts import APPKEY, APPSECRET, Account, Accounts
-from veritape.replay.sockets import CUT_NS, IDLE_NS, Exchange, Socket
+from veritape.replay.sockets import CUT_NS, IDLE_NS, Exchange, Reply, Socket
 
 SECOND = 1_000_000_000
 
@@ -28,27 +28,25 @@ def command(key: str, code: str = "990001", kind: str = "1", **changes: Any) -> 
 
 
 def answered(book: Exchange, socket: Socket, text: str) -> str | None:
-    reply, code = book.receive(socket, text, 1)
-    if reply is not None:
-        assert json.loads(reply)["body"]["msg_cd"] == code
-    return code
+    reply = book.receive(socket, text, 1)
+    if reply.text is not None:
+        assert json.loads(reply.text)["body"]["msg_cd"] == reply.code
+    return reply.code
 
 
 def test_the_worked_exchange() -> None:
     """KIS-260, KIS-103, KIS-106: success, again, release, again; iv of 16 and key of 32 characters come with success."""
     book, key = exchange()
     socket = book.connect(0)
-    reply, _ = book.receive(socket, command(key), 1)
-    assert reply is not None
-    document = json.loads(reply)
+    document = json.loads(book.receive(socket, command(key), 1).text or "")
     assert document["header"] == {"tr_id": "H0STCNT0", "tr_key": "990001", "encrypt": "N"}
     assert [len(document["body"]["output"][name]) for name in ("iv", "key")] == [16, 32]
     assert book.watchers("H0STCNT0", "990001") == [socket]
     texts = [command(key), command(key, kind="2"), command(key, kind="2")]
     assert [answered(book, socket, text) for text in texts] == ["OPSP0002", "OPSP0001", "OPSP0003"]
-    reply, code = book.receive(socket, "not json", 1)
-    assert code == "OPSP9999"
-    assert json.loads(reply or "")["header"] == {"tr_id": "(null)", "tr_key": "", "encrypt": "N"}
+    reply = book.receive(socket, "not json", 1)
+    assert reply.code == "OPSP9999"
+    assert json.loads(reply.text or "")["header"] == {"tr_id": "(null)", "tr_key": "", "encrypt": "N"}
 
 
 def test_the_forty_second_registration_is_refused() -> None:
@@ -98,12 +96,13 @@ def test_an_idle_socket_is_pinged_and_a_silent_one_cut() -> None:
     """KIS-108, KIS-109: one PINGPONG after 10 s without a frame, the cut after 100 s without an answer."""
     book, _ = exchange()
     socket = book.connect(0)
-    assert book.heartbeat(socket, IDLE_NS - 1, "20131007090500") is None
-    text = book.heartbeat(socket, IDLE_NS, "20131007090500")
-    assert text == '{"header":{"tr_id":"PINGPONG","datetime":"20131007090500"}}'
+    assert not book.heartbeat(socket, IDLE_NS - 1)
+    assert book.heartbeat(socket, IDLE_NS)
+    assert not book.heartbeat(socket, IDLE_NS)
     assert not book.must_cut(socket, IDLE_NS + CUT_NS - 1)
     assert book.must_cut(socket, IDLE_NS + CUT_NS)
-    assert book.receive(socket, json.dumps(json.loads(text)), 1) == (None, None)
+    echo = '{"header": {"tr_id": "PINGPONG", "datetime": "20131007090500"}}'
+    assert book.receive(socket, echo, 1) == Reply(None, None)
     assert not book.must_cut(socket, IDLE_NS + CUT_NS)
 
 
@@ -120,8 +119,8 @@ def test_an_idle_socket_is_pinged_and_a_silent_one_cut() -> None:
 def test_any_text_gets_one_code_or_is_a_heartbeat(text: str) -> None:
     """KIS-224, OB-992: hostile commands never end the process."""
     book, _ = exchange()
-    reply, code = book.receive(book.connect(0), text, 1)
-    assert (reply is None) == (code is None)
+    reply = book.receive(book.connect(0), text, 1)
+    assert (reply.text is None) == (reply.code is None)
 
 
 def test_an_oversized_command_is_not_parsed() -> None:

@@ -2,6 +2,7 @@
 
 import json
 
+from veritape.replay.delivery import Fate, Outcome
 from veritape.replay.packing import pack
 from veritape.replay.series import Row, build
 from veritape.replay.truth import Truth
@@ -16,9 +17,9 @@ def test_the_file_tells_every_trade_and_every_frames_fate() -> None:
     first, second = pack([series])
     lines = [
         truth.start("20131007", 7, {"drop": 0.5}),
-        truth.frame(first, series, "sent", [1]),
+        truth.frame(first, series, Outcome(Fate.SENT, ()), [1]),
         truth.event(32_400_000, "refused", {"code": "OPSP0008"}),
-        truth.frame(second, series, "dropped", []),
+        truth.frame(second, series, Outcome(Fate.DROPPED, ("drop",)), []),
         truth.end(),
     ]
     records = [json.loads(line) for line in "".join(lines).splitlines()]

@@ -1,22 +1,26 @@
 """Play a day through the open sockets: turn the clock, send what is due, keep the truth.
 
-A connection has an outbox of its own, so that a slow reader delays nobody's frames; with the virtual clock the tape
-waits for readers that fall behind, without it they are cut (KIS-223).
+With the virtual clock the tape waits for readers that fall behind, without it they are cut (KIS-223).
 """
 
 import asyncio
+import heapq
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
 from veritape.kernel.clock import Clock
 from veritape.kernel.errors import UnavailableError
+from veritape.replay.adapters.outbox import How, Outbox
+from veritape.replay.control_faults import SHUFFLE_SECONDS, When
+from veritape.replay.delivery import Delivery, Fate, Outcome, Packet, Sending
 from veritape.replay.faults import Faults
-from veritape.replay.market import Market
+from veritape.replay.market import Market, Quoted
 from veritape.replay.packing import Frame, pack
-from veritape.replay.rendering import frame_text
+from veritape.replay.rendering import record
+from veritape.replay.rules import rule_of
 from veritape.replay.schedule import (
     AFTER_MS,
     START_MS,
@@ -25,9 +29,10 @@ from veritape.replay.schedule import (
     kst_datetime,
     midnight_ns,
 )
-from veritape.replay.sockets import Exchange, Socket
+from veritape.replay.sockets import Exchange, Reply, Socket
 from veritape.replay.truth import Truth
-from veritape.wire.kis.frames import TRADES_KRX
+from veritape.replay.widths import Widths
+from veritape.wire.kis.frames import TRADE_STREAMS
 
 TURN_SECONDS = 0.005
 """Pause between two turns of the clock."""
@@ -35,53 +40,11 @@ TURN_SECONDS = 0.005
 BEHIND_BYTES = 256 << 10
 """Unsent bytes of a registered connection at which the virtual tape waits."""
 
-CUT_BYTES = 8 << 20
-"""Unsent bytes at which a slow connection is cut."""
-
 MAX_BATCH = 64
 """Frames of one turn at ``--speed max``: the loop stays responsive between them."""
 
 AFTER_SPEED = 60.0
 """Speed of the clock once the tape of ``--speed max`` has ended: anchors and seals happen in time."""
-
-
-@dataclass(eq=False)
-class Outbox:
-    """What waits to be written to one connection."""
-
-    socket: Socket
-    """Whose it is."""
-    abort: Callable[[], None]
-    """Cuts the connection."""
-    unsent: Callable[[], int]
-    """Bytes that the transport holds."""
-    queue: deque[str] = field(default_factory=deque)
-    """Texts in order."""
-    queued_bytes: int = 0
-    """Their size."""
-    ready: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set while something waits."""
-
-    def put(self, text: str) -> None:
-        """Queue a text; a connection that is too far behind is cut."""
-        self.queue.append(text)
-        self.queued_bytes += len(text)
-        self.ready.set()
-        if self.behind_bytes() > CUT_BYTES:
-            self.abort()
-
-    async def take(self) -> str:
-        """Return the next text."""
-        while not self.queue:
-            self.ready.clear()
-            await self.ready.wait()
-        text = self.queue.popleft()
-        self.queued_bytes -= len(text)
-        return text
-
-    def behind_bytes(self) -> int:
-        """Return what was put and is not yet written."""
-        return self.queued_bytes + self.unsent()
 
 
 @dataclass(frozen=True)
@@ -94,10 +57,15 @@ class PlayOptions:
     """The broker clock is the tape clock."""
     wait_registered: bool
     """The tape starts once every code is registered."""
-    width: int
-    """Fields of a trade record."""
+    widths: Widths
+    """Fields of a record over the day."""
     truth: str | None
     """Path of the truth file; ``{day}`` stands for the date."""
+
+
+def pingpong(stamp: str) -> str:
+    """Return the text of a heartbeat (KIS-108)."""
+    return f'{{"header":{{"tr_id":"PINGPONG","datetime":"{stamp}"}}}}'
 
 
 class Player:
@@ -108,6 +76,10 @@ class Player:
         self._exchange = exchange
         self._faults = faults
         self._clock = clock
+        self._delivery = Delivery(faults)
+        self._late: list[tuple[int, int, Sending]] = []
+        self._lates = 0
+        self._moments: list[tuple[int, How]] = []
         self._truth: Truth | None = None
         self._truth_file: TextIO | None = None
         self.outboxes: dict[Socket, Outbox] = {}
@@ -122,15 +94,42 @@ class Player:
         self.session = session
         self.market = market
         self._midnight_ns = midnight_ns(session.day)
+        self._delivery = Delivery(self._faults)
+        self._late.clear()
+        self._moments = sorted(
+            (fault.at_ms, how)
+            for how in (How.CLOSE, How.RESET, How.HALF_CLOSE)
+            for fault in self._faults.of(how)
+            if fault.at_ms is not None
+        )
         self.tape = TapeClock(session.start_ms * 1_000_000, self._options.speed or AFTER_SPEED)
 
     def broker_ns(self) -> int:
         """Return the broker clock: tape time with the virtual clock, else the machine's."""
         return self._midnight_ns + self.tape.now_ns if self._options.virtual else self._clock.wall_ns()
 
-    def kst_text(self, layout: str) -> str:
-        """Return the broker clock as Seoul's wall shows it."""
-        return kst_datetime(self.broker_ns()).strftime(layout)
+    def stamp_ns(self) -> int:
+        """Return the broker clock as its stamps show it (``clock_skew``)."""
+        skew = self._faults.active("clock_skew", self.tape.now_ms)
+        return self.broker_ns() + (int(skew.number) * 1_000_000 if skew else 0)
+
+    def acknowledge(self, outbox: Outbox, reply: Reply) -> None:
+        """Say what a command earned, when its faults let it be said."""
+        if reply.code:
+            self._note_command(outbox.socket, reply)
+        if reply.text is None or reply.delay.when is When.NEVER:
+            return
+        if reply.delay.when is When.LATE:
+            delay_s = reply.delay.delay_ms / 1000 / (self.clock_document()["speed"] or 1.0)
+            asyncio.get_running_loop().call_later(delay_s, self._say, outbox, reply.text)
+        elif reply.delay.when is When.AFTER_DATA:
+            outbox.after_data[reply.place] = reply.text
+        elif reply.delay.when is When.AFTER_NEXT and not outbox.after_next:
+            outbox.after_next.append(reply.text)
+            asyncio.get_running_loop().call_later(SHUFFLE_SECONDS, self._say_next, outbox)
+        else:
+            self._say(outbox, reply.text)
+            self._say_next(outbox)
 
     def clock_document(self) -> dict[str, Any]:
         """Return the answer of ``GET /replay/clock``: a follower may walk ahead at ``speed`` while it is running."""
@@ -171,13 +170,20 @@ class Player:
         """Send PINGPONGs to idle connections and cut the silent ones, for ever."""
         while True:
             await asyncio.sleep(TURN_SECONDS * 10)
-            now_ns = self.broker_ns()
+            now_ns, tape_ms = self.broker_ns(), self.tape.now_ms
+            stamp = kst_datetime(self.stamp_ns()).strftime("%Y%m%d%H%M%S")
             for outbox in list(self.outboxes.values()):
                 if self._exchange.must_cut(outbox.socket, now_ns):
                     self.note("cut", {"connection": outbox.socket.number, "rule": "KIS-109"})
                     outbox.abort()
-                elif text := self._exchange.heartbeat(outbox.socket, now_ns, self.kst_text("%Y%m%d%H%M%S")):
-                    outbox.put(text)
+                elif self._must_ping(outbox, now_ns, tape_ms):
+                    self._say(outbox, pingpong(stamp))
+
+    def _must_ping(self, outbox: Outbox, now_ns: int, tape_ms: int) -> bool:
+        trouble = self._exchange.trouble
+        if trouble.says("pingpong_flood", tape_ms):
+            return True
+        return not trouble.says("no_pingpong", tape_ms) and self._exchange.heartbeat(outbox.socket, now_ns)
 
     def _turn(self, frames: deque[Frame]) -> None:
         real_ns = self._clock.monotonic_ns()
@@ -189,30 +195,101 @@ class Player:
         else:
             self.tape.turn(real_ns)
         while frames and frames[0].emit_ms <= self.tape.now_ms:
-            self._emit(frames.popleft())
+            frame = frames.popleft()
+            self._catch_up(frame.emit_ms)
+            self._emit(frame)
+        self._catch_up(self.tape.now_ms)
+        if not frames:
+            self._dispatch(self._delivery.flush(), self.tape.now_ms)
 
     def _emit(self, frame: Frame) -> None:
+        """Send one frame of the tape to who registered it; windows of faults go by its own time."""
         quoted = self.market.quoted[frame.code]
-        watchers = self._exchange.watchers(TRADES_KRX, frame.code)
-        dropped = self._faults.drops(frame.number)
-        if watchers and not dropped:
-            text = frame_text(frame, quoted.series.trades, quoted.listing, self._options.width)
-            now_ns = self.broker_ns()
-            for socket in watchers:
-                socket.last_frame_ns = now_ns
-                self.outboxes[socket].put(text)
-            self.frames_sent += 1
-        fate = "unwatched" if not watchers else "dropped" if dropped else "sent"
-        self._record(frame, fate, [socket.number for socket in watchers] if fate == "sent" else [])
+        struck: tuple[str, ...] = ()
+        if self._faults.names:
+            struck = self._delivery.strikes(frame.number, frame.end - frame.first, frame.emit_ms)
+        sessions: list[int] = []
+        for tr_id in TRADE_STREAMS:
+            if sockets := self._exchange.watchers(tr_id, frame.code):
+                packet = self._packet(tr_id, frame, quoted, struck, sockets)
+                self._dispatch(self._delivery.send(packet, struck, frame.emit_ms), frame.emit_ms)
+                self._say_after_data(packet)
+                sessions.extend(socket.number for socket in sockets)
+        outcome = self._delivery.outcome(struck, watched=bool(sessions))
+        reached = outcome.fate not in {Fate.UNWATCHED, Fate.DROPPED}
+        self.frames_sent += reached
+        self._record(frame, outcome, sessions if reached else [])
 
-    def _record(self, frame: Frame, fate: str, sessions: list[int]) -> None:
+    def _packet(
+        self, tr_id: str, frame: Frame, quoted: Quoted, struck: tuple[str, ...], sockets: list[Socket]
+    ) -> Packet:
+        width = self._options.widths.of(tr_id, frame.emit_ms)
+        insert = None
+        if struck:
+            width, insert = self._delivery.shape(struck, width, frame.emit_ms)
+        trades = quoted.series.trades[frame.first : frame.end]
+        records = tuple(record(trade, quoted.listing, width, insert) for trade in trades)
+        return Packet(tr_id, frame.code, frame.number, records, tuple(sockets))
+
+    def _dispatch(self, sendings: list[Sending], tape_ms: int) -> None:
+        now_ns = self.broker_ns() if sendings else 0
+        for one in sendings:
+            if one.delay_ms > 0:
+                self._lates += 1
+                heapq.heappush(self._late, (tape_ms + one.delay_ms, self._lates, one._replace(delay_ms=0)))
+            elif box := self.outboxes.get(one.socket):
+                one.socket.last_frame_ns = now_ns
+                box.put(one.text, How.FRAGMENTS if one.fragment else How.TEXT)
+
+    def _catch_up(self, tape_ms: int) -> None:
+        """Send what was delayed until a tape time, and end connections whose moment has come."""
+        while self._late and self._late[0][0] <= tape_ms:
+            due_ms, _, one = heapq.heappop(self._late)
+            self._dispatch([one], due_ms)
+        while self._moments and self._moments[0][0] <= tape_ms:
+            _, how = self._moments.pop(0)
+            for outbox in list(self.outboxes.values()):
+                self.note("fault", {"fault": how, "connection": outbox.socket.number})
+                outbox.put("", how)
+
+    def _say(self, outbox: Outbox, text: str) -> None:
+        """Send an acknowledgement or a heartbeat, unless the broker is silent."""
+        if not self._delivery.silent(self.tape.now_ms):
+            outbox.put(text)
+
+    def _say_next(self, outbox: Outbox) -> None:
+        for text in outbox.after_next:
+            self._say(outbox, text)
+        outbox.after_next.clear()
+
+    def _say_after_data(self, packet: Packet) -> None:
+        for socket in packet.sockets:
+            box = self.outboxes.get(socket)
+            if box and (text := box.after_data.pop((packet.tr_id, packet.code), None)):
+                self._say(box, text)
+
+    def _note_command(self, socket: Socket, reply: Reply) -> None:
+        detail: dict[str, Any] = {
+            "connection": socket.number,
+            "code": reply.code,
+            "tr_id": reply.place[0],
+            "tr_key": reply.place[1],
+        }
+        if reply.delay.fault:
+            detail["faults"] = [reply.delay.fault]
+        accepted = reply.code in {"OPSP0000", "OPSP0001"}
+        if not accepted:
+            detail["rule"] = rule_of(str(reply.code))
+        self.note("acknowledged" if accepted else "refused", detail)
+
+    def _record(self, frame: Frame, outcome: Outcome, sessions: list[int]) -> None:
         if self._truth and self._truth_file:
-            series = self.market.quoted[frame.code].series
-            self._truth_file.write(self._truth.frame(frame, series, fate, sessions))
+            series = self.market.quoted[frame.code].happened
+            self._truth_file.write(self._truth.frame(frame, series, outcome, sessions))
 
     def _skip_unwatched(self, frames: deque[Frame]) -> None:
         while frames and frames[0].emit_ms <= self.session.start_ms:
-            self._record(frames.popleft(), "unwatched", [])
+            self._record(frames.popleft(), Outcome(Fate.UNWATCHED, ()), [])
 
     async def _wait_for_watchers(self) -> None:
         """Walk towards the open at real speed and stand before it until every code is registered."""
@@ -225,7 +302,9 @@ class Player:
         self.tape.jump(latest_ms, self._clock.monotonic_ns())
 
     def _all_registered(self) -> bool:
-        return all(self._exchange.watchers(TRADES_KRX, code) for code in self.market.codes)
+        return all(
+            any(self._exchange.watchers(tr_id, code) for tr_id in TRADE_STREAMS) for code in self.market.codes
+        )
 
     def _readers_are_behind(self) -> bool:
         return any(
@@ -244,8 +323,8 @@ class Player:
                     f"replay: --truth {path}: {error.strerror}: choose another path"
                 ) from error
             settings = {
-                "drop": self._faults.drop,
-                "width": self._options.width,
+                "faults": [asdict(fault) for fault in self._faults.asked],
+                "widths": self._options.widths.document(),
                 "virtual": self._options.virtual,
             }
             self._truth_file.write(self._truth.start(self.session.day, self._faults.seed, settings))

@@ -1,7 +1,6 @@
 """The replayed broker on two loopback ports: REST and WebSocket (KIS-010, KIS-017, KIS-100)."""
 
 import asyncio
-import contextlib
 import json
 import ssl
 from typing import Final
@@ -10,9 +9,11 @@ import aiohttp
 from aiohttp import web
 
 from veritape.kernel.errors import UnavailableError
-from veritape.replay.adapters.player import Outbox, Player
+from veritape.replay.adapters.outbox import Outbox, write
+from veritape.replay.adapters.player import Player
 from veritape.replay.rest import Answer, Quotations, Request
-from veritape.replay.schedule import kst_datetime
+from veritape.replay.rules import rule_of
+from veritape.replay.schedule import KST_NS, kst_datetime
 from veritape.replay.sockets import COMMAND_BYTES, Exchange, Socket
 from veritape.replay.symbols import master_archive, master_line
 from veritape.wire.kis.master import KOSDAQ, KOSPI
@@ -23,6 +24,9 @@ LOOPBACK: Final = "127.0.0.1"
 
 HEADER_BYTES: Final = 16 << 10
 """Longest request line or header."""
+
+CLEAN_CODES: Final = frozenset({1000, 1001})
+"""Close codes of a client that said goodbye."""
 
 STOP_SECONDS: Final = 0.5
 """Time that open connections have to end."""
@@ -80,6 +84,7 @@ class BrokerServer:
             app,
             access_log=None,
             shutdown_timeout=STOP_SECONDS,
+            handler_cancellation=True,
             max_line_size=HEADER_BYTES,
             max_field_size=HEADER_BYTES,
         )
@@ -122,22 +127,31 @@ class BrokerServer:
             self._player.broker_ns(),
             self._player.tape.now_ms,
         )
-        if answer.reason:
-            self._player.note("refused", {"path": request.path, "code": answer.reason})
+        self._note(request.path, answer)
+        if answer.never:
+            await asyncio.Event().wait()
+        await asyncio.sleep(answer.hold_s)
         return self._response(answer)
 
+    def _note(self, path: str, answer: Answer) -> None:
+        struck = {"faults": list(answer.faults)} if answer.faults else {}
+        if answer.reason:
+            detail = {"path": path, "code": answer.reason, "rule": rule_of(answer.reason)}
+            self._player.note("refused", detail | struck)
+        elif struck:
+            self._player.note("fault", {"path": path, **struck})
+
     def _response(self, answer: Answer) -> web.Response:
+        document = json.dumps(answer.document, ensure_ascii=False).encode(errors="backslashreplace")
         return web.Response(
             status=answer.status,
-            body=json.dumps(answer.document, ensure_ascii=False).encode(errors="backslashreplace"),
+            body=answer.body or document,
             headers={
-                "Content-Type": "application/json; charset=utf-8",
+                "Content-Type": "text/html" if answer.body else "application/json; charset=utf-8",
                 "tr_id": answer.tr_id,
                 "tr_cont": "",
                 "gt_uid": f"{self._calls:032x}",
-                "Date": kst_datetime(self._player.broker_ns() - 9 * 3600 * 10**9).strftime(
-                    "%a, %d %b %Y %H:%M:%S GMT"
-                ),
+                "Date": kst_datetime(self._player.stamp_ns() - KST_NS).strftime("%a, %d %b %Y %H:%M:%S GMT"),
             },
         )
 
@@ -145,38 +159,35 @@ class BrokerServer:
         connection = web.WebSocketResponse(
             autoping=False, compress=False, max_msg_size=COMMAND_BYTES, timeout=STOP_SECONDS
         )
-        await connection.prepare(request)
         transport = request.transport
         if transport is None:
             return connection
+        if self._exchange.trouble.banned(self._player.broker_ns(), self._player.tape.now_ms):
+            self._player.note("refused", {"code": "ban", "faults": ["ban"], "rule": "KIS-170"})
+            transport.abort()
+            return connection
+        await connection.prepare(request)
         socket = self._exchange.connect(self._player.broker_ns())
         outbox = Outbox(socket, transport.abort, transport.get_write_buffer_size)
         self._player.outboxes[socket] = outbox
-        writer = asyncio.create_task(_write(connection, outbox))
+        writer = asyncio.create_task(write(connection, transport, outbox))
         try:
             await self._read(connection, socket, outbox)
         finally:
             writer.cancel()
             del self._player.outboxes[socket]
-            self._exchange.disconnect(socket)
+            clean = connection.close_code in CLEAN_CODES
+            self._exchange.disconnect(socket, self._player.broker_ns(), self._player.tape.now_ms, clean=clean)
         return connection
 
     async def _read(self, connection: web.WebSocketResponse, socket: Socket, outbox: Outbox) -> None:
         async for message in connection:
-            if message.type == aiohttp.WSMsgType.PING:
+            tape_ms = self._player.tape.now_ms
+            if message.type == aiohttp.WSMsgType.PING and not self._exchange.trouble.says("no_pong", tape_ms):
                 await connection.pong(message.data)
             if message.type == aiohttp.WSMsgType.PONG:
                 self._exchange.receive_pong(socket)
             if message.type != aiohttp.WSMsgType.TEXT:
                 continue
-            reply, code = self._exchange.receive(socket, message.data, self._player.broker_ns())
-            if code:
-                self._player.note("acknowledged", {"connection": socket.number, "code": code})
-            if reply is not None:
-                outbox.put(reply)
-
-
-async def _write(connection: web.WebSocketResponse, outbox: Outbox) -> None:
-    with contextlib.suppress(ConnectionError, RuntimeError):
-        while True:
-            await connection.send_str(await outbox.take())
+            reply = self._exchange.receive(socket, message.data, self._player.broker_ns(), tape_ms)
+            self._player.acknowledge(outbox, reply)

@@ -9,7 +9,7 @@ from veritape.observer.adapters.sweeper import Sweeper, grid_cycle
 from veritape.observer.recorder import Anchor
 from veritape.observer.sessions import Hours
 from veritape.observer.track_a import Cycle, CycleKind, MissingReason
-from veritape.replay.adapters.player import Outbox
+from veritape.replay.adapters.outbox import Outbox
 
 ALL = tuple(CODES)
 

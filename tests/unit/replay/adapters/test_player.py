@@ -8,26 +8,33 @@ import pytest
 
 from veritape.kernel.clock import SystemClock
 from veritape.replay.accounts import Accounts
-from veritape.replay.adapters.player import BEHIND_BYTES, CUT_BYTES, Outbox, Player, PlayOptions
-from veritape.replay.faults import Faults
+from veritape.replay.adapters.outbox import CUT_BYTES, Outbox, Outgoing
+from veritape.replay.adapters.player import BEHIND_BYTES, Player, PlayOptions
+from veritape.replay.faults import parse
 from veritape.replay.market import Market
 from veritape.replay.schedule import session
 from veritape.replay.series import Row, build
-from veritape.replay.sockets import Exchange, Socket
+from veritape.replay.sockets import Exchange
+from veritape.replay.widths import Widths
 
 PLACE = ("H0STCNT0", "990001")
 
 
 class Fixture:
     def __init__(
-        self, tmp_path: Path, *, drop: float = 0, virtual: bool = True, speed: float | None = None
+        self,
+        tmp_path: Path,
+        *,
+        faults: tuple[str, ...] = (),
+        virtual: bool = True,
+        speed: float | None = None,
     ) -> None:
         rows = [Row(34_200_000 + n * 30, 100, 1, auction=False) for n in range(100)]
         self.exchange = Exchange(Accounts(), 7)
         options = PlayOptions(
-            speed, virtual, wait_registered=True, width=47, truth=str(tmp_path / "truth-{day}.jsonl")
+            speed, virtual, wait_registered=True, widths=Widths(), truth=str(tmp_path / "truth-{day}.jsonl")
         )
-        self.player = Player(options, self.exchange, Faults(drop=drop), SystemClock())
+        self.player = Player(options, self.exchange, parse(faults), SystemClock())
         played = session("20131007", until_ms=32_400_000 + 3000)
         self.player.load(played, Market([build("990001", rows)], "20131007"))
         self.truth = tmp_path / "truth-20131007.jsonl"
@@ -63,7 +70,7 @@ async def test_every_frame_reaches_the_watcher_in_order(tmp_path: Path) -> None:
     fixture = Fixture(tmp_path)
     box = fixture.watch()
     await play_until_told(fixture.player, 100)
-    volumes = [text.split("^")[13] for text in box.queue]
+    volumes = [one.text.split("^")[13] for one in box.queue]
     assert volumes == [str(n) for n in range(1, 101)]
     assert fixture.end() | {"value_krw": 0} == {
         "trades": 100, "uncounted": 0, "shares": 100, "value_krw": 0, "sells": 0, "buys": 100, "trades_sent": 100,
@@ -72,9 +79,9 @@ async def test_every_frame_reaches_the_watcher_in_order(tmp_path: Path) -> None:
 
 async def test_dropped_frames_happened_all_the_same(tmp_path: Path) -> None:
     """OB-852: a fault never touches the truth."""
-    fixture = Fixture(tmp_path, drop=0.5)
+    fixture = Fixture(tmp_path, faults=("drop=0.5",))
     box = fixture.watch()
-    dropped = sum(Faults(drop=0.5).drops(number) for number in range(1, 101))
+    dropped = sum(parse(["drop=0.5"]).strikes("drop", number, 0) for number in range(1, 101))
     await play_until_told(fixture.player, 100 - dropped)
     await asyncio.sleep(0.05)
     assert len(box.queue) == 100 - dropped
@@ -121,7 +128,7 @@ async def test_a_connection_far_behind_is_cut(tmp_path: Path) -> None:
     fixture.unsent = CUT_BYTES
     box.put("x")
     assert fixture.aborted
-    assert await box.take() == "x"
+    assert await box.take() == Outgoing("x")
 
 
 @pytest.mark.parametrize("virtual", [True, False])
@@ -137,14 +144,9 @@ async def test_idle_connections_hear_a_heartbeat(tmp_path: Path) -> None:
     box = fixture.watch()
     beat = asyncio.create_task(fixture.player.beat())
     async with asyncio.timeout(20):
-        assert "PINGPONG" in await box.take()
+        assert "PINGPONG" in (await box.take()).text
         fixture.player.tape.now_ns += 100 * 10**9
         while not fixture.aborted:
             await asyncio.sleep(0.001)
     beat.cancel()
     await asyncio.gather(beat, return_exceptions=True)
-
-
-def test_an_outbox_belongs_to_its_socket() -> None:
-    socket = Socket(1)
-    assert Outbox(socket, lambda: None, lambda: 0).behind_bytes() == 0

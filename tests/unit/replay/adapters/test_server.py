@@ -22,6 +22,7 @@ from veritape.replay.rest import Quotations
 from veritape.replay.schedule import session
 from veritape.replay.series import Row, build
 from veritape.replay.sockets import Exchange
+from veritape.replay.widths import Widths
 from veritape.wire.kis import rest as wire
 
 
@@ -31,7 +32,7 @@ async def server() -> AsyncIterator[BrokerServer]:
     accounts.add(Account(APPKEY, APPSECRET, 7))
     exchange = Exchange(accounts, 7)
     player = Player(
-        PlayOptions(1, virtual=True, wait_registered=True, width=47, truth=None),
+        PlayOptions(1, virtual=True, wait_registered=True, widths=Widths(), truth=None),
         exchange,
         Faults(),
         SystemClock(),
