@@ -156,7 +156,7 @@ class Plain:
         )
 
     async def prices(self, *codes: str) -> Answer:
-        query = {}
+        query: dict[str, str] = {}
         for number, code in enumerate(codes, 1):
             query |= {f"FID_COND_MRKT_DIV_CODE_{number}": "J", f"FID_INPUT_ISCD_{number}": code}
         return await self.get("intstock-multprice", "FHKST11300006", **query)

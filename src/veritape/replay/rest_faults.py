@@ -98,6 +98,8 @@ class RestFaults:
 
     def govern(self, account: Account, tape_ms: int) -> None:
         """Give an account the limits and lives that hold now."""
+        if not self._faults.names & {"token_life", "window", "approval_limit", "kill_old"}:
+            return
         life = self._faults.active("token_life", tape_ms)
         window = self._faults.active("window", tape_ms)
         pause = self._faults.active("approval_limit", tape_ms)

@@ -39,4 +39,8 @@ def test_each_has_one_place_a_meaning_and_a_pattern_where_it_is_a_word() -> None
 def test_the_guide_has_a_row_for_each() -> None:
     """OB-851: the table in the guide is this one."""
     guide = (Path(__file__).resolve().parents[3] / "docs" / "guides" / "replay.md").read_text()
-    assert [name for name, kind in KINDS.items() if f"| `{name}` | {kind.form.value} | {kind.meaning} |" not in guide] == []
+    assert [
+        name
+        for name, kind in KINDS.items()
+        if f"| `{name}` | {kind.form.value} | {kind.meaning} |" not in guide
+    ] == []

@@ -49,15 +49,6 @@ NOTICE_STREAMS: Final = (NOTICE_REAL, NOTICE_PAPER)
 SYMBOL: Final = r"(?:[0-9A-Z]{6}|Q[0-9A-Z]{6})"
 """Pattern of a symbol: shares carry letters too (KIS-005)."""
 
-BOOK_KRX: Final = "H0STASP0"
-"""Order book of KRX."""
-
-BOOK_NXT: Final = "H0NXASP0"
-"""Order book of NXT."""
-
-BOOK_BOTH: Final = "H0UNASP0"
-"""Order book of KRX and NXT together."""
-
 HEADER_SEPARATOR: Final = "|"
 """Between flag, transaction id, count and payload; only the first three are separators."""
 
@@ -113,30 +104,6 @@ def _of_other_venues(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple("CNTG_CLS_CODE" if name == "CCLD_DVSN" else name for name in names)
 
 
-def _levels(*stems: str) -> tuple[str, ...]:
-    return tuple(f"{stem}{level}" for stem in stems for level in range(1, 11))
-
-
-BOOK_59: Final = (
-    "MKSC_SHRN_ISCD", "BSOP_HOUR", "HOUR_CLS_CODE", *_levels("ASKP", "BIDP", "ASKP_RSQN", "BIDP_RSQN"),
-    "TOTAL_ASKP_RSQN", "TOTAL_BIDP_RSQN", "OVTM_TOTAL_ASKP_RSQN", "OVTM_TOTAL_BIDP_RSQN", "ANTC_CNPR", "ANTC_CNQN",
-    "ANTC_VOL", "ANTC_CNTG_VRSS", "ANTC_CNTG_VRSS_SIGN", "ANTC_CNTG_PRDY_CTRT", "ACML_VOL", "TOTAL_ASKP_RSQN_ICDC",
-    "TOTAL_BIDP_RSQN_ICDC", "OVTM_TOTAL_ASKP_ICDC", "OVTM_TOTAL_BIDP_ICDC", "STCK_DEAL_CLS_CODE",
-)  # fmt: skip
-"""Names of a book record's fields (KIS-160)."""
-
-BOOK_62: Final = (*BOOK_59, "KMID_PRC", "KMID_TOTAL_RSQN", "KMID_CLS_CODE")
-"""With KRX's mid price, seen since 2026-06-08."""
-
-BOOK_63: Final = (*BOOK_62, "MARKET_CLS_CODE")
-"""KRX since 2026-09-14."""
-
-BOOK_65: Final = (*BOOK_62, "NMID_PRC", "NMID_TOTAL_RSQN", "NMID_CLS_CODE")
-"""NXT, and both venues before 2026-09-14."""
-
-BOOK_66: Final = (*BOOK_65, "ANTC_EXCH_CLS_CODE")
-"""Both venues since then."""
-
 EXPECTED_45: Final = TRADE_46[:45]
 """Names of an expected execution: price and volume are expected ones (KIS-165)."""
 
@@ -168,22 +135,16 @@ FIELD_NAMES: Final = MappingProxyType(
         (BOOK_BOTH, 66): BOOK_66,
     }
 )
-"""(transaction id, width) -> names in order of the trade streams: the registry of KIS-124."""
+"""(transaction id, width) -> names in order of the trade and book streams: the registry of KIS-124."""
 
 OTHER_NAMES: Final = MappingProxyType(
     {
-        (BOOK_KRX, 59): BOOK_59,
-        (BOOK_KRX, 62): BOOK_62,
-        (BOOK_KRX, 63): BOOK_63,
-        (BOOK_NXT, 65): BOOK_65,
-        (BOOK_BOTH, 65): BOOK_65,
-        (BOOK_BOTH, 66): BOOK_66,
         (EXPECTED_KRX, 45): EXPECTED_45,
         (STATUS_KRX, 11): STATUS_11,
         **{(tr, 26): NOTICE_26 for tr in NOTICE_STREAMS},
     }
 )
-"""The same of the streams that carry no trades."""
+"""The same of streams that are not recorded: the broker sends them, the recorder never registers them."""
 
 KNOWN_WIDTHS: Final = MappingProxyType(
     {
