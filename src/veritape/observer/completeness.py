@@ -320,11 +320,12 @@ class Line:
         """Take one record, of a frame and an index in it; the table of OB-604 decides."""
         if self._overlaps:
             self.settle(received_ns)
-        if (trade.chain_shares, trade.shares, trade.price) in self._recent_set:
+        key = (trade.chain_shares, trade.shares, trade.price)
+        if key in self._recent_set:
             self.duplicates += 1
             return self._verdict(Outcome.DUPLICATE)
         if self._joins(trade):
-            return self._join(trade)
+            return self._join(trade, key)
         if trade.chain_shares - trade.shares < self.end.chain_shares:
             return self._overlapping(Held(trade, received_ns, sequence, record))
         return self._at_end(trade, received_ns)
@@ -340,24 +341,32 @@ class Line:
 
     def _joins(self, trade: Trade) -> bool:
         """Tell whether a record continues the last run as its own codes say; most do, so this is plain arithmetic."""
-        end, counted = self.axes[-1].runs[-1].right, trade.counted
+        chain_shares, chain_value, sells, buys, _ = self.axes[-1].runs[-1].right
+        counted = trade.counted
         sold = counted and trade.side == SELL
         return (
-            trade.chain_shares - trade.shares == end.chain_shares
-            and trade.chain_value - trade.price * trade.shares == end.chain_value
-            and trade.sells - sold == end.sells
-            and trade.buys - counted + sold == end.buys
+            trade.chain_shares - trade.shares == chain_shares
+            and trade.chain_value - trade.price * trade.shares == chain_value
+            and trade.sells - sold == sells
+            and trade.buys - counted + sold == buys
             and self._suspect is None
         )
 
-    def _join(self, trade: Trade) -> Verdict:
+    def _join(self, trade: Trade, key: tuple[int, int, int]) -> Verdict:
         """Record a trade that joins: what ``_at_end`` would do, in fewer steps."""
+        _, event_s, price, shares, chain_shares, chain_value, sells, buys, _, counted, _, _ = trade
         self.joined += 1
-        self.axes[-1].runs[-1].right = _edge(
-            (trade.chain_shares, trade.chain_value, trade.sells, trade.buys, trade.event_s)
-        )
-        self._count(trade, int(trade.counted))
-        return _verdict((Outcome.RECORDED, False, len(self.axes) - 1, trade.counted, ()))
+        edge = (chain_shares, chain_value, sells, buys, event_s)
+        self.axes[-1].runs[-1].right = _new(Edge, edge)
+        if counted:
+            self.recorded_trades += 1
+        else:
+            self.uncounted += 1
+        self.recorded_shares += shares
+        self.recorded_value_krw += price * shares
+        self._remember(key)
+        verdict = (Outcome.RECORDED, False, len(self.axes) - 1, counted, ())
+        return _new(Verdict, verdict)
 
     def _at_end(self, trade: Trade, received_ns: int) -> Verdict:
         if self._suspect is not None:  # a late record says nothing of it: only its successor can tell
@@ -372,7 +381,7 @@ class Line:
             self._blame(Problem.VALUE_SUSPECT)
         self.joined += not opened
         self.axis.append(placed, received_ns)
-        counted = self._count(trade, placed.after.trades - placed.before.trades)
+        counted = self._count(trade, placed)
         return self._verdict(Outcome.RECORDED, opened_hole=opened)._replace(counted=counted)
 
     def _placed(self, trade: Trade) -> Placed:
@@ -395,7 +404,7 @@ class Line:
             return self._verdict(Outcome.DUPLICATE)
         if self.axis.insert(placed, record.received_ns):
             self.late += 1
-            counted = self._count(trade, placed.after.trades - placed.before.trades)
+            counted = self._count(trade, placed)
             return self._verdict(Outcome.LATE)._replace(counted=counted)
         self._overlaps.append(record)
         if not self._is_new_epoch():
@@ -440,17 +449,21 @@ class Line:
         consistent = across.reading is not Reading.CHAIN_CONTRADICTION
         self._blame(Problem.RECORD_CONTRADICTION if explained and consistent else Problem.CHAIN_CONTRADICTION)
 
-    def _count(self, trade: Trade, counted: int) -> bool:
+    def _count(self, trade: Trade, placed: Placed) -> bool:
+        counted = placed.after.trades - placed.before.trades
         self.recorded_trades += counted
         self.recorded_shares += trade.shares
         self.recorded_value_krw += trade.price * trade.shares
         self.uncounted += 1 - counted
-        if len(self._recent) == RECENT_TRADES:
-            self._recent_set.discard(self._recent[0])
-        key = (trade.chain_shares, trade.shares, trade.price)
-        self._recent.append(key)
-        self._recent_set.add(key)
+        self._remember((trade.chain_shares, trade.shares, trade.price))
         return bool(counted)
+
+    def _remember(self, key: tuple[int, int, int]) -> None:
+        recent, known = self._recent, self._recent_set
+        if len(recent) == RECENT_TRADES:
+            known.discard(recent[0])
+        recent.append(key)
+        known.add(key)
 
     def _plausible(self, missing: Totals) -> bool:
         low, high = (tenths * self.reference_price * missing.shares for tenths in LIMIT_TENTHS)
@@ -464,5 +477,4 @@ class Line:
         return Verdict(outcome, opened_hole, len(self.axes) - 1)
 
 
-_edge: Final = Edge._make
-_verdict: Final = Verdict._make
+_new: Final = tuple.__new__

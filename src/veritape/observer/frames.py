@@ -130,15 +130,20 @@ def parse_message(data: bytes, *, binary: bool = False) -> Message:
 
 
 def _data(text: str) -> Message:
+    head = _HEAD.match(text)
+    if head is None:
+        return _bad_head(text)
+    flag, tr_id, count_text = head.groups()
+    if flag == "1":
+        return Refusal(FrameReason.NO_KEY, tr_id, 0)
+    return _records(tr_id, int(count_text), text[head.end() :])
+
+
+def _bad_head(text: str) -> Refusal:
     parts = text.split(HEADER_SEPARATOR, 3)
     if len(parts) != 4 or parts[0] not in {"0", "1"} or not _TR_ID.fullmatch(parts[1]):  # noqa: PLR2004 - flag, id, count, payload
         return Refusal(FrameReason.BAD_HEADER, "", 0)
-    flag, tr_id, count_text, payload = parts
-    if not _COUNT.fullmatch(count_text) or count_text == "000":
-        return Refusal(FrameReason.BAD_COUNT, tr_id, 0)
-    if flag == "1":
-        return Refusal(FrameReason.NO_KEY, tr_id, 0)
-    return _records(tr_id, int(count_text), payload)
+    return Refusal(FrameReason.BAD_COUNT, parts[1], 0)
 
 
 def _records(tr_id: str, count: int, payload: str) -> Message:
@@ -170,7 +175,7 @@ def _trades(pattern: re.Pattern[str], payload: str) -> tuple[Trade, ...] | None:
         counted = phase == "20" and hour_class == "0" and side in _SIDES_COUNTED
         session = f"{phase}/{hour_class[:4]}/{market[:4]}"
         values = (chain_shares, chain_value, sells, buys, side, counted, day, session)
-        trades.append(_make_trade((code, second_of_day(clock), price, shares, *values)))
+        trades.append(_new(Trade, (code, second_of_day(clock), price, shares, *values)))
     return tuple(trades)
 
 
@@ -202,8 +207,8 @@ def _string(document: dict[str, Any], name: str) -> str:
 
 _TR_LETTERS: Final = 8
 _KNOWN_TRS: Final = frozenset(tr_id for tr_id, _ in FIELD_NAMES)
-_TR_ID: Final = re.compile(r"[A-Z0-9]{8}", re.ASCII)
-_COUNT: Final = re.compile(r"[0-9]{3}")
+_TR_ID: Final = re.compile(r"[A-Z0-9]{8}")
+_HEAD: Final = re.compile(r"([01])\|([A-Z0-9]{8})\|(?!000)([0-9]{3})\|")
 _TRADE_FIELDS: Final = {
     0: SYMBOL, 1: CLOCK, **dict.fromkeys((2, 12, 13, 14, 15, 16), INTEGER), 21: ANY, 33: DATE, 34: "[^^]{0,2}+",
     43: ANY, 46: ANY,
@@ -213,4 +218,4 @@ _PATTERNS: Final = {
 }
 _SIDES: Final = {text: n for n in range(100) for text in (f"{n}", f"{n:02}")}
 _SIDES_COUNTED: Final = frozenset({1, 5})
-_make_trade: Final = Trade._make
+_new: Final = tuple.__new__

@@ -21,11 +21,12 @@ from veritape.kernel.clock import NANOSECONDS
 from veritape.observer.backfill import Fetched
 from veritape.observer.bars import Bar
 from veritape.observer.books import BookDay, BookFrame
-from veritape.observer.completeness import Held, Line, Outcome
+from veritape.observer.completeness import Line, Outcome, Verdict
 from veritape.observer.frames import Acknowledgement, FrameReason, Heartbeat, Refusal, Trade, parse_message
 from veritape.observer.gaps import Cause, Event, Watch
 from veritape.observer.journal import Frame, Kind
 from veritape.observer.outages import Outages
+from veritape.observer.rows import Row, TradeRows
 from veritape.observer.venue import Unread
 
 KST_NS: Final = 9 * 3_600 * NANOSECONDS
@@ -76,22 +77,6 @@ class Anchor(NamedTuple):
     """Whether two sweeps in a row said the same."""
 
 
-class Row(NamedTuple):
-    """One recorded trade as it goes into a segment (OB-552)."""
-
-    trade: Trade
-    sequence: int
-    """The frame's sequence on its connection."""
-    record: int
-    """Index in the frame."""
-    received_us: int
-    """Wall clock, microseconds UTC."""
-    counted: bool
-    """Whether it moved S + B, as observed."""
-    epoch: int
-    """Chain epoch."""
-
-
 class CodeFacts(NamedTuple):
     """What the master file said of a code that day."""
 
@@ -131,7 +116,7 @@ class Day:
     """Code -> trades fetched after they were missed, from ``backfill/trades``."""
     bars: dict[str, dict[int, Bar]] = field(default_factory=dict)
     """Code -> label -> minute bar, from ``backfill/bars``."""
-    rows: dict[int, list[Row]] = field(default_factory=dict)
+    rows: dict[int, TradeRows] = field(default_factory=dict)
     """Hour -> trades that wait for their segment."""
     books: BookDay = field(default_factory=BookDay)
     """Order books that wait for theirs."""
@@ -205,20 +190,27 @@ class Recorder:
             if self._is_behind(day, code, self.suspicions.pop((day, code))[0])
         ]
 
-    def take_rows(self, day: str, hour: int) -> list[Row]:
+    def take_rows(self, day: str, hour: int) -> TradeRows:
         """Hand over the rows of an hour for its segment."""
-        return self.days[day].rows.pop(hour, [])
+        return self.days[day].rows.pop(hour, TradeRows())
 
     def forget_sealed(self, day: str, hour: int, sealed: set[tuple[str, int, int]]) -> None:
         """Drop rows that a segment already holds, by (code, epoch, chain_shares): after a restart."""
         rows = self.days[day].rows if day in self.days else {}
-        left = [r for r in rows.pop(hour, []) if (r.trade.code, r.epoch, r.trade.chain_shares) not in sealed]
+        left = TradeRows(
+            row
+            for row in rows.pop(hour, TradeRows())
+            if (row.trade.code, row.epoch, row.trade.chain_shares) not in sealed
+        )
         if left:
             rows[hour] = left
 
     def day(self, day: str) -> Day:
         """Return a day, begun when it is new."""
-        return self.days.setdefault(day, Day(day))
+        found = self.days.get(day)
+        if found is None:
+            found = self.days[day] = Day(day)
+        return found
 
     def _message(self, frame: Frame, applied: Applied) -> None:
         message = parse_message(frame.data, binary=frame.kind is Kind.BINARY)
@@ -248,20 +240,29 @@ class Recorder:
         applied.books += len(message.books)
 
     def _trade(self, frame: Frame, index: int, trade: Trade, applied: Applied) -> None:
-        day = self.day(trade.day)
-        line = day.line(trade.code)
+        day = self.days.get(trade.day) or self.day(trade.day)
+        line = day.lines.get(trade.code) or day.line(trade.code)
         verdict = line.receive(trade, frame.received_ns, frame.sequence, index)
-        applied.holes += verdict.opened_hole
-        applied.duplicates += verdict.outcome is Outcome.DUPLICATE
-        applied.late += verdict.outcome is Outcome.LATE
-        now = [*verdict.released]
-        if verdict.outcome in {Outcome.RECORDED, Outcome.LATE}:
-            observed = trade._replace(counted=verdict.counted)
-            now.append(Held(observed, frame.received_ns, frame.sequence, index))
-        for held, received_ns, sequence, record in now:
-            hour = day.rows.setdefault(held.event_s // 3600, [])
-            hour.append(Row(held, sequence, record, received_ns // 1000, held.counted, verdict.epoch))
-        applied.recorded += len(now)
+        for one in verdict.released:
+            of_it = verdict._replace(counted=one.trade.counted)
+            self._keep(day, one.trade, one.sequence, one.record, one.received_ns, of_it)
+            applied.recorded += 1
+        outcome = verdict.outcome
+        if outcome is Outcome.RECORDED or outcome is Outcome.LATE:
+            self._keep(day, trade, frame.sequence, index, frame.received_ns, verdict)
+            applied.recorded += 1
+            applied.holes += verdict.opened_hole
+            applied.late += outcome is Outcome.LATE
+        elif outcome is Outcome.DUPLICATE:
+            applied.duplicates += 1
+
+    @staticmethod
+    def _keep(day: Day, trade: Trade, sequence: int, record: int, received_ns: int, verdict: Verdict) -> None:
+        hour = trade.event_s // 3600
+        rows = day.rows.get(hour)
+        if rows is None:
+            rows = day.rows[hour] = TradeRows()
+        rows.add(trade, sequence, record, received_ns // 1000, verdict.counted, verdict.epoch)
 
     def _quarantine(self, frame: Frame) -> None:
         day, second = kst(frame.received_ns)

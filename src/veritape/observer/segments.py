@@ -3,6 +3,8 @@
 A segment holds the trades of one venue and hour. Its seal names the file's hash, each code's totals and chain edges,
 the digest of each code's rows, the journal blocks it was made from, and the hash of the seal before it, so that a
 changed, added, removed or reordered trade is found by anyone who has the seals.
+
+The functions over rows say row by row what is right; segments are written by ``adapters/segment_columns.py``, column by column.
 """
 
 import hashlib
@@ -14,7 +16,8 @@ from typing import Any, Final, NamedTuple
 
 from blake3 import blake3
 
-from veritape.observer.recorder import Row, rows_by_code
+from veritape.observer.recorder import rows_by_code
+from veritape.observer.rows import Row
 
 FORMAT: Final = "veritape.segment.v1"
 """Name of the seal document."""
@@ -89,7 +92,7 @@ def rows_sha256(code: str, rows: Sequence[TapeRow], price_scale: int = 0) -> str
     return hashlib.sha256(tape_bytes(code, price_scale, rows)).hexdigest()
 
 
-def ordered(rows: Sequence[Row], before: Mapping[str, Before]) -> Columns:
+def ordered(rows: Iterable[Row], before: Mapping[str, Before]) -> Columns:
     """Order a segment's rows and measure the value missing before each.
 
     Args:
@@ -107,7 +110,7 @@ def ordered(rows: Sequence[Row], before: Mapping[str, Before]) -> Columns:
     return Columns(in_order, holes)
 
 
-def line_documents(rows: Sequence[Row], before: Mapping[str, Before]) -> dict[str, dict[str, Any]]:
+def line_documents(rows: Iterable[Row], before: Mapping[str, Before]) -> dict[str, dict[str, Any]]:
     """Return what a seal says of each code."""
     return {
         code: _line(code, own, before.get(code, Before(0, 0, 0, 0)))
@@ -115,7 +118,7 @@ def line_documents(rows: Sequence[Row], before: Mapping[str, Before]) -> dict[st
     }
 
 
-def chain_ends(rows: Sequence[Row]) -> dict[str, Before]:
+def chain_ends(rows: Iterable[Row]) -> dict[str, Before]:
     """Return where each code's chain stands after these rows."""
     return {code: _chain_end(own[-1]) for code, own in rows_by_code(rows).items()}
 
@@ -187,6 +190,26 @@ def file_stem(hour: int, part: int) -> str:
     return f"{hour:02}" if part == 0 else f"{hour:02}.late-{part}"
 
 
+def line_document(
+    *, rows: int, shares: int, value: int, first: dict[str, int], last: dict[str, int], holes: int,
+    missing: tuple[int, int, int], rows_sha256: str,
+) -> dict[str, Any]:  # fmt: skip
+    """Return what a seal says of one code; ``missing``: trades, shares and won of its holes."""
+    hole_trades, hole_shares, hole_value = missing
+    return {
+        "rows": rows,
+        "shares": shares,
+        "value": value,
+        "first": first,
+        "last": last,
+        "holes": holes,
+        "hole_trades": hole_trades,
+        "hole_shares": hole_shares,
+        "hole_value": hole_value,
+        "rows_sha256": rows_sha256,
+    }
+
+
 def _line(code: str, rows: list[Row], before: Before) -> dict[str, Any]:
     missing, last = [], before
     for row in rows:
@@ -194,18 +217,20 @@ def _line(code: str, rows: list[Row], before: Before) -> dict[str, Any]:
         missing.append(_missing(row, last))
         last = _chain_end(row)
     holes = [hole for hole in missing if hole.shares]
-    return {
-        "rows": len(rows),
-        "shares": sum(row.trade.shares for row in rows),
-        "value": sum(row.trade.price * row.trade.shares for row in rows),
-        "first": _totals(rows[0]),
-        "last": _totals(rows[-1]),
-        "holes": len(holes),
-        "hole_trades": sum(hole.trades for hole in holes),
-        "hole_shares": sum(hole.shares for hole in holes),
-        "hole_value": sum(hole.value for hole in holes),
-        "rows_sha256": rows_sha256(code, [tape_row(row) for row in rows]),
-    }
+    return line_document(
+        rows=len(rows),
+        shares=sum(row.trade.shares for row in rows),
+        value=sum(row.trade.price * row.trade.shares for row in rows),
+        first=_totals(rows[0]),
+        last=_totals(rows[-1]),
+        holes=len(holes),
+        missing=(
+            sum(hole.trades for hole in holes),
+            sum(hole.shares for hole in holes),
+            sum(hole.value for hole in holes),
+        ),
+        rows_sha256=rows_sha256(code, [tape_row(row) for row in rows]),
+    )
 
 
 class _Missing(NamedTuple):

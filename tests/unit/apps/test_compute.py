@@ -18,7 +18,7 @@ async def test_the_service_follows_the_seals_and_ends_at_sigterm(tmp_path: Path)
     command = ("compute", "--data", str(tmp_path / "data"), "--receipts", str(tmp_path / "receipts"))
     process = await asyncio.create_subprocess_exec(sys.executable, "-m", "veritape", *command)
     try:
-        rows = list(recorded(*frames(until_ms=UNTIL)).days[DAY].rows[9])
+        rows = recorded(*frames(until_ms=UNTIL)).days[DAY].rows[9]
         seal = SegmentStore(tmp_path / "data").write(
             DAY, 9, rows, {}, [{"file": "f", "first_block": 0, "last_block": 0}]
         )

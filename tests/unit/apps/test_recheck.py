@@ -19,7 +19,7 @@ UNTIL = 32_400_000 + 60_000
 @pytest.fixture
 def arguments(tmp_path: Path) -> list[str]:
     """Seal a minute of the bundled day and compute on it."""
-    rows = list(recorded(*frames(until_ms=UNTIL)).days[DAY].rows[9])
+    rows = recorded(*frames(until_ms=UNTIL)).days[DAY].rows[9]
     SegmentStore(tmp_path / "data").write(
         DAY, 9, rows, {}, [{"file": "f", "first_block": 0, "last_block": 0}]
     )

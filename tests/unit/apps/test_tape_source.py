@@ -16,7 +16,7 @@ UNTIL = 32_400_000 + 60_000
 
 def seal(folder: Path) -> Seal:
     """Seal the first minute of the bundled day."""
-    rows = list(recorded(*frames(until_ms=UNTIL)).days[DAY].rows[9])
+    rows = recorded(*frames(until_ms=UNTIL)).days[DAY].rows[9]
     return SegmentStore(folder).write(
         DAY, 9, rows, {}, [{"file": "0900-0.vtj", "first_block": 0, "last_block": 3}]
     )

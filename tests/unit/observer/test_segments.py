@@ -9,7 +9,7 @@ from tests.tape import DAY, bundled, frames, recorded, trade
 
 from veritape.kernel.canonical import canonical_json
 from veritape.observer import segments
-from veritape.observer.recorder import Row
+from veritape.observer.rows import Row
 from veritape.observer.segments import Before, TapeRow
 
 

@@ -16,12 +16,13 @@ from veritape.observer.adapters.batch_audit import batch_audit, minute_shares
 from veritape.observer.adapters.book_files import BookStore
 from veritape.observer.adapters.journal_files import read_journal
 from veritape.observer.adapters.quarantine import unread_frames
+from veritape.observer.adapters.segment_columns import chain_ends, sorted_table
 from veritape.observer.adapters.segment_files import Seal, SegmentStore
 from veritape.observer.agreement import NOTHING, differences
 from veritape.observer.audit import Evidence
 from veritape.observer.bars import MINUTE_S
-from veritape.observer.recorder import Day, Recorder, Row
-from veritape.observer.segments import Before, chain_ends
+from veritape.observer.recorder import Day, Recorder
+from veritape.observer.segments import Before
 
 
 @dataclass
@@ -67,8 +68,8 @@ class Recording:
                 frames += 1
         for seal in self.segments.seals():
             day, hour, _ = seal.key
-            if day in self.recorder.days:
-                self._remember_ends(day, self.recorder.days[day].rows.get(hour, []))
+            if day in self.recorder.days and (rows := self.recorder.days[day].rows.get(hour)):
+                self._remember_ends(day, chain_ends(sorted_table(rows)))
         for day, hour in {seal.key[:2] for seal in self.segments.seals()}:
             self.recorder.forget_sealed(day, hour, self.segments.sealed_keys(day, hour))
         for name, statement in self.recorder.days.items():
@@ -160,12 +161,12 @@ class Recording:
             if of_day == day
         ]
         seal = self.segments.write(day, hour, rows, before, blocks)
-        self._remember_ends(day, rows)
+        self._remember_ends(day, seal.ends)
         return seal
 
-    def _remember_ends(self, day: str, rows: list[Row]) -> None:
+    def _remember_ends(self, day: str, new: Mapping[str, Before]) -> None:
         ends = self._before.setdefault(day, {})
-        for code, end in chain_ends(rows).items():
+        for code, end in new.items():
             known = ends.get(code)
             if known is None or (end.epoch, end.chain_shares) > (known.epoch, known.chain_shares):
                 ends[code] = end

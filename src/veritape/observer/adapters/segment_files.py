@@ -1,11 +1,12 @@
 """Segments on disk: Parquet files with their seals, and reading them back (OB-551 to 562)."""
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -15,7 +16,15 @@ from veritape.kernel.canonical import canonical_json
 from veritape.kernel.errors import CheckFailedError
 from veritape.kernel.files import write_atomically
 from veritape.observer import segments
-from veritape.observer.recorder import Row
+from veritape.observer.adapters.segment_columns import (
+    Integers,
+    Table,
+    chain_ends,
+    line_documents,
+    missing,
+    sorted_table,
+)
+from veritape.observer.rows import NAMES, TradeRows
 from veritape.observer.segments import Before, TapeRow
 
 ROW_GROUP = 1_048_576
@@ -51,6 +60,13 @@ SCHEMA = pa.schema(
 )
 """Columns of a segment (OB-552)."""
 
+NUMBERS = {
+    field.name: field.type.to_pandas_dtype()
+    for field in SCHEMA
+    if pa.types.is_integer(field.type) and field.name in NAMES
+}
+"""Columns that stand in a packed row under the same name, with their types."""
+
 INTEGERS = [field.name for field in SCHEMA if pa.types.is_integer(field.type)]
 """Columns that are delta-encoded."""
 
@@ -63,6 +79,8 @@ class Seal:
     """The Parquet file."""
     document: Mapping[str, Any]
     """Its seal."""
+    ends: Mapping[str, Before] = field(default_factory=dict, compare=False)
+    """Where each code's chain stands after it; known to who wrote it."""
 
     @property
     def key(self) -> tuple[str, int, int]:
@@ -113,14 +131,16 @@ class SegmentStore:
         self,
         day: str,
         hour: int,
-        rows: Sequence[Row],
+        rows: TradeRows,
         before: Mapping[str, Before],
         journal: list[dict[str, Any]],
     ) -> Seal:
         """Seal the rows of an hour: first the Parquet file, then the seal that names its hash."""
         part = sum(seal.key[1] == hour for seal in self.seals(day))
         path = self._folder / f"day={day}" / f"{segments.file_stem(hour, part)}.parquet"
-        file_bytes = encode(rows, before)
+        table = sorted_table(rows)
+        gaps = missing(table, before)
+        file_bytes = encode(table, gaps.value)
         document = segments.seal_document(
             venue=self._venue,
             day=day,
@@ -129,15 +149,15 @@ class SegmentStore:
             rows=len(rows),
             file_bytes=file_bytes,
             journal=journal,
-            lines=segments.line_documents(rows, before),
+            lines=line_documents(table, gaps),
             previous=self.last_seal_hash(),
-            widths=sorted({47 if row.trade.session.rpartition("/")[2] else 46 for row in rows}),
+            widths=sorted({47 if session.rpartition("/")[2] else 46 for session in table.sessions}),
         )
         write_atomically(path, file_bytes, SEALED_MODE)
         content = canonical_json(document)
         write_atomically(_seal_path(path), content, SEALED_MODE)
         self._head = blake3(content).hexdigest()
-        return Seal(path, document)
+        return Seal(path, document, chain_ends(table))
 
     def sealed_keys(self, day: str, hour: int) -> set[tuple[str, int, int]]:
         """Return (code, epoch, chain shares) of every sealed row of an hour."""
@@ -187,31 +207,23 @@ class SegmentStore:
         return segments.tape_bytes(code, seal.document["price_scale"], tape_rows)
 
 
-def encode(rows: Sequence[Row], before: Mapping[str, Before]) -> bytes:
+def encode(table: Table, value_holes: Integers) -> bytes:
     """Return a segment's Parquet bytes: the same rows give the same bytes."""
-    in_order, value_holes = segments.ordered(rows, before)
-    trades = [row.trade for row in in_order]
-    columns: dict[str, list[Any]] = {
-        "code": [trade.code for trade in trades],
-        "sequence": [row.sequence for row in in_order],
-        "record": [row.record for row in in_order],
-        "event_s": [trade.event_s for trade in trades],
-        "received_us": [row.received_us for row in in_order],
-        "price": [trade.price for trade in trades],
-        "shares": [trade.shares for trade in trades],
-        "side": [trade.side for trade in trades],
-        "counted": [int(row.counted) for row in in_order],
-        "chain_shares": [trade.chain_shares for trade in trades],
-        "chain_epoch": [row.epoch for row in in_order],
-        "value_hole": value_holes,
-        "session": [trade.session for trade in trades],
-        "sells": [trade.sells for trade in trades],
-        "buys": [trade.buys for trade in trades],
+    rows = table.rows
+    columns = {
+        name: pa.array(np.ascontiguousarray(rows[name]).astype(kind)) for name, kind in NUMBERS.items()
     }
-    table = pa.table(columns, schema=SCHEMA).replace_schema_metadata({"price_scale": "0"})
+    columns |= {
+        "chain_epoch": pa.array(rows["epoch"].astype(np.int32)),
+        "value_hole": pa.array(value_holes),
+        "code": pa.DictionaryArray.from_arrays(table.code, table.codes),
+        "session": pa.DictionaryArray.from_arrays(table.session, table.sessions),
+    }
+    content = pa.table({name: columns[name] for name in SCHEMA.names}, schema=SCHEMA)
+    content = content.replace_schema_metadata({"price_scale": "0"})
     target = io.BytesIO()
     pq.write_table(
-        table,
+        content,
         target,
         row_group_size=ROW_GROUP,
         compression="zstd",

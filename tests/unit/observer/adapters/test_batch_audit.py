@@ -12,7 +12,8 @@ from veritape.observer.agreement import BatchLine, differences
 from veritape.observer.audit import Status, state
 from veritape.observer.backfill import Fetched, Source
 from veritape.observer.completeness import Totals
-from veritape.observer.recorder import NoteKind, Row
+from veritape.observer.recorder import NoteKind
+from veritape.observer.rows import TradeRows
 
 MINUTES = 30
 UNTIL = 32_400_000 + MINUTES * 60_000
@@ -111,11 +112,11 @@ def test_a_file_that_holds_another_trade_contradicts_the_line(
     """OB-681, OB-614: a fault planted on the way to the file: the line is contradicted and the audit says why."""
     take = Recording(tmp_path).recorder.__class__.take_rows
 
-    def with_a_fault(recorder: object, day: str, hour: int) -> list[Row]:
-        rows = take(recorder, day, hour)  # type: ignore[arg-type]
+    def with_a_fault(recorder: object, day: str, hour: int) -> TradeRows:
+        rows = list(take(recorder, day, hour))  # type: ignore[arg-type]
         at = next(n for n, row in enumerate(rows) if row.trade.code == "990002")
         rows[at] = rows[at]._replace(trade=rows[at].trade._replace(price=rows[at].trade.price + 100))
-        return rows
+        return TradeRows(rows)
 
     monkeypatch.setattr("veritape.observer.recorder.Recorder.take_rows", with_a_fault)
     recording = sealed(tmp_path, drop=0)

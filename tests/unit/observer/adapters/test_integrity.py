@@ -12,6 +12,7 @@ from veritape.observer.adapters.integrity import journal_damage, segment_damage
 from veritape.observer.adapters.recording import Recording
 from veritape.observer.adapters.segment_files import SegmentStore
 from veritape.observer.journal import Contents, Frame
+from veritape.observer.rows import TradeRows
 
 UNTIL = 32_400_000 + 20_000
 CODE = ("990001",)
@@ -127,7 +128,7 @@ def test_a_late_part_keeps_the_chain_straight(tmp_path: Path) -> None:
     rows = recorded(*frames(("990001",), until_ms=32_400_000 + 60_000)).take_rows(DAY, 9)
     for hour in (10, 9, 11):
         store.write(DAY, hour, rows, {}, [])
-    fourth = SegmentStore(tmp_path).write(DAY, 9, rows[:3], {}, [])
+    fourth = SegmentStore(tmp_path).write(DAY, 9, TradeRows(list(rows)[:3]), {}, [])
     hashes = {seal.key: store.seal_hash(seal) for seal in store.seals()}
     previous = {seal.key: seal.document["previous"] for seal in store.seals()}
     assert previous == {
