@@ -17,6 +17,9 @@ from veritape.observer.binance.messages import BUYER, LARGEST_MS, MICROSECONDS, 
 BODY_BYTES: Final = 8 << 20
 """Largest body that is read."""
 
+AGGREGATE_TRADES: Final = 100_000
+"""Most trades of one aggregate: far above any taker's fills at one price."""
+
 BAR_FIELDS: Final = 12
 """Members of one bar."""
 
@@ -182,7 +185,8 @@ def _made(ids: list[int | None], time_ms: Any, price: Any, quantity: Any, maker:
     ms, cost, amount = _integer(time_ms, LARGEST_MS), scaled(price), scaled(quantity)
     if aggregate_id is None or first_id is None or last_id is None or last_id < first_id or ms is None:
         return None
-    if not cost or not amount or amount < last_id - first_id + 1 or not isinstance(maker, bool):
+    trades = last_id - first_id + 1
+    if not cost or not amount or not trades <= min(amount, AGGREGATE_TRADES) or not isinstance(maker, bool):
         return None
     side = SELLER if maker else BUYER
     return Aggregate(aggregate_id, first_id, last_id, ms * MICROSECONDS, cost, amount, side)

@@ -84,3 +84,7 @@ class Book:
             self.snapshots += 1
             self.is_valid = True
             self.valid.append(Validity(self._last_us, self._last_us))
+
+    def forget_before(self, moment_us: int) -> None:
+        """Drop the spans that ended before a moment."""
+        self.valid = [span for span in self.valid[:-1] if span.end_us >= moment_us] + self.valid[-1:]

@@ -12,8 +12,9 @@ is either seen (two neighbouring ids with their times on different days) or aske
 
 from bisect import bisect_right
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final, NamedTuple
 
@@ -82,6 +83,8 @@ class Axis:
     """Day -> id of its first trade, where it was seen or said by the venue."""
     joined: int = 0
     """Trades that followed the one before without a hole."""
+    anchor: Point | None = None
+    """The trade before the recording, as the venue named it: known, not recorded."""
 
     @property
     def end(self) -> Point | None:
@@ -107,7 +110,17 @@ class Axis:
     def begin(self, point: Point) -> None:
         """Take the venue's newest trade as the one before the recording, unless it is on the axis (OB-905)."""
         if not self.runs or point.trade_id < self.runs[0].first.trade_id:
+            self.anchor = point
             self._place(0, point, point)
+
+    def first_of(self, day: str) -> int | None:
+        """Return the id of a day's first trade; of the day on which the recording began, its first; None while unknown."""
+        if day in self.day_starts or not self.runs:
+            return self.day_starts.get(day)
+        begin = self.runs[0].first
+        if utc_day(begin.event_us) != day:
+            return None
+        return begin.trade_id + (self.anchor is not None and self.anchor.trade_id == begin.trade_id)
 
     def insert(self, first: Point, last: Point) -> bool:
         """Add ids ``first`` to ``last`` inside a hole or before the first run; False when one of them is known."""
@@ -155,9 +168,17 @@ class Axis:
 
 def utc_day(event_us: int) -> str:
     """Return the day of a moment, YYYYMMDD: a line is a UTC day (OB-905)."""
-    return f"{datetime.fromtimestamp(event_us // 1_000_000, UTC):%Y%m%d}"
+    return _day_name(event_us // DAY_US)
+
+
+@lru_cache(maxsize=8)
+def _day_name(day_number: int) -> str:
+    return f"{_EPOCH + timedelta(days=day_number):%Y%m%d}"
 
 
 def day_start_us(day: str) -> int:
     """Return the first microsecond of a day."""
     return int(datetime(int(day[:4]), int(day[4:6]), int(day[6:]), tzinfo=UTC).timestamp()) * 1_000_000
+
+
+_EPOCH: Final = date(1970, 1, 1)
