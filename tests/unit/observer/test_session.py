@@ -32,7 +32,7 @@ def live(now: int = 0) -> Session:
 
 @pytest.mark.parametrize(("state", "event"), list(product(SessionState, SessionEvent)))
 def test_every_cell_legal_and_illegal(state: SessionState, event: SessionEvent) -> None:
-    """OB-451: what the table does not hold changes nothing."""
+    """OB-1017, OB-451: what the table does not hold changes nothing."""
     session = Session(SILENCE, state)
     action = session.happened(event, 5)
     assert (session.state, action) == TRANSITIONS.get((state, event), (state, SessionAction.NONE))

@@ -19,21 +19,24 @@ from veritape.observer.slots import (
     Slots,
     SlotState,
 )
+from veritape.wire.kis.frames import BOOK_KRX, TRADES_KRX
+
+KEY = "A", TRADES_KRX
 
 
 def in_state(state: SlotState) -> Slots:
     slots = Slots(41)
-    slots.slots["A"] = Slot("A", state)
+    slots.slots[KEY] = Slot(KEY, state)
     return slots
 
 
 @pytest.mark.parametrize(("state", "event"), list(product(SlotState, SlotEvent)))
 def test_every_cell_legal_and_illegal(state: SlotState, event: SlotEvent) -> None:
-    """OB-343: what the table does not hold changes nothing and is counted."""
+    """OB-1017, OB-343: what the table does not hold changes nothing and is counted."""
     slots = in_state(state)
     outcome = slots.happened("A", event)
     expected = TRANSITIONS.get((state, event), (state, SlotAction.NONE))
-    assert (slots.slots["A"].state, outcome.action) == expected
+    assert (slots.slots[KEY].state, outcome.action) == expected
     assert slots.illegal == ((state, event) not in TRANSITIONS)
 
 
@@ -84,13 +87,13 @@ def test_an_unanswered_command_is_sent_once_more_and_then_unknown() -> None:
     assert slots.next_command(SPACING_NS) == ACK_NS
     assert slots.next_command(ACK_NS) == Command("A", register=True)
     assert slots.next_command(2 * ACK_NS) is None
-    assert slots.slots["A"].state is SlotState.UNKNOWN
+    assert slots.slots[KEY].state is SlotState.UNKNOWN
     assert slots.taken == 1
     assert slots.happened("A", SlotEvent.DATA).action is SlotAction.OPEN_WATCH
 
 
-def test_internal_errors_are_repeated_three_times_and_then_taken_for_the_limit() -> None:
-    """OB-343: OPSP0007 or OPSP0009: resend after 1 s, 3 times at most."""
+def test_internal_errors_are_repeated_three_times_and_then_refuse_the_code() -> None:
+    """OB-343: OPSP0007 or OPSP0009: resend after 1 s, 3 times at most, then as a refusal of the code."""
     slots, now, sent = Slots(41), 0, 0
     slots.want(["A"])
     for _ in range(4):
@@ -98,7 +101,8 @@ def test_internal_errors_are_repeated_three_times_and_then_taken_for_the_limit()
         sent += 1
         outcome = slots.happened("A", SlotEvent.INTERNAL_ERROR)
         now += RETRY_NS
-    assert (outcome.action, sent) == (SlotAction.LEARN_LIMIT, 4)
+    assert (outcome.action, sent) == (SlotAction.REFUSE_CODE, 4)
+    assert slots.limit == 41
 
 
 def test_the_limit_is_learned() -> None:
@@ -134,46 +138,229 @@ def test_a_closed_connection_frees_every_slot_and_keeps_the_wish() -> None:
     assert len(drain(slots, 10**10)[0]) == 2
 
 
+def test_trades_and_book_of_a_code_are_two_registrations() -> None:
+    """KIS-162, OB-341: 41 registrations bear 20 codes with books, each registered for its trades first."""
+    slots = Slots(41, (TRADES_KRX, BOOK_KRX))
+    slots.want(f"{number:06}" for number in range(41))
+    commands, _ = drain(slots, 0)
+    assert (slots.codes, len(slots.wanted), len(commands)) == (20, 20, 40)
+    assert commands[:2] == [
+        Command("000000", register=True),
+        Command("000000", register=True, tr_id=BOOK_KRX),
+    ]
+    for command in commands:
+        slots.happened(command.code, SlotEvent.REGISTERED, command.tr_id)
+    assert (len(slots.active), slots.taken, slots.settled) == (20, 40, True)
+    slots.want(())
+    assert {command.tr_id for command in drain(slots, 10**11)[0]} == {TRADES_KRX, BOOK_KRX}
+
+
+def test_a_refused_book_costs_nothing_but_the_book() -> None:
+    """OB-343, KIS-045: that registration is refused, nothing else changes."""
+    slots = Slots(4, (TRADES_KRX, BOOK_KRX))
+    slots.want(["A"])
+    drain(slots, 0)
+    slots.happened("A", SlotEvent.REGISTERED)
+    assert slots.happened("A", SlotEvent.REFUSED, BOOK_KRX) == ("A", SlotAction.REFUSE_CODE, BOOK_KRX)
+    assert (slots.active, slots.settled, slots.next_command(10**12)) == (["A"], True, None)
+
+
+def test_three_frames_of_a_code_without_a_slot_send_a_release() -> None:
+    """OB-350, KIS-127: counted as not subscribed; registrations may linger at the broker."""
+    slots = Slots(1)
+    slots.want(["A"])
+    drain(slots, 0)
+    slots.happened("A", SlotEvent.REGISTERED)
+    for _ in range(2):
+        assert slots.data("B", TRADES_KRX).action is SlotAction.NONE
+    assert slots.next_command(10**9) is None
+    for _ in range(4):
+        slots.data("B", TRADES_KRX)
+        slots.data("A", TRADES_KRX)
+    assert (slots.not_subscribed, slots.taken) == (6, 1)
+    assert slots.next_command(10**9) == Command("B", register=False)
+    assert slots.next_command(2 * 10**9) is None
+    assert slots.happened("B", SlotEvent.RELEASED).action is SlotAction.NONE
+    assert slots.illegal == 0
+
+
+def test_a_release_of_a_stray_is_not_taken_for_another_commands_answer() -> None:
+    """OB-350, KIS-104: the code became wanted while its stray registration was being released."""
+    slots = Slots(1)
+    for _ in range(3):
+        slots.data("A", TRADES_KRX)
+    assert drain(slots, 0)[0] == [Command("A", register=False)]
+    slots.want(["A"])
+    assert drain(slots, 10**9)[0] == [Command("A", register=True)]
+    assert slots.happened("A", SlotEvent.RELEASED).action is SlotAction.NONE
+    assert slots.happened("A", SlotEvent.REGISTERED).action is SlotAction.OPEN_WATCH
+    slots.connection_closed()
+    assert slots.happened("A", SlotEvent.RELEASED).action is SlotAction.NONE
+    assert slots.illegal == 1
+
+
+def test_data_answers_for_a_lost_acknowledgement() -> None:
+    """OB-343: unknown, data for its code: active, as acknowledged."""
+    slots = in_state(SlotState.UNKNOWN)
+    assert slots.data("A", TRADES_KRX).action is SlotAction.OPEN_WATCH
+    assert slots.active == ["A"]
+
+
+def test_a_refusal_without_a_key_belongs_to_the_oldest_unanswered_command() -> None:
+    """KIS-104."""
+    slots = Slots(41)
+    assert slots.refused_unnamed() is None
+    slots.want(["A", "B"])
+    drain(slots, 0)
+    assert slots.refused_unnamed() == ("A", TRADES_KRX)
+    slots.happened("A", SlotEvent.REGISTERED)
+    assert slots.refused_unnamed() == ("B", TRADES_KRX)
+
+
+def test_an_internal_error_is_repeated_in_time() -> None:
+    """OB-343: the next look is after a second, not after the five of a lost acknowledgement."""
+    slots = Slots(41)
+    slots.want(["A"])
+    drain(slots, 0)
+    slots.happened("A", SlotEvent.INTERNAL_ERROR)
+    assert slots.next_command(RETRY_NS - 1) == RETRY_NS
+
+
+class Exchange:
+    """A broker with a limit of its own; answers wait until they are delivered, lost or overtaken."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit, self.registered, self.answers = limit, set[str](), list[tuple[str, SlotEvent]]()
+        self.limited = 0
+        """Registrations that it had to refuse for its limit."""
+
+    def receive(self, command: Command, fault: SlotEvent | None) -> None:
+        """Do what a command says, or fail it."""
+        code = command.code
+        if fault is not None:
+            self.answers.append((code, fault))
+        elif not command.register:
+            self.registered.discard(code)
+            self.answers.append((code, SlotEvent.RELEASED))
+        elif code not in self.registered and len(self.registered) >= self.limit:
+            self.limited += 1
+            self.answers.append((code, SlotEvent.LIMIT))
+        else:
+            self.registered.add(code)
+            self.answers.append((code, SlotEvent.REGISTERED))
+
+
 CODES = [f"{number:06}" for number in range(8)]
+CONFIGURED = 4
 
 
 class SlotModel(RuleBasedStateMachine):
-    """OB-344: whatever the broker answers, late, wrong or never, the limit holds."""
+    """OB-1017, OB-344: acks lost, late and out of order, refusals, reconnects: never above the limit."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.slots, self.now = Slots(3), 0
+        self.slots, self.now = Slots(CONFIGURED), 0
+        self.broker = Exchange(CONFIGURED)
+
+    @rule(limit=st.integers(1, CONFIGURED))
+    def the_broker_allows_fewer(self, limit: int) -> None:
+        self.broker.limit = limit
 
     @rule(codes=st.lists(st.sampled_from(CODES), max_size=6))
     def want(self, codes: list[str]) -> None:
         self.slots.want(codes)
 
-    @rule(seconds=st.sampled_from([0, 1, 6]))
-    def step(self, seconds: int) -> None:
-        self.now += seconds * 10**9
-        self.slots.next_command(self.now)
-
     @rule(
-        code=st.sampled_from(CODES),
-        event=st.sampled_from([e for e in SlotEvent if e not in {SlotEvent.ALLOCATE, SlotEvent.RELEASE}]),
+        seconds=st.sampled_from([0, 1, 6]),
+        fault=st.sampled_from([None, None, None, SlotEvent.INTERNAL_ERROR, SlotEvent.REFUSED]),
     )
-    def answer(self, code: str, event: SlotEvent) -> None:
-        self.slots.happened(code, event)
+    def step(self, seconds: int, fault: SlotEvent | None) -> None:
+        self.now += seconds * 10**9
+        command = self.slots.next_command(self.now)
+        if isinstance(command, Command):
+            self.broker.receive(command, fault if command.register else None)
 
-    @precondition(lambda self: self.slots.taken > 0)
+    @precondition(lambda self: self.broker.answers)
+    @rule(place=st.integers(0, 7), lost=st.booleans())
+    def answer(self, place: int, lost: bool) -> None:
+        """An answer arrives, out of order or never."""
+        code, event = self.broker.answers.pop(place % len(self.broker.answers))
+        if not lost:
+            self.slots.happened(code, event)
+
+    @precondition(lambda self: self.broker.registered)
+    @rule(place=st.integers(0, 7))
+    def data(self, place: int) -> None:
+        self.slots.data(sorted(self.broker.registered)[place % len(self.broker.registered)], TRADES_KRX)
+
+    @rule(code=st.sampled_from(CODES), event=st.sampled_from(list(SlotEvent)[1:]))
+    def nonsense(self, code: str, event: SlotEvent) -> None:
+        """What the broker never sends: matched by code alone, it may confuse, not exceed."""
+        if event not in {SlotEvent.RELEASE, SlotEvent.UNANSWERED, SlotEvent.RELEASED, SlotEvent.CLOSED}:
+            self.slots.happened(code, event)
+
     @rule()
-    def close(self) -> None:
+    def reconnect(self) -> None:
         self.slots.connection_closed()
         assert self.slots.taken == 0
+        self.broker.registered.clear()
+        self.broker.answers.clear()
 
     @invariant()
     def never_above_the_limit(self) -> None:
-        assert self.slots.taken <= 3
+        assert self.slots.taken <= self.slots.limit <= CONFIGURED
         assert len(self.slots.wanted) <= self.slots.limit
 
 
-SlotModel.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+class OrderlyModel(RuleBasedStateMachine):
+    """OB-1017, OB-344: at a broker that answers in order, late or never, nothing is ever refused for the limit."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.slots, self.now = Slots(CONFIGURED), 0
+        self.broker = Exchange(CONFIGURED)
+
+    @rule(codes=st.lists(st.sampled_from(CODES), max_size=6))
+    def want(self, codes: list[str]) -> None:
+        self.slots.want(codes)
+
+    @rule(seconds=st.sampled_from([0, 1, 6]), fails=st.booleans())
+    def step(self, seconds: int, fails: bool) -> None:
+        self.now += seconds * 10**9
+        command = self.slots.next_command(self.now)
+        if isinstance(command, Command):
+            refused = SlotEvent.REFUSED if command.code == CODES[0] else None
+            error = SlotEvent.INTERNAL_ERROR if fails and command.code == CODES[1] else None
+            self.broker.receive(command, (refused or error) if command.register else None)
+
+    @precondition(lambda self: self.broker.answers)
+    @rule(lost=st.booleans())
+    def answer(self, lost: bool) -> None:
+        code, event = self.broker.answers.pop(0)
+        if not lost:
+            self.slots.happened(code, event)
+
+    @precondition(lambda self: self.broker.registered)
+    @rule(place=st.integers(0, 7))
+    def data(self, place: int) -> None:
+        self.slots.data(sorted(self.broker.registered)[place % len(self.broker.registered)], TRADES_KRX)
+
+    @rule()
+    def reconnect(self) -> None:
+        self.slots.connection_closed()
+        self.broker.registered.clear()
+        self.broker.answers.clear()
+
+    @invariant()
+    def the_broker_never_meets_its_limit(self) -> None:
+        assert self.broker.limited == 0
+        assert (self.slots.limit, self.slots.taken <= CONFIGURED) == (CONFIGURED, True)
+
+
+for model in (SlotModel, OrderlyModel):
+    model.TestCase.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)
 TestSlotModel = SlotModel.TestCase
+TestOrderlyModel = OrderlyModel.TestCase
 
 
 def test_acknowledgements_are_matched_by_their_code_in_any_order() -> None:
@@ -182,6 +369,6 @@ def test_acknowledgements_are_matched_by_their_code_in_any_order() -> None:
     slots.want(["A", "B", "C"])
     drain(slots, 0)
     for code in ("C", "A", "B"):
-        assert slots.happened(code, SlotEvent.REGISTERED) == (code, SlotAction.OPEN_WATCH)
+        assert slots.happened(code, SlotEvent.REGISTERED) == (code, SlotAction.OPEN_WATCH, TRADES_KRX)
     assert slots.happened("A", SlotEvent.REGISTERED).action is SlotAction.NONE
     assert slots.illegal == 1

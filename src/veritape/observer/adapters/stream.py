@@ -1,4 +1,4 @@
-"""The live connection: one socket, its session machine, its slots (OB-341 to 349, OB-451 to 455).
+"""The live connection: one socket, its session machine, its slots (OB-341 to 350, OB-451 to 455).
 
 A frame is stamped and queued for the journal before anything else happens to it. Control messages are answered at once;
 trades wait until they are durable.
@@ -9,7 +9,7 @@ import contextlib
 import json
 import secrets
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import aiohttp
@@ -21,6 +21,7 @@ from veritape.observer.adapters.daybook import Daybook
 from veritape.observer.frames import FRAME_BYTES, Acknowledgement, Heartbeat, parse_message
 from veritape.observer.gaps import Cause
 from veritape.observer.journal import Kind
+from veritape.observer.pace import Head, head_of
 from veritape.observer.reactions import Reaction, websocket_reaction
 from veritape.observer.recorder import NoteKind
 from veritape.observer.session import Session, SessionAction, SessionEvent, SessionState
@@ -55,18 +56,40 @@ class Stream:
     """Track B of one day."""
 
     def __init__(
-        self, ws_url: str, rest: BrokerRest, daybook: Daybook, clock: Clock, limit: int, silence_seconds: int
+        self,
+        ws_url: str,
+        rest: BrokerRest,
+        daybook: Daybook,
+        clock: Clock,
+        limit: int,
+        silence_seconds: int,
+        tr_ids: tuple[str, ...] = (TRADES_KRX,),
     ) -> None:
+        """Prepare a day's stream.
+
+        Args:
+            ws_url: host and port.
+            rest: asks for the approval key.
+            daybook: journals every message.
+            clock: the market's time.
+            limit: registrations.
+            silence_seconds: without any frame, after which the connection is doubted.
+            tr_ids: what every code is registered for: trades first, then books.
+        """
         self._url = f"{ws_url}/tryitout"
         self._rest = rest
         self._daybook = daybook
         self._clock = clock
-        self.slots = Slots(limit)
+        self.slots = Slots(limit, tr_ids)
         self.session = Session(silence_seconds * NANOSECONDS)
         self.frames = 0
         """Messages received, all kinds."""
         self.acknowledgements: Counter[str] = Counter()
         """Code -> how often."""
+        self.heard: Callable[[Head], None] = lambda _head: None
+        """Told of every data frame."""
+        self.changed: Callable[[Outcome], None] = lambda _outcome: None
+        """Told what became of a registration."""
         self._sequence = 0
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._key: tuple[str, int] | None = None
@@ -90,6 +113,11 @@ class Stream:
                     action = self._happened(SessionEvent.TIMER)
                 else:
                     return
+
+    def want(self, codes: Sequence[str]) -> None:
+        """Change which codes are wanted, by falling priority."""
+        self.slots.want(codes)
+        self._kick.set()
 
     async def finish(self) -> None:
         """Release every registration, then close (phase after)."""
@@ -162,7 +190,18 @@ class Stream:
                 await self._control(socket, data)
                 if self.session.state in {SessionState.WAITING, SessionState.HELD}:
                     return
+            elif kind is Kind.TEXT and (head := head_of(data)) is not None:
+                self._data(head)
             await self._daybook.writer.room()
+
+    def _data(self, head: Head) -> None:
+        before = self.slots.not_subscribed
+        outcome = self.slots.data(head.code, head.tr_id)
+        if outcome.action is not SlotAction.NONE:
+            self._apply(outcome, Cause.NOT_WATCHED)
+        elif self.slots.not_subscribed != before:
+            self._kick.set()
+        self.heard(head)
 
     async def _control(self, socket: aiohttp.ClientWebSocketResponse, data: bytes) -> None:
         message = parse_message(data)
@@ -182,7 +221,10 @@ class Stream:
             self._happened(SessionEvent.IN_USE)
         else:
             event = SLOT_EVENTS.get(message.msg_cd, SlotEvent.REFUSED)
-            self._apply(self.slots.happened(message.tr_key, event), Cause.NOT_WATCHED)
+            key = message.tr_key, message.tr_id
+            if key not in self.slots.slots and event is SlotEvent.REFUSED:
+                key = self.slots.refused_unnamed() or key
+            self._apply(self.slots.happened(key[0], event, key[1]), Cause.NOT_WATCHED)
             if self.slots.settled:
                 self._happened(SessionEvent.SETTLED)
         self._kick.set()
@@ -229,6 +271,10 @@ class Stream:
                     await socket.close()
 
     def _apply(self, outcome: Outcome, cause: Cause) -> None:
+        if outcome.action is not SlotAction.NONE:
+            self.changed(outcome)
+        if outcome.tr_id != self.slots.tr_ids[0]:
+            return
         day, second = self._daybook.now()
         if outcome.action is SlotAction.OPEN_WATCH:
             self._daybook.note(NoteKind.WATCH_OPENED, day=day, code=outcome.code, event_s=second)
@@ -253,5 +299,5 @@ def command_text(command: Command, approval_key: str) -> str:
         "tr_type": "1" if command.register else "2",
         "content-type": "utf-8",
     }
-    body = {"input": {"tr_id": TRADES_KRX, "tr_key": command.code}}
+    body = {"input": {"tr_id": command.tr_id, "tr_key": command.code}}
     return json.dumps({"header": header, "body": body}, separators=(",", ":"))

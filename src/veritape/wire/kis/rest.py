@@ -32,6 +32,12 @@ BARS_TODAY: Final = Call(QUOTATIONS + "inquire-time-itemchartprice", "FHKST03010
 BARS_PAST: Final = Call(QUOTATIONS + "inquire-time-dailychartprice", "FHKST03010230", 120)
 """Minute bars of a past day, kept about a year; not served to paper accounts."""
 
+VOLUME_RANK: Final = Call(QUOTATIONS + "volume-rank", "FHPST01710000", 30)
+"""Ranking by volume; not served to paper accounts."""
+
+FLUCTUATION_RANK: Final = Call("/uapi/domestic-stock/v1/ranking/fluctuation", "FHPST01700000", 30)
+"""Ranking by change of the price; not served to paper accounts."""
+
 SEARCH_INFO: Final = Call(QUOTATIONS + "search-info", "CTPF1604R", 1)
 """Product information; python-kis asks for it."""
 

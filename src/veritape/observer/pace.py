@@ -1,0 +1,62 @@
+"""How fast the own stream brings trades, code by code: what the velocity trigger reads (OB-302).
+
+Read from a frame's head alone, because a frame is not parsed for the ledger before it is durable.
+"""
+
+from collections import Counter, deque
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from veritape.kernel.clock import NANOSECONDS
+from veritape.observer.triggers import VELOCITY_SECONDS
+
+WINDOW_NS: Final = VELOCITY_SECONDS * NANOSECONDS
+"""How far back trades count."""
+
+HEAD_BYTES: Final = 32
+"""Bytes in which flag, transaction id, count and code lie."""
+
+
+class Head(NamedTuple):
+    """What a data frame says before its records."""
+
+    tr_id: str
+    code: str
+    """Of its first record."""
+    records: int
+
+
+def head_of(data: bytes) -> Head | None:
+    """Return the head of a plain data frame, None for anything else."""
+    parts = data[:HEAD_BYTES].split(b"|", 3)
+    if len(parts) != 4 or parts[0] != b"0" or not parts[2].isdigit():  # noqa: PLR2004 - flag, id, count, records
+        return None
+    code = parts[3].split(b"^", 1)[0]
+    if not (code.isascii() and code.isalnum() and parts[1].isascii()):
+        return None
+    return Head(parts[1].decode(), code.decode(), int(parts[2]))
+
+
+class Pace:
+    """Trades of the last ten seconds, counted in whole seconds."""
+
+    def __init__(self) -> None:
+        self._seconds: deque[tuple[int, Counter[str]]] = deque()
+        self._total: Counter[str] = Counter()
+
+    def arrived(self, code: str, trades: int, now_ns: int) -> None:
+        """Count trades."""
+        second = now_ns // NANOSECONDS
+        if not self._seconds or self._seconds[-1][0] < second:
+            self._seconds.append((second, Counter()))
+        self._seconds[-1][1][code] += trades
+        self._total[code] += trades
+
+    def counts(self, now_ns: int) -> Mapping[str, int]:
+        """Return code -> trades of the last ten seconds, this one included."""
+        while self._seconds and self._seconds[0][0] <= (now_ns - WINDOW_NS) // NANOSECONDS:
+            for code, trades in self._seconds.popleft()[1].items():
+                self._total[code] -= trades
+                if not self._total[code]:
+                    del self._total[code]
+        return self._total
