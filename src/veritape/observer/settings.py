@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from veritape.kernel.settings import Secret, Settings
+from veritape.observer.backup import VERIFY
 from veritape.wire.kis.frames import SYMBOL
 from veritape.wire.kis.rest import REGISTRATIONS, REQUESTS_PER_SECOND
 
@@ -166,6 +167,30 @@ class SegmentSettings(Settings):
     """Seconds after an hour's end at which its trades are sealed, 10 to 3,600."""
 
 
+class RetentionSettings(Settings):
+    """``[retention]``"""  # noqa: D415 - a table's name
+
+    raw_days: Annotated[int, Field(ge=1, le=365)] = 3
+    """Days for which journal and export files stay, 1 to 365; without a verified backup they stay for ever."""
+    anomaly_days: Annotated[int, Field(ge=1, le=365)] = 7
+    """The same for days with a high gap or a contradiction, 1 to 365."""
+    alert_days: Annotated[int, Field(ge=1, le=365)] = 10
+    """Days after which a file that is not backed up is reported, 1 to 365."""
+
+
+class BackupSettings(Settings):
+    """``[backup]``"""  # noqa: D415 - a table's name
+
+    at: Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")] = "21:00"
+    """Time of the daily backup in Seoul, HH:MM; after the after-market by default."""
+    targets: tuple[str, ...] = ()
+    """Where to: ``file:///folder``, ``s3://bucket/prefix`` or another URL of fsspec; without one nothing is backed up."""
+    verify: Annotated[str, Field(pattern=f"^({VERIFY})$")] = "all"
+    """New objects that are read back: ``all`` or ``sample:N``; what was not read back is never deleted here."""
+    drill_every_days: Annotated[int, Field(ge=1, le=90)] = 7
+    """Days between two restore drills, 1 to 90."""
+
+
 class TelemetrySettings(Settings):
     """``[telemetry]``"""  # noqa: D415 - a table's name
 
@@ -208,5 +233,24 @@ class RecordSettings(Settings):
     """Durability."""
     segments: SegmentSettings = SegmentSettings()
     """Sealing."""
+    retention: RetentionSettings = RetentionSettings()
+    """How long files stay here."""
+    backup: BackupSettings = BackupSettings()
+    """The copy elsewhere."""
     telemetry: TelemetrySettings = TelemetrySettings()
     """Metrics."""
+
+
+class KeepingSettings(Settings):
+    """What ``veritape backup``, ``restore`` and ``drill`` read of the same file; other tables are the recorder's."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    observer: ObserverSettings
+    """Where and what."""
+    calendar: CalendarSettings = CalendarSettings()
+    """Its file is backed up too."""
+    retention: RetentionSettings = RetentionSettings()
+    """How long files stay here."""
+    backup: BackupSettings = BackupSettings()
+    """The copy elsewhere."""

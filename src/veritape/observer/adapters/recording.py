@@ -70,7 +70,9 @@ class Recording:
             day, hour, _ = seal.key
             if day in self.recorder.days and (rows := self.recorder.days[day].rows.get(hour)):
                 self._remember_ends(day, chain_ends(sorted_table(rows)))
-        for day, hour in {seal.key[:2] for seal in self.segments.seals()}:
+        for day, hour in {
+            seal.key[:2] for seal in self.segments.seals() if seal.key[0] in self.recorder.days
+        }:
             self.recorder.forget_sealed(day, hour, self.segments.sealed_keys(day, hour))
         for name, statement in self.recorder.days.items():
             waiting = statement.books.hours

@@ -1,0 +1,114 @@
+"""What the commands ``backup``, ``restore`` and ``drill`` share: where the data lies, where the backup does."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from veritape.kernel.errors import MisuseError
+from veritape.kernel.settings import load_settings
+from veritape.observer.adapters.backup.source import Source
+from veritape.observer.adapters.backup.targets import FolderTarget, StoreTarget, open_target
+from veritape.observer.settings import KeepingSettings
+
+PREFIX = "VERITAPE_RECORD"
+"""What the environment variables of the recorder, and so of its backup, begin with."""
+
+VERSION = version("veritape")
+"""Stands in each manifest."""
+
+CommandT = TypeVar("CommandT", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Place:
+    """A data folder with the settings that belong to it."""
+
+    source: Source
+    """The recording."""
+    settings: KeepingSettings
+    """The tables ``[retention]`` and ``[backup]``."""
+
+    def targets(self, url: str | None, option: str) -> list[FolderTarget | StoreTarget]:
+        """Return the target of an option, or those of the settings.
+
+        Raises:
+            MisuseError: there is none, or it cannot be had.
+        """
+        urls = [url] if url else list(self.settings.backup.targets)
+        if not urls:
+            raise MisuseError(f"no backup target: give {option} URL, or backup.targets in the configuration")
+        return [open_target(one) for one in urls]
+
+
+def place_options(command: CommandT) -> CommandT:
+    """Give a command the options ``--config``, ``--data`` and ``--json``."""
+    options = (
+        click.option(
+            "--config",
+            type=click.Path(path_type=Path),
+            help="The recorder's TOML file: data folder and targets.",
+        ),
+        click.option(
+            "--data",
+            type=click.Path(path_type=Path),
+            help="The recorder's data directory, in place of the file's.",
+        ),
+        click.option("--json", "as_json", is_flag=True, help="Print one JSON document."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def place_of(config: Path | None, data: Path | None) -> Place | None:
+    """Return what the options name; None when they name nothing.
+
+    Raises:
+        MisuseError: an unreadable file, a bad key, or a folder that does not exist.
+    """
+    if config is None and data is None:
+        return None
+    environment = dict(os.environ)  # noqa: TID251 - apps read the environment
+    if data is not None:
+        environment[f"{PREFIX}_OBSERVER__DATA_DIR"] = str(data)
+    try:
+        content = config.read_bytes() if config is not None else b""
+    except OSError as error:
+        raise MisuseError(f"--config {config}: {error.strerror}") from error
+    settings = load_settings(KeepingSettings, content, environment, PREFIX, str(config or "--data"))
+    folder = settings.observer.data_dir
+    if not folder.is_dir():
+        raise MisuseError(f"{folder} is no folder: give the recorder's data directory")
+    return Place(Source(folder, settings.observer.venue, settings.calendar.override_file), settings)
+
+
+def required_place(config: Path | None, data: Path | None) -> Place:
+    """Return what the options name.
+
+    Raises:
+        MisuseError: they name nothing.
+    """
+    place = place_of(config, data)
+    if place is None:
+        raise MisuseError("which recording? give --config FILE or --data DIR")
+    return place
+
+
+def require_date(day: str | None) -> None:
+    """Refuse what is no date.
+
+    Raises:
+        MisuseError: not YYYYMMDD.
+    """
+    try:
+        if day is None or date.fromisoformat(day).strftime("%Y%m%d") == day:
+            return
+    except ValueError:
+        pass
+    raise MisuseError(f"--day {day}: expected a date as YYYYMMDD")

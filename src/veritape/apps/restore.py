@@ -1,0 +1,79 @@
+"""``veritape restore``: a day from a backup into an empty folder."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from veritape.apps.keeping import place_of, place_options, require_date
+from veritape.apps.progress import Progress
+from veritape.kernel.canonical import canonical_json
+from veritape.kernel.clock import SystemClock
+from veritape.kernel.errors import MisuseError
+from veritape.observer.adapters.backup.restoring import chosen, matching, require_empty
+from veritape.observer.adapters.backup.restoring import restore as write_files
+from veritape.observer.adapters.backup.targets import FolderTarget, StoreTarget, open_target
+
+
+@click.command(context_settings={"show_default": True})
+@place_options
+@click.option(
+    "--from", "source", metavar="URL", help="The backup; the first of backup.targets when left out."
+)
+@click.option("--day", help="Business date, YYYYMMDD; the newest in the backup when left out.")
+@click.option(
+    "--into",
+    type=click.Path(path_type=Path),
+    help="Folder that is empty or does not exist; restored-DAY when left out.",
+)
+@click.option("--only", metavar="GLOB", help="Only files whose path matches, as 'trades/*'.")
+def restore(
+    config: Path | None, data: Path | None, source: str | None, day: str | None, into: Path | None, only: str | None,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Bring back a day's files from a backup.
+
+    The manifests are checked back to the first one, every file while it is written. The folder can be audited at once:
+    veritape audit --data FOLDER. Exit 1: a manifest, an object or a hash is not what was written.
+    """
+    require_date(day)
+    target = backup_to_read(config, data, source)
+    written, chain = chosen(target, day)
+    folder = into or Path(f"restored-{written.manifest.day}")
+    require_empty(folder)
+    entries = matching(written, only)
+    if not entries:
+        raise MisuseError(f"--only {only}: no file of {written.name} matches")
+    progress = Progress("restore", SystemClock())
+    write_files(target, entries, folder, progress)
+    progress.end()
+    document: dict[str, Any] = {
+        "format": "veritape.restore.v1",
+        "target": target.url,
+        "day": written.manifest.day,
+        "manifest": written.name,
+        "manifests_checked": len(chain.written),
+        "into": str(folder),
+        "files": len(entries),
+        "bytes": sum(entry.bytes for entry in entries),
+    }
+    click.echo(
+        canonical_json(document).decode()
+        if as_json
+        else f"restored {document['files']} files, {document['bytes']:,} bytes of {written.name} into {folder};"
+        f" {document['manifests_checked']} manifests checked"
+    )
+
+
+def backup_to_read(config: Path | None, data: Path | None, source: str | None) -> FolderTarget | StoreTarget:
+    """Return the backup that ``--from`` names, else the first of the settings.
+
+    Raises:
+        MisuseError: neither names one.
+    """
+    if source is not None:
+        return open_target(source)
+    place = place_of(config, data)
+    if place is None:
+        raise MisuseError("which backup? give --from URL, or --config FILE with backup.targets")
+    return place.targets(None, "--from")[0]

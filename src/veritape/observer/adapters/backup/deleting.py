@@ -1,0 +1,101 @@
+"""Delete what is proven to be elsewhere, each file after its event is durable (OB-731 to 733)."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from veritape.kernel.errors import VeritapeError
+from veritape.observer import retention
+from veritape.observer.adapters.backup.records import Records
+from veritape.observer.adapters.backup.source import Source
+from veritape.observer.manifests import FileEntry
+from veritape.observer.retention import Candidate, DayFacts, Disk, FileKind, Plan, Rules
+
+PATTERNS = {
+    FileKind.JOURNAL: "journal/{venue}/????????/*.vtj",
+    FileKind.EXPORT: "export/*_????????_????.jsonl*",
+}
+"""Kind -> its files; audit reports are no windows and stay."""
+
+
+@dataclass(frozen=True)
+class Deleting:
+    """The retention of one data folder."""
+
+    source: Source
+    """Whose files."""
+    records: Records
+    """What was read back where."""
+    rules: Rules
+    """How long files stay."""
+    wall_ns: Callable[[], int]
+    """The machine's wall clock."""
+
+    def plan(self, today: str) -> Plan:
+        """Decide what may go on a day (YYYYMMDD, Seoul)."""
+        candidates = list(self._candidates())
+        usage = shutil.disk_usage(self.source.data)
+        disk = Disk(usage.used, usage.total)
+        asked = {one.day for one in candidates if retention.may_go(one, self.rules, today, disk)}
+        return retention.plan(candidates, {day: self._facts(day) for day in asked}, self.rules, today, disk)
+
+    def run(self, plan: Plan) -> list[dict[str, Any]]:
+        """Delete what the plan says; a file that is not what its manifest says stays.
+
+        Returns:
+            The event of each deletion.
+        """
+        done = []
+        for one in plan.delete:
+            path = self.source.data / one.path
+            if self.source.entry_of(one.path, path).blake3 != one.blake3:
+                continue  # it changed after it was backed up: the next backup sends it
+            event = self.event(one)
+            self.records.deleted(event)
+            path.unlink()
+            done.append(event)
+        return done
+
+    def event(self, one: Candidate) -> dict[str, Any]:
+        """Return what is told of a deletion: path, bytes, hash, the manifest that holds it."""
+        return {
+            "path": one.path, "bytes": one.size, "blake3": one.blake3, "manifest": one.manifest, "at_ns": self.wall_ns(),
+        }  # fmt: skip
+
+    def _candidates(self) -> Iterator[Candidate]:
+        held = self._held()
+        for kind, pattern in PATTERNS.items():
+            for path in sorted(self.source.data.glob(pattern.format(venue=self.source.venue))):
+                name, size = path.relative_to(self.source.data).as_posix(), path.stat().st_size
+                manifest, entry = held.get(name, (None, None))
+                known = entry is not None and entry.bytes == size
+                day = path.parent.name if kind is FileKind.JOURNAL else path.name.split("_")[1]
+                yield Candidate(
+                    name,
+                    kind,
+                    day,
+                    size,
+                    manifest if known else None,
+                    entry.blake3 if entry and known else "",
+                )
+
+    def _held(self) -> dict[str, tuple[str, FileEntry]]:
+        """Return the files whose objects were read back: path -> (manifest, entry), of the newest manifest."""
+        held: dict[str, tuple[str, FileEntry]] = {}
+        for receipt, manifest in self.records.proven():
+            verified = set(receipt.verified)
+            held |= {
+                entry.path: (receipt.manifest.name, entry)
+                for entry in manifest.files
+                if entry.blake3 in verified
+            }
+        return held
+
+    def _facts(self, day: str) -> DayFacts:
+        try:
+            recording = self.source.recording(day)
+        except VeritapeError:
+            return DayFacts(sealed=False, anomalous=True)
+        waiting = any(rows for one in recording.recorder.days.values() for rows in one.rows.values())
+        return DayFacts(not waiting, retention.anomalous(recording.audit(day, 0)))

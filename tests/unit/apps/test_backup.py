@@ -1,0 +1,121 @@
+"""``veritape backup``."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from tests.backup_world import World, world
+from tests.recorded_day import record_day
+
+from veritape.apps.backup import backup
+from veritape.kernel.errors import CheckFailedError, MisuseError, UnavailableError
+from veritape.observer.adapters.backup.records import Records
+from veritape.observer.manifests import BackupReason
+
+
+@pytest.fixture
+def one(tmp_path: Path) -> World:
+    return world(tmp_path)
+
+
+def run(one: World, *words: str) -> Result:
+    arguments = ["--data", str(one.data), "--to", one.target.url, *words]
+    return CliRunner().invoke(backup, arguments, standalone_mode=False)
+
+
+def document(one: World, *words: str) -> dict[str, Any]:
+    result = run(one, "--json", *words)
+    assert result.exception is None, result.output
+    return dict(json.loads(result.stdout))
+
+
+def test_it_says_what_it_sent(one: World) -> None:
+    """OB-971: files, new objects, bytes, manifest hash; nothing but the document on stdout; the shared disk is a warning."""
+    told = document(one)
+    assert [(day["day"], day["files"], day["new_objects"]) for day in told["days"]] == [
+        ("20131007", 6, 6), ("20131008", 7, 5),
+    ]  # fmt: skip
+    assert len(told["days"][0]["manifest_blake3"]) == 64
+    result = run(one)
+    assert result.stdout == "nothing changed since the last backup\n"
+    assert "every target is on the disk of the data itself" in result.stderr
+    assert one.reasons() == []
+
+
+def test_the_plain_form_names_the_manifest(one: World) -> None:
+    """OB-971."""
+    lines = run(one).stdout.splitlines()
+    assert lines[0].startswith(f"20131007 {one.target.url}: 6 files, ")
+    assert " objects, " in lines[1]
+    assert "manifest 20131008-1 " in lines[1]
+
+
+def test_a_dry_run_says_the_same_and_does_nothing(one: World, tmp_path: Path) -> None:
+    """OB-733, OB-971: the list of what would be sent and deleted equals what is, then."""
+    assert [day["new_objects"] for day in document(one, "--dry-run")["days"]] == [6, 7]
+    assert not (tmp_path / "target").exists()
+    run(one)
+    planned = document(one, "--dry-run", "--prune")["deleted"]
+    assert "would be deleted journal/KRX/20131007/0851-0.vtj" in run(one, "--dry-run", "--prune").stdout
+    assert Records(one.data).deletions() == []
+    done = document(one, "--prune")["deleted"]
+    names = ("path", "bytes", "blake3", "manifest")
+    assert [[event[name] for name in names] for event in planned] == [
+        [event[name] for name in names] for event in done
+    ]
+    assert Records(one.data).deletions() == done
+    assert len(done) == 2
+    assert list(one.data.rglob("*.vtj")) == []
+    assert one.reasons("20131007") == []
+
+
+def test_the_configured_targets_are_all_sent_to(one: World, tmp_path: Path) -> None:
+    """OB-752: and the live process learns that it is done."""
+    urls = [f"file://{tmp_path}/a", f"file://{tmp_path}/b"]
+    (tmp_path / "c.toml").write_text(
+        f'[observer]\ndata_dir = "{one.data}"\n[backup]\ntargets = {json.dumps(urls)}\n'
+    )
+    result = CliRunner().invoke(
+        backup, ["--config", str(tmp_path / "c.toml"), "--json"], standalone_mode=False
+    )
+    assert [(day["target"], day["day"]) for day in json.loads(result.stdout)["days"]] == [
+        (url, day) for url in urls for day in ("20131007", "20131008")
+    ]
+    assert Records(one.data).state().backup_ns > 0
+
+
+def test_a_verification_that_fails_exits_1(one: World) -> None:
+    """OB-971, OB-756: and what the retention needs is lost is said."""
+    run(one, "--prune")
+    one.remove("0851-0.vtj")
+    failed = run(one, "--day", "20131008").exception
+    assert isinstance(failed, CheckFailedError)
+    assert (failed.exit_code, failed.reason) == (1, BackupReason.OBJECT_MISSING)
+
+
+def test_bad_usage_exits_2(one: World) -> None:
+    """OB-971."""
+    record_day(one.data, "20131010", over=False)
+    for words in (["--day", "20131010"], ["--day", "x"]):
+        failed = run(one, *words).exception
+        assert isinstance(failed, MisuseError)
+        assert failed.exit_code == 2
+    result = CliRunner().invoke(backup, ["--to", "file:///x"], standalone_mode=False)
+    assert isinstance(result.exception, MisuseError)
+
+
+def test_a_target_that_is_away_exits_1_and_deletes_nothing(one: World, tmp_path: Path) -> None:
+    """OB-991: unreachable: never deletes local data."""
+    (tmp_path / "target").write_bytes(b"a file, no folder")
+    before = sorted(one.data.rglob("*"))
+    failed = run(one, "--prune").exception
+    assert isinstance(failed, UnavailableError)
+    assert failed.exit_code == 1
+    assert sorted(path for path in one.data.rglob("*") if "backup" not in path.parts[-2:]) == before
+
+
+def test_it_waits_for_nobody(one: World) -> None:
+    with Records(one.data).alone():
+        assert isinstance(run(one).exception, UnavailableError)
