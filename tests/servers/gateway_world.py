@@ -10,6 +10,7 @@ from veritape.gateway.adapters.gate import Gate, restored_store
 from veritape.gateway.adapters.key_store import Grant, KeyStore
 from veritape.gateway.adapters.ledger import Ledger
 from veritape.gateway.adapters.policy_file import shipped_policy
+from veritape.gateway.adapters.stores import ProcessStore
 from veritape.gateway.cursors import cursor_key
 from veritape.gateway.keys import Environment, KeyRecord
 from veritape.gateway.policy_reader import read_policy
@@ -68,7 +69,8 @@ class World:
         self.keys = KeyStore(self.folder / "keys.db", PEPPER)
         self.ledger = Ledger(self.folder / "usage.db")
         policy = read_policy(self.policy_text, "policy.toml")
-        store = restored_store(self.ledger, self.clock.wall_ns() // 1_000)
+        self.memory = restored_store(self.ledger, self.clock.wall_ns() // 1_000)
+        store = ProcessStore(self.memory, self.clock)
         self.gate = Gate(policy, store, self.ledger, self.keys, self.clock)
         self.gateway = Gateway(self.gate, self.sources, self.log.append, console=self.console)
 

@@ -4,11 +4,13 @@ import asyncio
 import contextlib
 import importlib
 import os
+import secrets
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from socket import socket
 from types import ModuleType
+from typing import Any
 
 import click
 import uvloop
@@ -16,18 +18,23 @@ import uvloop
 from veritape.apps.console import create_console, figures_from_page, tables_from_readers
 from veritape.apps.part_metrics import shown_metrics
 from veritape.gateway.adapters.application import Access, Application, Gateway
+from veritape.gateway.adapters.degrading_store import DegradingStore
 from veritape.gateway.adapters.gate import Gate, restored_store
 from veritape.gateway.adapters.key_store import KeyStore, Noted, load_pepper
 from veritape.gateway.adapters.ledger import Ledger
 from veritape.gateway.adapters.policy_file import PolicyFile
+from veritape.gateway.adapters.redis_link import RedisLink, parse_redis_url
+from veritape.gateway.adapters.redis_store import RedisStore
 from veritape.gateway.adapters.server import bind, log_line, parse_address
 from veritape.gateway.adapters.server import serve as serve_http
+from veritape.gateway.adapters.stores import ProcessStore, Store
 from veritape.gateway.cursors import cursor_key
 from veritape.gateway.metrics import METRICS, note_request
 from veritape.gateway.policy import Policy
 from veritape.gateway.product import Sources
 from veritape.gateway.rate_fields import units_text
 from veritape.gateway.settings import GatewaySettings
+from veritape.gateway.usage import BOOT_BYTES, EventSource
 from veritape.kernel.clock import NANOSECONDS, Clock, SystemClock
 from veritape.kernel.errors import MisuseError, UnavailableError
 from veritape.kernel.settings import load_settings
@@ -97,7 +104,9 @@ async def _run(
 ) -> None:
     key_store, pepper = open_keys(settings)
     with contextlib.closing(key_store), contextlib.closing(Ledger(settings.data_dir / "usage.db")) as ledger:
-        gate = Gate(policy, restored_store(ledger, clock.wall_ns() // 1_000), ledger, key_store, clock)
+        events = EventSource(secrets.token_bytes(BOOT_BYTES))
+        store, watching = open_store(settings, policy, ledger, events.boot, clock)
+        gate = Gate(policy, store, ledger, key_store, clock, events)
         registry = Registry((*part_metrics(PART), *METRICS))
         read = sources(settings, pepper, clock)
         gateway = Gateway(
@@ -108,20 +117,47 @@ async def _run(
             console=console(settings, read, clock),
         )
         name = listener.getsockname()
-        click.echo(f"gateway on http://{name[0]}:{name[1]}, policy version {policy.version}, store memory")
+        click.echo(
+            f"gateway on http://{name[0]}:{name[1]}, policy version {policy.version}, store {policy.store.kind}"
+        )
         if gateway.table.left_out:
             click.echo(f"routes left out, their part is not installed: {', '.join(gateway.table.left_out)}")
         async with asyncio.TaskGroup() as tasks:
-            background = (
-                tasks.create_task(policy_file.watch(policy, clock, gateway.swap, click.echo)),
-                tasks.create_task(_write_often(gate, key_store, clock)),
+            work = (
+                policy_file.watch(policy, clock, gateway.swap, click.echo),
+                _write_often(gate, key_store, clock),
+                *watching,
             )
+            background = [tasks.create_task(one) for one in work]
             shown = settings.telemetry
             async with shown_metrics(PART, registry, shown.listen, shown.descriptor, clock):
                 await serve_http(gateway, listener, settings.drain_s, policy_file.asked.set)
             for task in background:
                 task.cancel()
         await _write(gate, key_store, everything=True)
+
+
+def open_store(
+    settings: GatewaySettings, policy: Policy, ledger: Ledger, boot: bytes, clock: Clock
+) -> tuple[Store, list[Coroutine[Any, Any, None]]]:
+    """Return the policy's quota store, and what has to run while it is used.
+
+    Raises:
+        MisuseError: the store's address is none.
+    """
+    if policy.store.kind == "memory":
+        memory = ProcessStore(restored_store(ledger, clock.wall_ns() // 1_000), clock)
+        return memory, [_sweep_slots(memory, clock)]
+    link = RedisLink(parse_redis_url(settings.store.url.get_secret_value()), policy.store.deadline_ms / 1_000)
+    redis = RedisStore(link, boot.hex(), ledger.boot_sums, clock, policy.store.partitions)
+    store = DegradingStore(link, redis, clock, policy.store.grace_s, policy.store.workers_min, click.echo)
+    return store, [link.run(), store.run()]
+
+
+async def _sweep_slots(store: ProcessStore, clock: Clock) -> None:
+    while True:
+        await clock.sleep_until(clock.monotonic_ns() + WRITE_NS)
+        store.sweep_slots()
 
 
 def sources(settings: GatewaySettings, pepper: bytes, clock: Clock) -> Sources:
@@ -174,7 +210,6 @@ def report(settings: GatewaySettings, registry: Registry) -> Callable[[Access], 
 async def _write_often(gate: Gate, key_store: KeyStore, clock: Clock) -> None:
     while True:
         await clock.sleep_until(clock.monotonic_ns() + WRITE_NS)
-        gate.store.sweep_slots(clock.monotonic_ns() // 1_000)
         await _write(gate, key_store)
 
 

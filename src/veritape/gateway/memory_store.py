@@ -97,6 +97,11 @@ class MemoryStore:
         self._slots.setdefault(subject, {})[self._last_slot] = now_us + slot_us + SLOT_GRACE_US
         return decision, self._last_slot
 
+    def begin(self, subject: str, limits: Limits, minute: Bucket, hour: Bucket) -> None:
+        """Give a subject that is new here the state that another store knew of it."""
+        if subject not in self._subjects:
+            self._subjects[subject] = _Subject(minute, hour, limits)
+
     def release_slot(self, subject: str, slot: int) -> None:
         """Free a slot once its response has ended; freeing it twice changes nothing."""
         slots = self._slots.get(subject)

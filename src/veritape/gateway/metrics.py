@@ -2,7 +2,7 @@
 
 from typing import Final, Protocol
 
-from veritape.gateway.quota import MU
+from veritape.gateway.quota import MU, Mode
 from veritape.gateway.reasons import Reason
 from veritape.telemetry.metric import B2, OTHER, Metric, MetricType
 from veritape.telemetry.registry import Registry
@@ -42,7 +42,7 @@ TIER_REJECTED: Final = _counter(
 )
 DECISIONS: Final = _counter(
     "gateway_decisions_total", "Quota decisions by tier, outcome and mode.", "a decision was made",
-    ("tier", TIERS), ("outcome", OUTCOMES), ("mode", ("exact",)),
+    ("tier", TIERS), ("outcome", OUTCOMES), ("mode", tuple(mode.value for mode in Mode)),
 )  # fmt: skip
 UNITS: Final = Metric(
     "gateway_units_total", MetricType.COUNTER, "Units of quota charged and given back.", "units were charged or given back",
@@ -101,6 +101,11 @@ class Finished(Protocol):
         ...
 
     @property
+    def mode(self) -> str:
+        """Where the decision came from; empty when it was not asked for."""
+        ...
+
+    @property
     def charged_mu(self) -> int:
         """Units charged."""
         ...
@@ -136,7 +141,7 @@ def _note_decision(registry: Registry, request: Finished) -> None:
     tier = tier if tier in TIERS else OTHER
     registry.add(REQUESTS)
     registry.add(TIER_REQUESTS, tier=tier)
-    registry.add(DECISIONS, tier=tier, outcome=request.outcome, mode="exact")
+    registry.add(DECISIONS, tier=tier, outcome=request.outcome, mode=request.mode)
     if request.outcome != "allowed":
         registry.add(REJECTED)
         registry.add(TIER_REJECTED, tier=tier)

@@ -40,6 +40,10 @@ def document(
             "200": {"description": "It does.", "content": {"application/json": {"schema": _object({"status": "string"})}}},
             **_problems((Reason.BAD_REQUEST,)),
         }}},
+        "/ready": {"get": {"operationId": "ready", "summary": "Whether requests are decided, and how exactly.", "security": [], "responses": {
+            status: {"description": text, "content": {"application/json": {"schema": _object({"status": "string", "quota": "string"})}}}
+            for status, text in (("200", "They are."), ("503", "Not yet: the quota store has not answered."))
+        } | _problems((Reason.BAD_REQUEST,))}},
     }  # fmt: skip
     for route, path, product in routes:
         paths[path.replace("...}", "}")] = {"get": _operation(route, path, product)}

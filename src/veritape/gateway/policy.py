@@ -57,6 +57,8 @@ class PolicyReason(StrEnum):
     """Any origin with credentials: browsers refuse it."""
     NOT_AVAILABLE = "not_available"
     """This version does not have what is asked for; it is refused and not ignored."""
+    RESTART_NEEDED = "restart_needed"
+    """The store's table changed; a running process cannot change its store."""
     POLICY_VERSION_NOT_RAISED = "policy_version_not_raised"
     """The content changed and the version did not rise."""
 
@@ -69,6 +71,36 @@ class PolicyProblem(NamedTuple):
     reason: PolicyReason
     allowed: str
     """What is allowed there."""
+
+
+class Lost(StrEnum):
+    """What a route does while the shared store is lost (GW-347)."""
+
+    LOCAL = "local"
+    """Local shares decide for the whole outage."""
+    LOCAL_THEN_CLOSED = "local_then_closed"
+    """Local shares, and 503 once the grace is over."""
+    OPEN = "open"
+    """Local shares, and everybody, metered, once the grace is over."""
+    CLOSED = "closed"
+    """503 at once."""
+
+
+class StoreSettings(NamedTuple):
+    """Which store decides, and what holds while it is lost."""
+
+    kind: str = "memory"
+    """``memory`` or ``redis``."""
+    deadline_ms: int = 25
+    """Longest that a request waits for the store."""
+    grace_s: int = 300
+    """Longest continuous time on local shares."""
+    lost: Lost = Lost.LOCAL
+    """What routes do that say nothing of it."""
+    partitions: int = 64
+    """Tags of the store's keys; fixed at its first use."""
+    workers_min: int = 1
+    """A local share is never larger than one of so many."""
 
 
 class Tier(NamedTuple):
@@ -105,6 +137,8 @@ class Route(NamedTuple):
     timeout_s: int
     refund: str
     """Which failures return month units: ``none``, ``gateway`` or ``5xx``."""
+    lost: Lost | None
+    """What it does while the store is lost; None as the store's table says."""
     features: frozenset[str]
     """Optional keys of the schema that the route uses; who serves it must know them."""
 
@@ -142,6 +176,7 @@ class Policy(NamedTuple):
     in_flight_max: int
     """Requests in progress in the whole gateway."""
     cors: Cors | None
+    store: StoreSettings = StoreSettings()
 
     @property
     def scopes(self) -> tuple[str, ...]:

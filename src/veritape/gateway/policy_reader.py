@@ -12,7 +12,17 @@ from decimal import Decimal
 from typing import Any, Final
 
 from veritape.gateway.paths import PatternError, parse_pattern
-from veritape.gateway.policy import AddressClass, Cors, Policy, PolicyProblem, PolicyReason, Route, Tier
+from veritape.gateway.policy import (
+    AddressClass,
+    Cors,
+    Lost,
+    Policy,
+    PolicyProblem,
+    PolicyReason,
+    Route,
+    StoreSettings,
+    Tier,
+)
 from veritape.gateway.policy_tables import Table
 from veritape.gateway.quota import MU, WINDOW_S, LimitName, Limits, Rule, make_rule
 from veritape.gateway.toml_lines import line_of
@@ -33,7 +43,6 @@ VARIABLES: Final = frozenset({"request_id", "account", "tier", "client_ip", "sch
 FEATURES: Final = (
     "cost_per",
     "client_fingerprint",
-    "lost",
     "essential",
     "mode",
     "request_headers",
@@ -67,14 +76,17 @@ def read_policy(file_bytes: bytes, source: str) -> Policy:
 
 
 def check_successor(running: Policy, following: Policy, source: str) -> None:
-    """Refuse changed content whose version did not rise (GW-102).
+    """Refuse changed content whose version did not rise, or that a running process cannot take (GW-102, GW-105).
 
     Raises:
-        MisuseError: ``policy_version_not_raised``.
+        MisuseError: ``policy_version_not_raised`` or ``restart_needed``.
     """
     if following.sha256 != running.sha256 and following.version <= running.version:
         reason = PolicyReason.POLICY_VERSION_NOT_RAISED
         raise MisuseError(f"{source}: version: {reason}: an integer above {running.version}", reason)
+    if following.store != running.store:
+        reason = PolicyReason.RESTART_NEEDED
+        raise MisuseError(f"{source}: store: {reason}: the table as it was, or a restart", reason)
 
 
 def _parse(file_bytes: bytes, source: str) -> tuple[str, dict[str, Any]]:
@@ -95,7 +107,7 @@ def _policy(top: Table, digest: str) -> Policy:
     version = top.integer("version", 1, 2**31 - 1)
     if top.integer("engine", 1, 2**31 - 1) != 1:
         top.complain("engine", PolicyReason.ENGINE_UNSUPPORTED, "1")
-    _read_store(top)
+    store = _read_store(top)
     overload = top.table("overload")
     in_flight_max = overload.integer("in_flight_max", 1, 10**6, 2_000) if overload else 2_000
     _finish(overload)
@@ -111,7 +123,18 @@ def _policy(top: Table, digest: str) -> Policy:
         top.table("jwt")
     top.finish()
     return Policy(
-        version, digest, tiers, routes, upstreams, classes, denied, groups[0], groups[1], in_flight_max, cors
+        version,
+        digest,
+        tiers,
+        routes,
+        upstreams,
+        classes,
+        denied,
+        groups[0],
+        groups[1],
+        in_flight_max,
+        cors,
+        store,
     )
 
 
@@ -120,19 +143,29 @@ def _finish(table: Table | None) -> None:
         table.finish()
 
 
-def _read_store(top: Table) -> None:
+def _read_store(top: Table) -> StoreSettings:
     store = top.table("store")
     if store is None:
-        return
-    if store.text("kind", "memory", ("memory", "redis")) == "redis":
-        store.complain("kind", PolicyReason.NOT_AVAILABLE, "memory")
-    store.integer("deadline_ms", 20, 50, 25)
-    store.integer("grace_s", 0, 86_400, 300)
-    store.text("lost", "local", ("local", "local_then_closed", "open", "closed"))
-    store.integer("partitions", 1, 1_024, 64)
-    if store.integer("workers_min", 1, 1_000, 1) > 1:
+        return StoreSettings()
+    kind = store.text("kind", "memory", ("memory", "redis"))
+    workers_min = store.integer("workers_min", 1, 1_000, 1)
+    if kind == "memory" and workers_min > 1:
         store.complain("workers_min", PolicyReason.MEMORY_STORE_NEEDS_ONE_WORKER, "1")
+    settings = StoreSettings(
+        kind,
+        store.integer("deadline_ms", 20, 50, 25),
+        store.integer("grace_s", 0, 86_400, 300),
+        _read_lost(store),
+        store.integer("partitions", 1, 1_024, 64),
+        workers_min,
+    )
     store.finish()
+    return settings
+
+
+def _read_lost(table: Table) -> Lost:
+    text = table.text("lost", "local", tuple(Lost))
+    return Lost(text) if text in Lost.__members__.values() else Lost.LOCAL
 
 
 def _read_cors(top: Table) -> Cors | None:
@@ -279,6 +312,7 @@ def _read_route(name: str, table: Table) -> Route:
         table.integer("body_max_kib", 0, 16_384, 1_024) * 1_024,
         table.integer("timeout_s", 1, 3_600, 60),
         table.text("refund", "5xx", ("none", "gateway", "5xx")),
+        _read_lost(table) if table.has("lost") else None,
         frozenset(key for key in FEATURES if table.has(key)),
     )
     _read_features(table)
@@ -295,7 +329,6 @@ def _read_features(table: Table) -> None:
         counted.finish()
     table.flag("client_fingerprint")
     table.flag("essential")
-    table.text("lost", "local", ("local", "local_then_closed", "open", "closed"))
     table.text("mode", "call", ("call", "lease"))
     for key in ("request_headers", "response_headers"):
         headers = table.table(key)

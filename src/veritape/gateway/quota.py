@@ -50,10 +50,14 @@ WINDOW_S: Final = {LimitName.MINUTE: 60, LimitName.HOUR: 3_600}
 
 
 class Mode(StrEnum):
-    """Where a decision came from; the other modes come with other stores."""
+    """Where a decision came from."""
 
     EXACT = "exact"
     """The store decided on its full state."""
+    LOCAL = "local"
+    """The store was lost; a local share decided."""
+    OPEN = "open"
+    """The store was lost for longer than the grace, and the route admits then."""
 
 
 class Rule(NamedTuple):

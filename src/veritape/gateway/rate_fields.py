@@ -8,7 +8,7 @@ They follow draft-ietf-httpapi-ratelimit-headers-11; for example, after one requ
 
 from typing import Final
 
-from veritape.gateway.quota import MICROSECONDS, MU, Decision, LimitName, LimitState, ceil_div
+from veritape.gateway.quota import MICROSECONDS, MU, Decision, LimitName, LimitState, Mode, ceil_div
 
 Field = tuple[str, str]
 """Name and value of a header field."""
@@ -31,6 +31,8 @@ def rate_fields(decision: Decision, tier: str, wall_us: int, *, legacy: bool) ->
     if parts:
         fields.append(("RateLimit-Policy", ",".join(map(_policy_item, parts))))
         fields.append(("RateLimit", ",".join(map(_left_item, parts))))
+    if decision.mode is not Mode.EXACT:
+        fields.append(("Quota-State", decision.mode.value))
     if decision.retry_after_s:
         fields.append(("Retry-After", str(decision.retry_after_s)))
     return [*fields, *_legacy(parts, tier, wall_us)] if legacy else fields

@@ -55,6 +55,8 @@ class Reason(StrEnum):
     """Too many requests in progress."""
     INTERNAL_ERROR = "internal_error"
     """A bug."""
+    QUOTA_UNAVAILABLE = "quota_unavailable"
+    """The quota store is lost, and the route is closed then."""
     IDENTITY_UNAVAILABLE = "identity_unavailable"
     """The key store does not answer."""
     USAGE_UNAVAILABLE = "usage_unavailable"
@@ -108,6 +110,7 @@ PROBLEMS: Final[dict[Reason, Problem]] = {
     Reason.MONTH_QUOTA_EXHAUSTED: Problem(429, "Month's quota used", "Wait for the next month (UTC) or ask for a larger tier."),
     Reason.CONCURRENCY_LIMITED: Problem(429, "Too many requests in progress", "Wait for an answer before the next request."),
     Reason.INTERNAL_ERROR: Problem(500, "Internal error", "Report the request id; the request was not charged."),
+    Reason.QUOTA_UNAVAILABLE: Problem(503, "Quota store unavailable", "Try again; the request was not charged."),
     Reason.IDENTITY_UNAVAILABLE: Problem(503, "Key store unavailable", "Try again."),
     Reason.USAGE_UNAVAILABLE: Problem(503, "Usage ledger unavailable", "Try again; the request was not charged."),
     Reason.OVERLOADED: Problem(503, "Overloaded", "Try again."),

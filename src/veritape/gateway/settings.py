@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from veritape.kernel.settings import Settings
+from veritape.kernel.settings import Secret, Settings
 
 
 class ListenSettings(Settings):
@@ -26,6 +26,13 @@ class HeaderSettings(Settings):
 
     legacy: bool = True
     """Write ``X-RateLimit-*`` and ``X-Quota-*`` beside the fields of the draft."""
+
+
+class StoreSettings(Settings):
+    """Where the shared quota store is, when the policy says ``store.kind = "redis"``."""
+
+    url: Secret = Secret("redis://127.0.0.1:6379/0")
+    """redis://user:password@host:port/database, rediss:// for TLS, or unix:///path?db=0."""
 
 
 class LogSettings(Settings):
@@ -70,6 +77,8 @@ class GatewaySettings(Settings):
     """Listeners."""
     keys: KeySettings = KeySettings()
     """Key store."""
+    store: StoreSettings = StoreSettings()
+    """Shared quota store."""
     headers: HeaderSettings = HeaderSettings()
     """Header fields."""
     log: LogSettings = LogSettings()

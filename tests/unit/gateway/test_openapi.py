@@ -19,7 +19,7 @@ def test_every_route_parameter_status_and_scope_is_described(tmp_path: Path) -> 
     api = document(tmp_path)
     assert api["openapi"] == "3.1.0"
     assert list(api["paths"]) == [
-        "/health", "/v1/trades", "/v1/bars", "/v1/completeness", "/v1/receipts", "/v1/receipts/{rest}",
+        "/health", "/ready", "/v1/trades", "/v1/bars", "/v1/completeness", "/v1/receipts", "/v1/receipts/{rest}",
     ]  # fmt: skip
     trades = api["paths"]["/v1/trades"]["get"]
     assert [parameter["name"] for parameter in trades["parameters"]] == [

@@ -75,7 +75,7 @@ R = PolicyReason
         ("version = 1", "version = 0", 1, "version", R.OUT_OF_RANGE),
         ("version = 1", "version = true", 1, "version", R.WRONG_TYPE),
         ("engine = 1", "engine = 1\nstore = 3", 3, "store", R.WRONG_TYPE),
-        ("engine = 1", 'engine = 1\nstore = { kind = "redis" }', 3, "store.kind", R.NOT_AVAILABLE),
+        ("engine = 1", 'engine = 1\nstore = { lost = "open_door" }', 3, "store.lost", R.OUT_OF_RANGE),
         ("engine = 1", 'engine = 1\nstore = { kind = "disk" }', 3, "store.kind", R.OUT_OF_RANGE),
         ("engine = 1", "engine = 1\nstore = { workers_min = 2 }", 3, "store.workers_min", R.MEMORY_STORE_NEEDS_ONE_WORKER),
         ("engine = 1", "engine = 1\noverload = { in_flight_max = 0 }", 3, "overload.in_flight_max", R.OUT_OF_RANGE),

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from veritape.gateway import openapi, problems
 from veritape.gateway.adapters.gate import Gate, Visit, peer_address
+from veritape.gateway.builtin_pages import builtin_page
 from veritape.gateway.parameters import read_query
 from veritape.gateway.paths import BadPathError, PathTable, normal_path
 from veritape.gateway.policy import Policy, Route
@@ -218,27 +219,15 @@ class Gateway:
 
     def _builtin(self, call: Call) -> Answer | None:
         """Answer what costs nothing and needs no key."""
-        page = self._builtin_page(call.path)
+        table = self.table
+        page = builtin_page(call.path, table.openapi, table.docs, self.gate.store.state)
         if page is None:
             return None
         if call.method == "OPTIONS":
             return self._options(call, ("GET",))
         if call.method not in {"GET", "HEAD"}:
             raise RefusedError(Reason.METHOD_NOT_ALLOWED, fields={"Allow": "GET, HEAD, OPTIONS"})
-        media, body = page
-        return Answer(HTTPStatus.OK, [("Content-Type", media)], body)
-
-    def _builtin_page(self, path: str) -> tuple[str, bytes] | None:
-        if path == "/health":
-            return "application/json", b'{"status":"ok"}'
-        if path == "/openapi.json":
-            return "application/json", self.table.openapi
-        if path == "/docs":
-            return "text/html; charset=utf-8", self.table.docs
-        head, _, reason = path.rpartition("/")
-        if head == "/problems" and reason in PROBLEMS:
-            return "text/html; charset=utf-8", problems.problem_page(Reason(reason))
-        return None
+        return Answer(page.status, [("Content-Type", page.media)], page.body)
 
     def _route(self, call: Call) -> tuple[Served, str]:
         if self.in_flight > self.table.policy.in_flight_max:

@@ -11,6 +11,7 @@ from ipaddress import ip_address
 from typing import Protocol
 
 from veritape.gateway import keys
+from veritape.gateway.adapters.stores import Store
 from veritape.gateway.keys import KeyRecord
 from veritape.gateway.memory_store import Charge, MemoryStore, Past
 from veritape.gateway.policy import Address, Policy, Route, plain_address
@@ -55,7 +56,7 @@ class Visit:
     tier: str = ""
     limits: Limits = FREE
     decision: Decision | None = None
-    slot: int = 0
+    slot: str = ""
     charge: UsageEvent | None = None
     units_mu: int = 0
     """Charged, less what was refunded."""
@@ -69,7 +70,7 @@ class Gate:
 
     policy: Policy
     """Swapped between two requests by a reload."""
-    store: MemoryStore
+    store: Store
     ledger: UsageLedger
     key_store: Keys
     clock: Clock
@@ -111,10 +112,13 @@ class Gate:
         caller = visit.caller
         if route.cost_mu == 0 or caller is None:
             return
-        decision, visit.slot = self.store.decide(
-            caller.subject, visit.limits, route.cost_mu, self.clock.monotonic_ns() // 1_000, self.wall_us(),
-            self.policy.version, route.timeout_s * MICROSECONDS,
-        )  # fmt: skip
+        try:
+            decision, visit.slot = await self.store.decide(
+                caller.subject, visit.limits, route.cost_mu, self.policy.version, route.timeout_s * MICROSECONDS,
+                route.lost or self.policy.store.lost,
+            )  # fmt: skip
+        except UnavailableError as error:
+            raise RefusedError(Reason.QUOTA_UNAVAILABLE) from error
         visit.decision = decision
         if decision.reason is not None:
             self._count(Kind.DENIED, caller, route, decision.reason)
@@ -126,7 +130,7 @@ class Gate:
         try:
             await self.ledger.append(visit.charge)
         except UnavailableError as error:
-            self.store.refund(caller.subject, decision.period, decision.cost_mu)
+            await self.store.refund(caller.subject, decision.period, decision.cost_mu)
             visit.charge = None
             raise RefusedError(Reason.USAGE_UNAVAILABLE) from error
         visit.units_mu = decision.cost_mu
@@ -137,14 +141,14 @@ class Gate:
         if charge is None or route.refund == "none":
             return
         visit.charge, visit.units_mu, visit.refunded_mu = None, 0, charge.units_mu
-        self.store.refund(charge.subject, charge.period, charge.units_mu)
+        await self.store.refund(charge.subject, charge.period, charge.units_mu)
         await self.ledger.append(self.events.refund(charge, reason, self.wall_us()))
 
     def release(self, visit: Visit) -> None:
         """Free the request's slot; the response has ended."""
         if visit.slot and visit.caller is not None:
             self.store.release_slot(visit.caller.subject, visit.slot)
-            visit.slot = 0
+            visit.slot = ""
 
     async def write_counts(self, *, everything: bool = False) -> None:
         """Write the counted refusals of the minutes that are over; they are outside the promise of charges."""

@@ -5,6 +5,7 @@ together, so the number of requests behind one ``fsync`` grows with the load and
 """
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import queue
@@ -58,6 +59,7 @@ class Ledger:
             UnavailableError: ``ledger_locked``, ``ledger_version``, or the file cannot be opened.
         """
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._path = path.absolute()
         self._lock = _take_lock(path)
         try:
             self._connection = _open(path)
@@ -92,6 +94,27 @@ class Ledger:
             "SELECT subject, sum(units_mu) FROM usage_month WHERE period = ? GROUP BY subject", (period,)
         )
         return {subject: max(0, units_mu) for subject, units_mu in rows}
+
+    async def boot_sums(self, subject: str, period: str) -> dict[str, int]:
+        """Return boot -> mu that it charged a subject in a month; boots in hexadecimal.
+
+        Raises:
+            UnavailableError: the ledger cannot be read.
+        """
+        return await asyncio.to_thread(self._boot_sums, subject, period)
+
+    def _boot_sums(self, subject: str, period: str) -> dict[str, int]:
+        try:
+            with contextlib.closing(
+                sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True, timeout=5.0)
+            ) as reader:
+                rows = reader.execute(
+                    "SELECT hex(boot), units_mu FROM usage_month WHERE subject = ? AND period = ?",
+                    (subject, period),
+                )
+                return {boot.lower(): units_mu for boot, units_mu in rows}
+        except sqlite3.Error as error:
+            raise UnavailableError(f"the usage ledger cannot be read: {error}") from error
 
     def charges_since(self, since_us: int) -> dict[str, list[Charge]]:
         """Return subject -> units charged in each second since a moment. Only before the first ``append``."""

@@ -110,8 +110,6 @@ class RedisLink(asyncio.Protocol):
                     await self._lost.wait()
                 except (OSError, TimeoutError, StoreError):
                     self._drop()
-                finally:
-                    self.connected.clear()
                 delay = RECONNECT_S[min(attempt, len(RECONNECT_S) - 1)]
                 attempt += 1
                 await asyncio.sleep(delay * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311 - no secret
@@ -192,6 +190,7 @@ class RedisLink(asyncio.Protocol):
 
     def _drop(self, why: str = "closed the connection") -> None:
         """Close, and fail everything that waits."""
+        self.connected.clear()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -4,19 +4,22 @@ Time is Redis' own ``TIME``, read inside the script. Redis only says whether: ra
 state that it answers, by the same arithmetic as in memory.
 """
 
+import asyncio
 import hashlib
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import hiredis
 
 from veritape.gateway.adapters.redis_link import RedisLink, StoreError
-from veritape.gateway.quota import MICROSECONDS, Decision, Limits, State
+from veritape.gateway.quota import MICROSECONDS, Bucket, Decision, Limits, State
 from veritape.gateway.shared_calls import (
     LAYOUT,
     META_KEY,
+    WORKERS_KEY,
     Code,
     Period,
     Reply,
@@ -37,6 +40,9 @@ CLOCK_STEP_US: Final = MICROSECONDS
 
 SLOT_GRACE_US: Final = 5 * MICROSECONDS
 """A slot is free this long after its route's timeout, whatever became of its request (GW-210)."""
+
+SEEN_LIMIT: Final = 100_000
+"""Subjects whose last answer is remembered."""
 
 _ATTEMPTS: Final = 4
 """A decision, again with the right month, again with the sum, and one in reserve; none repeats a call that may have happened."""
@@ -60,9 +66,19 @@ class Script:
 DECIDE: Final = Script.load("decide")
 MONTH: Final = Script.load("month")
 STATUS: Final = Script.load("status")
+OWE: Final = Script.load("owe")
 
 Sums = Callable[[str, str], Awaitable[Mapping[str, int]]]
 """(subject, period) -> boot -> mu that the ledger knows."""
+
+
+class Seen(NamedTuple):
+    """What the store last said of a subject; clocks are ours, monotonic."""
+
+    minute: Bucket
+    hour: Bucket
+    used_mu: int
+    period: str
 
 
 class RedisStore:
@@ -82,6 +98,7 @@ class RedisStore:
         self._partitions = partitions
         self._skew_us = 0
         self._own: dict[tuple[str, str], int] = {}
+        self._seen: OrderedDict[str, Seen] = OrderedDict()
         self._last_slot = 0
         self.clock_steps = 0
         """Steps of the store's clock over a second."""
@@ -122,15 +139,29 @@ class RedisStore:
                     key = subject, period.name
                     self._own[key] = self._own.get(key, 0) + cost_mu
                 decision = decision_of(reply, call, policy_version)
+                self._remember(subject, reply, period.name)
                 return decision, slot if decision.admitted else ""
         raise StoreError("the store does not settle on a month")
 
-    async def release_slot(self, subject: str, slot: str) -> None:
-        """Free a slot; freeing it twice changes nothing."""
+    def release_slot(self, subject: str, slot: str) -> None:
+        """Free a slot, without waiting for the answer; freeing it twice changes nothing, its deadline frees it too."""
         if slot:
-            self._check(
-                await self._link.call([b"ZREM", keys_of(subject, "", self._partitions)[2], slot.encode()])
-            )
+            key = keys_of(subject, "", self._partitions)[2]
+            self._link.call([b"ZREM", key, slot.encode()]).add_done_callback(_let_go)
+
+    def charged(self, subject: str, period: str, units_mu: int) -> None:
+        """Note what this boot charged without the store; the next call or ``heal`` brings it there."""
+        self._own[subject, period] = self._own.get((subject, period), 0) + units_mu
+
+    def seen(self, subject: str) -> Seen | None:
+        """Return what the store last said of a subject."""
+        return self._seen.get(subject)
+
+    async def owe(self, subject: str, limits: Limits, minute_mu: int, hour_mu: int) -> None:
+        """Add what was admitted without the store to the buckets' debts, at most to their caps (GW-345)."""
+        keys = keys_of(subject, "", self._partitions)
+        arguments = [*status_arguments(limits), b"%d" % minute_mu, b"%d" % hour_mu]
+        await self._evaluate(OWE, keys, arguments)
 
     async def refund(self, subject: str, period: str, units_mu: int) -> None:
         """Give units back to a month, never tokens (GW-216)."""
@@ -138,8 +169,13 @@ class RedisStore:
         await self._move_month(b"add", subject, period, {self._boot: -units_mu})
 
     async def heal(self, subject: str, period: str) -> None:
-        """Put this boot's share of a month to what it surely charged (GW-671); no call of the subject may be under way."""
-        await self._move_month(b"set", subject, period, {self._boot: self._own.get((subject, period), 0)})
+        """Put this boot's share of a month to what it surely charged (GW-671).
+
+        A call that is under way then may be missing from its share until the next one raises it.
+        """
+        own = {self._boot: self._own.get((subject, period), 0)}
+        if not await self._move_month(b"set", subject, period, own):
+            await self._bring_sum(subject, named_period(period))
 
     async def status(self, subject: str, limits: Limits) -> State:
         """Return what is owed, used and in progress now."""
@@ -151,8 +187,23 @@ class RedisStore:
         """Forgive what a subject owes; the month stays (GW-212)."""
         self._check(await self._link.call([b"DEL", keys_of(subject, "", self._partitions)[0]]))
 
-    async def prepare(self, epoch: bytes) -> None:
-        """Agree with whoever uses the store on layout and partitions; see that it forgets nothing.
+    async def epoch(self) -> bytes | None:
+        """Return the name of the store's memory, None when it was begun anew."""
+        found: bytes | None = self._check(await self._link.call([b"HGET", META_KEY, b"epoch"]))
+        return found
+
+    async def heartbeat(self, period_ms: int) -> int:
+        """Say that this boot lives; return how many did in the last period."""
+        now_ms = self._store_us() // 1_000
+        alive = self._link.call([b"ZADD", WORKERS_KEY, b"%d" % now_ms, self._boot.encode()])
+        gone = self._link.call([b"ZREMRANGEBYSCORE", WORKERS_KEY, b"-inf", b"%d" % (now_ms - period_ms)])
+        count = self._link.call([b"ZCARD", WORKERS_KEY])
+        for answer in (alive, gone):
+            self._check(await answer)
+        return int(self._check(await count))
+
+    async def prepare(self, epoch: bytes) -> bytes:
+        """Agree with whoever uses the store on layout and partitions; see that it forgets nothing; return its epoch.
 
         Raises:
             MisuseError: ``store_layout``, ``partitions_differ`` or ``redis_evicts``.
@@ -161,7 +212,7 @@ class RedisStore:
         ours = {b"epoch": epoch, b"layout": LAYOUT, b"partitions": b"%d" % self._partitions}
         for field, value in ours.items():
             self._check(await self._link.call([b"HSETNX", META_KEY, field, value]))
-        found = self._check(await self._link.call([b"HMGET", META_KEY, b"layout", b"partitions"]))
+        found = self._check(await self._link.call([b"HMGET", META_KEY, b"layout", b"partitions", b"epoch"]))
         if found[0] != LAYOUT:
             raise MisuseError("store_layout: the store holds another layout: use an empty database")
         if found[1] != ours[b"partitions"]:
@@ -171,6 +222,7 @@ class RedisStore:
         policy = await self._link.call([b"CONFIG", b"GET", b"maxmemory-policy"])
         if isinstance(policy, list) and policy[1:] not in ([], [b"noeviction"]):
             raise MisuseError(f"redis_evicts: maxmemory-policy is {policy[1].decode()}: set noeviction")
+        return bytes(found[2])
 
     async def health(self) -> bool:
         """Tell whether the store answers."""
@@ -186,10 +238,12 @@ class RedisStore:
 
     async def _move_month(
         self, operation: bytes, subject: str, period: str, fields: Mapping[str, int]
-    ) -> None:
+    ) -> bool:
+        """Change a month's fields; return False when the store does not know the month."""
         pairs = [part for boot, units in fields.items() for part in (boot.encode(), b"%d" % units)]
         keys = keys_of(subject, period, self._partitions)
-        await self._evaluate(MONTH, keys, [operation, named_period(period).expire_ms, *pairs])
+        answer = await self._evaluate(MONTH, keys, [operation, named_period(period).expire_ms, *pairs])
+        return bool(answer[0])
 
     async def _evaluate(self, script: Script, keys: Sequence[bytes], arguments: Sequence[bytes]) -> Any:
         rest = (b"%d" % len(keys), *keys, *arguments)
@@ -215,8 +269,24 @@ class RedisStore:
         self.clock_rebased += reply.rebased
         return reply
 
+    def _remember(self, subject: str, reply: Reply, period: str) -> None:
+        self._seen.pop(subject, None)
+        if len(self._seen) >= SEEN_LIMIT:
+            self._seen.popitem(last=False)
+        minute, hour = (
+            bucket._replace(at_us=bucket.at_us - self._skew_us)
+            for bucket in (reply.state.minute, reply.state.hour)
+        )
+        self._seen[subject] = Seen(minute, hour, reply.state.used_mu, period)
+
     def _store_us(self) -> int:
         """Return what the store's clock shows by now, ours before its first answer."""
         if not self._skew_us:
             return self._clock.wall_ns() // 1_000
         return self._clock.monotonic_ns() // 1_000 + self._skew_us
+
+
+def _let_go(answer: "asyncio.Future[Any]") -> None:
+    """Look at a failure so that nobody complains that none did."""
+    if not answer.cancelled():
+        answer.exception()

@@ -116,7 +116,7 @@ async def test_validators_spare_the_body_and_are_charged(world: World) -> None:
         answer = await get(world, TRADES, key, If_None_Match=known)
         assert (answer.status_code, answer.content, answer.headers["x-request-cost"]) == (304, b"", "1")
     assert (await get(world, TRADES, key, If_None_Match='"x"')).status_code == 200
-    assert world.gate.store.months["acme:live", "2026-11"] == 5_000
+    assert world.memory.months["acme:live", "2026-11"] == 5_000
 
 
 async def test_built_in_pages_cost_nothing_and_need_no_key(world: World) -> None:
@@ -126,7 +126,7 @@ async def test_built_in_pages_cost_nothing_and_need_no_key(world: World) -> None
         assert (answer.status_code, "x-request-cost" in answer.headers) == (200, False)
     assert "http://" not in (await get(world, "/docs")).text
     assert (await get(world, "/problems/none")).status_code == 404
-    assert world.gate.store.months == {}
+    assert world.memory.months == {}
 
 
 async def test_methods(world: World) -> None:
@@ -140,7 +140,7 @@ async def test_methods(world: World) -> None:
             assert (options.status_code, options.headers["allow"]) == (204, "GET, HEAD, OPTIONS")
             answer = await client.post(path, headers={"X-API-Key": key})
             assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
-    assert world.gate.store.months["acme:live", "2026-11"] == 1_000
+    assert world.memory.months["acme:live", "2026-11"] == 1_000
 
 
 async def test_preflight_and_origins(world: World) -> None:
@@ -201,7 +201,7 @@ async def test_refusals_before_the_quota(
     assert fields[b"content-type"] == b"application/problem+json"
     assert (b"www-authenticate" in fields) == (status == 401)
     assert K.encode() not in body
-    assert world.gate.store.months == {}
+    assert world.memory.months == {}
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ async def test_bad_parameters_and_missing_data_are_charged(world: World) -> None
     ):
         answer = await get(world, path, key)
         assert (answer.json()["reason"], answer.headers["x-request-cost"]) == (reason, "1")
-    assert world.gate.store.months["acme:live", "2026-11"] == 2_000
+    assert world.memory.months["acme:live", "2026-11"] == 2_000
 
 
 async def test_a_bug_is_500_refunded_and_logged_without_secrets(
@@ -240,7 +240,7 @@ async def test_a_bug_is_500_refunded_and_logged_without_secrets(
     with caplog.at_level(logging.ERROR):
         answer = await get(world, TRADES, key)
     assert (answer.status_code, answer.json()["reason"]) == (500, "internal_error")
-    assert world.gate.store.months["acme:live", "2026-11"] == 0
+    assert world.memory.months["acme:live", "2026-11"] == 0
     assert world.log[-1].units_mu == 0
     assert "a bug" in caplog.text
     assert key not in caplog.text + answer.text

@@ -116,7 +116,7 @@ async def test_a_charge_is_in_the_ledger_when_the_gate_opens(world: World) -> No
     key = world.key()
     visits = [await pass_gate(world, key, route(world)) for _ in range(3)]
     assert sums(world) == [("charge", 3_000, 3)]
-    assert world.gate.store.months["acme:live", "2026-11"] == 3_000
+    assert world.memory.months["acme:live", "2026-11"] == 3_000
     assert [visit.units_mu for visit in visits] == [1_000] * 3
     assert world.gate.used_keys
 
@@ -149,14 +149,14 @@ async def test_random_histories_reconcile_with_the_ledger(world: World) -> None:
         world.gate.release(visit)
         world.gate.release(visit)
     ledger = {str(row[0]): int(str(row[1])) for row in sums(world)}
-    assert world.gate.store.months["acme:live", "2026-11"] == ledger["charge"] + ledger["refund"]
+    assert world.memory.months["acme:live", "2026-11"] == ledger["charge"] + ledger["refund"]
 
 
 async def test_cost_zero_touches_nothing(world: World) -> None:
     """GW-145: no store call, no counter, no event."""
     key = world.key()
     visit = await pass_gate(world, key, route(world, cost_mu=0))
-    assert (visit.decision, visit.charge, world.gate.store.months) == (None, None, {})
+    assert (visit.decision, visit.charge, world.memory.months) == (None, None, {})
     await world.gate.refund(visit, route(world), Reason.INTERNAL_ERROR)
     assert sums(world) == []
 
@@ -179,7 +179,7 @@ async def test_a_full_disk_is_503_and_uncharged(world: World) -> None:
     with pytest.raises(RefusedError) as refusal:
         await pass_gate(world, world.key(), route(world))
     assert refusal.value.reason is Reason.USAGE_UNAVAILABLE
-    assert world.gate.store.months["acme:live", "2026-11"] == 0
+    assert world.memory.months["acme:live", "2026-11"] == 0
 
 
 async def test_a_restart_knows_what_was_charged(tmp_path: Path) -> None:

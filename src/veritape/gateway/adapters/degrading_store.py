@@ -1,0 +1,289 @@
+"""The shared store with what happens while it is lost: local shares, probes, reconciliation (GW-341 to 349)."""
+
+import asyncio
+import secrets
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from veritape.gateway.adapters.redis_link import RedisLink, StoreError
+from veritape.gateway.adapters.redis_store import RedisStore
+from veritape.gateway.degradation import Degradation, Signal, StoreState, local_limits
+from veritape.gateway.memory_store import UNLIMITED, MemoryStore
+from veritape.gateway.policy import Lost
+from veritape.gateway.quota import (
+    EMPTY,
+    MICROSECONDS,
+    Bucket,
+    Decision,
+    Limits,
+    Mode,
+    Rule,
+    State,
+    month_of,
+)
+from veritape.kernel.clock import NANOSECONDS, Clock
+from veritape.kernel.errors import UnavailableError
+
+TICK_NS: Final = 50_000_000
+"""How often the state is looked at."""
+
+HEARTBEAT_NS: Final = NANOSECONDS
+"""How often a worker says that it lives."""
+
+WORKERS_MS: Final = 10_000
+"""A worker without a heartbeat for so long does not count."""
+
+PUSH_GROUP: Final = 500
+"""Subjects that are pushed at a time."""
+
+EPOCH_BYTES: Final = 16
+"""Random bytes that name a store's memory."""
+
+LOCAL_SLOT: Final = "local:"
+"""Prefix of a slot that a local share gave."""
+
+
+@dataclass
+class Away:
+    """What a subject was charged while the store was lost."""
+
+    limits: Limits
+    periods: set[str] = field(default_factory=set)
+    seconds: Counter[int] = field(default_factory=Counter)
+    """Monotonic second -> mu."""
+
+
+class DegradingStore:
+    """A Redis store that is allowed to disappear."""
+
+    def __init__(
+        self, link: RedisLink, redis: RedisStore, clock: Clock, grace_s: int, workers_least: int,
+        report: Callable[[str], None],
+    ) -> None:  # fmt: skip
+        """Combine.
+
+        Args:
+            link: the connection.
+            redis: the store on it.
+            clock: ours.
+            grace_s: how long local shares decide for every route.
+            workers_least: shares are never larger than one of so many.
+            report: told of each change of state, one line.
+        """
+        self._link, self._redis, self._clock, self._report = link, redis, clock, report
+        self._workers_least = workers_least
+        self.states = Degradation(self._now_us(), grace_s)
+        """Where decisions come from."""
+        self.workers = workers_least
+        """Workers that share the store, this one included."""
+        self._local = MemoryStore()
+        self._away: dict[str, Away] = {}
+        self._pushed: set[str] = set()
+        self._epoch: bytes | None = None
+        self._last_slot = 0
+
+    @property
+    def state(self) -> StoreState:
+        """Return where decisions come from."""
+        return self.states.state
+
+    async def run(self) -> None:
+        """Watch the store until cancelled."""
+        beat_ns = self._clock.monotonic_ns()
+        while True:
+            await self._clock.sleep_until(self._clock.monotonic_ns() + TICK_NS)
+            state = self.states.state
+            if state is StoreState.STARTING and self._link.connected.is_set():
+                await self._begin()
+            elif state is StoreState.HEALTHY and self._clock.monotonic_ns() >= beat_ns:
+                beat_ns = self._clock.monotonic_ns() + HEARTBEAT_NS
+                await self._beat()
+            if self._passed() and self.states.state is StoreState.PROBING:
+                await self._probe()
+
+    async def decide(
+        self, subject: str, limits: Limits, cost_mu: int, policy_version: int, slot_us: int, lost: Lost
+    ) -> tuple[Decision, str]:
+        """Decide by the store, or, while it is lost, as the route says.
+
+        Raises:
+            UnavailableError: the store is lost and the route is closed then, or the start is not over.
+        """
+        if self.states.state is StoreState.HEALTHY or subject in self._pushed:
+            try:
+                found = await self._redis.decide(subject, limits, cost_mu, policy_version, slot_us)
+            except StoreError:
+                self._called(answered=False)
+            else:
+                self._called(answered=True)
+                return found
+        if self.state is StoreState.STARTING:
+            raise UnavailableError("the quota store has not answered yet")
+        return self._decide_here(subject, limits, cost_mu, policy_version, slot_us, lost)
+
+    def release_slot(self, subject: str, slot: str) -> None:
+        """Free a slot where it was taken."""
+        if slot.startswith(LOCAL_SLOT):
+            self._local.release_slot(subject, int(slot.removeprefix(LOCAL_SLOT)))
+        else:
+            self._redis.release_slot(subject, slot)
+
+    async def refund(self, subject: str, period: str, units_mu: int) -> None:
+        """Give units back; while the store is lost they are given when it is back."""
+        try:
+            await self._redis.refund(subject, period, units_mu)
+        except StoreError:
+            self._away_of(subject, None).periods.add(period)
+
+    async def status(self, subject: str, limits: Limits) -> State:
+        """Return what the store knows of a subject."""
+        return await self._redis.status(subject, limits)
+
+    async def reset(self, subject: str) -> None:
+        """Forgive what a subject owes, here and in the store."""
+        self._local.reset(subject)
+        await self._redis.reset(subject)
+
+    def _decide_here(
+        self, subject: str, limits: Limits, cost_mu: int, policy_version: int, slot_us: int, lost: Lost
+    ) -> tuple[Decision, str]:
+        exhausted = self.states.is_exhausted
+        if lost is Lost.CLOSED or (exhausted and lost is Lost.LOCAL_THEN_CLOSED):
+            raise UnavailableError("the quota store is lost and this route is closed then")
+        wall_us = self._clock.wall_ns() // 1_000
+        period = month_of(wall_us).period
+        if exhausted and lost is Lost.OPEN:
+            self._charge_here(subject, limits, period, cost_mu)
+            return Decision(True, None, cost_mu, (), 0, Mode.OPEN, period, policy_version), ""
+        share = self._share(subject, limits, period)
+        decision, slot = self._local.decide(
+            subject, share, cost_mu, self._now_us(), wall_us, policy_version, slot_us
+        )
+        if decision.admitted:
+            self._charge_here(subject, limits, period, cost_mu)
+        return decision._replace(mode=Mode.LOCAL), f"{LOCAL_SLOT}{slot}" if slot else ""
+
+    def _share(self, subject: str, limits: Limits, period: str) -> Limits:
+        """Return this worker's share; a subject new here begins from what the store last said."""
+        seen = self._redis.seen(subject)
+        left_mu = None
+        if seen is not None and limits.month_mu is not None and seen.period == period:
+            left_mu = max(0, limits.month_mu - seen.used_mu)
+        share = local_limits(limits, self.workers, left_mu)
+        if seen is not None:
+            self._local.begin(
+                subject, share, _scaled(seen.minute, share.minute), _scaled(seen.hour, share.hour)
+            )
+        return share
+
+    def _charge_here(self, subject: str, limits: Limits, period: str, cost_mu: int) -> None:
+        away = self._away_of(subject, limits)
+        away.seconds[self._now_us() // MICROSECONDS] += cost_mu
+        self._pushed.discard(subject)
+        if not subject.startswith("ip:"):
+            away.periods.add(period)
+            self._redis.charged(subject, period, cost_mu)
+
+    def _away_of(self, subject: str, limits: Limits | None) -> Away:
+        return self._away.setdefault(subject, Away(limits or UNLIMITED))
+
+    def _called(self, *, answered: bool) -> None:
+        refused = not answered and not self._link.connected.is_set()
+        before = self.states.state
+        if self.states.called(self._now_us(), answered=answered, refused=refused):
+            self._changed(before)
+
+    def _signal(self, signal: Signal) -> None:
+        before = self.states.state
+        if self.states.signal(signal, self._now_us()):
+            self._changed(before)
+
+    def _passed(self) -> bool:
+        before = self.states.state
+        changed = self.states.passed(self._now_us())
+        if changed:
+            self._changed(before)
+        return changed
+
+    def _changed(self, before: StoreState) -> None:
+        if before is StoreState.HEALTHY:
+            self._local = MemoryStore()
+        if self.states.state is StoreState.LOCAL:
+            self._pushed.clear()
+        if StoreState.PROBING not in {before, self.states.state}:
+            self._report(f"quota store: {before} -> {self.states.state}")
+
+    async def _begin(self) -> None:
+        try:
+            self._epoch = await self._redis.prepare(secrets.token_bytes(EPOCH_BYTES))
+            await self._beat()
+        except StoreError:
+            return
+        self._signal(Signal.ANSWERED)
+
+    async def _beat(self) -> None:
+        """Say that we live, count who does, and see that the store still is the one that we know."""
+        try:
+            self.workers = max(self._workers_least, await self._redis.heartbeat(WORKERS_MS))
+            if await self._redis.epoch() != self._epoch:
+                self._signal(Signal.LOST)
+            else:
+                await self._push()  # of single calls that failed while the store was there
+        except StoreError:
+            self._called(answered=False)
+
+    async def _probe(self) -> None:
+        if not self._link.connected.is_set():
+            self._signal(Signal.PROBE_FAILED)
+            return
+        try:
+            epoch = await self._redis.epoch()
+            if self._epoch is not None and epoch == self._epoch:
+                self._signal(Signal.PROBE_ANSWERED)
+            else:
+                self._signal(Signal.STORE_FORGOT)
+                self._epoch = await self._redis.prepare(secrets.token_bytes(EPOCH_BYTES))
+                self._signal(Signal.REBUILT)
+            await self._push()
+        except StoreError:
+            self._signal(Signal.PROBE_FAILED)
+            self._signal(Signal.CALL_FAILED)
+
+    async def _push(self) -> None:
+        """Bring what was charged here to the store, then go back to it."""
+        while waiting := [subject for subject in self._away if subject not in self._pushed][:PUSH_GROUP]:
+            taken = [(subject, self._away.pop(subject)) for subject in waiting]
+            try:
+                await asyncio.gather(*(self._push_one(subject, away) for subject, away in taken))
+            except StoreError:
+                self._away.update(taken)
+                raise
+            self._pushed.update(waiting)
+        self._pushed.clear()
+        self._signal(Signal.PUSHED)
+
+    async def _push_one(self, subject: str, away: Away) -> None:
+        for period in away.periods:
+            await self._redis.heal(subject, period)
+        limits, now_s = away.limits, self._now_us() // MICROSECONDS
+        minute_mu, hour_mu = (_recent(away.seconds, rule, now_s) for rule in (limits.minute, limits.hour))
+        if minute_mu or hour_mu:
+            await self._redis.owe(subject, limits, minute_mu, hour_mu)
+
+    def _now_us(self) -> int:
+        return self._clock.monotonic_ns() // 1_000
+
+
+def _scaled(bucket: Bucket, share: Rule | None) -> Bucket:
+    """Return the same remaining share: debt is in parts, which a share's heavier units are made of alike."""
+    return EMPTY if share is None else bucket._replace(weight=share.weight)
+
+
+def _recent(seconds: Counter[int], rule: Rule | None, now_s: int) -> int:
+    """Return what was charged within the last time-to-full of a bucket, mu."""
+    if rule is None:
+        return 0
+    since_s = now_s - rule.full_after_us // MICROSECONDS - 1
+    return sum(units_mu for second, units_mu in seconds.items() if second >= since_s)

@@ -1,0 +1,90 @@
+"""What the gate asks of a store, and the store of one process (GW-251, GW-252)."""
+
+from typing import Protocol
+
+from veritape.gateway.degradation import StoreState
+from veritape.gateway.memory_store import MemoryStore
+from veritape.gateway.policy import Lost
+from veritape.gateway.quota import Decision, Limits, State
+from veritape.kernel.clock import Clock
+
+
+class Store(Protocol):
+    """Counters of subjects; every decision is all or nothing."""
+
+    @property
+    def state(self) -> StoreState:
+        """Return where decisions come from."""
+        ...
+
+    async def decide(
+        self, subject: str, limits: Limits, cost_mu: int, policy_version: int, slot_us: int, lost: Lost
+    ) -> tuple[Decision, str]:
+        """Decide and charge; return the decision and the slot to release, empty when there is none.
+
+        Raises:
+            UnavailableError: no decision: the store is lost and the route is closed then.
+        """
+        ...
+
+    def release_slot(self, subject: str, slot: str) -> None:
+        """Free a slot; freeing it twice changes nothing."""
+        ...
+
+    async def refund(self, subject: str, period: str, units_mu: int) -> None:
+        """Give units back to a month, never tokens."""
+        ...
+
+    async def status(self, subject: str, limits: Limits) -> State:
+        """Return what is owed, used and in progress now."""
+        ...
+
+    async def reset(self, subject: str) -> None:
+        """Forgive what a subject owes; the month stays."""
+        ...
+
+
+class ProcessStore:
+    """The store of a gateway that is one process: it is never lost."""
+
+    def __init__(self, memory: MemoryStore, clock: Clock) -> None:
+        self.memory, self._clock = memory, clock
+
+    @property
+    def state(self) -> StoreState:
+        """Memory is always there."""
+        return StoreState.HEALTHY
+
+    async def decide(
+        self, subject: str, limits: Limits, cost_mu: int, policy_version: int, slot_us: int, lost: Lost
+    ) -> tuple[Decision, str]:
+        """Decide in memory."""
+        del lost
+        decision, slot = self.memory.decide(
+            subject, limits, cost_mu, self._now_us(), self._clock.wall_ns() // 1_000, policy_version, slot_us
+        )
+        return decision, str(slot) if slot else ""
+
+    def release_slot(self, subject: str, slot: str) -> None:
+        """Free a slot."""
+        if slot:
+            self.memory.release_slot(subject, int(slot))
+
+    async def refund(self, subject: str, period: str, units_mu: int) -> None:
+        """Give units back."""
+        self.memory.refund(subject, period, units_mu)
+
+    async def status(self, subject: str, limits: Limits) -> State:
+        """Look, without a change."""
+        return self.memory.status(subject, limits, self._now_us(), self._clock.wall_ns() // 1_000)
+
+    async def reset(self, subject: str) -> None:
+        """Forgive."""
+        self.memory.reset(subject)
+
+    def sweep_slots(self) -> None:
+        """Free the slots whose deadline is over."""
+        self.memory.sweep_slots(self._now_us())
+
+    def _now_us(self) -> int:
+        return self._clock.monotonic_ns() // 1_000

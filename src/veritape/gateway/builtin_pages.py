@@ -1,0 +1,61 @@
+"""Pages that the gateway itself serves: they cost nothing, need no key and ask no store (GW-145, GW-348, GW-559)."""
+
+from http import HTTPStatus
+from typing import Final, NamedTuple
+
+from veritape.gateway.degradation import StoreState
+from veritape.gateway.problems import problem_page
+from veritape.gateway.reasons import PROBLEMS, Reason
+from veritape.kernel.canonical import canonical_json
+
+JSON: Final = "application/json"
+"""Media type of documents."""
+
+HTML: Final = "text/html; charset=utf-8"
+"""Media type of pages."""
+
+QUOTA_WORDS: Final = {
+    StoreState.STARTING: "starting",
+    StoreState.HEALTHY: "exact",
+    StoreState.RECONCILING: "reconciling",
+}
+"""What readiness says of the quota; every other state is ``local``."""
+
+
+class BuiltinPage(NamedTuple):
+    """An answer."""
+
+    status: HTTPStatus
+    media: str
+    body: bytes
+
+
+def builtin_page(path: str, openapi: bytes, docs: bytes, store: StoreState) -> BuiltinPage | None:
+    """Return the page of a path, None when it is none of ours.
+
+    Args:
+        path: normal path.
+        openapi: the OpenAPI document.
+        docs: its page.
+        store: where decisions come from.
+    """
+    if path == "/health":
+        return BuiltinPage(HTTPStatus.OK, JSON, b'{"status":"ok"}')
+    if path == "/ready":
+        return readiness(store)
+    if path == "/openapi.json":
+        return BuiltinPage(HTTPStatus.OK, JSON, openapi)
+    if path == "/docs":
+        return BuiltinPage(HTTPStatus.OK, HTML, docs)
+    head, _, reason = path.rpartition("/")
+    if head == "/problems" and reason in PROBLEMS:
+        return BuiltinPage(HTTPStatus.OK, HTML, problem_page(Reason(reason)))
+    return None
+
+
+def readiness(store: StoreState) -> BuiltinPage:
+    """Return whether the gateway decides: on local shares too, but not before the store was asked."""
+    is_ready = store is not StoreState.STARTING
+    body = {"quota": QUOTA_WORDS.get(store, "local"), "status": "ready" if is_ready else "starting"}
+    status = HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE
+    return BuiltinPage(status, JSON, canonical_json(body))

@@ -1,0 +1,220 @@
+"""A real Redis that is killed, paused, emptied and restarted under a store that must go on."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from tests.servers.redis_process import RedisProcess, redis_process
+
+from veritape.gateway.adapters.degrading_store import DegradingStore
+from veritape.gateway.adapters.redis_link import RedisLink, parse_redis_url
+from veritape.gateway.adapters.redis_store import RedisStore
+from veritape.gateway.degradation import StoreState
+from veritape.gateway.policy import Lost
+from veritape.gateway.quota import MU, Limits, Mode, make_rule, month_of
+from veritape.kernel.clock import SystemClock
+from veritape.kernel.errors import UnavailableError
+
+FREE = Limits(make_rule(100, 60, 150), make_rule(3_000, 3_600, 3_000), 50_000 * MU, None)
+DEADLINE_S = 0.025
+CLOCK = SystemClock()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RedisProcess]:
+    with redis_process(tmp_path) as process:
+        yield process
+
+
+@dataclass
+class Worker:
+    """One gateway's store and what its ledger would know."""
+
+    store: DegradingStore
+    redis: RedisStore
+    ledger: dict[tuple[str, str], int] = field(default_factory=dict)
+    said: list[str] = field(default_factory=list)
+    slowest_s: float = 0.0
+
+    async def ask(
+        self, subject: str = "acme:live", cost_mu: int = MU, lost: Lost = Lost.LOCAL
+    ) -> tuple[bool, Mode]:
+        began_ns = CLOCK.monotonic_ns()
+        decision, _ = await self.store.decide(subject, FREE, cost_mu, 7, 1_000_000, lost)
+        self.slowest_s = max(self.slowest_s, (CLOCK.monotonic_ns() - began_ns) / 1e9)
+        if decision.admitted:
+            key = subject, decision.period
+            self.ledger[key] = self.ledger.get(key, 0) + cost_mu
+        return decision.admitted, decision.mode
+
+    async def until(self, *states: StoreState) -> None:
+        async with asyncio.timeout(10):
+            while self.store.state not in states:
+                await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def worker(
+    server: RedisProcess, boot: str = "b1", grace_s: int = 300, workers_least: int = 1, wait: bool = True
+) -> AsyncIterator[Worker]:
+    said: list[str] = []
+    link = RedisLink(parse_redis_url(server.url), DEADLINE_S)
+    known: dict[tuple[str, str], int] = {}
+
+    async def sums(subject: str, period: str) -> Mapping[str, int]:
+        return {boot: known.get((subject, period), 0)}
+
+    redis = RedisStore(link, boot, sums, CLOCK)
+    store = DegradingStore(link, redis, CLOCK, grace_s, workers_least, said.append)
+    tasks = [asyncio.create_task(link.run()), asyncio.create_task(store.run())]
+    one = Worker(store, redis, known, said)
+    try:
+        if wait:
+            await one.until(StoreState.HEALTHY)
+        yield one
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def period() -> str:
+    return month_of(CLOCK.wall_ns() // 1_000).period
+
+
+Break = Callable[[RedisProcess], None]
+
+
+def kill(server: RedisProcess) -> None:
+    server.kill()
+
+
+def pause(server: RedisProcess) -> None:
+    server.signal(signal.SIGSTOP)
+
+
+def mend(server: RedisProcess) -> None:
+    if server.process is None:
+        server.start()
+    else:
+        server.signal(signal.SIGCONT)
+
+
+@pytest.mark.parametrize("breaking", [kill, pause])
+async def test_an_outage_is_bridged_and_reconciled(server: RedisProcess, breaking: Break) -> None:
+    """GW-342, GW-345, GW-349: no error, at most 50 ms a request, the share's bound, and month and debt right afterwards."""
+    async with worker(server, workers_least=2) as one:
+        assert [await one.ask() for _ in range(10)] == [(True, Mode.EXACT)] * 10
+        breaking(server)
+        found = [await one.ask() for _ in range(120)]
+        assert one.store.state in {StoreState.LOCAL, StoreState.PROBING}
+        assert {mode for _, mode in found[6:]} == {Mode.LOCAL}
+        admitted = sum(granted for granted, _ in found)
+        assert 70 <= admitted <= 76
+        assert one.slowest_s < 0.2
+        mend(server)
+        await one.until(StoreState.HEALTHY)
+        state = await one.store.status("acme:live", FREE)
+        assert state.used_mu == one.ledger["acme:live", period()] == (10 + admitted) * MU
+        assert state.minute.debt >= (10 + admitted - 20) * 600_000
+        assert any("-> healthy" in line for line in one.said)
+        assert (await one.ask())[1] is Mode.EXACT
+
+
+async def test_a_store_that_comes_back_empty_is_filled_from_the_ledger(
+    server: RedisProcess, tmp_path: Path
+) -> None:
+    """GW-258, GW-341: another epoch means rebuilding; the month is what the ledger says."""
+    async with worker(server) as one:
+        for _ in range(10):
+            await one.ask()
+        server.kill()
+        await one.ask()
+        for path in tmp_path.glob("appendonlydir/*"):
+            path.unlink()
+        server.start()
+        await one.until(StoreState.HEALTHY)
+        assert (await one.ask())[1] is Mode.EXACT
+        assert (
+            (await one.store.status("acme:live", FREE)).used_mu
+            == 12 * MU
+            == one.ledger["acme:live", period()]
+        )
+        assert StoreState.REBUILDING in {transition.after for transition in one.store.states.transitions}
+
+
+async def test_a_store_that_was_emptied_unseen_is_noticed_by_the_heartbeat(server: RedisProcess) -> None:
+    """GW-258: the epoch is read with each heartbeat."""
+    async with worker(server) as one:
+        await one.ask()
+        await one.redis._link.call([b"FLUSHALL"])
+        await one.until(StoreState.LOCAL, StoreState.PROBING, StoreState.REBUILDING, StoreState.RECONCILING)
+        await one.until(StoreState.HEALTHY)
+        await one.ask()
+        assert (await one.store.status("acme:live", FREE)).used_mu == 2 * MU
+
+
+async def test_what_a_route_does_when_the_grace_is_over(server: RedisProcess) -> None:
+    """GW-347: local goes on, open admits and meters, the others are closed; closed is so at once."""
+    async with worker(server, grace_s=0) as one:
+        server.kill()
+        with pytest.raises(UnavailableError):
+            await one.ask(lost=Lost.CLOSED)
+        await one.until(StoreState.EXHAUSTED)
+        with pytest.raises(UnavailableError):
+            await one.ask(lost=Lost.LOCAL_THEN_CLOSED)
+        assert [(await one.ask("x:live", 150 * MU))[0] for _ in range(2)] == [True, False]
+        assert [await one.ask("x:live", 150 * MU, Lost.OPEN) for _ in range(2)] == [(True, Mode.OPEN)] * 2
+        server.start()
+        await one.until(StoreState.HEALTHY)
+        assert (await one.store.status("x:live", FREE)).used_mu == 450 * MU
+
+
+async def test_a_start_without_the_store(server: RedisProcess) -> None:
+    """GW-341: nobody is decided for two seconds at most, then local shares; the store may come later."""
+    server.kill()
+    async with worker(server, wait=False) as one:
+        with pytest.raises(UnavailableError, match="has not answered yet"):
+            await one.ask()
+        await one.until(StoreState.LOCAL, StoreState.PROBING)
+        assert await one.ask() == (True, Mode.LOCAL)
+        server.start()
+        await one.until(StoreState.HEALTHY)
+        assert (await one.store.status("acme:live", FREE)).used_mu == MU
+
+
+async def test_shares_follow_the_workers_that_live(server: RedisProcess) -> None:
+    """GW-343: each counts the heartbeats of the last ten seconds."""
+    async with worker(server, "b1") as one, worker(server, "b2") as other:
+        async with asyncio.timeout(5):
+            while one.store.workers != 2:
+                await asyncio.sleep(0.02)
+        server.kill()
+        granted = 0
+        for _ in range(80):
+            granted += (await one.ask("new:live"))[0] + (await other.ask("new:live"))[0]
+        assert 150 <= granted <= 154
+
+
+async def test_refunds_and_resets_reach_the_store(server: RedisProcess) -> None:
+    """GW-212, GW-216: a refund during an outage is in the month afterwards."""
+    async with worker(server) as one:
+        for _ in range(5):
+            await one.ask()
+        server.kill()
+        await one.ask()
+        await one.store.refund("acme:live", period(), 2 * MU)
+        server.start()
+        await one.until(StoreState.HEALTHY)
+        assert (await one.store.status("acme:live", FREE)).used_mu == 4 * MU
+        await one.store.reset("acme:live")
+        assert (await one.store.status("acme:live", FREE)).minute.debt == 0
+        decision, slot = await one.store.decide(
+            "c:live", FREE._replace(concurrency=1), MU, 7, 1_000_000, Lost.LOCAL
+        )
+        one.store.release_slot("c:live", slot)
+        assert decision.admitted

@@ -1,0 +1,30 @@
+"""The store of one process, as the gate sees it."""
+
+from veritape.gateway.adapters.stores import ProcessStore
+from veritape.gateway.degradation import StoreState
+from veritape.gateway.memory_store import MemoryStore
+from veritape.gateway.policy import Lost
+from veritape.gateway.quota import MU, Limits, make_rule
+from veritape.kernel.clock import ManualClock
+
+FREE = Limits(make_rule(100, 60, 150), None, 50_000 * MU, 2)
+
+
+async def test_it_decides_frees_refunds_and_forgets() -> None:
+    """GW-251, GW-252: the calls of every store, on memory; it is never lost."""
+    clock = ManualClock(wall_ns=1_795_187_045_000_000_000, monotonic_ns=5_000_000_000)
+    store = ProcessStore(MemoryStore(), clock)
+    found = [await store.decide("a:live", FREE, 2 * MU, 7, 1_000_000, Lost.CLOSED) for _ in range(3)]
+    assert [(decision.admitted, bool(slot)) for decision, slot in found] == [(True, True)] * 2 + [
+        (False, False)
+    ]
+    store.release_slot("a:live", found[0][1])
+    store.release_slot("a:live", found[2][1])
+    assert (await store.status("a:live", FREE)).slots == 1
+    await store.refund("a:live", "2026-11", MU)
+    await store.reset("a:live")
+    state = await store.status("a:live", FREE)
+    assert (state.used_mu, state.minute.debt, store.state) == (3 * MU, 0, StoreState.HEALTHY)
+    clock.advance_ns(60 * 10**9)
+    store.sweep_slots()
+    assert (await store.status("a:live", FREE)).slots == 0
