@@ -1,6 +1,5 @@
 """Pages that the gateway itself serves: they cost nothing, need no key and ask no store (GW-145, GW-348, GW-559)."""
 
-from http import HTTPStatus
 from typing import Final, NamedTuple
 
 from veritape.gateway.degradation import StoreState
@@ -25,7 +24,7 @@ QUOTA_WORDS: Final = {
 class BuiltinPage(NamedTuple):
     """An answer."""
 
-    status: HTTPStatus
+    status: int
     media: str
     body: bytes
 
@@ -40,16 +39,16 @@ def builtin_page(path: str, openapi: bytes, docs: bytes, store: StoreState) -> B
         store: where decisions come from.
     """
     if path == "/health":
-        return BuiltinPage(HTTPStatus.OK, JSON, b'{"status":"ok"}')
+        return BuiltinPage(200, JSON, b'{"status":"ok"}')
     if path == "/ready":
         return readiness(store)
     if path == "/openapi.json":
-        return BuiltinPage(HTTPStatus.OK, JSON, openapi)
+        return BuiltinPage(200, JSON, openapi)
     if path == "/docs":
-        return BuiltinPage(HTTPStatus.OK, HTML, docs)
+        return BuiltinPage(200, HTML, docs)
     head, _, reason = path.rpartition("/")
     if head == "/problems" and reason in PROBLEMS:
-        return BuiltinPage(HTTPStatus.OK, HTML, problem_page(Reason(reason)))
+        return BuiltinPage(200, HTML, problem_page(Reason(reason)))
     return None
 
 
@@ -57,5 +56,5 @@ def readiness(store: StoreState) -> BuiltinPage:
     """Return whether the gateway decides: on local shares too, but not before the store was asked."""
     is_ready = store is not StoreState.STARTING
     body = {"quota": QUOTA_WORDS.get(store, "local"), "status": "ready" if is_ready else "starting"}
-    status = HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE
+    status = 200 if is_ready else 503
     return BuiltinPage(status, JSON, canonical_json(body))

@@ -227,7 +227,7 @@ class Gateway:
             return self._options(call, ("GET",))
         if call.method not in {"GET", "HEAD"}:
             raise RefusedError(Reason.METHOD_NOT_ALLOWED, fields={"Allow": "GET, HEAD, OPTIONS"})
-        return Answer(page.status, [("Content-Type", page.media)], page.body)
+        return Answer(HTTPStatus(page.status), [("Content-Type", page.media)], page.body)
 
     def _route(self, call: Call) -> tuple[Served, str]:
         if self.in_flight > self.table.policy.in_flight_max:
