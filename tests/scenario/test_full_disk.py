@@ -20,8 +20,8 @@ from veritape.observer.adapters.journal_files import (
     JournalWriter,
     journal_paths,
     read_journal,
-    recover,
 )
+from veritape.observer.adapters.journal_recovery import recover
 from veritape.observer.adapters.storage import Disk, Storage
 from veritape.observer.journal import Frame, Kind
 

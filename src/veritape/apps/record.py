@@ -115,9 +115,7 @@ async def _record(settings: RecordSettings, day: str | None, instruments: Instru
     daybook = Daybook(recording, options, clock, instruments.applied, say=_say)
     rest, permits = open_broker(settings, clock, owner=True)
     log = structlog.get_logger()
-    log.info(
-        LogEvent.PROCESS_STARTED, account=account, venue=recording.venue, loaded_frames=daybook.loaded_frames
-    )
+    log.info(LogEvent.PROCESS_STARTED, account=account, venue=recording.venue)
     for recovered in daybook.recovered:
         log.warning(
             LogEvent.JOURNAL_RECOVERED,

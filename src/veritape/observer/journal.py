@@ -8,8 +8,10 @@ shows a block byte for byte.
 Pure: bytes in, values out; the writer thread lives in ``adapters/journal_files.py``.
 """
 
+import mmap
+import re
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from enum import IntEnum, StrEnum
 from typing import Final, NamedTuple
 
@@ -43,6 +45,10 @@ CRC_FROM: Final = 12
 """First byte of a block that its checksum covers."""
 
 VERSION: Final = 1
+
+
+Buffer = bytes | memoryview | mmap.mmap
+"""A file's bytes, in memory or mapped."""
 
 
 class Kind(IntEnum):
@@ -158,7 +164,7 @@ def encode_file_header(header: Header) -> bytes:
     return body + struct.pack("<I", google_crc32c.value(body))
 
 
-def decode_file_header(data: bytes | memoryview) -> Header:
+def decode_file_header(data: Buffer) -> Header:
     """Read the 64 bytes that open a file.
 
     Raises:
@@ -248,7 +254,7 @@ def encode_seal(
     return _block(payload, len(payload), number, 0, SEAL, 0)
 
 
-def read_block(data: bytes | memoryview, block: Block) -> list[Frame]:
+def read_block(data: Buffer, block: Block) -> list[Frame]:
     """Return the frames of a block that ``scan`` found.
 
     Raises:
@@ -272,7 +278,7 @@ def _unpacked(payload: bytes, raw_bytes: int) -> bytes:
     raise PeerError("a journal block does not unpack to its size", JournalReason.BAD_BLOCK)
 
 
-def scan(data: bytes | memoryview) -> Scan:
+def scan(data: Buffer) -> Scan:
     """Find every valid block of a file, whatever happened to it."""
     try:
         header = decode_file_header(data)
@@ -295,7 +301,7 @@ def scan(data: bytes | memoryview) -> Scan:
     return Scan(header, tuple(blocks), None, tuple(damaged))
 
 
-def block_at(data: bytes | memoryview, offset: int) -> Block | None:
+def block_at(data: Buffer, offset: int) -> Block | None:
     """Return the block that begins at an offset, None unless it is whole and its checksum is right."""
     if offset + BLOCK_HEADER.size > len(data):
         return None
@@ -309,16 +315,30 @@ def block_at(data: bytes | memoryview, offset: int) -> Block | None:
     return Block(offset, end, number, frame_count, bool(flags & SEAL))
 
 
-def frames_of(data: bytes | memoryview, found: Scan) -> Iterator[Frame]:
+def frames_of(data: Buffer, found: Scan) -> Iterator[Frame]:
     """Yield the frames of all blocks of a scanned file."""
     for block in found.blocks:
         if not block.is_seal:
             yield from read_block(data, block)
 
 
-def digest_of(data: bytes | memoryview) -> bytes:
-    """Return the BLAKE3 of a file's bytes."""
-    return blake3(data).digest()
+def digest_of(data: Buffer, size: int | None = None) -> bytes:
+    """Return the BLAKE3 of a file's bytes, or of its first ``size`` ones."""
+    with memoryview(data) as whole, whole[:size] as part:
+        return blake3(part, max_threads=blake3.AUTO).digest()
+
+
+def contents_of(data: Buffer, blocks: Sequence[Block]) -> Contents:
+    """Return what a seal says of blocks, reading frames of the last one only."""
+    holding = [block for block in blocks if not block.is_seal]
+    if not holding:
+        return Contents(len(blocks), 0, 0, 0)
+    first_ns = BLOCK_HEADER.unpack_from(data, holding[0].offset)[-1]
+    try:
+        last_ns = read_block(data, holding[-1])[-1].received_ns
+    except PeerError:  # its checksum is right and its frames are not: whoever reads them will say so
+        last_ns = BLOCK_HEADER.unpack_from(data, holding[-1].offset)[-1]
+    return Contents(len(blocks), sum(block.frame_count for block in holding), first_ns, last_ns)
 
 
 def _block(payload: bytes, raw_bytes: int, number: int, frame_count: int, flags: int, first_ns: int) -> bytes:
@@ -327,16 +347,14 @@ def _block(payload: bytes, raw_bytes: int, number: int, frame_count: int, flags:
     return head[:8] + struct.pack("<I", crc) + head[CRC_FROM:] + payload
 
 
-def _next_valid(data: bytes | memoryview, start: int, above: int) -> Block | None:
-    whole = bytes(data)
-    offset = whole.find(BLOCK_MAGIC, start)
-    while offset != -1:
-        block = block_at(whole, offset)
+def _next_valid(data: Buffer, start: int, above: int) -> Block | None:
+    for found in _MAGIC.finditer(data, start):
+        block = block_at(data, found.start())
         if block is not None and block.number > above:
             return block
-        offset = whole.find(BLOCK_MAGIC, offset + 1)
     return None
 
 
+_MAGIC: Final = re.compile(re.escape(BLOCK_MAGIC))
 _KINDS: Final = frozenset(kind.value for kind in Kind)
 _VENUES: Final = frozenset(venue.value for venue in Venue)

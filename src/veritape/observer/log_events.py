@@ -7,7 +7,7 @@ class LogEvent(StrEnum):
     """What a record of the recorder's log tells."""
 
     PROCESS_STARTED = "process_started"
-    """The recorder holds its account's lock; ``account``, ``venue``, ``loaded_frames``."""
+    """The recorder holds its account's lock; ``account``, ``venue``."""
     JOURNAL_RECOVERED = "journal_recovered"
     """A file of the last run was closed; ``file``, ``frames``, ``cut_bytes``, ``damaged_ranges``."""
     CONTROL_REBUILT = "control_rebuilt"

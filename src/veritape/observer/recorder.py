@@ -64,6 +64,8 @@ class NoteKind(StrEnum):
     """On ``day`` the number ``name`` of the account was seen to be ``value`` (OB-007): nothing of the ledger."""
     TRACK_B = "track_b"
     """An input of the trigger engine (``veritape.observer.inputs``): nothing of the ledger either."""
+    DISK_FULL = "disk_full"
+    """The disk was full after frame ``sequence`` of ``connection``: the last words of a process (OB-510)."""
 
 
 class Anchor(NamedTuple):
@@ -274,7 +276,7 @@ class Recorder:
         if kind is NoteKind.STARTED:
             self._restarted(received_ns)
             return
-        if kind in {NoteKind.OBSERVATION, NoteKind.TRACK_B}:
+        if kind in {NoteKind.OBSERVATION, NoteKind.TRACK_B, NoteKind.DISK_FULL}:
             return
         day = self.day(note["day"])
         if kind is NoteKind.DAY:

@@ -6,24 +6,26 @@ recorder, in a running process as after a restart.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from veritape.kernel.clock import Clock, SystemClock
 from veritape.kernel.errors import UnavailableError
+from veritape.observer.adapters.checkpoints import Checkpoint
 from veritape.observer.adapters.control_database import open_control
 from veritape.observer.adapters.control_index import ControlIndex
 from veritape.observer.adapters.journal_files import (
     Committed,
     JournalOptions,
     JournalWriter,
-    Recovered,
-    recover,
 )
+from veritape.observer.adapters.journal_recovery import Recovered, recover
 from veritape.observer.adapters.quarantine import Quarantine
 from veritape.observer.adapters.recording import Recording
 from veritape.observer.adapters.storage import Storage
+from veritape.observer.control import CHECKPOINT
 from veritape.observer.journal import Frame, Kind
 from veritape.observer.recorder import Applied, NoteKind, kst, note
 
@@ -66,8 +68,12 @@ class VenueRecording(Protocol):
         """Return every day with a journal."""
         ...
 
-    def load(self, days: Iterable[str] | None = None) -> int:
-        """Rebuild the recorder from the journal; return the frames read."""
+    def loading(self, days: Iterable[str], checkpoint: Checkpoint | None = None) -> Iterator[int]:
+        """Return what rebuilds the recorder from the journal step by step: each turn gives the frames that it read."""
+        ...
+
+    def checkpoint(self) -> Checkpoint | None:
+        """Return the present state with its place in the journal, None when there is nothing to keep."""
         ...
 
     def note_block(self, day: str, file: str, number: int) -> None:
@@ -90,7 +96,7 @@ class VenueDaybook(Generic[RecordingT]):
         storage: Storage | None = None,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """Recover the journal, rebuild the recorder, open the writer.
+        """Recover the journal and open the writer; ``loaded`` rebuilds the recorder meanwhile (OB-509).
 
         Args:
             recording: the data folder.
@@ -110,14 +116,16 @@ class VenueDaybook(Generic[RecordingT]):
         self._quarantine = Quarantine(recording.data / "quarantine", say)
         self.recovered: list[Recovered] = recover(recording.journal_folder, recording.data / "quarantine")
         """What recovery found."""
-        self.loaded_frames = recording.load(recording.days()[-1:])
-        """Frames of the newest day that were read again."""
         database, self.control_moved_to = open_control(
             recording.data, lambda empty: ControlIndex(empty, recording.data, recording.venue).rebuild()
         )
         self.index = ControlIndex(database, recording.data, recording.venue)
         """The rows of control.db."""
-        self.writer = JournalWriter(options, self._acknowledged, SystemClock(), storage)
+        self._waiting: deque[Committed] | None = deque()
+        self._reading = recording.loading(recording.days()[-1:], self._last_checkpoint())
+        self.writer = JournalWriter(options, self._acknowledged, SystemClock(), storage, self._disk_full)
+        self.loaded = asyncio.create_task(self._load())
+        """Reads the newest day's journal again while new frames are written; its result is the number of frames."""
         self.note(NoteKind.STARTED)
 
     @property
@@ -161,16 +169,64 @@ class VenueDaybook(Generic[RecordingT]):
             self._progress.clear()
             waiting = asyncio.create_task(self._progress.wait())
             either: set[asyncio.Future[Any]] = {waiting, self.failed}
+            if not self.loaded.done():
+                either.add(self.loaded)
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             waiting.cancel()
+            if self.loaded.done():
+                self.loaded.result()
 
     async def close(self) -> None:
         """Make everything durable, seal the journal file, close control.db."""
         await self.writer.close()
+        self.loaded.cancel()
+        await asyncio.wait([self.loaded])
+        if not self.loaded.cancelled():
+            self.loaded.result()
         with contextlib.suppress(OSError) if self.failed.done() else contextlib.nullcontext():
             self.index.database.close()
 
+    def checkpoint(self, day: str) -> None:
+        """Keep the recorder's state: a restart reads the journal from here (OB-509)."""
+        found = self.recording.checkpoint()
+        if found is not None:
+            row = {"venue": self.recording.venue, "day": day, "file": found.file, "block": found.block}
+            row |= {"state": found.state, "taken_ns": self._clock.wall_ns()}
+            self.index.database.replace(CHECKPOINT, [row], venue=self.recording.venue)
+
+    def _last_checkpoint(self) -> Checkpoint | None:
+        rows = self.index.database.rows(CHECKPOINT, venue=self.recording.venue)
+        return (
+            Checkpoint(rows[-1]["day"], rows[-1]["file"], rows[-1]["block"], rows[-1]["state"])
+            if rows
+            else None
+        )
+
+    async def _load(self) -> int:
+        frames = 0
+        for read in self._reading:
+            frames += read
+            await asyncio.sleep(0)
+        while self._waiting:
+            self._apply(self._waiting.popleft())
+            await asyncio.sleep(0)
+        self._waiting = None
+        return frames
+
     def _acknowledged(self, committed: Committed) -> None:
+        if self._waiting is None:
+            self._apply(committed)
+        else:
+            self._waiting.append(committed)
+
+    def _disk_full(self, connection: int, sequence: int) -> Frame:
+        """Return the journal's last frame (OB-510); called by the writer's thread."""
+        self._sequence += 1
+        data = note(NoteKind.DISK_FULL, connection=connection, sequence=sequence)
+        stamps = (self._clock.wall_ns(), self._clock.monotonic_ns())
+        return Frame(Kind.NOTE, OWN_CONNECTION, self._sequence, *stamps, data)
+
+    def _apply(self, committed: Committed) -> None:
         for frame in committed.frames:
             applied = self.recording.recorder.apply(frame)
             if applied.refusal is not None:

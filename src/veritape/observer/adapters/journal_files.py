@@ -1,4 +1,4 @@
-"""The journal on disk: a writer thread with group commit, recovery at start, reading (OB-501, OB-506 to 511).
+"""The journal on disk: a writer thread with group commit, and reading (OB-501, OB-506 to 511).
 
 The event loop appends frames; one thread writes them as blocks and calls ``fdatasync`` once for the group; only then
 are the frames handed back to the loop, as acknowledged. On ENOSPC a reserve file is released so that what is queued
@@ -13,6 +13,7 @@ import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,8 +24,8 @@ from blake3 import blake3
 from veritape.kernel.clock import NANOSECONDS, Clock
 from veritape.kernel.errors import PeerError, UnavailableError
 from veritape.observer import journal
-from veritape.observer.adapters.storage import Disk, Storage, is_full, sync_directory
-from veritape.observer.journal import Block, Contents, Frame, Header, Scan, Venue
+from veritape.observer.adapters.storage import Disk, Storage, is_full
+from veritape.observer.journal import Block, Contents, Frame, Header, Venue
 from veritape.observer.recorder import KST_NS
 
 RESERVE_BYTES = 64 << 20
@@ -108,6 +109,10 @@ class Committed(NamedTuple):
     """Block number in the file."""
 
 
+LastWords = Callable[[int, int], Frame]
+"""Connection and sequence of the last durable frame -> what to write before the file is sealed on a full disk."""
+
+
 class JournalWriter:
     """Appends frames; acknowledges them once they are durable."""
 
@@ -117,12 +122,22 @@ class JournalWriter:
         acknowledged: Callable[[Committed], None],
         clock: Clock,
         storage: Storage | None = None,
+        last_words: LastWords | None = None,
     ) -> None:
-        """Open the writer; ``clock`` is the machine's, whatever clock stamps the frames."""
+        """Open the writer.
+
+        Args:
+            options: settings.
+            acknowledged: told each durable group, in the event loop.
+            clock: the machine's, whatever clock stamps the frames.
+            storage: the disk.
+            last_words: makes the frame that tells of a full disk, from its last durable connection and sequence.
+        """
         self._options = options
         self._acknowledged = acknowledged
         self._clock = clock
         self._storage = storage or Disk()
+        self._last_words = last_words
         self._run_id = os.urandom(16)
         self._loop = asyncio.get_running_loop()
         self._queue: deque[Frame] = deque()
@@ -290,6 +305,8 @@ class JournalWriter:
             while group := group or self._take():
                 self._write(group)
                 group = []
+            if self._last_words is not None:
+                self._write([self._last_words(self.watermark.connection, self.watermark.sequence)])
             self._seal()
         except OSError as again:  # it stays full: what is acknowledged is durable, the rest never was
             self._stop_if_broken(again)
@@ -299,34 +316,6 @@ class JournalWriter:
             f" is {done.sequence} of connection {done.connection}; free some space and start again"
         )
         self._loop.call_soon_threadsafe(_resolve, self.failed, UnavailableError(message))
-
-
-@dataclass(frozen=True)
-class Recovered:
-    """What recovery did with one unsealed file (OB-508)."""
-
-    path: Path
-    frames: int
-    """Frames kept."""
-    cut_bytes: int
-    """Bytes of a torn tail."""
-    damaged: tuple[tuple[int, int], ...]
-    """Ranges in the middle that cannot be read."""
-
-
-def recover(directory: Path, quarantine: Path) -> list[Recovered]:
-    """Close every unsealed file of a venue: cut a torn tail, keep a copy of a damaged file."""
-    results = []
-    for path in journal_paths(directory):
-        if path.stat().st_mode & 0o222 == 0:
-            continue
-        data = path.read_bytes()
-        found = journal.scan(data)
-        if not found.sealed:
-            results.append(_close_file(path, data, found, quarantine))
-        if path.exists():
-            path.chmod(SEALED_MODE)
-    return results
 
 
 def journal_paths(directory: Path) -> list[Path]:
@@ -340,44 +329,34 @@ def journal_paths(directory: Path) -> list[Path]:
 def read_journal(directory: Path) -> Iterator[tuple[Path, Block, Frame]]:
     """Yield every readable frame below a directory in order, with the file and block that hold it."""
     for path in journal_paths(directory):
-        with path.open("rb") as file:
-            if not path.stat().st_size:
-                continue
-            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped, memoryview(mapped) as view:
-                found = journal.scan(view)
-                for block in found.blocks:
-                    if not block.is_seal:
-                        for frame in journal.read_block(view, block):
-                            yield path, block, frame
+        for block, frames in read_file(path):
+            for frame in frames:
+                yield path, block, frame
+
+
+def read_file(path: Path, after: int = -1) -> Iterator[tuple[Block, list[Frame]]]:
+    """Yield each readable block of a file whose number is above ``after``, with its frames."""
+    with mapped(path) as data:
+        for block in journal.scan(data).blocks:
+            if not block.is_seal and block.number > after:
+                yield block, journal.read_block(data, block)
+
+
+@contextmanager
+def mapped(path: Path) -> Iterator[mmap.mmap | bytes]:
+    """Yield a file's bytes through a memory map; an empty file has none to map."""
+    with path.open("rb") as file:
+        if not path.stat().st_size:
+            yield b""
+            return
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            yield data
 
 
 def crash(message: str) -> None:
     """End the process at once, saying why: after a failed sync nothing may be believed (OB-511)."""
     os.write(2, message.encode() + b"\n")
     os._exit(1)
-
-
-def _close_file(path: Path, data: bytes, found: Scan, quarantine: Path) -> Recovered:
-    if found.header is None or found.damaged:
-        quarantine.mkdir(parents=True, exist_ok=True)
-        (quarantine / f"{path.parent.name}-{path.name}").write_bytes(data)
-    if found.header is None:
-        path.unlink()
-        return Recovered(path, 0, len(data), ((0, len(data)),))
-    kept = len(data) if found.torn_at is None else found.torn_at
-    frames = list(journal.frames_of(data, found))
-    stamps = (frames[0].received_ns, frames[-1].received_ns) if frames else (0, 0)
-    contents = Contents(len(found.blocks), len(frames), *stamps)
-    number = found.blocks[-1].number + 1 if found.blocks else 0
-    seal = journal.encode_seal(number, contents, journal.digest_of(data[:kept]), found.damaged)
-    with path.open("r+b") as file:
-        file.truncate(kept)
-        file.seek(kept)
-        file.write(seal)
-        file.flush()
-        os.fsync(file.fileno())
-    sync_directory(path.parent)
-    return Recovered(path, len(frames), len(data) - kept, found.damaged)
 
 
 def _created_ns(path: Path) -> int:
@@ -391,7 +370,10 @@ def _created_ns(path: Path) -> int:
 
 def _previous_digest(directory: Path) -> bytes:
     paths = journal_paths(directory)
-    return journal.digest_of(paths[-1].read_bytes())[:16] if paths else bytes(16)
+    if not paths:
+        return bytes(16)
+    with mapped(paths[-1]) as data:
+        return journal.digest_of(data)[:16]
 
 
 def _reserve(options: JournalOptions) -> None:

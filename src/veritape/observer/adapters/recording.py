@@ -5,16 +5,18 @@ folder read-only.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from veritape.observer import audit
+from veritape.observer.adapters import checkpoints
 from veritape.observer.adapters.backfill_files import TRADES, BackfillFiles
 from veritape.observer.adapters.batch_audit import batch_audit, minute_shares
 from veritape.observer.adapters.book_files import BookStore
-from veritape.observer.adapters.journal_files import read_journal
+from veritape.observer.adapters.checkpoints import Checkpoint
+from veritape.observer.adapters.journal_files import journal_paths, read_file
 from veritape.observer.adapters.quarantine import unread_frames
 from veritape.observer.adapters.segment_columns import chain_ends, sorted_table
 from veritape.observer.adapters.segment_files import Seal, SegmentStore
@@ -43,6 +45,7 @@ class Recording:
         self.backfill = BackfillFiles(self.data, self.venue)
         self._before: dict[str, dict[str, Before]] = {}
         self._blocks: dict[tuple[str, str], list[int]] = {}
+        self._place: tuple[str, str, int] | None = None
 
     @property
     def journal_folder(self) -> Path:
@@ -54,18 +57,55 @@ class Recording:
 
         Rows that a segment already holds are dropped, so that nothing is sealed twice.
         """
-        frames = 0
+        return sum(self.loading(self.days() if days is None else days))
+
+    def loading(self, days: Iterable[str], checkpoint: Checkpoint | None = None) -> Iterator[int]:
+        """Return what rebuilds the recorder step by step: each turn reads a block and gives the number of its frames.
+
+        Args:
+            days: whose journal files; those that there are now, not what is written meanwhile.
+            checkpoint: a state from which to go on, when it is of these files and of this program.
+        """
+        folders = [self.journal_folder / day for day in days]
+        paths = [path for folder in folders for path in journal_paths(folder)]
+        return self._loading(folders, paths, checkpoint)
+
+    def checkpoint(self) -> Checkpoint | None:
+        """Return the present state with its place in the journal; None before the first block."""
+        if self._place is None:
+            return None
+        day, file, block = self._place
+        days = {day: self.recorder.days[day]} if day in self.recorder.days else {}
+        state = (vars(self.recorder) | {"days": days}, self._before, self._blocks)
+        return Checkpoint(day, file, block, checkpoints.encode(state))
+
+    def _loading(
+        self, folders: list[Path], paths: list[Path], checkpoint: Checkpoint | None
+    ) -> Iterator[int]:
+        place = self._resume(paths, checkpoint)
         self.recorder.condemned |= unread_frames(self.data / "quarantine")
-        folders = (
-            sorted(self.journal_folder.glob("????????"))
-            if days is None
-            else [self.journal_folder / d for d in days]
-        )
-        for folder in folders:
-            for path, block, frame in read_journal(folder):
-                self.recorder.apply(frame)
-                self.note_block(folder.name, path.name, block.number)
-                frames += 1
+        for path in paths[place[0] :]:
+            for block, frames in read_file(path, place[1] if path == paths[place[0]] else -1):
+                for frame in frames:
+                    self.recorder.apply(frame)
+                self.note_block(path.parent.name, path.name, block.number)
+                yield len(frames)
+        self._forget_sealed(folders)
+
+    def _resume(self, paths: list[Path], checkpoint: Checkpoint | None) -> tuple[int, int]:
+        """Take a checkpoint's state; return the index of the file and the block after which to read on."""
+        names = [(path.parent.name, path.name) for path in paths]
+        if checkpoint is None or (checkpoint.day, checkpoint.file) not in names:
+            return 0, -1
+        state = checkpoints.decode(checkpoint.state)
+        if state is None:
+            return 0, -1
+        recorder, self._before, self._blocks = state
+        vars(self.recorder).update(recorder)
+        return names.index((checkpoint.day, checkpoint.file)), checkpoint.block
+
+    def _forget_sealed(self, folders: list[Path]) -> None:
+        """Drop rows that a file holds already; take what was fetched."""
         for seal in self.segments.seals():
             day, hour, _ = seal.key
             if day in self.recorder.days and (rows := self.recorder.days[day].rows.get(hour)):
@@ -80,7 +120,6 @@ class Recording:
                 waiting[hour] = self.books.unsealed(name, hour, waiting[hour])
         for folder in folders:
             self.read_backfill(folder.name)
-        return frames
 
     def read_backfill(self, day: str) -> None:
         """Take what was fetched for a day: it counts as soon as its file is there."""
@@ -89,6 +128,7 @@ class Recording:
 
     def note_block(self, day: str, file: str, number: int) -> None:
         """Remember that a journal block holds frames of a day."""
+        self._place = (day, file, number)
         span = self._blocks.setdefault((day, file), [number, number])
         span[0], span[1] = min(span[0], number), max(span[1], number)
 

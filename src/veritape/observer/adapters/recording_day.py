@@ -189,6 +189,7 @@ class RecordingDay:
 
     async def _seal_hours(self, day: str) -> None:
         delay_s = self._settings.segments.seal_delay_seconds
+        await self._daybook.loaded
         while True:
             await self._clock.sleep_until(self._clock.monotonic_ns() + SEAL_EVERY_S * NANOSECONDS)
             for seal in self._daybook.recording.seal_due(day, self._second(), delay_s):
@@ -197,6 +198,7 @@ class RecordingDay:
 
     def _sealed(self, seal: Seal, day: str) -> None:
         self._daybook.index.sealed(seal)
+        self._daybook.checkpoint(day)
         self._say(f"sealed {seal.path.name} of {day}: {seal.document['rows']:,} trades")
 
     async def _finish(self, day: str) -> None:

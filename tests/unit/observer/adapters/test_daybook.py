@@ -1,17 +1,24 @@
 """The writing side: durable first, then applied."""
 
 import asyncio
+import errno
+import json
+from collections.abc import Iterator
 from pathlib import Path
 
-from tests.tape import DAY, MIDNIGHT_NS, frames
+import pytest
+from tests.tape import DAY, MIDNIGHT_NS, frames, recorded, recorded_of
 
 from veritape.kernel.clock import ManualClock
 from veritape.observer.adapters.daybook import Daybook
 from veritape.observer.adapters.journal_files import JournalOptions, read_journal
 from veritape.observer.adapters.recording import Recording
+from veritape.observer.adapters.storage import Disk
+from veritape.observer.completeness import Line
 from veritape.observer.gaps import Cause
 from veritape.observer.journal import Kind
 from veritape.observer.recorder import Applied, NoteKind
+from veritape.observer.rows import TradeRows
 
 NOW_NS = MIDNIGHT_NS + 32_410 * 10**9
 UNTIL = 32_400_000 + 30_000
@@ -48,10 +55,8 @@ async def test_a_restarted_book_knows_what_the_first_one_wrote(tmp_path: Path) -
     await first.flush()
     await first.close()
     second = opened(tmp_path, [])
-    assert (second.recovered, second.loaded_frames) == (
-        [],
-        len(list(read_journal(second.recording.journal_folder))),
-    )
+    written = len(list(read_journal(second.recording.journal_folder)))
+    assert (second.recovered, await second.loaded) == ([], written)
     await second.flush()
     day = second.recording.recorder.days[DAY]
     assert day.lines["990001"].recorded == first.recording.recorder.days[DAY].lines["990001"].recorded
@@ -93,3 +98,130 @@ async def test_a_frame_that_cannot_be_read_is_kept_told_and_indexed(tmp_path: Pa
     assert kept[:3] == bad
     assert len((tmp_path / "quarantine" / f"frames-{DAY}.jsonl").read_text().splitlines()) == 3
     assert sum(line.recorded.trades for line in recording.recorder.days[DAY].lines.values()) > 0
+
+
+async def test_a_restarted_book_takes_frames_before_it_has_read_the_journal(tmp_path: Path) -> None:
+    """OB-509: the journal accepts writes at once; new frames are durable meanwhile and applied after the old ones."""
+    tape = frames(until_ms=UNTIL)
+    first = opened(tmp_path, [])
+    for number, frame in enumerate(tape[:-3], 1):
+        first.frame(Kind.TEXT, 1, number, frame.data)
+    await first.flush()
+    await first.close()
+    applied: list[Applied] = []
+    second = opened(tmp_path, applied)
+    reading = second._reading
+    gate = asyncio.Event()
+
+    def slowly() -> Iterator[int]:
+        yield from reading
+        while not gate.is_set():
+            yield 0
+
+    second._reading = slowly()
+    for number, frame in enumerate(tape[-3:], 1):
+        second.frame(Kind.TEXT, 2, number, frame.data)
+    while second.writer.watermark.frames < 4:
+        await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert (applied, second.lag_frames, second.loaded.done()) == ([], 4, False)
+    gate.set()
+    await second.flush()
+    total = recorded_of(second.recording.recorder.days[DAY])
+    assert total == recorded_of(recorded(*tape).days[DAY])
+    assert sum(one.recorded for one in applied) == sum(one.data.count(b"^2013") for one in tape[-3:])
+    await second.close()
+
+
+async def test_a_book_that_cannot_read_its_journal_says_so(tmp_path: Path) -> None:
+    """OB-011: a bug while the journal is read again ends whoever waits for it."""
+    book = opened(tmp_path, [])
+    book._reading = (1 // 0 for _ in range(1))
+    with pytest.raises(ZeroDivisionError):
+        await book.flush()
+    with pytest.raises(ZeroDivisionError):
+        await book.close()
+
+
+async def test_a_checkpoint_spares_what_came_before_it(tmp_path: Path) -> None:
+    """OB-509, OB-561: a restart goes on from the last checkpoint and knows what reading everything tells."""
+    tape = frames(until_ms=UNTIL + 30_000)
+    first = opened(tmp_path, [])
+    for number, frame in enumerate(tape, 1):
+        first.frame(Kind.TEXT, 1, number, frame.data)
+        if number == len(tape) // 2:
+            await first.flush()
+            first.recording.seal_due(DAY, 0, 0, all_hours=True)
+            first.checkpoint(DAY)
+    await first.flush()
+    await first.close()
+    second = opened(tmp_path, [])
+    read = await second.loaded
+    assert 0 < read <= len(tape) // 2 + 1
+    whole = Recording(tmp_path)
+    assert whole.load() > read
+    await second.close()
+    for name in ("lines", "watches", "rows", "facts", "anchors"):
+        mine, theirs = (getattr(one.recorder.days[DAY], name) for one in (second.recording, whole))
+        assert repr_of(mine) == repr_of(theirs), name
+    assert (second.recording._before, second.recording._blocks) == (whole._before, whole._blocks)
+
+
+def repr_of(value: object) -> object:
+    """Return what a part of a day holds, to be compared."""
+    if isinstance(value, dict):
+        return {key: repr_of(one) for key, one in value.items()}
+    if isinstance(value, TradeRows):
+        return list(value)
+    return vars(value) if isinstance(value, Line) else value
+
+
+async def test_a_checkpoint_of_other_files_or_another_program_is_none(tmp_path: Path) -> None:
+    """OB-509: then everything is read."""
+    first = opened(tmp_path, [])
+    for number, frame in enumerate(frames(until_ms=UNTIL), 1):
+        first.frame(Kind.TEXT, 1, number, frame.data)
+    await first.flush()
+    whole = first.recording.checkpoint()
+    assert whole is not None
+    await first.close()
+    for wrong in (whole._replace(file="0901-0.vtj"), whole._replace(state=whole.state[:-1])):
+        recording = Recording(tmp_path)
+        assert sum(recording.loading([DAY], wrong)) == len(frames(until_ms=UNTIL)) + 1
+    assert sum(Recording(tmp_path).loading([DAY], whole)) == 0
+    assert Recording(tmp_path).checkpoint() is None
+
+
+async def test_a_full_disk_is_the_last_thing_that_the_journal_tells(tmp_path: Path) -> None:
+    """OB-510: an event with the last durable connection and sequence, in the sealed file; a restart goes on."""
+    recording = Recording(tmp_path)
+    options = JournalOptions(recording.journal_folder, reserve_bytes=1 << 16, commit_ms=0)
+    book = Daybook(recording, options, ManualClock(wall_ns=NOW_NS), lambda _: None, FullOnce(3))
+    for number, frame in enumerate(frames(until_ms=UNTIL)[:9], 1):
+        book.frame(Kind.TEXT, 1, number, frame.data)
+        await book.flush()
+    assert "of connection" in (await book.failed).message
+    await book.close()
+    (
+        *_,
+        (_, _, last),
+    ) = read_journal(recording.journal_folder)
+    facts = json.loads(last.data)
+    durable = [one for _, _, one in read_journal(recording.journal_folder) if one.kind is Kind.TEXT]
+    assert facts == {"note": "disk_full", "connection": 1, "sequence": durable[-1].sequence}
+    again = opened(tmp_path, [])
+    assert (again.recovered, await again.loaded) == ([], len(durable) + 2)
+    await again.close()
+
+
+class FullOnce(Disk):
+    """Full at the n-th write, and never again."""
+
+    def __init__(self, number: int) -> None:
+        self._left = number
+
+    def write(self, descriptor: int, data: bytes) -> None:
+        self._left -= 1
+        if self._left == 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        super().write(descriptor, data)

@@ -19,8 +19,8 @@ from veritape.observer.adapters.journal_files import (
     JournalWriter,
     journal_paths,
     read_journal,
-    recover,
 )
+from veritape.observer.adapters.journal_recovery import recover
 from veritape.observer.adapters.storage import FailingDisk, Storage
 from veritape.observer.journal import Frame, Kind
 

@@ -1,0 +1,61 @@
+"""States of the recorder: read back whole, or not at all."""
+
+import os
+from collections import deque
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.tape import day_notes, frames, recorded
+
+from veritape.observer.adapters import checkpoints
+from veritape.observer.recorder import Recorder
+
+
+def test_a_state_comes_back() -> None:
+    """OB-509: every line, row, book and watch of a day."""
+    recorder = recorded(*day_notes(), *frames(until_ms=32_400_000 + 30_000))
+    state = checkpoints.decode(checkpoints.encode(vars(recorder)))
+    assert state is not None
+    other = Recorder()
+    vars(other).update(state)
+    assert [line.recorded for line in other.days["20131007"].lines.values()] == [
+        line.recorded for line in recorder.days["20131007"].lines.values()
+    ]
+    assert other.days["20131007"].rows == recorder.days["20131007"].rows
+
+
+@given(st.integers(0, 200), st.integers(1, 255))
+def test_a_changed_byte_makes_it_void(place: int, flip: int) -> None:
+    """OB-509, OB-991: a state with a wrong digest is no state."""
+    data = checkpoints.encode({"axis": deque([1, 2])})
+    place %= len(data)
+    assert checkpoints.decode(data[:place] + bytes([data[place] ^ flip]) + data[place + 1 :]) is None
+
+
+def test_another_program_wrote_no_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OB-509: after an update everything is read from the journal."""
+    data = checkpoints.encode((1, 2))
+    assert checkpoints.decode(data) == (1, 2)
+    monkeypatch.setattr(checkpoints, "_program", lambda: b"another")
+    assert checkpoints.decode(data) is None
+
+
+class Planted:
+    """Unpickles by running a command."""
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.system, ("exit 7",)
+
+
+@pytest.mark.parametrize("value", [Planted(), os.stat_result, checkpoints.Checkpoint])
+def test_nothing_but_values_is_read(value: object) -> None:
+    """OB-992: even with the right digest a state names no function and no class from elsewhere."""
+    assert checkpoints.decode(checkpoints.encode(value)) is None
+
+
+@given(st.binary(max_size=100))
+def test_any_bytes_are_a_state_or_none(data: bytes) -> None:
+    """OB-992: also behind a right digest."""
+    assert checkpoints.decode(data) is None
+    checkpoints.decode(checkpoints._digest(data) + data)
