@@ -98,6 +98,7 @@ class RedisStore:
         self._partitions = partitions
         self._skew_us = 0
         self._own: dict[tuple[str, str], int] = {}
+        self._newest_period = ""
         self._seen: OrderedDict[str, Seen] = OrderedDict()
         self._last_slot = 0
         self.clock_steps = 0
@@ -136,8 +137,7 @@ class RedisStore:
                 await self._bring_sum(subject, period)
             else:
                 if reply.code == Code.ADMITTED and counted:
-                    key = subject, period.name
-                    self._own[key] = self._own.get(key, 0) + cost_mu
+                    self.charged(subject, period.name, cost_mu)
                 decision = decision_of(reply, call, policy_version)
                 self._remember(subject, reply, period.name)
                 return decision, slot if decision.admitted else ""
@@ -151,6 +151,8 @@ class RedisStore:
 
     def charged(self, subject: str, period: str, units_mu: int) -> None:
         """Note what this boot charged without the store; the next call or ``heal`` brings it there."""
+        if period != self._newest_period:
+            self._forget_old_months(period)
         self._own[subject, period] = self._own.get((subject, period), 0) + units_mu
 
     def seen(self, subject: str) -> Seen | None:
@@ -278,6 +280,12 @@ class RedisStore:
             for bucket in (reply.state.minute, reply.state.hour)
         )
         self._seen[subject] = Seen(minute, hour, reply.state.used_mu, period)
+
+    def _forget_old_months(self, period: str) -> None:
+        """Keep the shares of this month and the one before: refunds may still come for that."""
+        kept = {period, self._newest_period}
+        self._newest_period = max(kept)
+        self._own = {key: units_mu for key, units_mu in self._own.items() if key[1] in kept}
 
     def _store_us(self) -> int:
         """Return what the store's clock shows by now, ours before its first answer."""

@@ -352,3 +352,14 @@ async def test_the_promise_holds_for_callers_at_once(server: RedisProcess) -> No
         passed_us = SystemClock().monotonic_ns() // 1_000 - began_us
         assert 150 <= admitted <= 150 + passed_us * 100 / 60_000_000
         assert (await stores[0].status("herd:live", limits)).used_mu == admitted * MU
+
+
+async def test_shares_of_months_long_past_are_forgotten(server: RedisProcess) -> None:
+    """GW-216, GW-671: this month's and the last one's are kept, so memory follows the subjects and not the years."""
+    async with linked(server) as link:
+        store = store_on(link, "keeper")
+        for period in ("2026-09", "2026-10", "2026-11"):
+            store.charged("old:live", period, 1_000)
+        for period, share in (("2026-09", b"0"), ("2026-10", b"1000"), ("2026-11", b"1000")):
+            await store.heal("old:live", period)
+            assert await link.call([b"HGET", keys_of("old:live", period, 64)[1], b"keeper"]) == share

@@ -1,0 +1,37 @@
+"""Charge one subject through a store of its own: URL, boot, requests, subject; waits for a line, prints what was admitted."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Mapping
+
+from veritape.gateway.adapters.redis_link import RedisLink, parse_redis_url
+from veritape.gateway.adapters.redis_store import RedisStore
+from veritape.gateway.quota import MU, Limits, make_rule
+from veritape.kernel.clock import SystemClock
+
+LIMITS = Limits(make_rule(1, 3_600, 500), None, 400_000, None)
+"""A bucket that gets nothing back during a test, and a month below it."""
+
+
+async def no_sums(subject: str, period: str) -> Mapping[str, int]:
+    """Know nothing of earlier boots."""
+    del subject, period
+    return {}
+
+
+async def charge(url: str, boot: str, requests: int, subject: str) -> None:
+    """Charge at once and tell."""
+    link = RedisLink(parse_redis_url(url), 5)
+    running = asyncio.create_task(link.run())
+    await link.connected.wait()
+    store = RedisStore(link, boot, no_sums, SystemClock())
+    print("ready", flush=True)
+    sys.stdin.readline()
+    found = await asyncio.gather(*(store.decide(subject, LIMITS, MU, 7) for _ in range(requests)))
+    remaining = [decision.limits[0].remaining_mu for decision, _ in found if decision.admitted]
+    print(json.dumps({"admitted": len(remaining), "remaining": remaining}), flush=True)
+    running.cancel()
+
+
+asyncio.run(charge(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]))

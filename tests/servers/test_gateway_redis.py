@@ -1,0 +1,116 @@
+"""Several processes on one real Redis, and gateways that outlive it."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from tests.servers.gateway_process import VERITAPE, GatewayProcess, gateway_process
+from tests.servers.redis_process import RedisProcess, redis_process
+
+PROGRAM = Path(__file__).parent / "programs" / "redis_charger.py"
+PROCESSES, REQUESTS = 8, 250
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[RedisProcess]:
+    (tmp_path / "redis").mkdir()
+    with redis_process(tmp_path / "redis") as server:
+        yield server
+
+
+def test_eight_processes_admit_the_budget_exactly(redis: RedisProcess) -> None:
+    """GW-963: 2,000 concurrent requests from 8 processes on 400 units admit 400, and every remaining figure occurs once."""
+    chargers = [
+        subprocess.Popen(
+            [sys.executable, PROGRAM, redis.url, f"b{n}", str(REQUESTS), "acme:live"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )
+        for n in range(PROCESSES)
+    ]  # fmt: skip
+    for charger in chargers:
+        assert charger.stdout is not None
+        assert charger.stdout.readline() == "ready\n"
+    for charger in chargers:
+        assert charger.stdin is not None
+        charger.stdin.write("go\n")
+        charger.stdin.flush()
+    told = [json.loads(charger.communicate(timeout=60)[0]) for charger in chargers]
+    remaining = [left for one in told for left in one["remaining"]]
+    assert sorted(remaining) == [1_000 * left for left in range(400)]
+    assert sum(one["admitted"] > 0 for one in told) > 1
+
+
+def configured(folder: Path, redis: RedisProcess, name: str) -> Path:
+    """Write settings and policy of a gateway on a Redis."""
+    shipped = subprocess.run(
+        [sys.executable, "-c", "from veritape.gateway.adapters.policy_file import shipped_policy as p; print(p().decode())"],
+        capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    (folder / "observed").mkdir(exist_ok=True)
+    policy = folder / "policy.toml"
+    policy.write_text(shipped.replace('kind = "memory"', 'kind = "redis"'))
+    config = folder / f"{name}.toml"
+    config.write_text(
+        f'policy = "{policy}"\ndata_dir = "{folder / name}"\n[store]\nurl = "{redis.url}"\n'
+        f'[read]\nobserver_dir = "{folder / "observed"}"\n[log]\naccess = false\n[telemetry]\nlisten = ""\n[keys]\npepper_file = "{folder / "pepper"}"\n'
+    )
+    pepper = folder / "pepper"
+    pepper.write_bytes(bytes(range(32)))
+    pepper.chmod(0o600)
+    return config
+
+
+def ready(gateway: GatewayProcess, quota: str) -> None:
+    """Wait until the gateway says where its decisions come from."""
+    for _ in range(2_000):
+        if httpx.get(f"{gateway.base}/ready").json()["quota"] == quota:
+            return
+    raise AssertionError(httpx.get(f"{gateway.base}/ready").text)
+
+
+def test_a_gateway_outlives_its_redis(redis: RedisProcess, tmp_path: Path) -> None:
+    """GW-349, GW-966: killed, paused and back again under requests: 200 and 429 only, and the month is what was answered."""
+    config = configured(tmp_path, redis, "one")
+    key = subprocess.run(
+        [VERITAPE, "keys", "create", "acme", "--tier", "free", "--config", config],
+        capture_output=True, text=True, check=True,
+    ).stdout.strip()  # fmt: skip
+    with (
+        gateway_process(config) as gateway,
+        httpx.Client(base_url=gateway.base, headers={"X-API-Key": key}) as client,
+    ):
+        assert "store redis" in gateway.first
+        seen: Counter[tuple[int, str]] = Counter()
+        left = []
+
+        def ask(times: int) -> None:
+            for _ in range(times):
+                answer = client.get("/v1/completeness?day=20131007")
+                seen[answer.status_code, answer.headers.get("quota-state", "exact")] += 1
+                left.append(answer.headers["x-quota-monthly-remaining"])
+
+        ready(gateway, "exact")
+        ask(20)
+        redis.kill()
+        ask(20)
+        redis.start()
+        ready(gateway, "exact")
+        ask(20)
+        redis.signal(signal.SIGSTOP)
+        ask(20)
+        redis.signal(signal.SIGCONT)
+        ready(gateway, "exact")
+        ask(120)
+        status, _ = gateway.end(signal.SIGTERM)
+    assert status == 0
+    assert {code for code, _ in seen} == {404, 429}
+    assert seen[404, "local"] >= 30
+    admitted = sum(count for (code, _), count in seen.items() if code == 404)
+    assert left[-1] == str(50_000 - admitted)
+    assert 150 <= admitted <= 190
