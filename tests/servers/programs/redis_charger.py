@@ -5,6 +5,8 @@ import json
 import sys
 from collections.abc import Mapping
 
+import click
+
 from veritape.gateway.adapters.redis_link import RedisLink, parse_redis_url
 from veritape.gateway.adapters.redis_store import RedisStore
 from veritape.gateway.quota import MU, Limits, make_rule
@@ -26,11 +28,11 @@ async def charge(url: str, boot: str, requests: int, subject: str) -> None:
     running = asyncio.create_task(link.run())
     await link.connected.wait()
     store = RedisStore(link, boot, no_sums, SystemClock())
-    print("ready", flush=True)
+    click.echo("ready")
     sys.stdin.readline()
     found = await asyncio.gather(*(store.decide(subject, LIMITS, MU, 7) for _ in range(requests)))
     remaining = [decision.limits[0].remaining_mu for decision, _ in found if decision.admitted]
-    print(json.dumps({"admitted": len(remaining), "remaining": remaining}), flush=True)
+    click.echo(json.dumps({"admitted": len(remaining), "remaining": remaining}))
     running.cancel()
 
 
