@@ -8,6 +8,7 @@ import sys
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +21,19 @@ from veritape.kernel.clock import NANOSECONDS, Clock, SystemClock
 from veritape.kernel.errors import MisuseError, UnavailableError
 from veritape.kernel.settings import load_settings
 from veritape.observer.adapters.broker_rest import BrokerRest
+from veritape.observer.adapters.calendar_desk import CalendarDesk
 from veritape.observer.adapters.daybook import Daybook
 from veritape.observer.adapters.instruments import Instruments
 from veritape.observer.adapters.journal_files import JournalOptions
 from veritape.observer.adapters.recording import Recording
-from veritape.observer.adapters.recording_day import PREPARE_S, RecordingDay, day_start_ns, stop_day
+from veritape.observer.adapters.recording_day import RecordingDay, stop_day
 from veritape.observer.adapters.replay_clock import ReplayClock
+from veritape.observer.adapters.session_plan import SessionPlan
 from veritape.observer.adapters.storage import is_full
 from veritape.observer.adapters.token_files import AccountLock, account_id
 from veritape.observer.journal import Venue
 from veritape.observer.log_events import LogEvent
 from veritape.observer.metrics import METRICS
-from veritape.observer.recorder import kst
-from veritape.observer.sessions import Calendar, Hours, read_overrides
 from veritape.observer.settings import JournalSettings, RecordSettings
 from veritape.telemetry import Registry
 from veritape.telemetry.adapters.logs import configure_logs
@@ -179,16 +180,16 @@ class Watched:
 async def _days(settings: RecordSettings, watched: Watched, only: str | None) -> None:
     """Record one day, or session after session for ever."""
     done = ""
-    clock, daybook = watched.clock, watched.daybook
+    clock, daybook, plan = watched.clock, watched.daybook, _plan(settings, watched)
     while True:
-        day, hours, calendar = await _session(settings, clock, only, done)
+        day, hours, calendar = await plan.next(only, done)
         watched.measure()
         recording_day = watched.day = RecordingDay(settings, watched.rest, daybook, clock, _say)
         minutes = asyncio.create_task(_tell(recording_day, daybook, clock))
         log = structlog.get_logger()
         log.info(LogEvent.DAY_BEGUN, day=day, open_s=hours.open_s, close_s=hours.close_s)
         try:
-            await recording_day.run(day, hours, calendar)
+            await recording_day.run(day, hours, calendar, partial(plan.hours, day))
         except asyncio.CancelledError:
             await stop_day(recording_day)
             raise
@@ -208,37 +209,6 @@ def _figures(audit: dict[str, Any]) -> dict[str, Any]:
         "recorded_trades": totals["recorded"]["trades"],
         "residual_trades": totals["residual"]["trades"],
     }
-
-
-async def _session(
-    settings: RecordSettings, clock: Clock, only: str | None, done: str
-) -> tuple[str, Hours, Calendar]:
-    """Wait until the next session prepares; return it with the calendar that is in force then.
-
-    The calendar is read again at that moment: it may have been edited since the day before ended (OB-125).
-
-    Raises:
-        MisuseError: the exchange is closed on the one day that was asked for.
-    """
-    while True:
-        day = only or _next_day(_calendar(settings), kst(clock.wall_ns())[0], done)
-        planned = _calendar(settings).hours(day)
-        if planned is not None:
-            start_ns = day_start_ns(day) + (planned.open_s + PREPARE_S) * NANOSECONDS
-            await clock.sleep_until(clock.monotonic_ns() + start_ns - clock.wall_ns())
-        calendar = _calendar(settings)
-        hours = calendar.hours(day)
-        if hours is not None:
-            return day, hours, calendar
-        if only:
-            raise MisuseError(f"record: the exchange is closed on {day}")
-
-
-def _next_day(calendar: Calendar, today: str, done: str) -> str:
-    """Return today's session unless it is done, else the next one."""
-    if today > done and calendar.hours(today):
-        return today
-    return calendar.next_session(max(today, done))
 
 
 async def _tell(day: RecordingDay, daybook: Daybook, clock: Clock) -> None:
@@ -279,14 +249,10 @@ async def _clock(settings: RecordSettings) -> tuple[Clock, "asyncio.Task[None] |
     return clock, await clock.start()
 
 
-def _calendar(settings: RecordSettings) -> Calendar:
-    path = settings.calendar.override_file
-    if path is None:
-        return Calendar({})
-    try:
-        return Calendar(read_overrides(path.read_bytes(), str(path)))
-    except OSError as error:
-        raise MisuseError(f"calendar.override_file {path}: {error.strerror}") from error
+def _plan(settings: RecordSettings, watched: Watched) -> SessionPlan:
+    answers = settings.observer.data_dir / "calendar" / f"broker-{settings.kis.environment}.json"
+    desk = CalendarDesk(settings.calendar.override_file, answers)
+    return SessionPlan(desk, watched.rest, watched.clock, ask_broker=settings.calendar.use_broker)
 
 
 def _journal_options(settings: JournalSettings, recording: Recording) -> JournalOptions:

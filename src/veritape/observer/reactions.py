@@ -61,6 +61,8 @@ class AnswerReason(StrEnum):
     """Above 1 MiB."""
     REFUSED = "refused"
     """A code refuses the call."""
+    NOT_ON_PAPER = "not_on_paper"
+    """Paper accounts lack the call; it was not sent."""
 
 
 def _expand(codes: str, reaction: Reaction) -> dict[str, Reaction]:

@@ -1,13 +1,13 @@
-"""Days and phases of the venue: when to prepare, connect, sweep, anchor and seal (OB-123, OB-124).
+"""Hours and phases of a day: when to prepare, connect, sweep, anchor and seal (OB-123, OB-124).
 
-All times follow the day's open and close, so a shifted or shortened day moves everything with it. A day's hours come
-from the override file; days that it does not name are ordinary weekdays.
+All times follow the day's open and close, so a shifted or shortened day moves everything with it. Which hours a date has
+is the calendar's business (``business_days``).
 """
 
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from enum import StrEnum
 from typing import Any, Final
 
@@ -16,11 +16,11 @@ from veritape.kernel.errors import MisuseError
 MINUTE_S: Final = 60
 """Seconds in a minute."""
 
+DAY_S: Final = 24 * 3600
+"""Seconds in a day."""
+
 USUAL_OPEN_S, USUAL_CLOSE_S = 9 * 3600, 15 * 3600 + 30 * 60
 """An ordinary day of KRX, seconds since midnight in Seoul."""
-
-SATURDAY: Final = 5
-"""``date.weekday()`` of the first day without a session."""
 
 
 class Phase(StrEnum):
@@ -55,6 +55,11 @@ class Hours:
     close_s: int
     """Close."""
 
+    def __str__(self) -> str:
+        """Return ``HH:MM-HH:MM``."""
+        clocks = (f"{second // 3600:02}:{second // 60 % 60:02}" for second in (self.open_s, self.close_s))
+        return "-".join(clocks)
+
     def phases(self) -> tuple[tuple[int, Phase], ...]:
         """Return (first second, phase) in order."""
         close_auction = max(self.open_s, self.close_s - 10 * MINUTE_S)
@@ -74,6 +79,11 @@ USUAL: Final = Hours(USUAL_OPEN_S, USUAL_CLOSE_S)
 """An ordinary day."""
 
 
+def next_boundary(hours: Hours, second: int) -> int:
+    """Return when the phase of a second of the day ends: the next one's begin, or midnight."""
+    return min((start for start, _ in hours.phases() if start > second), default=DAY_S)
+
+
 def phase_at(hours: Hours | None, second: int) -> Phase:
     """Return the phase of a second of the day; None for the hours means that there is no session."""
     if hours is None:
@@ -81,38 +91,6 @@ def phase_at(hours: Hours | None, second: int) -> Phase:
     return max(
         (start, index, phase) for index, (start, phase) in enumerate(hours.phases()) if start <= second
     )[2]
-
-
-class Calendar:
-    """Sessions by date: the override file's rows, else weekdays with the usual hours."""
-
-    def __init__(self, overrides: Mapping[str, Hours | None]) -> None:
-        self._overrides = dict(overrides)
-
-    def hours(self, day: str) -> Hours | None:
-        """Return a day's session, None when the exchange is closed."""
-        if day in self._overrides:
-            return self._overrides[day]
-        return USUAL if _date(day).weekday() < SATURDAY else None
-
-    def next_session(self, day: str) -> str:
-        """Return the first day after this one that has a session."""
-        return self._walk(day, 1)
-
-    def last_close(self, day: str) -> str:
-        """Return when the session before this day closed, ``YYYY-MM-DD HH:MM:SS``."""
-        before = self._walk(day, -1)
-        hours = self.hours(before) or USUAL
-        clock = f"{hours.close_s // 3600:02}:{hours.close_s // 60 % 60:02}:00"
-        return f"{before[:4]}-{before[4:6]}-{before[6:]} {clock}"
-
-    def _walk(self, day: str, step: int) -> str:
-        reached = _date(day)
-        while True:
-            reached += timedelta(days=step)
-            text = reached.strftime("%Y%m%d")
-            if self.hours(text) is not None:
-                return text
 
 
 def read_overrides(data: bytes, source: str) -> dict[str, Hours | None]:
@@ -157,15 +135,23 @@ def _row(row: Mapping[str, Any], place: str) -> tuple[str, Hours | None]:
     return day.strftime("%Y%m%d"), Hours(open_s, close_s)
 
 
-def _seconds(text: object, place: str) -> int:
-    parts = str(text).split(":")
+def clock_seconds(text: str) -> int:
+    """Return the second of the day of HH:MM.
+
+    Raises:
+        ValueError: it is no time of day.
+    """
+    parts = text.split(":")
     if len(parts) != 2 or not all(part.isascii() and part.isdigit() for part in parts):  # noqa: PLR2004 - hours, minutes
-        raise MisuseError(f"{place} {text!r} is not HH:MM")
+        raise ValueError(f"{text!r} is not HH:MM")
     hours, minutes = map(int, parts)
     if hours > 23 or minutes > 59:  # noqa: PLR2004 - a time of day
-        raise MisuseError(f"{place} {text!r} is not a time of day")
+        raise ValueError(f"{text!r} is not a time of day")
     return hours * 3600 + minutes * 60
 
 
-def _date(day: str) -> date:
-    return date(int(day[:4]), int(day[4:6]), int(day[6:]))
+def _seconds(text: object, place: str) -> int:
+    try:
+        return clock_seconds(str(text))
+    except ValueError as error:
+        raise MisuseError(f"{place} {error}") from None

@@ -5,7 +5,7 @@ Secrets come from the environment (``VERITAPE_RECORD_KIS__APPKEY``) or from file
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
@@ -20,6 +20,12 @@ LOOPBACK_HOSTS = {"127.0.0.1", "localhost", "::1"}
 
 REAL_REST, REAL_WS = "https://openapi.koreainvestment.com:9443", "ws://ops.koreainvestment.com:21000"
 """The broker's real hosts (KIS-010)."""
+
+PAPER_REST, PAPER_WS = "https://openapivts.koreainvestment.com:29443", "ws://ops.koreainvestment.com:31000"
+"""Its hosts for paper accounts."""
+
+PAPER_REQUESTS_PER_SECOND = 1
+"""Requests a sliding second of a paper account (notice of 2026-04-20)."""
 
 PORTS = 65_536
 """One more than the highest port."""
@@ -44,14 +50,23 @@ class KisSettings(Settings):
     """Key of the account; from the environment or here, never printed."""
     appsecret: Secret
     """Its secret."""
+    environment: Literal["real", "paper"] = "real"
+    """``real`` or ``paper``: it chooses hosts and limits; paper accounts lack some calls, and what needs them is off."""
     rest_url: str = REAL_REST
-    """REST address; plain http for loopback hosts only."""
+    """REST address; by default the environment's; plain http for loopback hosts only."""
     ws_url: str = REAL_WS
-    """WebSocket address, without the path."""
+    """WebSocket address, without the path; by default the environment's; without TLS key and data can be read on the way."""
     master_url: str = REAL_MASTER
     """Address that serves ``/common/master/``."""
     follow_replay_clock: bool = False
     """Take the time from the replayed broker's ``GET /replay/clock``: loopback only."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _hosts_of_the_environment(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("environment") == "paper":
+            return {"rest_url": PAPER_REST, "ws_url": PAPER_WS} | values
+        return values
 
     @field_validator("rest_url", "master_url")
     @classmethod
@@ -88,14 +103,16 @@ class CalendarSettings(Settings):
     """``[calendar]``"""  # noqa: D415 - a table's name
 
     override_file: Path | None = None
-    """TOML file with ``[[day]]`` rows that win over the weekday rule."""
+    """TOML file with ``[[day]]`` rows; they win over the shipped ones, those over the broker's and the exchange's calendar."""
+    use_broker: bool = True
+    """Ask the broker once a day which days are open."""
 
 
 class PacingSettings(Settings):
     """``[pacing]``"""  # noqa: D415 - a table's name
 
     requests_per_second: Annotated[int, Field(ge=1, le=20)] = REQUESTS_PER_SECOND
-    """Requests of a sliding second, 1 to 20; 18 by the broker's notice of 2026-04-20."""
+    """Requests of a sliding second, 1 to 20; 18 by the broker's notice of 2026-04-20, 1 on paper."""
     spacing: bool = True
     """Spread the requests over the second instead of sending bursts."""
 
@@ -210,6 +227,16 @@ class TelemetrySettings(Settings):
 
 class RecordSettings(Settings):
     """Everything that ``veritape record`` reads."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _pace_of_the_environment(cls, values: Any) -> Any:
+        kis = values.get("kis") if isinstance(values, dict) else None
+        environment = kis.get("environment") if isinstance(kis, dict) else getattr(kis, "environment", None)
+        if environment == "paper" and isinstance(values.get("pacing", {}), dict):
+            paper = {"requests_per_second": PAPER_REQUESTS_PER_SECOND}
+            return values | {"pacing": paper | values.get("pacing", {})}
+        return values
 
     observer: ObserverSettings
     """Where and what."""

@@ -114,6 +114,11 @@ class Cycle:
         }
 
 
+def grid_second(number: int, interval_minutes: int, hours: Hours) -> int:
+    """Return the second of the day at which a cycle starts, computed from the open (OB-201)."""
+    return hours.open_s + number * interval_minutes * 60
+
+
 def grid(hours: Hours, interval_minutes: int) -> range:
     """Return the seconds of the day at which cycles start, the close included."""
     return range(hours.open_s, hours.close_s + 1, interval_minutes * 60)

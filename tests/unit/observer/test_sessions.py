@@ -5,7 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from veritape.kernel.errors import MisuseError
-from veritape.observer.sessions import USUAL, Calendar, Hours, Phase, phase_at, read_overrides
+from veritape.observer.sessions import (
+    DAY_S,
+    USUAL,
+    Hours,
+    Phase,
+    clock_seconds,
+    next_boundary,
+    phase_at,
+    read_overrides,
+)
 from veritape.replay.schedule import session
 
 ROW = '[[day]]\ndate = "2026-11-19"\nkind = "session"\nopen = "10:00"\nclose = "16:30"\nreason = "entrance exam"\n'
@@ -37,19 +46,6 @@ def test_everything_moves_with_the_open_and_the_close() -> None:
     assert phase_at(Hours(32_400, 32_460), 32_400) is Phase.AUCTION_CLOSE
 
 
-def test_the_override_file_wins_over_the_weekday_rule() -> None:
-    """OB-123: rows of a date; other days are weekdays."""
-    calendar = Calendar(
-        read_overrides((ROW + '[[day]]\ndate = "2026-06-03"\nkind = "closed"\n').encode(), "c.toml")
-    )
-    assert calendar.hours("20261119") == Hours(36_000, 59_400)
-    assert calendar.hours("20260603") is None
-    assert (calendar.hours("20261120"), calendar.hours("20261121")) == (USUAL, None)
-    assert calendar.next_session("20260602") == "20260604"
-    assert calendar.last_close("20261120") == "2026-11-19 16:30:00"
-    assert calendar.last_close("20261123") == "2026-11-20 15:30:00"
-
-
 def test_the_replays_row_is_read() -> None:
     """OB-123: `replay --calendar-file` writes a row that the recorder reads."""
     text = session("20131007", until_ms=33_000_000).calendar_row()
@@ -76,6 +72,18 @@ def test_a_bad_row_is_named(text: str, words: str) -> None:
     """OB-123: unknown keys, an open after the close, two rows for a date are errors that name the row."""
     with pytest.raises(MisuseError, match=words):
         read_overrides(text.encode(), "c.toml")
+
+
+def test_a_boundary_is_where_the_next_phase_begins() -> None:
+    """OB-125: the moments at which an edited calendar takes effect."""
+    starts = [start for start, _ in USUAL.phases()]
+    assert [next_boundary(USUAL, start - 1) for start in starts[1:]] == starts[1:]
+    assert next_boundary(USUAL, starts[-1]) == DAY_S
+
+
+def test_hours_read_as_clocks() -> None:
+    """OB-123: as the file writes them."""
+    assert str(Hours(clock_seconds("10:00"), clock_seconds("16:30"))) == "10:00-16:30"
 
 
 @given(st.binary(max_size=100) | st.text('[]day\n="0-9:closed kind', max_size=80).map(str.encode))

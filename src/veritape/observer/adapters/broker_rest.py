@@ -19,7 +19,7 @@ from veritape.observer.reactions import BODY_BYTES, Answer, AnswerReason, Reacti
 from veritape.observer.settings import KisSettings
 from veritape.observer.tokens import TokenMachine, TokenState, read_token
 from veritape.wire.kis.master import ZIP_BYTES
-from veritape.wire.kis.rest import APPROVAL_PATH, TOKEN_PATH, Call
+from veritape.wire.kis.rest import APPROVAL_PATH, REAL_ONLY, TOKEN_PATH, Call
 
 CALL_SECONDS, CONNECT_SECONDS, DOWNLOAD_SECONDS = 10, 3, 30
 """Real-time limits of a call, of its connection, and of a master file (KIS-027, KIS-087)."""
@@ -57,10 +57,25 @@ class BrokerRest:
         await self.gate.close()
         await self._http.close()
 
-    async def quotation(self, call: Call, parameters: Mapping[str, str], lane: Lane = Lane.SWEEP) -> Answer:
-        """Make one quotation call: paced, with the token; repeated after a dead token or a refusal for speed."""
+    async def quotation(
+        self,
+        call: Call,
+        parameters: Mapping[str, str],
+        lane: Lane = Lane.SWEEP,
+        times: int = REPETITIONS,
+    ) -> Answer:
+        """Make one quotation call: paced, with the token; repeated after a dead token or a refusal for speed.
+
+        Args:
+            call: which.
+            parameters: its query.
+            lane: rank of its purpose.
+            times: how often it is sent at most.
+        """
+        if not self.serves(call):
+            return Answer(Reaction.BUG, "", AnswerReason.NOT_ON_PAPER, {})
         answer = Answer(Reaction.RETRY, "", AnswerReason.TIMEOUT, {})
-        for _ in range(REPETITIONS):
+        for _ in range(times):
             token = await self.token()
             answer = await self._get(call, parameters, token, lane)
             self.outcomes[call.tr_id, answer.reaction.value] += 1
@@ -71,6 +86,10 @@ class BrokerRest:
             else:
                 break
         return answer
+
+    def serves(self, call: Call) -> bool:
+        """Tell whether the account has a call: paper accounts lack some, which are never sent (KIS-015)."""
+        return self._settings.environment == "real" or call.tr_id not in REAL_ONLY
 
     async def token(self, session_end_ns: int | None = None) -> str:
         """Return a usable token, issuing or refreshing one first when it is due; callers at once cause one issue.

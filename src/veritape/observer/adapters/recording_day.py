@@ -4,6 +4,8 @@ import asyncio
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
+from itertools import count
 from typing import Any
 
 from blake3 import blake3
@@ -17,12 +19,14 @@ from veritape.observer.adapters.broker_rest import BrokerRest
 from veritape.observer.adapters.daybook import Daybook
 from veritape.observer.adapters.segment_files import Seal
 from veritape.observer.adapters.stream import Stream
-from veritape.observer.adapters.sweeper import Sweeper, grid_cycle
+from veritape.observer.adapters.sweeper import ANCHOR_WAIT_S, Sweeper, grid_cycle
+from veritape.observer.adapters.timetable import Timetable
+from veritape.observer.business_days import Calendar
 from veritape.observer.gaps import Cause
 from veritape.observer.recorder import KST_NS, Anchor, NoteKind
-from veritape.observer.sessions import MINUTE_S, Calendar, Hours
+from veritape.observer.sessions import MINUTE_S, Hours
 from veritape.observer.settings import RecordSettings
-from veritape.observer.track_a import Cycle, CycleKind, MissingReason, grid
+from veritape.observer.track_a import Cycle, CycleKind, MissingReason, grid_second
 from veritape.wire.kis.master import KOSDAQ, KOSPI
 from veritape.wire.kis.rest import MASTER_PATHS
 
@@ -73,25 +77,45 @@ class RecordingDay:
         """Everything that sweeps ask for."""
         self.universe_size: int | None = None
         """Symbols of the universe in force, None without one."""
+        self._facts: dict[str, dict[str, int]] = {}
         self.manifests: list[dict[str, Any]] = []
         """Sweeps of the grid that ended."""
 
-    async def run(self, day: str, hours: Hours, calendar: Calendar) -> None:
-        """Do the day from prepare to the last seal; cancel it to stop at once."""
+    async def run(
+        self,
+        day: str,
+        hours: Hours,
+        calendar: Calendar,
+        read_again: Callable[[], Hours | None] | None = None,
+    ) -> None:
+        """Do the day from prepare to the last seal; cancel it to stop at once.
+
+        Args:
+            day: YYYYMMDD.
+            hours: planned.
+            calendar: in force at the plan.
+            read_again: the calendar's later opinion of the day (OB-125).
+        """
         self._midnight_ns = day_start_ns(day)
-        await self._until(hours.open_s + PREPARE_S)
-        universe_blake3 = await self._prepare(day, hours, calendar)
+        self._timetable = Timetable(
+            hours, self._midnight_ns, self._clock, read_again, lambda changed: self._note_day(day, changed)
+        )
+        await self._timetable.until(lambda hours: hours.open_s + PREPARE_S)
+        universe_blake3 = await self._prepare(day, calendar)
         sweeper = Sweeper(
             self._rest, self._clock, self._data, self._venue, universe_blake3, self._daybook.index.swept
         )
-        await self._until(hours.open_s + CONNECT_S)
+        await self._timetable.until(lambda hours: hours.open_s + CONNECT_S)
+        if self._timetable.is_cancelled:
+            self._say(f"day {day}: the calendar was changed: closed")
+            return
         work = [
             asyncio.create_task(self.stream.run(self._settings.track_b.manual)),
             asyncio.create_task(self._seal_hours(day)),
         ]
         if self._settings.track_a.enabled and self.codes:
-            work.append(asyncio.create_task(self._sweeps(sweeper, day, hours)))
-        closing = asyncio.create_task(self._close_lines(sweeper, day, hours))
+            work.append(asyncio.create_task(self._sweeps(sweeper, day)))
+        closing = asyncio.create_task(self._close_lines(sweeper, day))
         try:
             await _first_error([*work, closing], closing)
             await self.stream.finish()
@@ -99,10 +123,10 @@ class RecordingDay:
             for task in (*work, closing):
                 task.cancel()
             await asyncio.gather(*work, closing, return_exceptions=True)
-        await self._until(hours.close_s + AFTER_S)
+        await self._timetable.until(lambda hours: hours.close_s + AFTER_S)
         await self._finish(day)
 
-    async def _prepare(self, day: str, hours: Hours, calendar: Calendar) -> str:
+    async def _prepare(self, day: str, calendar: Calendar) -> str:
         """Fetch universe and token, journal the day's facts; return the universe's hash."""
         document: dict[str, Any] | None
         try:
@@ -115,7 +139,7 @@ class RecordingDay:
         self.universe_size = document["count"] if document else None
         manual = self._settings.track_b.manual
         self.codes = (*symbols, *(code for code in manual if code not in symbols)) if symbols else ()
-        facts = {
+        self._facts = {
             code: {
                 "reference_price": symbols[code]["reference_price_krw"],
                 "previous_shares": symbols[code]["previous_shares"],
@@ -123,11 +147,20 @@ class RecordingDay:
             for code in manual
             if code in symbols
         }
-        self._daybook.note(
-            NoteKind.DAY, day=day, venue=self._venue, open_s=hours.open_s, close_s=hours.close_s, codes=facts
-        )
-        await self._rest.token(self._midnight_ns + hours.close_s * NANOSECONDS)
+        self._note_day(day, self._timetable.hours)
+        await self._rest.token(self._midnight_ns + self._timetable.hours.close_s * NANOSECONDS)
         return blake3(content).hexdigest() if content else ""
+
+    def _note_day(self, day: str, hours: Hours) -> None:
+        """Journal the day's hours and facts, at its begin and when the calendar was changed."""
+        self._daybook.note(
+            NoteKind.DAY,
+            day=day,
+            venue=self._venue,
+            open_s=hours.open_s,
+            close_s=hours.close_s,
+            codes=self._facts,
+        )
 
     async def _universe(self, day: str, calendar: Calendar) -> dict[str, Any]:
         path = self._data / "universe" / f"{day}_kr_stocks.json"
@@ -153,14 +186,19 @@ class RecordingDay:
         paths = sorted((self._data / "universe").glob("*_kr_stocks.json"))
         return dict(json.loads(paths[-1].read_bytes())) if paths else None
 
-    async def _sweeps(self, sweeper: Sweeper, day: str, hours: Hours) -> None:
+    async def _sweeps(self, sweeper: Sweeper, day: str) -> None:
         interval = self._settings.track_a.interval_minutes
-        for number, grid_s in enumerate(grid(hours, interval)):
+        for number in count():
+            due = partial(grid_second, number, interval)
+            was_missed = self._second() > due(self._timetable.hours) + LATE_S
+            await self._timetable.until(due)
+            grid_s = due(self._timetable.hours)
+            if grid_s > self._timetable.hours.close_s:
+                return
             cycle = Cycle(number, CycleKind.GRID, self._midnight_ns + grid_s * NANOSECONDS, self.codes)
-            if self._second() > grid_s + LATE_S:
+            if was_missed:
                 passed = MissingReason.OVERLAP if self.manifests else MissingReason.PROCESS_DOWN
                 cycle.lost(self.codes, passed)
-            await self._until(grid_s)
             manifest = await grid_cycle(sweeper, cycle, day, grid_s, interval)
             self.manifests.append(manifest)
             answered_ns = self._clock.wall_ns()
@@ -168,7 +206,7 @@ class RecordingDay:
                 if code in self._settings.track_b.manual:
                     self._daybook.recording.recorder.sweep_saw(day, code, quote.chain_shares, answered_ns)
 
-    async def _close_lines(self, sweeper: Sweeper, day: str, hours: Hours) -> None:
+    async def _close_lines(self, sweeper: Sweeper, day: str) -> None:
         """Anchor every watched line, then tile the tails (OB-611, OB-612)."""
 
         def taken(code: str, anchor: Anchor) -> None:
@@ -178,7 +216,8 @@ class RecordingDay:
             self._daybook.index.anchored(day, code, anchor)
 
         manual = self._settings.track_b.manual
-        anchors = await sweeper.anchors(manual, day, hours, self._midnight_ns, taken)
+        await self._timetable.until(lambda hours: hours.close_s + ANCHOR_WAIT_S)
+        anchors = await sweeper.anchors(manual, day, self._timetable.hours, self._midnight_ns, taken)
         await self._daybook.flush()
         for code, anchor in anchors.items():
             left = self._daybook.recording.recorder.day(day).line(code).end.chain_shares
@@ -218,10 +257,6 @@ class RecordingDay:
         self._daybook.index.exported(path, "audit", day, content, self._clock.wall_ns())
         verdict = "every line closes" if document["closed"] else "NOT every line closes"
         self._say(f"day {day} is over: {verdict}")
-
-    async def _until(self, second: int) -> None:
-        left_ns = self._midnight_ns + second * NANOSECONDS - self._clock.wall_ns()
-        await self._clock.sleep_until(self._clock.monotonic_ns() + left_ns)
 
     def _second(self) -> int:
         return (self._clock.wall_ns() - self._midnight_ns) // NANOSECONDS

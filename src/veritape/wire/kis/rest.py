@@ -1,5 +1,6 @@
 """REST calls: paths, transaction ids, row limits, headers (KIS-010 to 072)."""
 
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 
@@ -37,6 +38,20 @@ VOLUME_RANK: Final = Call(QUOTATIONS + "volume-rank", "FHPST01710000", 30)
 
 FLUCTUATION_RANK: Final = Call("/uapi/domestic-stock/v1/ranking/fluctuation", "FHPST01700000", 30)
 """Ranking by change of the price; not served to paper accounts."""
+
+TRADING_DAYS: Final = Call(QUOTATIONS + "chk-holiday", "CTCA0903R", 20)
+"""Which days are open, from a date on; asked once a day; not served to paper accounts."""
+
+REAL_ONLY: Final = MappingProxyType(
+    {
+        MULTI_PRICE.tr_id: "prices of 30 symbols a call (set track_a.single_quote = true to sweep one by one)",
+        BARS_PAST.tr_id: "minute bars of past days",
+        VOLUME_RANK.tr_id: "the volume ranking",
+        FLUCTUATION_RANK.tr_id: "the price-change ranking",
+        TRADING_DAYS.tr_id: "the broker's trading calendar",
+    }
+)
+"""Transaction ids that paper accounts do not have (KIS-015) -> the feature that is off without them."""
 
 SEARCH_INFO: Final = Call(QUOTATIONS + "search-info", "CTPF1604R", 1)
 """Product information; python-kis asks for it."""

@@ -13,8 +13,9 @@ from veritape.observer.adapters.daybook import Daybook
 from veritape.observer.adapters.journal_files import JournalOptions
 from veritape.observer.adapters.recording import Recording
 from veritape.observer.adapters.recording_day import RecordingDay
+from veritape.observer.business_days import Calendar
 from veritape.observer.recorder import NoteKind
-from veritape.observer.sessions import Calendar, Hours
+from veritape.observer.sessions import Hours
 from veritape.observer.settings import RecordSettings
 
 MINUTE = Hours(32_400, 32_460)

@@ -12,8 +12,9 @@ from veritape.observer.adapters.daybook import Daybook
 from veritape.observer.adapters.journal_files import JournalOptions
 from veritape.observer.adapters.recording import Recording
 from veritape.observer.adapters.recording_day import RecordingDay, day_start_ns, stop_day
+from veritape.observer.business_days import Calendar
 from veritape.observer.gaps import Cause
-from veritape.observer.sessions import Calendar, Hours
+from veritape.observer.sessions import Hours
 from veritape.observer.settings import RecordSettings
 from veritape.replay.schedule import midnight_ns
 
