@@ -2,12 +2,15 @@
 
 import os
 import random
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from tests.servers import killed_recorder
-from tests.servers.killed_recorder import CODE
+from tests.servers.killed_recorder import CODE, UNTIL_MS
 from tests.tape import DAY, bundled, frames
 
 from veritape.observer.adapters.journal_files import journal_paths, read_journal
@@ -16,7 +19,11 @@ from veritape.observer.completeness import Totals
 from veritape.observer.journal import Kind, scan
 
 ROOT = Path(__file__).resolve().parents[2]
-MOMENTS = 20 if os.environ.get("VERITAPE_SOAK") else 10  # noqa: TID251 - the two sizes of one test
+KILLS = 500 if os.environ.get("VERITAPE_SOAK") else 50  # noqa: TID251 - the two sizes of one test
+TAPES = 10
+"""Recordings over which the kills are spread: each is killed that often and then recorded to its end."""
+MOST_COMMITS = 40
+"""Commits after which a recorder is killed at the latest."""
 OVERLAP = 5
 """Frames before the last acknowledged one that the broker sends again after a restart: duplicates."""
 
@@ -26,36 +33,59 @@ Acknowledged = dict[tuple[int, int], bytes]
 class Broker:
     """Runs the recorder, kills it, and remembers what it acknowledged."""
 
-    def __init__(self, data: Path, seed: int) -> None:
-        self.data, self.chance = data, random.Random(seed)
-        self.tape = frames((CODE,))
+    def __init__(self, recorders: "subprocess.Popen[str]", data: Path, seed: int) -> None:
+        self.recorders, self.data, self.chance = recorders, data, random.Random(seed)
+        self.tape = frames((CODE,), until_ms=UNTIL_MS)
         self.acknowledged: Acknowledged = {}
         self.run_number, self.next, self.kills = 0, 0, 0
 
-    def run(self, *, kill: bool) -> None:
-        """Run once; killed from outside after some acknowledgements, or from inside at a step of the storage."""
+    def run(self, moments: int = 0) -> None:
+        """Run once; with ``moments``, killed from outside after some acknowledgements or at a step of the storage.
+
+        The kills are placed so that ``moments`` more find room on the tape.
+        """
         self.run_number += 1
         first = max(0, self.next - OVERLAP)
-        room = (len(self.tape) - first) // killed_recorder.FRAMES_PER_COMMIT // (MOMENTS + 1)
-        limit = self.chance.randrange(room) if kill else len(self.tape)
-        step = self.chance.randrange(1, 3 * room) if kill and self.run_number % 2 else 0
-        command = [sys.executable, killed_recorder.__file__, self.data, self.run_number, first, step]
-        environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"}  # noqa: TID251 - the child's path
-        with subprocess.Popen(
-            [str(part) for part in command], stdout=subprocess.PIPE, env=environment
-        ) as process:
-            assert process.stdout is not None
-            for lines, line in enumerate(process.stdout, 1):
-                self._note(first, int(line))
-                if lines > limit and not step:
-                    process.kill()
-                    break
-            self.kills += process.wait() == -9
+        room = (
+            (len(self.tape) - first) // killed_recorder.FRAMES_PER_COMMIT // (moments + 1) if moments else 0
+        )
+        limit = self.chance.randrange(min(room, MOST_COMMITS)) if moments else len(self.tape)
+        step = self.chance.randrange(1, 3 * min(room, MOST_COMMITS)) if moments and self.run_number % 2 else 0
+        assert self.recorders.stdin is not None
+        assert self.recorders.stdout is not None
+        self.recorders.stdin.write(f"{self.data} {self.run_number} {first} {step}\n")
+        self.recorders.stdin.flush()
+        process, lines = 0, 0
+        for word, number in (line.split() for line in self.recorders.stdout):
+            if word == "ended":
+                self.kills += int(number) == -signal.SIGKILL
+                assert int(number) in {0, -signal.SIGKILL}
+                return
+            if word == "began":
+                process = int(number)
+                continue
+            self._note(first, int(number))
+            lines += 1
+            if lines > limit and not step:
+                os.kill(process, signal.SIGKILL)
 
     def _note(self, first: int, last: int) -> None:
         for number in range(first, last + 1):
             self.acknowledged[self.run_number, number + 1] = self.tape[number].data
         self.next = last + 1
+
+
+@pytest.fixture(scope="module")
+def recorders() -> Iterator["subprocess.Popen[str]"]:
+    """Start the process that forks recorders."""
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"}  # noqa: TID251 - the child's path
+    command = [sys.executable, killed_recorder.__file__]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True
+    ) as process:
+        yield process
+        assert process.stdin is not None
+        process.stdin.close()
 
 
 def on_disk(data: Path) -> list[tuple[tuple[int, int], bytes]]:
@@ -74,17 +104,22 @@ def sealed_rows(recording: Recording) -> list[int]:
     return rows
 
 
-def test_a_recorder_killed_at_random_moments_loses_and_doubles_nothing(tmp_path: Path) -> None:
-    """OB-005, OB-508, OB-512, OB-854: after every kill each acknowledged frame is in the journal once; at the end each trade once."""
-    broker = Broker(tmp_path / "data", seed=7)
-    for _ in range(MOMENTS):
-        broker.run(kill=True)
+@pytest.mark.parametrize("tape", range(TAPES))
+def test_a_recorder_killed_at_random_moments_loses_and_doubles_nothing(
+    recorders: "subprocess.Popen[str]", tape: int, tmp_path: Path
+) -> None:
+    """OB-1014, OB-005, OB-508, OB-512, OB-854: after every kill each acknowledged frame is in the journal once; in the end each trade once."""
+    broker = Broker(recorders, tmp_path / "data", seed=tape)
+    for left in range(KILLS // TAPES, 0, -1):
+        broker.run(left)
         held = on_disk(broker.data)
         assert len(dict(held)) == len(held), "a frame is doubled"
         assert broker.acknowledged.items() <= dict(held).items(), "an acknowledged frame is missing"
-    assert broker.kills == MOMENTS
-    broker.run(kill=False)
-    trades = bundled(CODE).trades
+    assert broker.kills == KILLS // TAPES
+    if tape:
+        return
+    broker.run()
+    trades = bundled(CODE).until(UNTIL_MS).trades
     recording = Recording(broker.data)
     recording.load()
     line = recording.recorder.days[DAY].lines[CODE]

@@ -1,6 +1,8 @@
-"""A recorder of one code's bundled tape that may be killed: frames, group commits, seals, and a line for each acknowledgement.
+"""Recorders of one code's bundled tape that may be killed: frames, group commits, seals, and a line for each acknowledgement.
 
-Arguments: data directory, number of this run, first frame to send, storage step at which it kills itself (0: never).
+One process imports everything and forks a recorder for each line on its standard input: ``data run first step``: data
+directory, number of the run, first frame to send, storage step at which it kills itself (0: never). It answers
+``began <process id>``, ``durable <last frame>`` after each commit, ``ended <status>``.
 """
 
 import asyncio
@@ -19,6 +21,7 @@ from veritape.observer.adapters.storage import Disk
 from veritape.observer.journal import Kind
 
 CODE = "990001"
+UNTIL_MS = None if os.environ.get("VERITAPE_SOAK") else 32_400_000 + 1_800_000  # noqa: TID251 - the two sizes of one test
 FRAMES_PER_COMMIT = 7
 COMMITS_PER_SEAL = 12
 
@@ -45,8 +48,14 @@ class KillingDisk(Disk):
         return self._left == 0
 
 
+def say(text: str) -> None:
+    """Tell the test; one call, so that nobody kills half a line."""
+    os.write(1, text.encode() + b"\n")
+
+
 async def record(data: Path, run: int, first: int, step: int) -> None:
-    tape = frames((CODE,))
+    """Record the tape from a frame on."""
+    tape = frames((CODE,), until_ms=UNTIL_MS)
     recording = Recording(data)
     clock = ManualClock(wall_ns=tape[0].received_ns)
     options = JournalOptions(recording.journal_folder, commit_ms=1, roll_bytes=60_000, reserve_bytes=0)
@@ -59,14 +68,29 @@ async def record(data: Path, run: int, first: int, step: int) -> None:
         daybook.frame(Kind.TEXT, run, number + 1, tape[number].data)
         if number % FRAMES_PER_COMMIT == 0:
             await daybook.flush()
-            os.write(1, b"%d\n" % number)
+            say(f"durable {number}")
         if number % (FRAMES_PER_COMMIT * COMMITS_PER_SEAL) == 0:
             recording.seal_due(DAY, 0, 0, all_hours=True)
+            daybook.checkpoint(DAY)
     await daybook.flush()
     recording.seal_due(DAY, 0, 0, all_hours=True)
     await daybook.close()
-    os.write(1, b"%d\n" % (len(tape) - 1))
+    say(f"durable {len(tape) - 1}")
+
+
+def main() -> None:
+    """Fork a recorder for each line."""
+    frames((CODE,), until_ms=UNTIL_MS)
+    for line in sys.stdin:
+        data, *numbers = line.split()
+        child = os.fork()
+        if not child:
+            say(f"began {os.getpid()}")
+            asyncio.run(record(Path(data), *map(int, numbers)))
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        say(f"ended {os.waitstatus_to_exitcode(status)}")
 
 
 if __name__ == "__main__":
-    asyncio.run(record(Path(sys.argv[1]), *map(int, sys.argv[2:5])))
+    main()

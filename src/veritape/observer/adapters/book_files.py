@@ -4,13 +4,22 @@ import io
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from blake3 import blake3
 
 from veritape.kernel.canonical import canonical_json
 from veritape.kernel.files import write_atomically
-from veritape.observer.adapters.segment_files import ROW_GROUP, SEAL_SUFFIX, SEALED_MODE, ZSTD_LEVEL
+from veritape.observer.adapters.segment_files import (
+    ROW_GROUP,
+    SEAL_SUFFIX,
+    SEALED_MODE,
+    ZSTD_LEVEL,
+    numbers,
+    read_columns,
+    texts,
+)
 from veritape.observer.books import COLUMNS, BookRows, read_seal, seal_document
 from veritape.observer.segments import chain_head, file_stem
 
@@ -72,7 +81,7 @@ class BookStore:
         for seal in self.seals(day):
             if seal["hour"] == hour:
                 path = self._folder / f"day={day}" / f"{file_stem(hour, seal['part'])}.parquet"
-                table = pq.read_table(path, columns=list(KEY), partitioning=None)
+                table = read_columns(path, list(KEY))
                 keys.update(zip(*(table[name].to_pylist() for name in KEY), strict=True))
         return keys
 
@@ -88,8 +97,9 @@ class BookStore:
 
 def encode(rows: BookRows) -> bytes:
     """Return the Parquet bytes of an hour's books: the same rows in any order give the same bytes."""
-    values = {name: pa.array(column, pa.int64()) for name, column in zip(COLUMNS, rows.columns, strict=True)}
-    table = pa.table({"code": rows.codes, **values}).sort_by([(name, "ascending") for name in ORDER])
+    values = [numbers(np.frombuffer(column, np.int64), pa.int64()) for column in rows.columns]
+    table = pa.Table.from_arrays([texts(rows.codes), *values], names=["code", *COLUMNS])
+    table = table.sort_by([(name, "ascending") for name in ORDER])
     target = io.BytesIO()
     pq.write_table(
         table.cast(SCHEMA),

@@ -1,14 +1,14 @@
 """Segments on disk: Parquet files with their seals, and reading them back (OB-551 to 562)."""
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from blake3 import blake3
 
@@ -61,9 +61,7 @@ SCHEMA = pa.schema(
 """Columns of a segment (OB-552)."""
 
 NUMBERS = {
-    field.name: field.type.to_pandas_dtype()
-    for field in SCHEMA
-    if pa.types.is_integer(field.type) and field.name in NAMES
+    field.name: field.type for field in SCHEMA if pa.types.is_integer(field.type) and field.name in NAMES
 }
 """Columns that stand in a packed row under the same name, with their types."""
 
@@ -164,9 +162,7 @@ class SegmentStore:
         keys: set[tuple[str, int, int]] = set()
         for seal in self.seals(day):
             if seal.key[1] == hour:
-                table = pq.read_table(
-                    seal.path, columns=["code", "chain_epoch", "chain_shares"], partitioning=None
-                )
+                table = read_columns(seal.path, ["code", "chain_epoch", "chain_shares"])
                 columns = (
                     table["code"].to_pylist(),
                     table["chain_epoch"].to_pylist(),
@@ -182,9 +178,17 @@ class SegmentStore:
                 yield seal, self.rows_of(seal, code)
 
     def rows_of(self, seal: Seal, code: str) -> pa.Table:
-        """Return a code's rows of one segment, in chain order."""
-        table = pq.read_table(seal.path, partitioning=None)
-        return table.filter(pc.equal(pc.cast(table["code"], pa.string()), code))
+        """Return a code's rows of one segment, in chain order.
+
+        Raises:
+            CheckFailedError: the file holds other rows than its seal says.
+        """
+        lines = seal.document["lines"]
+        before = sum(lines[other]["rows"] for other in lines if other < code)
+        rows = read_columns(seal.path).slice(before, lines[code]["rows"] if code in lines else 0)
+        if set(rows["code"].unique().to_pylist()) - {code}:
+            raise CheckFailedError(f"{seal.path}: the rows of {code} are not where its seal says")
+        return rows
 
     def tape(self, seal: Seal, code: str) -> bytes:
         """Return a code's canonical tape of one segment, after checking file and rows against the seal.
@@ -210,16 +214,14 @@ class SegmentStore:
 def encode(table: Table, value_holes: Integers) -> bytes:
     """Return a segment's Parquet bytes: the same rows give the same bytes."""
     rows = table.rows
-    columns = {
-        name: pa.array(np.ascontiguousarray(rows[name]).astype(kind)) for name, kind in NUMBERS.items()
-    }
+    columns = {name: numbers(rows[name], kind) for name, kind in NUMBERS.items()}
     columns |= {
-        "chain_epoch": pa.array(rows["epoch"].astype(np.int32)),
-        "value_hole": pa.array(value_holes),
-        "code": pa.DictionaryArray.from_arrays(table.code, table.codes),
-        "session": pa.DictionaryArray.from_arrays(table.session, table.sessions),
+        "chain_epoch": numbers(rows["epoch"], pa.int32()),
+        "value_hole": numbers(value_holes, pa.int64()),
+        "code": pa.DictionaryArray.from_arrays(numbers(table.code, pa.int32()), texts(table.codes)),
+        "session": pa.DictionaryArray.from_arrays(numbers(table.session, pa.int32()), texts(table.sessions)),
     }
-    content = pa.table({name: columns[name] for name in SCHEMA.names}, schema=SCHEMA)
+    content = pa.Table.from_arrays([columns[name] for name in SCHEMA.names], schema=SCHEMA)
     content = content.replace_schema_metadata({"price_scale": "0"})
     target = io.BytesIO()
     pq.write_table(
@@ -233,6 +235,26 @@ def encode(table: Table, value_holes: Integers) -> bytes:
         store_schema=False,
     )
     return target.getvalue()
+
+
+def read_columns(path: Path, names: list[str] | None = None) -> pa.Table:
+    """Return a file's columns; ``pq.read_table`` would do, and import pandas, which takes a second."""
+    with pq.ParquetFile(path) as file:
+        return file.read(columns=names)
+
+
+def numbers(values: npt.NDArray[Any], kind: pa.DataType) -> pa.Array:
+    """Return a column of integers; ``pa.array`` would do, and import pandas, which nothing else here needs."""
+    content = np.ascontiguousarray(values, dtype=f"i{kind.bit_width // 8}")
+    return pa.Array.from_buffers(kind, len(content), [None, pa.py_buffer(content)])
+
+
+def texts(values: Sequence[str]) -> pa.Array:
+    """Return a column of strings."""
+    encoded = [value.encode() for value in values]
+    ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
+    buffers = [None, pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))]
+    return pa.Array.from_buffers(pa.string(), len(encoded), buffers)
 
 
 def _seal_path(parquet: Path) -> Path:

@@ -1,6 +1,9 @@
 """Segments on disk: the same rows, the same bytes; every change found."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -13,6 +16,7 @@ from veritape.observer.adapters.segment_columns import missing, sorted_table
 from veritape.observer.adapters.segment_files import SCHEMA, Seal, SegmentStore, encode
 from veritape.observer.rows import TradeRows
 
+ROOT = Path(__file__).resolve().parents[4]
 UNTIL = 32_400_000 + 600_000
 
 
@@ -97,3 +101,18 @@ def test_the_tape_is_what_was_sealed(sealed: tuple[SegmentStore, Seal]) -> None:
     with pytest.raises(CheckFailedError, match="the file is not"):
         store.tape(seal, "990001")
     assert json.loads(seal.path.with_name("09.seal.json").read_bytes()) == seal.document
+
+
+def test_no_segment_needs_pandas(tmp_path: Path) -> None:
+    """OB-557: to import it would stop the recorder's loop for a second at the first seal."""
+    program = (
+        "import sys, tests.tape as tape; from pathlib import Path; from veritape.observer.adapters.recording import Recording\n"
+        "recording = Recording(Path(sys.argv[1]))\n"
+        "for frame in tape.frames(until_ms=32_400_000 + 5_000): recording.recorder.apply(frame)\n"
+        "(seal,) = recording.seal_due(tape.DAY, 0, 0, all_hours=True)\n"
+        "recording.segments.sealed_keys(tape.DAY, 9), recording.segments.tape(seal, '990001')\n"
+        "sys.exit('pandas' in sys.modules)"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    path = f"{ROOT / 'src'}:{ROOT}"
+    subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": path})  # noqa: TID251 - inherited
