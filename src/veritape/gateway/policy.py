@@ -9,6 +9,7 @@ from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import NamedTuple
 
+from veritape.gateway.leases import LeaseRule
 from veritape.gateway.quota import Limits
 
 Network = IPv4Network | IPv6Network
@@ -110,6 +111,8 @@ class Tier(NamedTuple):
     limits: Limits
     price_usd_month: str
     """Decimal text or ``custom``; for exports only."""
+    lease: LeaseRule | None = None
+    """What a worker may take beforehand from a shared store."""
 
 
 class AddressClass(NamedTuple):
@@ -137,6 +140,8 @@ class Route(NamedTuple):
     timeout_s: int
     refund: str
     """Which failures return month units: ``none``, ``gateway`` or ``5xx``."""
+    mode: str
+    """``call``: the store is asked for each request; ``lease``: leases are used where the tier has them."""
     lost: Lost | None
     """What it does while the store is lost; None as the store's table says."""
     features: frozenset[str]

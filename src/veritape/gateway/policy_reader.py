@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any, Final
 
+from veritape.gateway.leases import LeaseRule
 from veritape.gateway.paths import PatternError, parse_pattern
 from veritape.gateway.policy import (
     AddressClass,
@@ -44,7 +45,6 @@ FEATURES: Final = (
     "cost_per",
     "client_fingerprint",
     "essential",
-    "mode",
     "request_headers",
     "response_headers",
 )
@@ -220,22 +220,22 @@ def _read_tier(name: str, table: Table) -> Tier:
     limits = _read_limits(table)
     price = table.text("price_usd_month", "0")
     lease = table.table("lease")
-    if lease is not None:
-        _read_lease(lease, limits)
+    rule = _read_lease(lease, limits) if lease is not None else None
     table.finish()
-    return Tier(name, limits, price)
+    return Tier(name, limits, price, rule)
 
 
-def _read_lease(lease: Table, limits: Limits) -> None:
-    """Check a lease; a store in memory has no use for it."""
+def _read_lease(lease: Table, limits: Limits) -> LeaseRule | None:
+    """Return a tier's lease, None where no bucket bounds it; a store in memory has no use for it."""
     largest = lease.integer("max", 1, 10_000)
-    lease.integer("ttl_ms", 100, 5_000)
+    ttl_ms = lease.integer("ttl_ms", 100, 5_000)
     fraction = lease.decimal("fraction", "0.05", "0.5") or Decimal("0.5")
     bursts = [rule.burst_mu for rule in (limits.minute, limits.hour) if rule]
     if bursts and largest * MU > fraction * min(bursts):
         most = int(fraction * min(bursts)) // MU
         lease.complain("max", PolicyReason.LEASE_EXCEEDS_FRACTION, f"at most {most}, its share of the burst")
     lease.finish()
+    return LeaseRule(largest * MU, ttl_ms * 1_000, int(fraction * min(bursts))) if bursts else None
 
 
 def _refuse_shadow(table: Table) -> None:
@@ -312,6 +312,7 @@ def _read_route(name: str, table: Table) -> Route:
         table.integer("body_max_kib", 0, 16_384, 1_024) * 1_024,
         table.integer("timeout_s", 1, 3_600, 60),
         table.text("refund", "5xx", ("none", "gateway", "5xx")),
+        table.text("mode", "lease", ("call", "lease")),
         _read_lost(table) if table.has("lost") else None,
         frozenset(key for key in FEATURES if table.has(key)),
     )
@@ -329,7 +330,6 @@ def _read_features(table: Table) -> None:
         counted.finish()
     table.flag("client_fingerprint")
     table.flag("essential")
-    table.text("mode", "call", ("call", "lease"))
     for key in ("request_headers", "response_headers"):
         headers = table.table(key)
         if headers is not None:

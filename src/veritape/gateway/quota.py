@@ -54,6 +54,8 @@ class Mode(StrEnum):
 
     EXACT = "exact"
     """The store decided on its full state."""
+    LEASE = "lease"
+    """A worker spent what it had taken from the store beforehand."""
     LOCAL = "local"
     """The store was lost; a local share decided."""
     OPEN = "open"

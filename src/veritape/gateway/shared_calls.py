@@ -11,8 +11,8 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from veritape.gateway import quota
-from veritape.gateway.quota import MICROSECONDS, Bucket, Decision, Limits, Rule, State
-from veritape.gateway.shared_state import Ask
+from veritape.gateway.quota import MICROSECONDS, Bucket, Decision, Limits, LimitState, Rule, State
+from veritape.gateway.shared_state import Ask, Renewal, RenewalCode
 from veritape.kernel.errors import PeerError
 
 KEEP_MONTH_S: Final = 62 * 86_400
@@ -96,6 +96,58 @@ def decide_arguments(call: Ask, period: Period) -> list[bytes]:
 def status_arguments(limits: Limits) -> list[bytes]:
     """Return the arguments of ``status.lua``."""
     return list(_limit_arguments(limits)[0])
+
+
+def renewal_arguments(call: Renewal, period: Period) -> list[bytes]:
+    """Return the arguments of ``lease.lua``."""
+    rules, month, concurrency = _limit_arguments(call.limits)
+    figures = (
+        call.mine_mu, call.spent_mu, call.wanted_mu, call.least_mu, call.lease_most_mu, call.all_most_mu, call.ttl_us, call.workers,
+        call.exact,
+    )  # fmt: skip
+    bounds = (b"%d" % period.start_us, b"%d" % period.end_us)
+    texts = (b"%d" % figure for figure in figures)
+    return [*rules, month, *bounds, call.boot.encode(), *texts, concurrency, b"%d" % call.slots]
+
+
+class LeaseReply(NamedTuple):
+    """What ``lease.lua`` answers."""
+
+    code: int
+    now_us: int
+    state: State
+    mine_mu: int
+    granted_mu: int
+    held_mu: int
+    """By this lease."""
+    end_us: int
+    recall_us: int
+    """When somebody was refused for the leases of others alone, 0 for never."""
+    slots: int
+    """Slots of this lease."""
+
+
+def read_lease_reply(answer: object) -> LeaseReply:
+    """Read the answer of ``lease.lua``.
+
+    Raises:
+        PeerError: it is none.
+    """
+    if not isinstance(answer, list) or not all(type(one) is int for one in answer):
+        raise PeerError(f"the store answered {answer!r:.80}")
+    if len(answer) == 2 and answer[0] in {Code.BRING_SUM, Code.OTHER_MONTH}:  # noqa: PLR2004 - code and clock
+        return LeaseReply(answer[0], answer[1], State(), 0, 0, 0, 0, 0, 0)
+    if len(answer) != _ANSWER_INTEGERS + 5 or answer[0] not in set(RenewalCode):
+        raise PeerError(f"the store answered {answer!r:.80}")
+    state = State(Bucket(*answer[2:5]), Bucket(*answer[5:8]), *answer[8:12])
+    return LeaseReply(answer[0], answer[1], state, answer[12], *answer[14:19])
+
+
+def parts_of(reply: LeaseReply, limits: Limits) -> tuple[tuple[LimitState, ...], str]:
+    """Return what a lease's answer says of each limit, the holder's own units counted as left, and the month."""
+    month = quota.month_of(reply.now_us)
+    state = reply.state._replace(held_mu=reply.state.held_mu - reply.held_mu)
+    return quota.admission(limits, state, 0, reply.now_us, month, 0).limits, month.period
 
 
 def read_reply(answer: object) -> Reply:

@@ -7,6 +7,7 @@ the caller always says what it surely charged, and its field is raised to that.
 """
 
 from collections.abc import Mapping
+from enum import IntEnum
 from typing import Final, NamedTuple
 
 from veritape.gateway import quota
@@ -69,6 +70,124 @@ class Outcome(NamedTuple):
     after: Subject
     mine_mu: int
     """The boot's field after the call."""
+
+
+class Renewal(NamedTuple):
+    """What a worker reports of its lease and wants of it (GW-303)."""
+
+    limits: Limits
+    boot: str
+    mine_mu: int
+    """What the boot's field of the month surely is: charged, and held by its leases."""
+    spent_mu: int
+    """Spent of the lease since the last report."""
+    wanted_mu: int
+    """More units; 0 gives everything back."""
+    least_mu: int
+    """Fewer than these are of no use."""
+    lease_most_mu: int
+    """Most that one lease holds."""
+    all_most_mu: int
+    """Most that all leases of the subject hold: a fraction of its burst."""
+    ttl_us: int
+    """Longest validity."""
+    workers: int
+    """Workers that share the store; near the end of a quota nobody takes more than his part (GW-309)."""
+    slots: int
+    """Slots wanted in all, for requests in progress (GW-311)."""
+    exact: bool
+    """No other call of this boot and subject is under way: the field is put to ``mine_mu``, down too."""
+
+
+class RenewalCode(IntEnum):
+    """What came of a renewal."""
+
+    NOTHING = 0
+    """Nothing was granted; what was held goes on."""
+    DONE = 1
+    """Granted, or given back."""
+    ENDED = 4
+    """The lease had ended: its rest became debt, the report comes too late for the buckets (GW-304)."""
+
+
+class Renewed(NamedTuple):
+    """A lease after a renewal."""
+
+    code: RenewalCode
+    after: Subject
+    granted_mu: int
+    held_mu: int
+    """By this lease."""
+    end_us: int
+    """Store clock; 0 when nothing is held."""
+    mine_mu: int
+    """The boot's field."""
+    slots: int
+    """Slots of this lease."""
+
+
+def renew(subject: Subject, call: Renewal, now_us: int) -> Renewed | None:
+    """Move what was spent from held to debt, then grant; None when the month's sum has to be brought first.
+
+    In every bucket debt + held x weight stays at most the cap, so leases admit nothing beyond the bound (GW-301, GW-302).
+    """
+    subject, month = tidy(subject, call.limits, now_us), subject.month
+    if month is None:
+        return None
+    field_mu = month.shares_mu.get(call.boot, 0)
+    mine_mu = call.mine_mu if call.exact else max(call.mine_mu, field_mu)
+    used_mu = max(0, month.total_mu + mine_mu - field_mu)
+    held_mu = subject.leases.get(call.boot, Lease(0, 0)).held_mu
+    code, granted_mu = RenewalCode.DONE, 0
+    if call.spent_mu > held_mu:
+        code = RenewalCode.ENDED
+    else:
+        held_mu -= call.spent_mu
+        spent = Lease(call.spent_mu, now_us)
+        subject = subject._replace(
+            minute=_owing(subject.minute, call.limits.minute, spent),
+            hour=_owing(subject.hour, call.limits.hour, spent),
+        )
+        if call.wanted_mu:
+            granted_mu = _grant(subject, call, held_mu, used_mu, now_us)
+            code = RenewalCode.DONE if granted_mu else RenewalCode.NOTHING
+            held_mu, mine_mu, used_mu = held_mu + granted_mu, mine_mu + granted_mu, used_mu + granted_mu
+        else:
+            held_mu, mine_mu, used_mu = 0, mine_mu - held_mu, used_mu - held_mu
+    end_us = min(now_us + call.ttl_us, quota.month_of(now_us).left_us + now_us) if held_mu else 0
+    leases = {name: lease for name, lease in subject.leases.items() if name != call.boot}
+    if held_mu:
+        leases[call.boot] = Lease(held_mu, end_us)
+    shares = {**month.shares_mu, call.boot: max(0, mine_mu)}
+    slots, granted_slots = _slots(subject, call, end_us if code is not RenewalCode.ENDED else 0)
+    after = subject._replace(leases=leases, month=Month(max(0, used_mu), shares), slots=slots)
+    return Renewed(code, after, granted_mu, held_mu, end_us, max(0, mine_mu), granted_slots)
+
+
+def _slots(subject: Subject, call: Renewal, end_us: int) -> tuple[Mapping[str, int], int]:
+    """Return the subject's slots with those of this lease until its end, and how many these are."""
+    if call.limits.concurrency is None:
+        return subject.slots, 0
+    before = 0
+    while f"{call.boot}/{before}" in subject.slots:
+        before += 1
+    others = {slot: end for slot, end in subject.slots.items() if not slot.startswith(f"{call.boot}/")}
+    free = call.limits.concurrency - len(subject.slots) + before
+    granted = max(0, min(call.slots, free)) if end_us else 0
+    return {**others, **{f"{call.boot}/{n}": end_us for n in range(granted)}}, granted
+
+
+def _grant(subject: Subject, call: Renewal, held_mu: int, used_mu: int, now_us: int) -> int:
+    """Return how much more a lease may hold; 0 when it is less than of use."""
+    others_mu = sum(lease.held_mu for name, lease in subject.leases.items() if name != call.boot)
+    free_mu = [call.wanted_mu, call.lease_most_mu - held_mu, call.all_most_mu - held_mu - others_mu]
+    for rule, bucket in ((call.limits.minute, subject.minute), (call.limits.hour, subject.hour)):
+        if rule is not None:
+            debt, _ = quota.decay(bucket, rule, now_us)
+            free_mu.append((rule.burst_mu * rule.weight - debt) // rule.weight - held_mu - others_mu)
+    if call.limits.month_mu is not None and not call.limits.overage:
+        free_mu.append((call.limits.month_mu - used_mu) // (2 * call.workers))
+    return min(free_mu) if min(free_mu) >= max(1, call.least_mu) else 0
 
 
 def ask(subject: Subject, call: Ask, now_us: int, policy_version: int) -> Outcome:

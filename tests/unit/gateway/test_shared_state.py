@@ -1,6 +1,6 @@
 """What one call does to the state of a shared store."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from veritape.gateway.quota import MU, Bucket, Limits, State, evaluate, make_rule
@@ -9,10 +9,13 @@ from veritape.gateway.shared_state import (
     Ask,
     Lease,
     Month,
+    Renewal,
+    RenewalCode,
     Subject,
     ask,
     raised,
     rebased,
+    renew,
     tidy,
 )
 
@@ -127,3 +130,120 @@ def test_without_leases_it_decides_as_one_process_does(steps: list[tuple[int, in
     assert shared.month is not None
     assert (shared.month.total_mu, shared.minute, shared.hour) == (alone.used_mu, alone.minute, alone.hour)
     assert shared.month.total_mu == sum(shared.month.shares_mu.values())
+
+
+def renewal(
+    boot: str, spent_mu: int, wanted_mu: int, mine_mu: int = 0, limits: Limits = PRO, slots: int = 0
+) -> Renewal:
+    return Renewal(
+        limits, boot, mine_mu, spent_mu, wanted_mu, 1, 50_000, 750_000, 500_000, 2, slots, exact=False
+    )
+
+
+def test_the_worked_example_of_two_workers() -> None:
+    """GW-303, GW-310: leases, reports, a worker that is killed, and what is withheld until it decays."""
+    t0 = NOW_US
+    subject = KNOWN
+
+    def step(at_ms: int, boot: str, spent_mu: int, wanted_mu: int, mine_mu: int) -> tuple[int, int, int]:
+        nonlocal subject
+        renewed = renew(subject, renewal(boot, spent_mu, wanted_mu, mine_mu), t0 + at_ms * 1_000)
+        assert renewed is not None
+        subject = renewed.after
+        held = sum(lease.held_mu for lease in subject.leases.values())
+        free = (90_000_000 - subject.minute.debt) // 60 - held
+        return subject.minute.debt // 60, held, free
+
+    assert step(0, "A", 0, 50_000, 0) == (0, 50_000, 1_450_000)
+    assert step(10, "B", 0, 50_000, 0) == (0, 100_000, 1_400_000)
+    assert step(40, "A", 30_000, 50_000, 50_000) == (30_000, 100_000, 1_370_000)
+    assert subject.leases["A"] == Lease(50_000, t0 + 540_000)
+    assert step(300, "B", 0, 0, 50_000)[1] == 50_000
+    assert subject.month == Month(80_000, {"A": 80_000, "B": 0})
+    after = tidy(subject, PRO, t0 + 540_000)
+    assert (after.minute.debt, after.leases) == (30_000 * 60 - 500_000 + 50_000 * 60, {})
+    late = renew(subject, renewal("A", 10_000, 50_000, 80_000), t0 + 540_000)
+    assert late is not None
+    assert (late.code, late.granted_mu, late.after.minute) == (RenewalCode.ENDED, 0, after.minute)
+
+
+def test_what_is_granted_is_bounded_by_everything() -> None:
+    """GW-303, GW-309: by what is wanted, the lease's most, all leases' most, the bucket, and a part of the month."""
+
+    def grant(subject: Subject, call: Renewal) -> int:
+        renewed = renew(subject, call, NOW_US)
+        assert renewed is not None
+        return renewed.granted_mu
+
+    assert grant(KNOWN, renewal("A", 0, 7_000)) == 7_000
+    assert grant(KNOWN, renewal("A", 0, 90_000)) == 50_000
+    others = KNOWN._replace(leases={"B": Lease(740_000, NOW_US + 1)})
+    assert grant(others, renewal("A", 0, 50_000)) == 10_000
+    empty = KNOWN._replace(minute=Bucket(90_000_000 - 60 * 900, NOW_US, 60))
+    assert grant(empty, renewal("A", 0, 50_000)) == 900
+    assert grant(empty, renewal("A", 0, 50_000)._replace(least_mu=1_000)) == 0
+    monthly = PRO._replace(month_mu=100_000)
+    used = KNOWN._replace(month=Month(60_000, {}))
+    assert grant(used, renewal("A", 0, 50_000, limits=monthly)) == 10_000
+    assert grant(used, renewal("A", 0, 50_000, limits=monthly._replace(overage=True))) == 50_000
+    assert renew(Subject(), renewal("A", 0, 1), NOW_US) is None
+
+
+def test_slots_are_leased_within_the_limit() -> None:
+    """GW-311: blocks with the lease's end; the sum never exceeds the limit; they go with the lease."""
+    limits = PRO._replace(concurrency=5)
+    first = renew(KNOWN, renewal("A", 0, 1_000, limits=limits, slots=3), NOW_US)
+    assert first is not None
+    second = renew(first.after, renewal("B", 0, 1_000, limits=limits, slots=3), NOW_US)
+    assert second is not None
+    assert (first.slots, second.slots) == (3, 2)
+    assert set(second.after.slots) == {"A/0", "A/1", "A/2", "B/0", "B/1"}
+    refused = ask(second.after, call(limits=limits), NOW_US, 7).decision
+    assert refused is not None
+    assert refused.reason == "concurrency_limited"
+    given_back = renew(second.after, renewal("A", 0, 0, limits=limits), NOW_US)
+    assert given_back is not None
+    assert set(given_back.after.slots) == {"B/0", "B/1"}
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_leases_never_admit_more_than_burst_and_time(data: st.DataObject) -> None:
+    """GW-301, GW-302, GW-963: three workers that lease, spend, report, return and die; debt and held stay below the cap.
+
+    The bound is checked for every window: an imaginary bucket that is charged at the true moment of each admission.
+    """
+    subject, now_us = KNOWN, NOW_US
+    held, spent, ends = dict.fromkeys("abc", 0), dict.fromkeys("abc", 0), dict.fromkeys("abc", 0)
+    true_debt, true_at = 0, NOW_US
+    rule = PRO.minute
+    assert rule is not None
+    for _ in range(60):
+        now_us += data.draw(st.sampled_from([0, 1, 1_000, 40_000, 600_000]))
+        boot = data.draw(st.sampled_from("abc"))
+        action = data.draw(st.sampled_from(["spend", "spend", "spend", "renew", "return", "die", "plain"]))
+        admitted_mu = 0
+        if action == "spend" and now_us < ends[boot]:
+            admitted_mu = min(held[boot], data.draw(st.integers(1, 60_000)))
+            held[boot] -= admitted_mu
+            spent[boot] += admitted_mu
+        elif action in {"renew", "return"}:
+            wanted_mu = 50_000 if action == "renew" else 0
+            renewed = renew(subject, renewal(boot, spent[boot], wanted_mu), now_us)
+            assert renewed is not None
+            subject, spent[boot] = renewed.after, 0
+            held[boot] = 0 if renewed.code is RenewalCode.ENDED else renewed.held_mu
+            ends[boot] = renewed.end_us
+        elif action == "die":
+            held[boot], spent[boot], ends[boot] = 0, 0, 0
+        elif action == "plain":
+            outcome = ask(subject, Ask(PRO, 900_000, boot, 0, "", 1), now_us, 7)
+            subject = outcome.after
+            admitted_mu = 900_000 if outcome.decision and outcome.decision.admitted else 0
+        true_debt = max(0, true_debt - (now_us - true_at) * rule.gain) + admitted_mu * rule.weight
+        true_at = now_us
+        assert true_debt <= rule.burst_mu * rule.weight
+        settled = tidy(subject, PRO, now_us)
+        debt = max(0, settled.minute.debt - max(0, now_us - settled.minute.at_us) * rule.gain)
+        in_store = sum(lease.held_mu for lease in settled.leases.values())
+        assert debt + in_store * rule.weight <= rule.burst_mu * rule.weight

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from veritape.gateway.adapters.lease_desk import LEASE_SLOT, LeaseDesk
 from veritape.gateway.adapters.redis_link import RedisLink, StoreError
 from veritape.gateway.adapters.redis_store import RedisStore
+from veritape.gateway.adapters.stores import Terms
 from veritape.gateway.degradation import Degradation, Signal, StoreState, local_limits
 from veritape.gateway.memory_store import UNLIMITED, MemoryStore
 from veritape.gateway.policy import Lost
@@ -78,6 +80,7 @@ class DegradingStore:
         """Where decisions come from."""
         self.workers = workers_least
         """Workers that share the store, this one included."""
+        self._leases = LeaseDesk(redis, clock, lambda: self.workers)
         self._local = MemoryStore()
         self._away: dict[str, Away] = {}
         self._pushed: set[str] = set()
@@ -90,7 +93,15 @@ class DegradingStore:
         return self.states.state
 
     async def run(self) -> None:
-        """Watch the store until cancelled."""
+        """Watch the store and renew leases until cancelled; then leases are given back."""
+        leases = asyncio.create_task(self._leases.run())
+        try:
+            await self._watch()
+        finally:
+            leases.cancel()
+            await asyncio.gather(leases, return_exceptions=True)
+
+    async def _watch(self) -> None:
         beat_ns = self._clock.monotonic_ns()
         while True:
             await self._clock.sleep_until(self._clock.monotonic_ns() + TICK_NS)
@@ -103,17 +114,20 @@ class DegradingStore:
             if self._passed() and self.states.state is StoreState.PROBING:
                 await self._probe()
 
-    async def decide(
-        self, subject: str, limits: Limits, cost_mu: int, policy_version: int, slot_us: int, lost: Lost
-    ) -> tuple[Decision, str]:
+    async def decide(self, subject: str, cost_mu: int, terms: Terms) -> tuple[Decision, str]:
         """Decide by the store, or, while it is lost, as the route says.
 
         Raises:
             UnavailableError: the store is lost and the route is closed then, or the start is not over.
         """
+        limits, version = terms.limits, terms.policy_version
         if self.states.state is StoreState.HEALTHY or subject in self._pushed:
+            if terms.lease is not None and self.states.state is StoreState.HEALTHY:
+                spent = self._leases.spend(subject, limits, terms.lease, cost_mu, version)
+                if spent is not None:
+                    return spent
             try:
-                found = await self._redis.decide(subject, limits, cost_mu, policy_version, slot_us)
+                found = await self._redis.decide(subject, limits, cost_mu, version, terms.slot_us)
             except StoreError:
                 self._called(answered=False)
             else:
@@ -121,11 +135,13 @@ class DegradingStore:
                 return found
         if self.state is StoreState.STARTING:
             raise UnavailableError("the quota store has not answered yet")
-        return self._decide_here(subject, limits, cost_mu, policy_version, slot_us, lost)
+        return self._decide_here(subject, cost_mu, terms)
 
     def release_slot(self, subject: str, slot: str) -> None:
         """Free a slot where it was taken."""
-        if slot.startswith(LOCAL_SLOT):
+        if slot == LEASE_SLOT:
+            self._leases.release_slot(subject)
+        elif slot.startswith(LOCAL_SLOT):
             self._local.release_slot(subject, int(slot.removeprefix(LOCAL_SLOT)))
         else:
             self._redis.release_slot(subject, slot)
@@ -146,20 +162,18 @@ class DegradingStore:
         self._local.reset(subject)
         await self._redis.reset(subject)
 
-    def _decide_here(
-        self, subject: str, limits: Limits, cost_mu: int, policy_version: int, slot_us: int, lost: Lost
-    ) -> tuple[Decision, str]:
-        exhausted = self.states.is_exhausted
+    def _decide_here(self, subject: str, cost_mu: int, terms: Terms) -> tuple[Decision, str]:
+        limits, lost, exhausted = terms.limits, terms.lost, self.states.is_exhausted
         if lost is Lost.CLOSED or (exhausted and lost is Lost.LOCAL_THEN_CLOSED):
             raise UnavailableError("the quota store is lost and this route is closed then")
         wall_us = self._clock.wall_ns() // 1_000
         period = month_of(wall_us).period
         if exhausted and lost is Lost.OPEN:
             self._charge_here(subject, limits, period, cost_mu)
-            return Decision(True, None, cost_mu, (), 0, Mode.OPEN, period, policy_version), ""
+            return Decision(True, None, cost_mu, (), 0, Mode.OPEN, period, terms.policy_version), ""
         share = self._share(subject, limits, period)
         decision, slot = self._local.decide(
-            subject, share, cost_mu, self._now_us(), wall_us, policy_version, slot_us
+            subject, share, cost_mu, self._now_us(), wall_us, terms.policy_version, terms.slot_us
         )
         if decision.admitted:
             self._charge_here(subject, limits, period, cost_mu)
@@ -210,6 +224,7 @@ class DegradingStore:
     def _changed(self, before: StoreState) -> None:
         if before is StoreState.HEALTHY:
             self._local = MemoryStore()
+            self._leases.lost()
         if self.states.state is StoreState.LOCAL:
             self._pushed.clear()
         if StoreState.PROBING not in {before, self.states.state}:

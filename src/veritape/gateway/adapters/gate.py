@@ -11,7 +11,7 @@ from ipaddress import ip_address
 from typing import Protocol
 
 from veritape.gateway import keys
-from veritape.gateway.adapters.stores import Store
+from veritape.gateway.adapters.stores import Store, Terms
 from veritape.gateway.keys import KeyRecord
 from veritape.gateway.memory_store import Charge, MemoryStore, Past
 from veritape.gateway.policy import Address, Policy, Route, plain_address
@@ -114,9 +114,8 @@ class Gate:
             return
         try:
             decision, visit.slot = await self.store.decide(
-                caller.subject, visit.limits, route.cost_mu, self.policy.version, route.timeout_s * MICROSECONDS,
-                route.lost or self.policy.store.lost,
-            )  # fmt: skip
+                caller.subject, route.cost_mu, self._terms(visit, route)
+            )
         except UnavailableError as error:
             raise RefusedError(Reason.QUOTA_UNAVAILABLE) from error
         visit.decision = decision
@@ -134,6 +133,12 @@ class Gate:
             visit.charge = None
             raise RefusedError(Reason.USAGE_UNAVAILABLE) from error
         visit.units_mu = decision.cost_mu
+
+    def _terms(self, visit: Visit, route: Route) -> Terms:
+        tier = self.policy.tiers.get(visit.tier)
+        lease = tier.lease if tier is not None and route.mode == "lease" else None
+        lost = route.lost or self.policy.store.lost
+        return Terms(visit.limits, self.policy.version, route.timeout_s * MICROSECONDS, lost, lease)
 
     async def refund(self, visit: Visit, route: Route, reason: Reason) -> None:
         """Give the month's units back after a failure of ours, durably (GW-216). Tokens stay spent."""

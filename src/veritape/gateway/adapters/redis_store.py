@@ -6,7 +6,7 @@ state that it answers, by the same arithmetic as in memory.
 
 import asyncio
 import hashlib
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -21,6 +21,7 @@ from veritape.gateway.shared_calls import (
     META_KEY,
     WORKERS_KEY,
     Code,
+    LeaseReply,
     Period,
     Reply,
     decide_arguments,
@@ -28,10 +29,12 @@ from veritape.gateway.shared_calls import (
     keys_of,
     named_period,
     period_of,
+    read_lease_reply,
     read_reply,
+    renewal_arguments,
     status_arguments,
 )
-from veritape.gateway.shared_state import Ask
+from veritape.gateway.shared_state import Ask, Renewal
 from veritape.kernel.clock import Clock
 from veritape.kernel.errors import MisuseError, PeerError
 
@@ -67,6 +70,7 @@ DECIDE: Final = Script.load("decide")
 MONTH: Final = Script.load("month")
 STATUS: Final = Script.load("status")
 OWE: Final = Script.load("owe")
+LEASE: Final = Script.load("lease")
 
 Sums = Callable[[str, str], Awaitable[Mapping[str, int]]]
 """(subject, period) -> boot -> mu that the ledger knows."""
@@ -99,6 +103,7 @@ class RedisStore:
         self._skew_us = 0
         self._own: dict[tuple[str, str], int] = {}
         self._newest_period = ""
+        self._under_way: Counter[str] = Counter()
         self._seen: OrderedDict[str, Seen] = OrderedDict()
         self._last_slot = 0
         self.clock_steps = 0
@@ -119,27 +124,35 @@ class RedisStore:
         Raises:
             StoreError: no answer; whether it was charged is unknown, and heals with the next call.
         """
-        counted = not subject.startswith("ip:")
+        self._under_way[subject] += 1
+        try:
+            return await self._decide(subject, limits, cost_mu, policy_version, slot_us)
+        finally:
+            self._under_way[subject] -= 1
+            if not self._under_way[subject]:
+                del self._under_way[subject]
+
+    async def _decide(
+        self, subject: str, limits: Limits, cost_mu: int, policy_version: int, slot_us: int
+    ) -> tuple[Decision, str]:
+        boot = "" if subject.startswith("ip:") else self._boot
         self._last_slot += 1
         slot = f"{self._boot}:{self._last_slot}" if limits.concurrency is not None else ""
         period = period_of(self._store_us())
         for _ in range(_ATTEMPTS):
             own = self._own.get((subject, period.name), 0)
-            boot = self._boot if counted else ""
             call = Ask(limits, cost_mu, boot, own, slot, slot_us + SLOT_GRACE_US)
-            answer = await self._evaluate(
-                DECIDE, keys_of(subject, period.name, self._partitions), decide_arguments(call, period)
-            )
-            reply = self._read(answer)
+            keys = keys_of(subject, period.name, self._partitions)
+            reply = self._read(await self._evaluate(DECIDE, keys, decide_arguments(call, period)))
             if reply.code == Code.OTHER_MONTH:
                 period = period_of(reply.now_us)
             elif reply.code == Code.BRING_SUM:
                 await self._bring_sum(subject, period)
             else:
-                if reply.code == Code.ADMITTED and counted:
+                if reply.code == Code.ADMITTED and boot:
                     self.charged(subject, period.name, cost_mu)
-                decision = decision_of(reply, call, policy_version)
                 self._remember(subject, reply, period.name)
+                decision = decision_of(reply, call, policy_version)
                 return decision, slot if decision.admitted else ""
         raise StoreError("the store does not settle on a month")
 
@@ -169,6 +182,32 @@ class RedisStore:
         """Give units back to a month, never tokens (GW-216)."""
         self._own[subject, period] = self._own.get((subject, period), 0) - units_mu
         await self._move_month(b"add", subject, period, {self._boot: -units_mu})
+
+    async def renew(self, subject: str, renewal: Renewal) -> LeaseReply:
+        """Report a lease, take more or give it back; ``mine_mu``, ``boot`` and ``exact`` are filled in here.
+
+        Raises:
+            StoreError: no answer; what was held ends by itself.
+        """
+        period = period_of(self._store_us())
+        for _ in range(_ATTEMPTS):
+            own = self._own.get((subject, period.name), 0)
+            alone = not self._under_way[subject]
+            call = renewal._replace(boot=self._boot, mine_mu=own, exact=alone)
+            keys = keys_of(subject, period.name, self._partitions)
+            try:
+                reply = read_lease_reply(await self._evaluate(LEASE, keys, renewal_arguments(call, period)))
+            except PeerError as error:
+                raise StoreError(error.message) from error
+            self._look_at_clock(reply.now_us)
+            if reply.code == Code.OTHER_MONTH:
+                period = period_of(reply.now_us)
+            elif reply.code == Code.BRING_SUM:
+                await self._bring_sum(subject, period)
+            else:
+                self.charged(subject, period.name, reply.granted_mu)
+                return reply
+        raise StoreError("the store does not settle on a month")
 
     async def heal(self, subject: str, period: str) -> None:
         """Put this boot's share of a month to what it surely charged (GW-671).
@@ -264,12 +303,15 @@ class RedisStore:
             reply = read_reply(answer)
         except PeerError as error:
             raise StoreError(error.message) from error
-        skew_us = reply.now_us - self._clock.monotonic_ns() // 1_000
+        self._look_at_clock(reply.now_us)
+        self.clock_rebased += reply.rebased
+        return reply
+
+    def _look_at_clock(self, store_us: int) -> None:
+        skew_us = store_us - self._clock.monotonic_ns() // 1_000
         if self._skew_us and abs(skew_us - self._skew_us) > CLOCK_STEP_US:
             self.clock_steps += 1
         self._skew_us = skew_us
-        self.clock_rebased += reply.rebased
-        return reply
 
     def _remember(self, subject: str, reply: Reply, period: str) -> None:
         self._seen.pop(subject, None)

@@ -1,12 +1,27 @@
 """What the gate asks of a store, and the store of one process (GW-251, GW-252)."""
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from veritape.gateway.degradation import StoreState
+from veritape.gateway.leases import LeaseRule
 from veritape.gateway.memory_store import MemoryStore
 from veritape.gateway.policy import Lost
 from veritape.gateway.quota import Decision, Limits, State
 from veritape.kernel.clock import Clock
+
+
+class Terms(NamedTuple):
+    """On what terms a request is decided."""
+
+    limits: Limits
+    """Of the subject."""
+    policy_version: int
+    slot_us: int
+    """The route's timeout."""
+    lost: Lost = Lost.LOCAL
+    """What the route does while the store is lost."""
+    lease: LeaseRule | None = None
+    """What may be taken beforehand; None: the store is asked for each request."""
 
 
 class Store(Protocol):
@@ -17,9 +32,7 @@ class Store(Protocol):
         """Return where decisions come from."""
         ...
 
-    async def decide(
-        self, subject: str, limits: Limits, cost_mu: int, policy_version: int, slot_us: int, lost: Lost
-    ) -> tuple[Decision, str]:
+    async def decide(self, subject: str, cost_mu: int, terms: Terms) -> tuple[Decision, str]:
         """Decide and charge; return the decision and the slot to release, empty when there is none.
 
         Raises:
@@ -55,14 +68,12 @@ class ProcessStore:
         """Memory is always there."""
         return StoreState.HEALTHY
 
-    async def decide(
-        self, subject: str, limits: Limits, cost_mu: int, policy_version: int, slot_us: int, lost: Lost
-    ) -> tuple[Decision, str]:
+    async def decide(self, subject: str, cost_mu: int, terms: Terms) -> tuple[Decision, str]:
         """Decide in memory."""
-        del lost
         decision, slot = self.memory.decide(
-            subject, limits, cost_mu, self._now_us(), self._clock.wall_ns() // 1_000, policy_version, slot_us
-        )
+            subject, terms.limits, cost_mu, self._now_us(), self._clock.wall_ns() // 1_000, terms.policy_version,
+            terms.slot_us,
+        )  # fmt: skip
         return decision, str(slot) if slot else ""
 
     def release_slot(self, subject: str, slot: str) -> None:

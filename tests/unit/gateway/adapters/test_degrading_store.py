@@ -13,6 +13,7 @@ from tests.servers.redis_process import RedisProcess, redis_process
 from veritape.gateway.adapters.degrading_store import DegradingStore
 from veritape.gateway.adapters.redis_link import RedisLink, parse_redis_url
 from veritape.gateway.adapters.redis_store import RedisStore
+from veritape.gateway.adapters.stores import Terms
 from veritape.gateway.degradation import StoreState
 from veritape.gateway.policy import Lost
 from veritape.gateway.quota import MU, Limits, Mode, make_rule, month_of
@@ -44,7 +45,7 @@ class Worker:
         self, subject: str = "acme:live", cost_mu: int = MU, lost: Lost = Lost.LOCAL
     ) -> tuple[bool, Mode]:
         began_ns = CLOCK.monotonic_ns()
-        decision, _ = await self.store.decide(subject, FREE, cost_mu, 7, 1_000_000, lost)
+        decision, _ = await self.store.decide(subject, cost_mu, Terms(FREE, 7, 1_000_000, lost))
         self.slowest_s = max(self.slowest_s, (CLOCK.monotonic_ns() - began_ns) / 1e9)
         if decision.admitted:
             key = subject, decision.period
@@ -214,7 +215,7 @@ async def test_refunds_and_resets_reach_the_store(server: RedisProcess) -> None:
         await one.store.reset("acme:live")
         assert (await one.store.status("acme:live", FREE)).minute.debt == 0
         decision, slot = await one.store.decide(
-            "c:live", FREE._replace(concurrency=1), MU, 7, 1_000_000, Lost.LOCAL
+            "c:live", MU, Terms(FREE._replace(concurrency=1), 7, 1_000_000)
         )
         one.store.release_slot("c:live", slot)
         assert decision.admitted

@@ -1,6 +1,6 @@
 """The store of one process, as the gate sees it."""
 
-from veritape.gateway.adapters.stores import ProcessStore
+from veritape.gateway.adapters.stores import ProcessStore, Terms
 from veritape.gateway.degradation import StoreState
 from veritape.gateway.memory_store import MemoryStore
 from veritape.gateway.policy import Lost
@@ -14,7 +14,7 @@ async def test_it_decides_frees_refunds_and_forgets() -> None:
     """GW-251, GW-252: the calls of every store, on memory; it is never lost."""
     clock = ManualClock(wall_ns=1_795_187_045_000_000_000, monotonic_ns=5_000_000_000)
     store = ProcessStore(MemoryStore(), clock)
-    found = [await store.decide("a:live", FREE, 2 * MU, 7, 1_000_000, Lost.CLOSED) for _ in range(3)]
+    found = [await store.decide("a:live", 2 * MU, Terms(FREE, 7, 1_000_000, Lost.CLOSED)) for _ in range(3)]
     assert [(decision.admitted, bool(slot)) for decision, slot in found] == [(True, True)] * 2 + [
         (False, False)
     ]

@@ -27,7 +27,7 @@ if ARGV[11] ~= '' then
   slots = redis.call('ZCARD', KEYS[3])
 end
 
-local admitted = 1
+local admitted, for_leases = 1, 0
 if ARGV[8] ~= '' and used + cost > tonumber(ARGV[8]) then admitted = 0 end
 if ARGV[11] ~= '' and slots >= tonumber(ARGV[11]) then admitted = 0 end
 local charged = {}
@@ -35,7 +35,10 @@ for index, pair in ipairs({{minute, minute_rule}, {hour, hour_rule}}) do
   local bucket, rule = pair[1], pair[2]
   if rule then
     local debt, at = decayed(bucket, rule, now)
-    if debt + (held + cost) * rule.weight > rule.cap then admitted = 0 end
+    if debt + (held + cost) * rule.weight > rule.cap then
+      admitted = 0
+      if debt + cost * rule.weight <= rule.cap then for_leases = for_leases + 1 else for_leases = -2 end
+    end
     charged[index] = {debt = debt + cost * rule.weight, at = at, weight = rule.weight}
   else
     charged[index] = bucket
@@ -57,6 +60,10 @@ if admitted == 1 then
   end
 elseif changed then
   keep(minute, minute_rule, hour, hour_rule)
+end
+if for_leases > 0 then  -- others' leases alone refuse: their holders see this and give back (GW-308)
+  redis.call('HSET', KEYS[1], 'recall', text(now))
+  redis.call('PEXPIRE', KEYS[1], 10000, 'NX')
 end
 return {admitted, now, minute.debt, minute.at, minute.weight, hour.debt, hour.at, hour.weight, used, slots, held, lease_end,
   field, rebased}

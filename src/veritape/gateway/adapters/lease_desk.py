@@ -1,0 +1,165 @@
+"""Leases of one worker: spend without asking, renew and give back in the background (GW-301 to 311)."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from veritape.gateway.adapters.redis_link import StoreError
+from veritape.gateway.adapters.redis_store import RedisStore
+from veritape.gateway.leases import Errand, Holding, LeaseRule
+from veritape.gateway.quota import Decision, LimitName, Limits, LimitState, Mode
+from veritape.gateway.shared_calls import parts_of
+from veritape.gateway.shared_state import Renewal, RenewalCode
+from veritape.kernel.clock import Clock
+
+HOLDINGS_LIMIT: Final = 10_000
+"""Subjects with a lease at one worker; the others ask for each request."""
+
+LOOK_NS: Final = 5_000_000
+"""How often holdings are looked at."""
+
+RECALL_US: Final = 1_000_000
+"""A recall older than this is over."""
+
+LEASE_SLOT: Final = "lease"
+"""The slot of a request under a lease."""
+
+
+@dataclass
+class _Desk:
+    """One subject's lease, and what decisions under it say."""
+
+    holding: Holding
+    limits: Limits
+    parts: tuple[LimitState, ...] = ()
+    """Limits as of the last answer."""
+    period: str = ""
+    spent_mu: int = 0
+    """Spent since that answer."""
+    asking: bool = False
+
+
+class LeaseDesk:
+    """Every lease of a worker."""
+
+    def __init__(self, redis: RedisStore, clock: Clock, workers: Callable[[], int]) -> None:
+        """Begin with none.
+
+        Args:
+            redis: where leases come from.
+            clock: ours.
+            workers: how many share the store now.
+        """
+        self._redis, self._clock, self._workers = redis, clock, workers
+        self._desks: OrderedDict[str, _Desk] = OrderedDict()
+        self._asked: set[asyncio.Task[None]] = set()
+
+    def spend(
+        self, subject: str, limits: Limits, rule: LeaseRule, cost_mu: int, policy_version: int
+    ) -> tuple[Decision, str] | None:
+        """Decide under the subject's lease; None when that does not do and the store has to be asked."""
+        desk = self._desks.get(subject)
+        if desk is None or desk.limits != limits:
+            if desk is None and len(self._desks) < HOLDINGS_LIMIT:
+                desk = self._desks[subject] = _Desk(Holding(rule), limits)
+                desk.holding.spend(cost_mu, self._now_us(), with_slot=False)
+            return None
+        with_slot = limits.concurrency is not None
+        if not desk.holding.spend(cost_mu, self._now_us(), with_slot=with_slot):
+            return None
+        desk.spent_mu += cost_mu
+        parts = tuple(_less(part, desk.spent_mu, desk.holding.slots_used) for part in desk.parts)
+        decision = Decision(True, None, cost_mu, parts, 0, Mode.LEASE, desk.period, policy_version)
+        return decision, LEASE_SLOT if with_slot else ""
+
+    def release_slot(self, subject: str) -> None:
+        """Free the slot of a request under a lease."""
+        desk = self._desks.get(subject)
+        if desk is not None and desk.holding.slots_used:
+            desk.holding.slots_used -= 1
+
+    def lost(self) -> None:
+        """Give up every lease: the store is lost, what they held ends there by itself."""
+        for subject, desk in self._desks.items():
+            self._forget(subject, desk)
+
+    async def run(self) -> None:
+        """Renew and give back until cancelled; then everything is given back."""
+        try:
+            while True:
+                await self._clock.sleep_until(self._clock.monotonic_ns() + LOOK_NS)
+                self._look()
+        finally:
+            await self.close()
+
+    async def close(self) -> None:
+        """Give every lease back."""
+        for task in self._asked:
+            task.cancel()
+        await asyncio.gather(*self._asked, return_exceptions=True)
+        held = [(subject, desk) for subject, desk in self._desks.items() if desk.holding.granted_mu]
+        await asyncio.gather(*(self._ask(subject, desk, Errand.RETURN) for subject, desk in held))
+
+    def _look(self) -> None:
+        now_us = self._now_us()
+        for subject, desk in list(self._desks.items()):
+            errand = desk.holding.errand(now_us)
+            if desk.asking:
+                continue
+            if errand is Errand.NONE:
+                if (
+                    not desk.holding.granted_mu
+                    and not desk.holding.slots_used
+                    and desk.holding.is_idle(now_us)
+                ):
+                    del self._desks[subject]
+                continue
+            desk.asking = True
+            task = asyncio.get_running_loop().create_task(self._ask(subject, desk, errand))
+            self._asked.add(task)
+            task.add_done_callback(self._asked.discard)
+
+    async def _ask(self, subject: str, desk: _Desk, errand: Errand) -> None:
+        holding, asked_us = desk.holding, self._now_us()
+        wanted_mu = holding.wanted_mu(asked_us) if errand is Errand.RENEW else 0
+        if errand is Errand.RETURN:
+            holding.until_us = 0  # nothing is spent of what is given back
+        workers, limit = self._workers(), desk.limits.concurrency
+        renewal = Renewal(
+            desk.limits, "", 0, holding.take_report(), wanted_mu, 1, holding.rule.most_mu, holding.rule.all_most_mu,
+            holding.rule.ttl_us, workers, -(-(limit or 0) // (2 * workers)), exact=False,
+        )  # fmt: skip
+        try:
+            reply = await self._redis.renew(subject, renewal)
+        except StoreError:
+            self._forget(subject, desk)
+            return
+        finally:
+            desk.asking = False
+        if errand is Errand.RETURN or reply.code == RenewalCode.ENDED:
+            self._forget(subject, desk)
+            return
+        recalled = reply.now_us - reply.recall_us < RECALL_US
+        holding.granted(
+            reply.held_mu, reply.slots, max(0, reply.end_us - reply.now_us), asked_us, recalled=recalled
+        )
+        desk.spent_mu = holding.spent_mu
+        desk.parts, desk.period = parts_of(reply, desk.limits)
+
+    def _forget(self, subject: str, desk: _Desk) -> None:
+        """Hold nothing; what was charged beforehand and not spent is charged no more."""
+        if desk.holding.held_mu and desk.period:
+            self._redis.charged(subject, desk.period, -desk.holding.held_mu)
+        desk.holding.lost()
+
+    def _now_us(self) -> int:
+        return self._clock.monotonic_ns() // 1_000
+
+
+def _less(part: LimitState, spent_mu: int, slots: int) -> LimitState:
+    """Return a limit's share after what was spent under the lease since the store described it."""
+    if part.name is LimitName.CONCURRENCY:
+        return part._replace(remaining_mu=max(0, part.remaining_mu - slots * 1_000))
+    return part._replace(remaining_mu=max(0, part.remaining_mu - spent_mu))
