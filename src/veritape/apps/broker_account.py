@@ -12,6 +12,7 @@ from veritape.observer.log_events import LogEvent
 from veritape.observer.pacing import Pace
 from veritape.observer.pacing_page import BOOT_BYTES
 from veritape.observer.settings import RecordSettings
+from veritape.observer.tokens import MINUTE_NS
 
 
 def open_broker(settings: RecordSettings, clock: Clock, *, owner: bool) -> tuple[BrokerRest, PermitFile]:
@@ -24,9 +25,12 @@ def open_broker(settings: RecordSettings, clock: Clock, *, owner: bool) -> tuple
     """
     account = account_id(settings.kis.appkey.get_secret_value())
     data, log = settings.observer.data_dir, structlog.get_logger()
-    store = TokenStore(data, account, settings.kis.rest_url, settings.token.key_file)
-    replayed = settings.kis.follow_replay_clock
-    boot_id = blake3(settings.kis.rest_url.encode()).digest(BOOT_BYTES) if replayed else machine_boot_id()
+    kis, token = settings.kis, settings.token
+    store = TokenStore(data, account, kis.rest_url, token.key_file, kis.environment)
+    if owner and token.key_file is None:
+        log.warning(LogEvent.TOKEN_UNENCRYPTED, account=account)
+    replayed = kis.follow_replay_clock
+    boot_id = blake3(kis.rest_url.encode()).digest(BOOT_BYTES) if replayed else machine_boot_id()
     permits = PermitFile(
         data / f"pacing-{account}.permits",
         Pace(settings.pacing.requests_per_second, settings.pacing.spacing),
@@ -35,4 +39,5 @@ def open_broker(settings: RecordSettings, clock: Clock, *, owner: bool) -> tuple
         owner=owner,
         notice=lambda cause: log.warning(LogEvent.PERMITS_RESET, cause=cause),
     )
-    return BrokerRest(settings.kis, Gate(permits, clock), store, clock), permits
+    margin_ns = token.refresh_margin_minutes * MINUTE_NS
+    return BrokerRest(kis, Gate(permits, clock), store, clock, margin_ns), permits

@@ -133,18 +133,20 @@ async def _record(settings: RecordSettings, day: str | None, instruments: Instru
         _say(f"control.db was corrupt: moved to {daybook.control_moved_to}, rebuilt from seals and journal")
     watched = Watched(rest, daybook, clock, instruments)
     measuring = asyncio.create_task(watched.measure_each_second())
+    keeping = asyncio.create_task(rest.keeper.keep())
     try:
         await _until_signal(_days(settings, watched, day), daybook)
     finally:
         await daybook.close()
         log.info(LogEvent.PROCESS_STOPPED, durable_frames=daybook.writer.watermark.frames)
         measuring.cancel()
+        keeping.cancel()
         watched.measure()
         await rest.close()
         permits.close()
         if follower is not None:
             follower.cancel()
-        await asyncio.gather(measuring, *([follower] if follower else []), return_exceptions=True)
+        await asyncio.gather(measuring, keeping, *([follower] if follower else []), return_exceptions=True)
     if not measuring.cancelled():
         measuring.result()
 

@@ -26,3 +26,13 @@ class LogEvent(StrEnum):
     """The override file was edited and is wrong now: its old rows hold; ``problem``."""
     BROKER_CALENDAR_MISSING = "broker_calendar_missing"
     """The broker's holiday call brought nothing, and is not repeated on this date; ``day``, ``answer``."""
+    TOKEN_ISSUED = "token_issued"  # noqa: S105 - an event
+    """The broker issued a token; ``renewed`` (not the one held before), ``life_s``."""
+    TOKEN_EXPIRY_DIFFERS = "token_expiry_differs"  # noqa: S105 - an event
+    """The two statements of a token's expiry disagree by over two minutes: the earlier holds; ``life_s``."""
+    TOKEN_NOT_RENEWED = "token_not_renewed"  # noqa: S105 - an event
+    """The broker returned the very token that it refuses; ``life_s``."""
+    TOKEN_ISSUE_FAILED = "token_issue_failed"  # noqa: S105 - an event
+    """An issue failed: a refresh, or the third in a row and later; ``code``, ``failures``."""
+    TOKEN_UNENCRYPTED = "token_unencrypted"  # noqa: S105 - an event
+    """Without ``token.key_file`` the token lies in a file that its owner can read; ``account``."""

@@ -151,6 +151,8 @@ class TokenSettings(Settings):
 
     key_file: Path | None = None
     """File with 32 bytes (or 64 hex digits) that encrypt the stored token; without it the token lies in a 0600 file."""
+    refresh_margin_minutes: Annotated[int, Field(ge=10, le=360)] = 60
+    """Remaining life at which the token is refreshed, also behind a session's end, 10 to 360."""
 
 
 class SessionSettings(Settings):

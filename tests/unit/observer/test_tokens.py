@@ -1,5 +1,7 @@
 """The token's life: every row of its table."""
 
+from collections.abc import Callable
+
 import pytest
 
 from veritape.kernel.errors import PeerError
@@ -10,6 +12,7 @@ from veritape.observer.tokens import (
     COOLING_NS,
     KST_NS,
     REFRESH_NS,
+    SAME_TOKEN_NS,
     USABLE_NS,
     Token,
     TokenMachine,
@@ -120,12 +123,138 @@ def test_a_token_that_died_is_renewed_once_for_all_callers() -> None:
     assert not machine.due(START + 2 * COOLING_NS)
 
 
-def test_the_same_dead_token_again_is_reported() -> None:
-    """OB-402: token_not_renewed."""
-    machine = valid()
+def test_the_same_dead_token_again_waits_for_its_age_or_the_next_failure() -> None:
+    """OB-402, KIS-032: token_not_renewed; asked again at an age of six hours, or when it fails once more."""
+    for next_failure in (False, True):
+        machine = valid()
+        machine.rejected("a")
+        assert machine.due(START + HOUR)
+        assert not machine.issued(token(24, issued=START + HOUR))
+        assert machine.token == token(24)
+        assert not machine.due(START + 2 * HOUR)
+        if next_failure:
+            machine.rejected("a")
+            assert machine.due(START + 2 * HOUR)
+        else:
+            assert not machine.due(START + SAME_TOKEN_NS - 1)
+            assert machine.due(START + SAME_TOKEN_NS)
+
+
+S = TokenState
+LATER = START + 7 * HOUR
+
+
+def machine_in(state: TokenState) -> TokenMachine:
+    """Return a machine in a state, its 24 h token issued at START where it has one."""
+    machine = TokenMachine(None if state in {S.ABSENT, S.ISSUING, S.COOLING, S.REFUSED} else token(24), START)
+    if state is S.REFRESHING:
+        machine.rejected("a")
+    if state in {S.ISSUING, S.COOLING, S.REFUSED, S.REFRESHING}:
+        machine.begin(START)
+    if state in {S.COOLING, S.REFUSED}:
+        machine.failed(Reaction.RETRY if state is S.COOLING else Reaction.STOP_CONFIG, START)
+    assert machine.state is state
+    return machine
+
+
+def died(machine: TokenMachine) -> None:
     machine.rejected("a")
-    assert machine.due(START + 1)
-    assert not machine.issued(token(24))
+    machine.due(LATER)
+
+
+EVENTS: dict[str, Callable[[TokenMachine], object]] = {
+    "timer": lambda m: m.due(START + COOLING_NS),
+    "too early": lambda m: m.due(START + 1),
+    "session short": lambda m: m.due(LATER, START + 24 * HOUR),
+    "under an hour": lambda m: m.due(START + 23 * HOUR + 1),
+    "expired": lambda m: m.due(START + 24 * HOUR),
+    "died": died,
+    "issued new": lambda m: m.issued(token(30, "b", LATER)),
+    "issued same": lambda m: m.issued(token(24, "a", LATER)),
+    "EGW00133": lambda m: m.failed(Reaction.WAIT_ISSUE, START),
+    "credentials": lambda m: m.failed(Reaction.STOP_CONFIG, START),
+    "timeout": lambda m: m.failed(Reaction.RETRY, START),
+}
+CELLS = {
+    (S.ABSENT, "timer"): S.ISSUING, (S.ABSENT, "too early"): S.ISSUING, (S.ABSENT, "expired"): S.ISSUING,
+    (S.ABSENT, "session short"): S.ISSUING, (S.ABSENT, "under an hour"): S.ISSUING, (S.ABSENT, "died"): S.ISSUING,
+    (S.ISSUING, "timer"): S.ISSUING, (S.ISSUING, "too early"): S.ISSUING, (S.ISSUING, "session short"): S.ISSUING,
+    (S.ISSUING, "under an hour"): S.ISSUING, (S.ISSUING, "expired"): S.ISSUING, (S.ISSUING, "died"): S.ISSUING,
+    (S.ISSUING, "issued new"): S.VALID, (S.ISSUING, "issued same"): S.VALID, (S.ISSUING, "EGW00133"): S.COOLING,
+    (S.ISSUING, "credentials"): S.REFUSED, (S.ISSUING, "timeout"): S.COOLING,
+    (S.COOLING, "timer"): S.ISSUING, (S.COOLING, "too early"): S.COOLING, (S.COOLING, "session short"): S.ISSUING,
+    (S.COOLING, "under an hour"): S.ISSUING, (S.COOLING, "expired"): S.ISSUING, (S.COOLING, "died"): S.ISSUING,
+    (S.REFUSED, "timer"): S.REFUSED, (S.REFUSED, "too early"): S.REFUSED, (S.REFUSED, "session short"): S.REFUSED,
+    (S.REFUSED, "under an hour"): S.REFUSED, (S.REFUSED, "expired"): S.REFUSED, (S.REFUSED, "died"): S.REFUSED,
+    (S.VALID, "timer"): S.VALID, (S.VALID, "too early"): S.VALID, (S.VALID, "session short"): S.REFRESHING,
+    (S.VALID, "under an hour"): S.REFRESHING, (S.VALID, "expired"): S.ISSUING, (S.VALID, "died"): S.REFRESHING,
+    (S.REFRESHING, "timer"): S.REFRESHING, (S.REFRESHING, "too early"): S.REFRESHING,
+    (S.REFRESHING, "session short"): S.REFRESHING, (S.REFRESHING, "under an hour"): S.REFRESHING,
+    (S.REFRESHING, "expired"): S.ISSUING, (S.REFRESHING, "died"): S.REFRESHING,
+    (S.REFRESHING, "issued new"): S.VALID, (S.REFRESHING, "issued same"): S.VALID, (S.REFRESHING, "EGW00133"): S.VALID,
+    (S.REFRESHING, "credentials"): S.VALID, (S.REFRESHING, "timeout"): S.VALID,
+}  # fmt: skip
+"""Every state with every event that can meet it: the end of an issue can meet only the two states of one."""
+
+
+def test_the_table_leaves_out_no_cell() -> None:
+    """OB-1019: the end of an issue meets issuing and refreshing only; all else meets every state."""
+    ends = {"issued new", "issued same", "EGW00133", "credentials", "timeout"}
+    possible = {
+        (state, event)
+        for state in S
+        for event in EVENTS
+        if event not in ends or state in {S.ISSUING, S.REFRESHING}
+    }
+    assert set(CELLS) == possible
+
+
+@pytest.mark.parametrize(("state", "event"), CELLS)
+def test_every_cell_of_the_table(state: TokenState, event: str) -> None:
+    """OB-1019, OB-402: the state after each event; the old token stays in use while it lives."""
+    machine = machine_in(state)
+    before = machine.token
+    EVENTS[event](machine)
+    assert machine.state is CELLS[state, event]
+    if event == "issued new":
+        assert machine.token == token(30, "b", LATER)
+    elif machine.state in {S.VALID, S.REFRESHING} and before is not None:
+        assert machine.token == before
+    has_token = machine.token is not None
+    assert has_token == (machine.state in {S.VALID, S.REFRESHING})
+
+
+def test_a_failed_refresh_of_an_expired_token_cools() -> None:
+    """OB-402: valid while remaining > 0, else cooling."""
+    machine = TokenMachine(token(1), START)
+    assert machine.due(START + HOUR // 2)
+    assert not machine.wants(START + HOUR)
+    machine.failed(Reaction.RETRY, START + HOUR)
+    assert (machine.state, machine.token) == (TokenState.COOLING, None)
+
+
+def test_an_attempt_of_another_process_is_respected() -> None:
+    """OB-404, KIS-033: its token is adopted; its failure is waited for; a stamp of the future says nothing."""
+    machine = TokenMachine(None, START)
+    assert machine.adopt(token(24, "b"), START, START + 1)
+    assert (machine.state, machine.token, machine.attempts) == (TokenState.VALID, token(24, "b"), 0)
+    waiting = TokenMachine(None, START, attempted_ns=START - 1)
+    assert not waiting.wants(START + COOLING_NS - 2)
+    assert waiting.wants(START + COOLING_NS)
+    assert waiting.adopt(None, START + COOLING_NS, START + COOLING_NS)
+    assert not waiting.wants(START + 2 * COOLING_NS - 1)
+    assert TokenMachine(None, START, attempted_ns=START + 1).wants(START)
+    living = valid()
+    living.rejected("a")
+    assert not living.adopt(token(24), None, LATER)
+    assert living.adopt(token(24, "b"), LATER, LATER)
+    assert not living.holds_calls
+
+
+def test_an_expiry_in_the_past_is_a_failed_issue() -> None:
+    """OB-991: it is no token."""
+    with pytest.raises(PeerError, match="expired"):
+        read_token(answer(seconds=0), 1_795_219_200 * 10**9)
 
 
 def test_an_expired_token_is_gone() -> None:

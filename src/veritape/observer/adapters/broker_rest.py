@@ -8,16 +8,17 @@ from typing import Any
 
 import aiohttp
 
-from veritape.kernel.clock import NANOSECONDS, Clock
-from veritape.kernel.errors import PeerError, UnavailableError
+from veritape.kernel.clock import Clock
+from veritape.kernel.errors import UnavailableError
 from veritape.observer.adapters.bodies import read_body
 from veritape.observer.adapters.pacing_gate import Gate
 from veritape.observer.adapters.token_files import TokenStore, refused_credentials
+from veritape.observer.adapters.token_keeper import TokenKeeper
 from veritape.observer.lanes import Lane
 from veritape.observer.pacing import Permit
 from veritape.observer.reactions import BODY_BYTES, Answer, AnswerReason, Reaction, classify
 from veritape.observer.settings import KisSettings
-from veritape.observer.tokens import TokenMachine, TokenState, read_token
+from veritape.observer.tokens import REFRESH_NS, TokenMachine
 from veritape.wire.kis.master import ZIP_BYTES
 from veritape.wire.kis.rest import APPROVAL_PATH, REAL_ONLY, TOKEN_PATH, Call
 
@@ -34,23 +35,29 @@ REPETITIONS = 3
 class BrokerRest:
     """All REST calls of one account."""
 
-    def __init__(self, settings: KisSettings, gate: Gate, store: TokenStore, clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: KisSettings,
+        gate: Gate,
+        store: TokenStore,
+        clock: Clock,
+        margin_ns: int = REFRESH_NS,
+    ) -> None:
         self._settings = settings
         self.gate = gate
         """Where every call waits for its permit."""
-        self._store = store
         self._clock = clock
-        self._issue_lock = asyncio.Lock()
         timeout = aiohttp.ClientTimeout(total=CALL_SECONDS, connect=CONNECT_SECONDS)
         self._http = aiohttp.ClientSession(timeout=timeout, auto_decompress=True)
-        self.tokens = TokenMachine(store.load(), clock.wall_ns())
-        """The token's life."""
+        self.keeper = TokenKeeper(store, clock, self._ask_for_a_token, margin_ns)
+        """The access token."""
         self.outcomes: Counter[tuple[str, str]] = Counter()
         """(transaction id, reaction) -> calls."""
         self._calls: set[asyncio.Task[Answer]] = set()
 
     async def close(self) -> None:
         """Close every connection; permits of calls in flight return by themselves."""
+        await self.keeper.close()
         for task in self._calls:
             task.cancel()
         await asyncio.gather(*self._calls, return_exceptions=True)
@@ -75,11 +82,13 @@ class BrokerRest:
         if not self.serves(call):
             return Answer(Reaction.BUG, "", AnswerReason.NOT_ON_PAPER, {})
         answer = Answer(Reaction.RETRY, "", AnswerReason.TIMEOUT, {})
+        renewals = 0
         for _ in range(times):
             token = await self.token()
             answer = await self._get(call, parameters, token, lane)
             self.outcomes[call.tr_id, answer.reaction.value] += 1
-            if answer.reaction is Reaction.RENEW_TOKEN:
+            if answer.reaction is Reaction.RENEW_TOKEN and not renewals:
+                renewals += 1
                 self.tokens.rejected(token)
             elif answer.reaction is Reaction.SLOW_DOWN:
                 await self._clock.sleep_until(self._clock.monotonic_ns() + SLOW_DOWN_NS)
@@ -92,18 +101,13 @@ class BrokerRest:
         return self._settings.environment == "real" or call.tr_id not in REAL_ONLY
 
     async def token(self, session_end_ns: int | None = None) -> str:
-        """Return a usable token, issuing or refreshing one first when it is due; callers at once cause one issue.
+        """Return a usable token; see ``TokenKeeper.token``."""
+        return await self.keeper.token(session_end_ns)
 
-        Raises:
-            CheckFailedError: the broker refuses the credentials.
-        """
-        while True:
-            async with self._issue_lock:
-                if self.tokens.due(self._clock.wall_ns(), session_end_ns):
-                    await self._issue()
-            if self.tokens.token is not None:
-                return self.tokens.token.text
-            await self._clock.sleep_until(self._clock.monotonic_ns() + NANOSECONDS)
+    @property
+    def tokens(self) -> TokenMachine:
+        """Return the token's life."""
+        return self.keeper.machine
 
     async def approval_key(self) -> str:
         """Ask for a WebSocket approval key.
@@ -139,22 +143,9 @@ class BrokerRest:
         except (aiohttp.ClientError, TimeoutError) as error:
             raise UnavailableError(f"master file {path}: {type(error).__name__}") from error
 
-    async def _issue(self) -> None:
-        now_ns = self._clock.wall_ns()
+    async def _ask_for_a_token(self) -> Answer:
         body = {"grant_type": "client_credentials", "appkey": self._appkey, "appsecret": self._appsecret}
-        answer = await self._post(TOKEN_PATH, body)
-        if answer.reaction is Reaction.OK:
-            try:
-                token, _ = read_token(answer.document, now_ns)
-            except PeerError:
-                self.tokens.failed(Reaction.RETRY, now_ns)
-                return
-            self.tokens.issued(token)
-            self._store.save(token)
-            return
-        self.tokens.failed(answer.reaction, now_ns)
-        if self.tokens.state is TokenState.REFUSED:
-            raise refused_credentials(answer.code)
+        return await self._post(TOKEN_PATH, body)
 
     async def _post(self, path: str, body: dict[str, str]) -> Answer:
         answer = await self._send(

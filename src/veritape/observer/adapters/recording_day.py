@@ -33,6 +33,9 @@ from veritape.wire.kis.rest import MASTER_PATHS
 PREPARE_S, CONNECT_S, AFTER_S = -60 * MINUTE_S, -5 * MINUTE_S, 10 * MINUTE_S
 """Seconds from the open, the open and the close at which phases begin."""
 
+TOKEN_S = -30 * MINUTE_S
+"""Seconds from the open at which the token must outlive the session (OB-407)."""
+
 LATE_S = 1
 """A grid time that passed this many seconds before the start of the process was missed."""
 
@@ -105,6 +108,8 @@ class RecordingDay:
         sweeper = Sweeper(
             self._rest, self._clock, self._data, self._venue, universe_blake3, self._daybook.index.swept
         )
+        await self._timetable.until(lambda hours: hours.open_s + TOKEN_S)
+        await self._rest.token(self._midnight_ns + self._timetable.hours.close_s * NANOSECONDS)
         await self._timetable.until(lambda hours: hours.open_s + CONNECT_S)
         if self._timetable.is_cancelled:
             self._say(f"day {day}: the calendar was changed: closed")
@@ -148,7 +153,7 @@ class RecordingDay:
             if code in symbols
         }
         self._note_day(day, self._timetable.hours)
-        await self._rest.token(self._midnight_ns + self._timetable.hours.close_s * NANOSECONDS)
+        await self._rest.token()
         return blake3(content).hexdigest() if content else ""
 
     def _note_day(self, day: str, hours: Hours) -> None:

@@ -7,8 +7,10 @@ import fcntl
 import json
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import Any, NamedTuple, TextIO
 
 from blake3 import blake3
 from cryptography.exceptions import InvalidTag
@@ -66,40 +68,74 @@ class AccountLock:
             self._file = None
 
 
+class Stored(NamedTuple):
+    """What the file says."""
+
+    token: Token | None
+    """The newest token."""
+    attempted_ns: int | None
+    """Wall clock of the last issue call of any process, answered or not."""
+
+
 class TokenStore:
     """The token of one account and environment."""
 
-    def __init__(self, data: Path, account: str, host: str, key_file: Path | None) -> None:
+    def __init__(
+        self, data: Path, account: str, host: str, key_file: Path | None, environment: str = "real"
+    ) -> None:
         self._path = data / "token" / f"{account}.json"
+        self._lock_path = data / "token" / f"{account}.lock"
         self._host = host
+        self._environment = environment
         self._key = None if key_file is None else read_key(key_file)
 
-    def load(self) -> Token | None:
-        """Return the stored token, None without one or when it belongs to another host.
+    @contextmanager
+    def locked(self) -> Iterator[bool]:
+        """Hold the store for one issue; yields False when another process of the account holds it (OB-404)."""
+        self._make_folder()
+        lock = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield True
+        except BlockingIOError:
+            yield False
+        finally:
+            os.close(lock)
+
+    def load(self) -> Stored:
+        """Return what is stored; a file of another host or environment, or a damaged one, says nothing.
 
         Raises:
             MisuseError: the file is readable by others, or the key does not open it.
         """
         if not self._path.exists():
-            return None
+            return Stored(None, None)
         if stat.S_IMODE(self._path.stat().st_mode) & 0o077:
             raise MisuseError(f"{self._path}: others may read it: chmod 600 it, or delete it")
         try:
             document = json.loads(self._open(self._path.read_bytes()))
-            if document["host"] != self._host:
-                return None
-            return Token(document["token"], document["issued_ns"], document["expires_ns"])
+            if (document["host"], document["environment"]) != (self._host, self._environment):
+                return Stored(None, None)
+            return Stored(_token_of(document), int(document["attempted_ns"]))
         except (ValueError, KeyError, TypeError):
-            return None
+            return Stored(None, None)
 
-    def save(self, token: Token) -> None:
-        """Store a token, readable by its owner alone."""
+    def save(self, token: Token | None, attempted_ns: int) -> None:
+        """Store a token and the time of the last issue call, readable by its owner alone."""
+        self._make_folder()
+        document = {
+            "token": token and token.text,
+            "issued_ns": token and token.issued_ns,
+            "expires_ns": token and token.expires_ns,
+            "attempted_ns": attempted_ns,
+            "host": self._host,
+            "environment": self._environment,
+        }
+        write_atomically(self._path, self._close(json.dumps(document).encode()), PRIVATE_FILE)
+
+    def _make_folder(self) -> None:
         self._path.parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
         self._path.parent.chmod(PRIVATE_FOLDER)
-        document = {
-            "token": token.text, "issued_ns": token.issued_ns, "expires_ns": token.expires_ns, "host": self._host,
-        }  # fmt: skip
-        write_atomically(self._path, self._close(json.dumps(document).encode()), PRIVATE_FILE)
 
     def _open(self, data: bytes) -> bytes:
         if self._key is None:
@@ -116,6 +152,12 @@ class TokenStore:
             return data
         nonce = os.urandom(NONCE_BYTES)
         return nonce + AESGCM(self._key).encrypt(nonce, data, b"veritape.token.v1")
+
+
+def _token_of(document: dict[str, Any]) -> Token | None:
+    if document["token"] is None:
+        return None
+    return Token(str(document["token"]), int(document["issued_ns"]), int(document["expires_ns"]))
 
 
 def read_key(path: Path) -> bytes:

@@ -4,15 +4,16 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from tests.broker import broker, rest_of
+from tests.broker import Broker, broker, rest_of
 
 from veritape.kernel.errors import CheckFailedError, UnavailableError
+from veritape.observer.adapters.broker_rest import REPETITIONS, BrokerRest
 from veritape.observer.lanes import Lane
 from veritape.observer.quotes import quotes_of
 from veritape.observer.reactions import AnswerReason, Reaction
 from veritape.observer.tokens import TokenState
 from veritape.observer.track_a import parameters
-from veritape.replay.accounts import APPSECRET
+from veritape.replay.accounts import APPSECRET, Token
 from veritape.wire.kis.rest import INQUIRE_PRICE, MASTER_PATHS, MULTI_PRICE, Call
 
 
@@ -46,12 +47,74 @@ async def test_a_dead_token_is_renewed_and_the_call_repeated(tmp_path: Path) -> 
     """OB-402, KIS-034: EGW00122 means one issue, then one repetition."""
     async with broker() as one, rest_of(one, tmp_path) as (rest, _):
         await rest.token()
-        one.account._tokens.clear()
-        one.account._attempt_ns = None
-        rest.tokens._attempt_ns = None
-        rest.tokens._wake_ns = 0
+        forget(one, rest)
         answer = await rest.quotation(MULTI_PRICE, parameters(["990001"]))
         assert (answer.reaction, rest.tokens.attempts) == (Reaction.OK, 2)
+        assert rest.outcomes[MULTI_PRICE.tr_id, "renew_token"] == 1
+
+
+def forget(one: Broker, rest: BrokerRest) -> None:
+    """Let the broker forget its tokens, and let both sides allow an issue now."""
+    one.account._tokens.clear()
+    one.account._attempt_ns = None
+    rest.tokens._attempt_ns = None
+    rest.tokens._wake_ns = 0
+    stored = rest.keeper._store.load()
+    rest.keeper._store.save(stored.token, 0)
+
+
+async def test_twenty_calls_that_fail_at_once_cause_one_issue(tmp_path: Path) -> None:
+    """OB-1019, OB-404, OB-402: all of them are held, then repeated once with the new token."""
+    async with broker() as one, rest_of(one, tmp_path) as (rest, _):
+        await rest.token()
+        forget(one, rest)
+        calls = [rest.quotation(MULTI_PRICE, parameters(["990001"])) for _ in range(20)]
+        answers = await asyncio.gather(*calls)
+        assert [answer.reaction for answer in answers] == [Reaction.OK] * 20
+        assert (rest.tokens.attempts, one.account.report.tokens) == (2, 2)
+
+
+async def test_fifty_starts_cause_one_issue(tmp_path: Path) -> None:
+    """OB-1019, OB-401: a restart loop."""
+    async with broker() as one:
+        for _ in range(50):
+            async with rest_of(one, tmp_path) as (rest, _):
+                await rest.token()
+        assert one.account.report.tokens == 1
+
+
+async def test_a_call_that_no_new_token_helps_is_repeated_once(tmp_path: Path) -> None:
+    """OB-402, KIS-034, KIS-028: one issue, one repetition, then the refusal is the answer."""
+    async with broker() as one, rest_of(one, tmp_path) as (rest, _):
+        await rest.token()
+        forget(one, rest)
+        original = one.account.issue_token
+
+        def stillborn(now_ns: int) -> Token | None:
+            token = original(now_ns)
+            one.account._tokens.clear()
+            return token
+
+        one.account.issue_token = stillborn  # type: ignore[method-assign]
+        answer = await rest.quotation(MULTI_PRICE, parameters(["990001"]))
+        assert (answer.reaction, answer.code) == (Reaction.RENEW_TOKEN, "EGW00122")
+        assert rest.outcomes[MULTI_PRICE.tr_id, "renew_token"] == 2
+        assert rest.tokens.attempts == 2
+
+
+async def test_a_post_is_never_repeated_by_itself(tmp_path: Path) -> None:
+    """KIS-028: a repeated GET pays a permit like any call; POSTs follow the token's rules only."""
+    async with broker() as one:
+        gone = one.settings(rest_url="http://127.0.0.1:9")
+        async with rest_of(one, tmp_path, lambda _: gone) as (rest, _):
+            with pytest.raises(UnavailableError, match="no approval key"):
+                await rest.approval_key()
+            assert sum(lane.served for lane in rest.gate.lanes.values()) == 1
+        async with rest_of(one, tmp_path) as (rest, _):
+            await rest.token()
+            one.account.window.limit = 0
+            await rest.quotation(MULTI_PRICE, parameters(["990001"]))
+            assert rest.gate.lanes[Lane.SWEEP].served == REPETITIONS
 
 
 async def test_wrong_credentials_are_fatal(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from veritape.kernel.errors import MisuseError, UnavailableError
 from veritape.observer.adapters.token_files import (
     AccountLock,
+    Stored,
     TokenStore,
     account_id,
     read_key,
@@ -16,6 +17,7 @@ from veritape.observer.adapters.token_files import (
 from veritape.observer.tokens import Token
 
 TOKEN = Token("the-secret-text", 1, 2)
+NOTHING = Stored(None, None)
 
 
 def test_an_account_is_named_by_a_digest() -> None:
@@ -41,18 +43,19 @@ def test_the_second_process_is_told_who_holds_the_account(tmp_path: Path) -> Non
 def test_a_token_survives_readable_by_its_owner_alone(tmp_path: Path) -> None:
     """OB-404, OB-405: file 0600 in a 0700 folder; another host's token is not used."""
     store = TokenStore(tmp_path, "abc", "https://host", None)
-    assert store.load() is None
-    store.save(TOKEN)
+    assert store.load() == NOTHING
+    store.save(TOKEN, 7)
     path = tmp_path / "token" / "abc.json"
     assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
-    assert store.load() == TOKEN
-    assert TokenStore(tmp_path, "abc", "https://other", None).load() is None
+    assert store.load() == Stored(TOKEN, 7)
+    assert TokenStore(tmp_path, "abc", "https://other", None).load() == NOTHING
+    assert TokenStore(tmp_path, "abc", "https://host", None, "paper").load() == NOTHING
 
 
 def test_a_file_that_others_may_read_is_refused(tmp_path: Path) -> None:
     """OB-405: a wider mode is refused."""
     store = TokenStore(tmp_path, "abc", "https://host", None)
-    store.save(TOKEN)
+    store.save(TOKEN, 7)
     (tmp_path / "token" / "abc.json").chmod(0o640)
     with pytest.raises(MisuseError, match="chmod 600"):
         store.load()
@@ -62,9 +65,9 @@ def test_a_file_that_others_may_read_is_refused(tmp_path: Path) -> None:
 def test_a_damaged_file_is_no_token(tmp_path: Path, content: bytes) -> None:
     """OB-991: a new one is issued instead."""
     store = TokenStore(tmp_path, "abc", "https://host", None)
-    store.save(TOKEN)
+    store.save(TOKEN, 7)
     (tmp_path / "token" / "abc.json").write_bytes(content)
-    assert store.load() is None
+    assert store.load() == NOTHING
 
 
 @pytest.mark.parametrize("key", [bytes(range(32)), bytes(range(32)).hex().encode() + b"\n"])
@@ -74,9 +77,9 @@ def test_with_a_key_the_file_is_encrypted(tmp_path: Path, key: bytes) -> None:
     key_file.write_bytes(key)
     other.write_bytes(bytes(32))
     store = TokenStore(tmp_path, "abc", "https://host", key_file)
-    store.save(TOKEN)
+    store.save(TOKEN, 7)
     assert b"the-secret-text" not in (tmp_path / "token" / "abc.json").read_bytes()
-    assert store.load() == TOKEN
+    assert store.load() == Stored(TOKEN, 7)
     with pytest.raises(MisuseError, match="does not open it"):
         TokenStore(tmp_path, "abc", "https://host", other).load()
 
@@ -97,3 +100,24 @@ def test_a_bad_key_file_is_named(tmp_path: Path, content: bytes | None, words: s
 def test_refused_credentials_exit_1() -> None:
     """OB-402: bad_credentials, exit 1."""
     assert refused_credentials("EGW00103").exit_code == 1
+
+
+def test_an_attempt_is_remembered_without_a_token(tmp_path: Path) -> None:
+    """OB-402, OB-404: the next process waits 61 s from it."""
+    store = TokenStore(tmp_path, "abc", "https://host", None)
+    store.save(None, 9)
+    assert store.load() == Stored(None, 9)
+
+
+def test_one_process_holds_the_store_during_an_issue(tmp_path: Path) -> None:
+    """OB-404, OB-1019: locked; the lock file is private too and goes with its holder."""
+    first, second = (TokenStore(tmp_path, "abc", "https://host", None) for _ in range(2))
+    with first.locked() as ours:
+        assert ours
+        with second.locked() as theirs:
+            assert not theirs
+    with second.locked() as theirs:
+        assert theirs
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "token").iterdir()}
+    assert modes == {"abc.lock": 0o600}
+    assert (tmp_path / "token").stat().st_mode & 0o777 == 0o700

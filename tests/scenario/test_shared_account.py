@@ -1,4 +1,4 @@
-"""Two processes of one account at one broker: its own count of arrivals."""
+"""Processes of one account at one broker: what the broker itself counts."""
 
 import asyncio
 import os
@@ -6,12 +6,15 @@ import random
 import sys
 from pathlib import Path
 
+from tests.broker import broker
 from tests.scenario.recording_run import SOAK
 
 from veritape.kernel.clock import NANOSECONDS, SystemClock
+from veritape.replay.accounts import APPKEY, APPSECRET
 
 ROOT = Path(__file__).resolve().parents[2]
-PROGRAM = ROOT / "tests" / "servers" / "paced_client.py"
+PROGRAMS = ROOT / "tests" / "servers"
+ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"}  # noqa: TID251 - the children's path
 PERMITS = 18
 REQUESTS = 200 if SOAK else 12
 """Of each of three components in each of the processes."""
@@ -31,10 +34,9 @@ async def test_two_processes_together_stay_inside_the_window(tmp_path: Path) -> 
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0, backlog=200)
     port = server.sockets[0].getsockname()[1]
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"}  # noqa: TID251 - the children's path
-    words = [sys.executable, PROGRAM, tmp_path / "pacing-abc.permits", port]
+    words = [sys.executable, PROGRAMS / "paced_client.py", tmp_path / "pacing-abc.permits", port]
     processes = [
-        await asyncio.create_subprocess_exec(*map(str, [*words, requests, dies]), env=environment)
+        await asyncio.create_subprocess_exec(*map(str, [*words, requests, dies]), env=ENVIRONMENT)
         for requests, dies in ((REQUESTS, 0), (REQUESTS, 0), (REQUESTS, 1))
     ]
     async with asyncio.timeout(250):
@@ -45,3 +47,20 @@ async def test_two_processes_together_stay_inside_the_window(tmp_path: Path) -> 
     arrivals.sort()
     seconds = [later - earlier for earlier, later in zip(arrivals, arrivals[PERMITS:], strict=False)]
     assert min(seconds) >= NANOSECONDS, min(seconds)
+
+
+async def test_processes_that_start_together_cause_one_issue(tmp_path: Path) -> None:
+    """OB-1019, OB-404: ten callers in each of three processes without a stored token: one issue, the same token for all."""
+    async with broker() as one, asyncio.timeout(60):
+        rest_url = f"http://127.0.0.1:{one.server.rest_port}"
+        words = [sys.executable, PROGRAMS / "token_client.py", tmp_path, rest_url, APPKEY, APPSECRET]
+        processes = [
+            await asyncio.create_subprocess_exec(
+                *map(str, words), env=ENVIRONMENT, stdout=asyncio.subprocess.PIPE
+            )
+            for _ in range(3)
+        ]
+        outputs = [(await process.communicate())[0] for process in processes]
+        assert one.account.report.tokens == 1
+        assert len(set(outputs)) == 1
+        assert len(outputs[0].split()) == 1
