@@ -17,7 +17,7 @@ async def main(data: str, rest_url: str, appkey: str, appsecret: str) -> None:
     follower = await clock.start()
     rest, permits = open_broker(settings, clock, owner=False)
     tokens = await asyncio.gather(*(rest.token() for _ in range(10)))
-    print(*{blake3(token.encode()).hexdigest() for token in tokens})
+    sys.stdout.write(" ".join({blake3(token.encode()).hexdigest() for token in tokens}) + "\n")
     await rest.close()
     permits.close()
     follower.cancel()
