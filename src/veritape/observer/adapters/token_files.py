@@ -84,16 +84,15 @@ class TokenStore:
         self, data: Path, account: str, host: str, key_file: Path | None, environment: str = "real"
     ) -> None:
         self._path = data / "token" / f"{account}.json"
-        self._lock_path = data / "token" / f"{account}.lock"
         self._host = host
         self._environment = environment
         self._key = None if key_file is None else read_key(key_file)
 
     @contextmanager
     def locked(self) -> Iterator[bool]:
-        """Hold the store for one issue; yields False when another process of the account holds it (OB-404)."""
+        """Hold the folder of tokens for one issue; yields False when another process holds it (OB-404)."""
         self._make_folder()
-        lock = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE)
+        lock = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield True

@@ -77,6 +77,7 @@ class TokenKeeper:
             if self.machine.state is TokenState.REFUSED:
                 raise refused_credentials(self._refused_code)
             await self._clock.sleep_until(self._clock.monotonic_ns() + NANOSECONDS)
+            self._look_at_the_store()
 
     async def keep(self) -> None:
         """Refresh a living token in time, whether anybody calls or not; never issue a first one; until cancelled."""
@@ -101,6 +102,12 @@ class TokenKeeper:
             done.result()
         if self.machine.wants(self._clock.wall_ns(), session_end_ns):
             self._issuing = asyncio.create_task(self._issue())
+
+    def _look_at_the_store(self) -> None:
+        """Take a token that another process was issued while this one waits."""
+        if self._issuing is None and self.machine.token is None:
+            stored = self._store.load()
+            self.machine.adopt(stored.token, stored.attempted_ns, self._clock.wall_ns())
 
     async def _issue(self) -> None:
         while True:

@@ -221,3 +221,18 @@ async def test_an_issue_under_way_ends_with_the_process(tmp_path: Path) -> None:
     await keeper.close()
     await asyncio.gather(caller, return_exceptions=True)
     assert keeper.machine.state is TokenState.ISSUING
+
+
+async def test_a_token_that_another_process_was_issued_is_taken_at_once(tmp_path: Path) -> None:
+    """OB-404: not after the 61 s of its attempt."""
+    world = World(tmp_path)
+    world.store.save(None, NOW)
+    keeper = world.keeper()
+    caller = asyncio.create_task(keeper.token())
+    await world.advance(10**9)
+    assert not caller.done()
+    world.store.save(Token("theirs", NOW, NOW + 24 * HOUR), NOW)
+    await world.advance(10**9)
+    await world.advance(10**9)
+    assert await caller == "theirs"
+    assert world.asked == 0
