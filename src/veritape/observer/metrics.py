@@ -2,9 +2,11 @@
 
 from typing import Final
 
+from veritape.observer.decisions import Decision
 from veritape.observer.frames import FrameReason
 from veritape.observer.slots import SlotState
 from veritape.observer.track_a import MissingReason
+from veritape.observer.triggers import Trigger
 from veritape.telemetry import B3, Metric, MetricType
 
 CYCLE_OUTCOMES: Final = ("complete", "partial", "failed", "skipped")
@@ -82,6 +84,26 @@ SUBSCRIPTIONS: Final = Metric(
     "a slot's state changed",
     labels=(("state", tuple(state.value for state in SlotState if state is not SlotState.FREE)),),
     start=0,
+)
+TRIGGERS_FIRED: Final = Metric(
+    "observer_track_b_triggers_total",
+    MetricType.COUNTER,
+    "Triggers that made a candidate for a slot.",
+    "a trigger made a candidate",
+)
+TRIGGERS: Final = Metric(
+    "observer_triggers_total",
+    MetricType.COUNTER,
+    "Triggers that made a candidate for a slot, by kind.",
+    "a trigger made a candidate",
+    labels=(("kind", tuple(trigger.value for trigger in Trigger)),),
+)
+SLOT_EVENTS: Final = Metric(
+    "observer_slot_events_total",
+    MetricType.COUNTER,
+    "Decisions on slots.",
+    "an evaluation decided on a code",
+    labels=(("event", tuple(decision.value for decision in Decision)),),
 )
 COLLECTION_SPEED: Final = Metric(
     "observer_track_b_collection_speed",
@@ -172,7 +194,7 @@ UPTIME: Final = Metric(
 
 METRICS: Final = (
     UNIVERSE_SIZE, SNAPSHOTS, SWEEP_SECONDS, CYCLES, SWEEP_EXPECTED, SWEEP_MISSING, INTERVAL, SLOT_LIMIT, SLOTS_ALLOCATED,
-    SUBSCRIPTIONS, COLLECTION_SPEED, CONNECTED, ACKNOWLEDGED, PARSE_ERRORS, TOKEN_VALIDITY, TRADES_RECORDED,
+    SUBSCRIPTIONS, TRIGGERS_FIRED, TRIGGERS, SLOT_EVENTS, COLLECTION_SPEED, CONNECTED, ACKNOWLEDGED, PARSE_ERRORS, TOKEN_VALIDITY, TRADES_RECORDED,
     GAPS_DETECTED, API_REQUESTS, API_ERRORS, PERMITS, RATE_LIMIT, JOURNAL_BYTES, UPTIME,
 )  # fmt: skip
 """Every family of the recorder."""

@@ -13,6 +13,9 @@ from veritape.observer.triggers import VELOCITY_SECONDS
 WINDOW_NS: Final = VELOCITY_SECONDS * NANOSECONDS
 """How far back trades count."""
 
+BUCKET_NS: Final = NANOSECONDS // 10
+"""Trades are counted in tenths of a second: the window is that exact."""
+
 HEAD_BYTES: Final = 32
 """Bytes in which flag, transaction id, count and code lie."""
 
@@ -38,24 +41,24 @@ def head_of(data: bytes) -> Head | None:
 
 
 class Pace:
-    """Trades of the last ten seconds, counted in whole seconds."""
+    """Trades of the last ten seconds."""
 
     def __init__(self) -> None:
-        self._seconds: deque[tuple[int, Counter[str]]] = deque()
+        self._buckets: deque[tuple[int, Counter[str]]] = deque()
         self._total: Counter[str] = Counter()
 
     def arrived(self, code: str, trades: int, now_ns: int) -> None:
         """Count trades."""
-        second = now_ns // NANOSECONDS
-        if not self._seconds or self._seconds[-1][0] < second:
-            self._seconds.append((second, Counter()))
-        self._seconds[-1][1][code] += trades
+        bucket = now_ns // BUCKET_NS
+        if not self._buckets or self._buckets[-1][0] < bucket:
+            self._buckets.append((bucket, Counter()))
+        self._buckets[-1][1][code] += trades
         self._total[code] += trades
 
     def counts(self, now_ns: int) -> Mapping[str, int]:
-        """Return code -> trades of the last ten seconds, this one included."""
-        while self._seconds and self._seconds[0][0] <= (now_ns - WINDOW_NS) // NANOSECONDS:
-            for code, trades in self._seconds.popleft()[1].items():
+        """Return code -> trades of the last ten seconds."""
+        while self._buckets and self._buckets[0][0] <= (now_ns - WINDOW_NS) // BUCKET_NS:
+            for code, trades in self._buckets.popleft()[1].items():
                 self._total[code] -= trades
                 if not self._total[code]:
                     del self._total[code]

@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from veritape.kernel.settings import Secret, Settings
 from veritape.observer.backup import VERIFY
+from veritape.observer.trigger_settings import TriggerSettings
 from veritape.wire.kis.frames import SYMBOL
 from veritape.wire.kis.rest import REGISTRATIONS, REQUESTS_PER_SECOND
 
@@ -124,6 +125,8 @@ class TrackASettings(Settings):
     """Sweep the universe on the grid."""
     interval_minutes: Annotated[int, Field(ge=1, le=60)] = 10
     """Minutes between two sweeps, 1 to 60."""
+    context_minutes: Annotated[int, Field(ge=5, le=120)] = 30
+    """Minutes after the open at which the slots are chosen for the first time, 5 to 120."""
 
 
 class TrackBSettings(Settings):
@@ -131,17 +134,30 @@ class TrackBSettings(Settings):
 
     limit: Annotated[int, Field(ge=1, le=REGISTRATIONS)] = REGISTRATIONS
     """Registrations on the one WebSocket, 1 to 41."""
+    books: bool = False
+    """Record order books too: a second registration for every code, so 20 codes."""
     manual: tuple[str, ...] = ()
-    """Codes that always hold a slot, by falling priority; at most ``limit``."""
+    """Codes that always hold a slot, by falling priority; one slot fewer than there are at most."""
+    dwell_seconds: Annotated[int, Field(ge=0, le=3_600)] = 120
+    """Seconds for which a slot is held before it may be taken, 0 to 3,600."""
+    hysteresis: Annotated[float, Field(ge=1, le=3)] = 1.2
+    """A candidate needs the weakest slot's score times this, 1 to 3."""
+    churn_hysteresis: Annotated[float, Field(ge=1, le=5)] = 1.5
+    """The same while more than half of a minute's changes are used, 1 to 5."""
+    changes_per_minute: Annotated[int, Field(ge=1, le=120)] = 24
+    """Registrations and releases of a sliding minute, 1 to 120; the broker blocks loops (notices of 2026-01-15 and 02-24)."""
+    changes_per_hour: Annotated[int, Field(ge=1, le=1_200)] = 240
+    """The same of a sliding hour, 1 to 1,200."""
 
     @model_validator(mode="after")
     def _fits(self) -> "TrackBSettings":
         wrong = [code for code in self.manual if not re.fullmatch(SYMBOL, code)]
         if wrong:
             raise ValueError(f"manual: {', '.join(wrong)} is no symbol: six digits or capitals")
-        if len(self.manual) > self.limit:
+        slots = self.limit // (2 if self.books else 1)
+        if len(self.manual) >= slots and self.manual:
             raise ValueError(
-                f"manual: {len(self.manual)} codes, limit is {self.limit}: {', '.join(self.manual)}"
+                f"manual: {len(self.manual)} codes, at most {max(0, slots - 1)} of {slots} slots: {', '.join(self.manual)}"
             )
         return self
 
@@ -254,6 +270,8 @@ class RecordSettings(Settings):
     """Sweeps."""
     track_b: TrackBSettings = TrackBSettings()
     """Slots."""
+    triggers: TriggerSettings = TriggerSettings()
+    """What makes a code a candidate."""
     token: TokenSettings = TokenSettings()
     """The access token's file."""
     session: SessionSettings = SessionSettings()

@@ -31,6 +31,8 @@ class CycleKind(StrEnum):
 
     GRID = "grid"
     """The fixed grid."""
+    CONTEXT = "context"
+    """Off the grid: what the first choice of the day's slots is made from (OB-392)."""
     ANCHOR = "anchor"
     """After the close: the ends of the lines."""
 

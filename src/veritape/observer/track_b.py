@@ -19,7 +19,7 @@ from veritape.observer import context
 from veritape.observer.context import Provenance
 from veritape.observer.decisions import Decision, Limits, Made, Seats
 from veritape.observer.inputs import Input, rows_of, rules_of
-from veritape.observer.overflow import OverflowLedger, OverflowReason
+from veritape.observer.overflow import Entry, OverflowLedger, OverflowReason
 from veritape.observer.scores import MICRO, Scores
 from veritape.observer.triggers import RULES, Firing, Histories, Snapshot, Trigger, ranking, trade_velocity
 
@@ -37,6 +37,8 @@ class Step:
     """Decisions, in order."""
     fired: Counter[Trigger] = field(default_factory=Counter)
     """New candidates by trigger."""
+    turned_away: list[Entry] = field(default_factory=list)
+    """New entries of the overflow ledger."""
 
 
 class TrackB:
@@ -88,6 +90,11 @@ class TrackB:
         return "closed" in self._begun
 
     @property
+    def was_swept(self) -> bool:
+        """Whether any sweep has told of the codes."""
+        return bool(self._context_rows)
+
+    @property
     def wanted(self) -> list[str]:
         """Return the codes that should hold a slot, by falling priority."""
         return self.seats.wanted(self._now_ns)
@@ -128,7 +135,7 @@ class TrackB:
                 self.seats.pin(code, self._now_ns, pinned=False)
         for code in pinned:
             step.made += self.seats.pin(code, self._now_ns, pinned=True)
-        step.fired[Trigger.MANUAL] += sum(made.decision is Decision.ALLOCATED for made in step.made)
+        step.fired.update(Trigger.MANUAL for made in step.made if made.decision is Decision.ALLOCATED)
         for code in self._begun.pop("carried", ()):
             known = code in self._begun["codes"] and code not in self.seats.held
             if known and len(self.seats.held) < self.seats.capacity:
@@ -271,7 +278,8 @@ class TrackB:
             elif made.decision is Decision.OVERFLOW or made.reason == OverflowReason.LIMIT:
                 reason = OverflowReason(made.reason)
                 best = (made.trigger, made.score_micro)
-                self.overflow.turned_away(self._now_ns, made.code, best, made.weakest, reason, seen)
+                entry = self.overflow.turned_away(self._now_ns, made.code, best, made.weakest, reason, seen)
+                step.turned_away.append(entry)
 
     def _seen(self) -> dict[str, Snapshot]:
         return {code: one.last for code, one in self._histories.by_code.items() if one.last is not None}

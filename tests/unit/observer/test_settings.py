@@ -46,7 +46,11 @@ def test_secrets_may_come_from_the_environment_and_print_as_stars() -> None:
         ("[pacing]\nrequests_per_second = 21", "pacing.requests_per_second"),
         ("[track_b]\nlimit = 42", "track_b.limit"),
         ('[track_b]\nmanual = ["12"]', "12 is no symbol"),
-        ('[track_b]\nlimit = 1\nmanual = ["000001", "000002"]', "limit is 1"),
+        ('[track_b]\nlimit = 1\nmanual = ["000001"]', "1 codes, at most 0 of 1 slots: 000001"),
+        ('[track_b]\nlimit = 5\nbooks = true\nmanual = ["000001", "000002"]', "at most 1 of 2 slots"),
+        ("[track_b]\nhysteresis = 0.9", "track_b.hysteresis"),
+        ("[triggers.volume_surge]\nthreshold = 0", "triggers.volume_surge.threshold"),
+        ("[triggers.manual]\nweight = 1", "triggers.manual"),
         ("[journal]\ncommit = 5", "journal.commit"),
         ('[telemetry]\nlisten = "9464"', "telemetry.listen"),
         ('[telemetry]\nlisten = "127.0.0.1:65536"', "telemetry.listen"),
@@ -81,7 +85,7 @@ def keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
     for name, field in model.model_fields.items():
         inner = field.annotation
         if isinstance(inner, type) and issubclass(inner, BaseModel):
-            yield from keys(inner, f"{name}.")
+            yield from keys(inner, f"{prefix}{name}.")
         else:
             assert field.description, name
             yield prefix + name

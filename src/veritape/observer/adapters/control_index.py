@@ -79,6 +79,14 @@ def journalled_notes(folder: Path, kinds: set[NoteKind]) -> Iterator[tuple[int, 
                 yield frame.received_ns, note
 
 
+def journalled_inputs(folder: Path, day: str) -> Iterator[bytes]:
+    """Yield the trigger engine's inputs of a day below a journal folder, as they were journalled."""
+    marks = (b'"note":"' + NoteKind.TRACK_B.encode() + b'"', b'"day":"' + day.encode() + b'"')
+    for _, _, frame in read_journal(folder):
+        if frame.kind is Kind.NOTE and all(mark in frame.data for mark in marks):
+            yield bytes(frame.data)
+
+
 def cycle_row(venue: str, day: str, manifest: Mapping[str, Any]) -> dict[str, Any]:
     """Return a sweep's row."""
     names = (

@@ -25,6 +25,9 @@ OPEN_STATES = {SessionState.SUBSCRIBING, SessionState.LIVE, SessionState.SILENT}
 SPEED_SECONDS = 10
 """Window of the collection speed."""
 
+BY_DAY = (metrics.ACKNOWLEDGED, metrics.TRIGGERS_FIRED, metrics.TRIGGERS, metrics.SLOT_EVENTS)
+"""Metrics whose live counts begin anew with each day."""
+
 
 class Instruments:
     """Writes one registry; belongs to the event loop's thread."""
@@ -79,18 +82,11 @@ class Instruments:
     def _measure_day(self, day: RecordingDay) -> None:
         if day is not self._day:
             self._day, self._cycles_seen = day, 0
-            for code in metrics.ACKNOWLEDGEMENTS:
-                self._seen.pop((metrics.ACKNOWLEDGED.name, code), None)
-        registry, slots = self._registry, day.stream.slots
+            counted_by_day = {metric.name for metric in BY_DAY}
+            self._seen = {key: seen for key, seen in self._seen.items() if key[0] not in counted_by_day}
         if day.universe_size is not None:
-            registry.set(metrics.UNIVERSE_SIZE, day.universe_size)
-        registry.set(metrics.SLOT_LIMIT, slots.limit)
-        registry.set(metrics.SLOTS_ALLOCATED, len(slots.active))
-        states = [slot.state for slot in slots.slots.values()]
-        for state in SlotState:
-            if state is not SlotState.FREE:
-                registry.set(metrics.SUBSCRIPTIONS, states.count(state), state=state.value)
-        registry.set(metrics.CONNECTED, float(day.stream.session.state in OPEN_STATES))
+            self._registry.set(metrics.UNIVERSE_SIZE, day.universe_size)
+        self._measure_slots(day)
         others = 0
         for code, count in day.stream.acknowledgements.items():
             if code in metrics.ACKNOWLEDGEMENTS:
@@ -101,6 +97,21 @@ class Instruments:
         for manifest in day.manifests[self._cycles_seen :]:
             self._cycle(manifest)
         self._cycles_seen = len(day.manifests)
+
+    def _measure_slots(self, day: RecordingDay) -> None:
+        registry, slots = self._registry, day.stream.slots
+        registry.set(metrics.SLOT_LIMIT, slots.codes)
+        registry.set(metrics.SLOTS_ALLOCATED, len(slots.active))
+        states = [slot.state for slot in slots.slots.values()]
+        for state in SlotState:
+            if state is not SlotState.FREE:
+                registry.set(metrics.SUBSCRIPTIONS, states.count(state), state=state.value)
+        registry.set(metrics.CONNECTED, float(day.stream.session.state in OPEN_STATES))
+        self._rise(metrics.TRIGGERS_FIRED, day.chooser.fired.total())
+        for trigger, count in day.chooser.fired.items():
+            self._rise(metrics.TRIGGERS, count, kind=trigger.value)
+        for decision, count in day.chooser.decided.items():
+            self._rise(metrics.SLOT_EVENTS, count, event=decision.value)
 
     def _cycle(self, manifest: Mapping[str, Any]) -> None:
         registry, expected, received = self._registry, manifest["expected"], manifest["received"]

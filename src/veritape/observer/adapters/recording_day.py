@@ -16,6 +16,7 @@ from veritape.kernel.errors import PeerError, UnavailableError
 from veritape.kernel.files import write_atomically
 from veritape.observer import universe
 from veritape.observer.adapters.broker_rest import BrokerRest
+from veritape.observer.adapters.chooser import Chooser, ChosenDay, registered_for
 from veritape.observer.adapters.daybook import Daybook
 from veritape.observer.adapters.segment_files import Seal
 from veritape.observer.adapters.stream import Stream
@@ -74,8 +75,12 @@ class RecordingDay:
             clock,
             settings.track_b.limit,
             settings.session.silence_seconds,
+            registered_for(settings),
         )
-        """Track B."""
+        """Track B's connection."""
+        self.chooser = Chooser(settings, rest, daybook, clock, self.stream, say)
+        """Track B's choice."""
+        self._symbols: dict[str, dict[str, Any]] = {}
         self.codes: tuple[str, ...] = ()
         """Everything that sweeps ask for."""
         self.universe_size: int | None = None
@@ -114,11 +119,16 @@ class RecordingDay:
         if self._timetable.is_cancelled:
             self._say(f"day {day}: the calendar was changed: closed")
             return
+        wanted = await self.chooser.begin(
+            ChosenDay(day, self._midnight_ns, self._timetable.hours, self._symbols)
+        )
+        is_swept = self._settings.track_a.enabled and bool(self.codes)
         work = [
-            asyncio.create_task(self.stream.run(self._settings.track_b.manual)),
+            asyncio.create_task(self.stream.run(wanted)),
+            asyncio.create_task(self.chooser.run(sweeper if is_swept else None)),
             asyncio.create_task(self._seal_hours(day)),
         ]
-        if self._settings.track_a.enabled and self.codes:
+        if is_swept:
             work.append(asyncio.create_task(self._sweeps(sweeper, day)))
         closing = asyncio.create_task(self._close_lines(sweeper, day))
         try:
@@ -141,16 +151,16 @@ class RecordingDay:
             document = self._last_universe()
         content = canonical_json(document) if document else b""
         symbols = {symbol["code"]: symbol for symbol in document["symbols"]} if document else {}
+        self._symbols = symbols
         self.universe_size = document["count"] if document else None
         manual = self._settings.track_b.manual
         self.codes = (*symbols, *(code for code in manual if code not in symbols)) if symbols else ()
         self._facts = {
             code: {
-                "reference_price": symbols[code]["reference_price_krw"],
-                "previous_shares": symbols[code]["previous_shares"],
+                "reference_price": symbol["reference_price_krw"],
+                "previous_shares": symbol["previous_shares"],
             }
-            for code in manual
-            if code in symbols
+            for code, symbol in symbols.items()
         }
         self._note_day(day, self._timetable.hours)
         await self._rest.token()
@@ -207,9 +217,16 @@ class RecordingDay:
             manifest = await grid_cycle(sweeper, cycle, day, grid_s, interval)
             self.manifests.append(manifest)
             answered_ns = self._clock.wall_ns()
+            self.chooser.swept(grid_s, (quote for quote, _, _ in cycle.quotes.values()))
+            active = set(self.stream.slots.active)
             for code, (quote, _, _) in cycle.quotes.items():
-                if code in self._settings.track_b.manual:
+                if code in active:
                     self._daybook.recording.recorder.sweep_saw(day, code, quote.chain_shares, answered_ns)
+
+    def _watched(self, day: str) -> list[str]:
+        """Return every code that had a slot today or should have one."""
+        lines = self._daybook.recording.recorder.day(day).lines
+        return [*lines, *(code for code in self.chooser.engine.wanted if code not in lines)]
 
     async def _close_lines(self, sweeper: Sweeper, day: str) -> None:
         """Anchor every watched line, then tile the tails (OB-611, OB-612)."""
@@ -220,9 +237,10 @@ class RecordingDay:
             )
             self._daybook.index.anchored(day, code, anchor)
 
-        manual = self._settings.track_b.manual
         await self._timetable.until(lambda hours: hours.close_s + ANCHOR_WAIT_S)
-        anchors = await sweeper.anchors(manual, day, self._timetable.hours, self._midnight_ns, taken)
+        anchors = await sweeper.anchors(
+            self._watched(day), day, self._timetable.hours, self._midnight_ns, taken
+        )
         await self._daybook.flush()
         for code, anchor in anchors.items():
             left = self._daybook.recording.recorder.day(day).line(code).end.chain_shares
@@ -248,6 +266,7 @@ class RecordingDay:
     async def _finish(self, day: str) -> None:
         """Close the day: everything durable, sealed, audited."""
         recording = self._daybook.recording
+        await self.chooser.finish()
         recording.recorder.day(day)
         self._daybook.note(NoteKind.CLOSED, day=day)
         await self._daybook.flush()

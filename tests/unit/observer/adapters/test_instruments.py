@@ -8,11 +8,13 @@ from typing import Any, cast
 from veritape.kernel.settings import load_settings
 from veritape.observer import metrics
 from veritape.observer.adapters.instruments import Instruments
+from veritape.observer.decisions import Decision
 from veritape.observer.frames import FrameReason, Refusal
 from veritape.observer.recorder import Applied
 from veritape.observer.session import SessionState
 from veritape.observer.settings import RecordSettings
 from veritape.observer.slots import SlotState
+from veritape.observer.triggers import Trigger
 from veritape.telemetry import Registry
 
 SECOND = 1_000_000_000
@@ -39,14 +41,17 @@ def a_day(
     acknowledged: dict[str, int], *states: SlotState, manifests: list[dict[str, Any]] | None = None
 ) -> Any:
     slots = SimpleNamespace(
-        limit=41,
+        codes=41,
         slots={str(number): SimpleNamespace(state=state) for number, state in enumerate(states)},
         active=[state for state in states if state is SlotState.ACTIVE],
     )
     stream = SimpleNamespace(
         slots=slots, session=SimpleNamespace(state=SessionState.LIVE), acknowledgements=Counter(acknowledged)
     )
-    return SimpleNamespace(stream=stream, manifests=manifests or [], universe_size=3)
+    chooser = SimpleNamespace(
+        fired=Counter({Trigger.RANKING: 2, Trigger.MANUAL: 1}), decided=Counter({Decision.OVERFLOW: 3})
+    )
+    return SimpleNamespace(stream=stream, chooser=chooser, manifests=manifests or [], universe_size=3)
 
 
 def test_trades_gaps_and_quarantine_are_counted_as_they_become_durable(tmp_path: Path) -> None:
@@ -99,6 +104,12 @@ def test_a_new_days_counts_are_added_to_the_old_ones(tmp_path: Path) -> None:
     assert (registry.value(metrics.SWEEP_EXPECTED), registry.value(metrics.SNAPSHOTS)) == (6, 2)
     assert registry.value(metrics.SWEEP_MISSING, reason="process_down") == 3
     assert registry.value(metrics.SWEEP_SECONDS) == 1
+    assert (registry.value(metrics.TRIGGERS_FIRED), registry.value(metrics.TRIGGERS, kind="ranking")) == (
+        6,
+        4,
+    )
+    assert registry.value(metrics.SLOT_EVENTS, event="overflow") == 6
+    assert registry.value(metrics.SLOT_LIMIT) == 41
     assert registry.value(metrics.UNIVERSE_SIZE) == 3
     assert registry.value(metrics.SLOTS_ALLOCATED) == 0
     assert registry.value(metrics.CONNECTED) == 1

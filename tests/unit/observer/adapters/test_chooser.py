@@ -1,0 +1,410 @@
+"""The live side of the engine: everything journalled, restarts go on, the broker's answers come back to it."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.broker import Broker, broker, rest_of
+from tests.tape import DAY
+
+from veritape.observer import control
+from veritape.observer.adapters.broker_rest import BrokerRest
+from veritape.observer.adapters.chooser import Chooser, ChosenDay, registered_for
+from veritape.observer.adapters.control_index import journalled_inputs
+from veritape.observer.adapters.daybook import Daybook
+from veritape.observer.adapters.journal_files import JournalOptions
+from veritape.observer.adapters.recording import Recording
+from veritape.observer.adapters.recording_day import day_start_ns
+from veritape.observer.adapters.stream import Stream
+from veritape.observer.context import Provenance
+from veritape.observer.decisions import Decision
+from veritape.observer.pace import Head
+from veritape.observer.quotes import Quote
+from veritape.observer.reactions import Answer, AnswerReason, Reaction, classify
+from veritape.observer.sessions import Hours
+from veritape.observer.settings import RecordSettings
+from veritape.observer.slots import Command, SlotEvent
+from veritape.observer.track_a import Cycle
+from veritape.observer.track_b import replay
+from veritape.observer.triggers import Trigger
+from veritape.wire.kis.frames import BOOK_KRX, TRADES_KRX
+from veritape.wire.kis.rest import VOLUME_RANK, Call
+
+SECOND, OPEN = 10**9, 32_400
+HOURS = Hours(OPEN, OPEN + 23_400)
+SYMBOLS = {
+    f"{number:06}": {"market_cap_100m_krw": 50_000, "previous_shares": 40 * 10_000} for number in range(60)
+}
+
+
+class HandClock:
+    """A clock that stands until it is moved; who sleeps moves it when nobody else is left."""
+
+    def __init__(self, second: float = OPEN - 300) -> None:
+        self.midnight_ns = day_start_ns(DAY)
+        self.second = second
+        self._sleepers: list[tuple[float, asyncio.Event]] = []
+
+    def wall_ns(self) -> int:
+        return self.midnight_ns + int(self.second * SECOND)
+
+    def monotonic_ns(self) -> int:
+        return int(self.second * SECOND)
+
+    async def sleep_until(self, monotonic_ns: int) -> None:
+        woken = asyncio.Event()
+        self._sleepers.append((monotonic_ns / SECOND, woken))
+        await woken.wait()
+
+    async def move_to(self, second: float) -> None:
+        """Wake whoever is due on the way, in order."""
+        while True:
+            for _ in range(20):
+                await asyncio.sleep(0)
+            due = sorted((at for at, _ in self._sleepers if at <= second))
+            if not due:
+                break
+            self.second = max(self.second, due[0])
+            for sleeper in [one for one in self._sleepers if one[0] <= self.second]:
+                self._sleepers.remove(sleeper)
+                sleeper[1].set()
+        self.second = second
+
+
+class Rankings:
+    """A broker's REST side that answers rankings with the wire's bytes."""
+
+    def __init__(self, *codes: str, refuse: str = "") -> None:
+        self.codes, self.refuse, self.asked = list(codes), refuse, list[tuple[float, str]]()
+        self.clock: HandClock | None = None
+
+    async def quotation(self, call: Call, _parameters: Any, _lane: Any) -> Answer:
+        assert self.clock is not None
+        self.asked.append((self.clock.second, call.tr_id))
+        if self.refuse:
+            body = {"rt_cd": "1", "msg_cd": self.refuse, "msg1": "no"}
+            return classify(200, json.dumps(body).encode())
+        field = "mksc_shrn_iscd" if call is VOLUME_RANK else "stck_shrn_iscd"
+        rows = [{field: code, "data_rank": str(rank)} for rank, code in enumerate(self.codes, 1)]
+        return classify(200, json.dumps({"rt_cd": "0", "msg_cd": "MCA00000", "output": rows}).encode())
+
+
+class ContextSweeper:
+    """Answers a context sweep for some codes."""
+
+    def __init__(self, answered: Iterable[str], surging: str = "000005") -> None:
+        self.answered, self.surging, self.cycles = set(answered), surging, list[Cycle]()
+
+    async def sweep(self, cycle: Cycle, *_: Any) -> dict[str, Any]:
+        self.cycles.append(cycle)
+        for code in self.answered:
+            cycle.quotes[code] = (quote(code, 900_000 if code == self.surging else 10_000), 0, 0)
+        return {}
+
+
+def quote(code: str, shares: int, price: int = 10_000) -> Quote:
+    return Quote(code, price, 10_000, 10_000, 10_000, 0, 0, 0, 0, shares, shares * 10_000, 10_000)
+
+
+def settings(data: Path, **track_b: Any) -> RecordSettings:
+    return RecordSettings.model_validate(
+        {"observer": {"data_dir": data}, "kis": {"appkey": "k", "appsecret": "s"}, "track_b": track_b}
+    )
+
+
+class Live:
+    """A chooser without a socket."""
+
+    def __init__(self, data: Path, clock: HandClock, rest: Any = None, **track_b: Any) -> None:
+        self.clock, self.said = clock, list[str]()
+        recording = Recording(data)
+        options = JournalOptions(recording.journal_folder, reserve_bytes=0)
+        self.book = Daybook(recording, options, clock, lambda _: None)
+        self.settings = settings(data, **track_b)
+        tr_ids = registered_for(self.settings)
+        limit = self.settings.track_b.limit
+        self.stream = Stream("ws://127.0.0.1:1", rest, self.book, clock, limit, 60, tr_ids)
+        if isinstance(rest, Rankings):
+            rest.clock = clock
+        self.chooser = Chooser(self.settings, rest, self.book, clock, self.stream, self.said.append)
+        self.day = ChosenDay(DAY, clock.midnight_ns, HOURS, SYMBOLS)
+
+    async def log(self) -> bytes:
+        """Return the decision log as the journal gives it."""
+        await self.book.flush()
+        return b"".join(replay(journalled_inputs(self.book.recording.journal_folder, DAY))[1])
+
+
+@asynccontextmanager
+async def live(data: Path, clock: HandClock, rest: Any = None, **track_b: Any) -> AsyncIterator[Live]:
+    one = Live(data, clock, rest, **track_b)
+    try:
+        yield one
+    finally:
+        await one.book.close()
+
+
+def test_books_ask_for_two_registrations_a_code(tmp_path: Path) -> None:
+    """KIS-162."""
+    assert registered_for(settings(tmp_path)) == (TRADES_KRX,)
+    assert registered_for(settings(tmp_path, books=True)) == (TRADES_KRX, BOOK_KRX)
+
+
+async def test_the_log_on_disk_is_what_the_journal_gives(tmp_path: Path) -> None:
+    """OB-306, OB-1018, OB-1021: sweeps through the live path; the files replay byte for byte from the journal."""
+    clock = HandClock()
+    async with live(tmp_path, clock, limit=3) as one:
+        assert await one.chooser.begin(one.day) == []
+        for number in range(5):
+            await clock.move_to(OPEN + 600 * number)
+            shares = dict.fromkeys(SYMBOLS, 10000 * number)
+            if number == 3:
+                shares |= dict.fromkeys(["000001", "000002", "000003", "000004"], 90_000)
+            one.chooser.swept(OPEN + 600 * number, (quote(code, total) for code, total in shares.items()))
+        assert one.stream.slots.wanted == ["000001", "000002", "000003"]
+        await clock.move_to(OPEN + 23_400 + 600)
+        await one.chooser.finish()
+        names = sorted(path.name for path in (tmp_path / "export").glob("decisions_*"))
+        assert names[:2] == [f"decisions_{DAY}_0800.jsonl", f"decisions_{DAY}_0900.jsonl"]
+        content = b"".join((tmp_path / "export" / name).read_bytes() for name in names)
+        assert content == await one.log()
+        [turned_away] = (tmp_path / "export").glob("overflow_*")
+        assert json.loads(turned_away.read_bytes())["code"] == "000004"
+        one.book.index.database.flush()
+        [row] = one.book.index.database.rows(control.OVERFLOW)
+        assert (row["code"], row["reason"], row["shares"]) == ("000004", "hysteresis", 0)
+        assert one.chooser.fired == {Trigger.VOLUME_SURGE: 4}
+        assert one.chooser.decided == {Decision.ALLOCATED: 3, Decision.OVERFLOW: 1}
+        observed = {row["name"] for row in one.book.index.database.rows(control.OBSERVATIONS)}
+        assert observed == {"overflow_shares", "overflow_value_krw"}
+
+
+async def test_a_restart_within_the_session_is_where_it_was(tmp_path: Path) -> None:
+    """OB-351, OB-342: the same wanted codes in the same order, the learned limit and refused codes too."""
+    clock = HandClock()
+    async with live(tmp_path, clock, Rankings("000003", "000001", "000002", "000009"), limit=5) as one:
+        await one.chooser.begin(one.day)
+        await clock.move_to(OPEN)
+        for ranking in ("000003", "000001", "000002", "000009"):
+            assert ranking not in one.stream.slots.wanted
+        running = asyncio.create_task(one.chooser.run(ContextSweeper([])))  # type: ignore[arg-type]
+        await clock.move_to(OPEN + 5)
+        wanted = list(one.stream.slots.wanted)
+        assert wanted == ["000003", "000001", "000002", "000009"]
+        slots = one.stream.slots
+        for _ in range(4):
+            await clock.move_to(clock.second + 0.2)
+            assert isinstance(slots.next_command(clock.monotonic_ns()), Command)
+        one.stream._apply(slots.happened("000001", SlotEvent.REFUSED), None)  # type: ignore[arg-type]
+        for code in ("000003", "000002"):
+            one.stream._apply(slots.happened(code, SlotEvent.REGISTERED), None)  # type: ignore[arg-type]
+        one.stream._apply(slots.happened("000009", SlotEvent.LIMIT), None)  # type: ignore[arg-type]
+        assert one.chooser.engine.wanted == ["000003", "000002"]
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        held = dict(one.chooser.engine.seats.held)
+        one.book.index.database.flush()
+        states = {row["code"]: row["state"] for row in one.book.index.database.rows(control.SLOTS)}
+        assert states == {"000003": "active", "000001": "free", "000002": "active", "000009": "free"}
+        assert one.book.index.database.rows(control.OBSERVATIONS, name="registrations")[0]["value"] == "2"
+    async with live(tmp_path, clock, Rankings(), limit=5) as again:
+        assert await again.chooser.begin(again.day) == ["000003", "000002"]
+        assert again.chooser.engine.seats.held == held
+        assert (again.stream.slots.limit, again.stream.slots.refused) == (2, {("000001", TRADES_KRX)})
+        rows = again.book.index.database.rows(control.WANTED, day=DAY)
+        assert [row["code"] for row in rows] == ["000003", "000002"]
+        assert (await again.log()).count(b"\n") == again.chooser.engine.evaluations
+
+
+async def test_yesterdays_codes_hold_the_slots_before_the_open(tmp_path: Path) -> None:
+    """OB-391, OB-351: from control.db's wanted list of the newest earlier day, pinned ones first."""
+    clock = HandClock()
+    async with live(tmp_path, clock, limit=4, manual=["000050"]) as one:
+        rows = [
+            {"day": day, "priority": place, "code": code, "pinned": 0}
+            for day, codes in (
+                ("20131003", ["000040"]),
+                ("20131004", ["000009", "000008", "gone12", "000007"]),
+            )
+            for place, code in enumerate(codes)
+        ]
+        one.book.index.database.put(control.WANTED, *rows)
+        one.book.index.database.flush()
+        assert sorted(await one.chooser.begin(one.day)) == ["000007", "000008", "000009", "000050"]
+        assert one.stream.slots.wanted[0] == "000050"
+
+
+async def test_rankings_are_asked_twice_a_minute_within_the_session(tmp_path: Path) -> None:
+    """OB-302: 2 calls a minute, from the open on; what they rank takes free slots."""
+    clock, rest = HandClock(), Rankings("000001")
+    async with live(tmp_path, clock, rest) as one:
+        await one.chooser.begin(one.day)
+        running = asyncio.create_task(one.chooser.run(ContextSweeper([])))  # type: ignore[arg-type]
+        await clock.move_to(OPEN - 1)
+        assert rest.asked == []
+        await clock.move_to(OPEN + 179)
+        assert [second for second, _ in rest.asked] == [
+            OPEN,
+            OPEN,
+            OPEN + 60,
+            OPEN + 60,
+            OPEN + 120,
+            OPEN + 120,
+        ]
+        assert {tr_id for _, tr_id in rest.asked} == {"FHPST01710000", "FHPST01700000"}
+        assert one.stream.slots.wanted == ["000001"]
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_ranking_that_is_not_served_is_not_asked_for_again(tmp_path: Path) -> None:
+    """KIS-015, KIS-040: EGW02004 on paper accounts, OPSQ0002 where the call is unknown."""
+    clock, rest = HandClock(OPEN), Rankings(refuse="EGW02004")
+    async with live(tmp_path, clock, rest) as one:
+        await one.chooser.begin(one.day)
+        running = asyncio.create_task(one.chooser.run(ContextSweeper([])))  # type: ignore[arg-type]
+        await clock.move_to(OPEN + 600)
+        assert len(rest.asked) == 2
+        assert len([line for line in one.said if "not served (EGW02004)" in line]) == 2
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_an_unreadable_ranking_changes_nothing(tmp_path: Path) -> None:
+    """OB-991."""
+    clock, rest = HandClock(OPEN), Rankings()
+
+    async def broken(_call: Call, _parameters: Any, _lane: Any) -> Answer:
+        return Answer(Reaction.RETRY, "", AnswerReason.TIMEOUT, {})
+
+    rest.quotation = broken  # type: ignore[assignment]
+    async with live(tmp_path, clock, rest) as one:
+        await one.chooser.begin(one.day)
+        running = asyncio.create_task(one.chooser.run(ContextSweeper([])))  # type: ignore[arg-type]
+        await clock.move_to(OPEN + 61)
+        assert one.stream.slots.wanted == []
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+@pytest.mark.parametrize(
+    ("start", "answered", "swept", "provenance", "first"),
+    [
+        (OPEN - 300, set(SYMBOLS), False, Provenance.CONTEXT, "000005"),
+        (OPEN - 300, {"000001"}, True, Provenance.STALE_CONTEXT, "000007"),
+        (OPEN - 300, set[str](), False, Provenance.CONTEXT_FAILED, None),
+        (OPEN + 3_000, set(SYMBOLS), False, Provenance.LATE_START, "000005"),
+    ],
+)
+async def test_the_first_choice_and_its_failures(
+    tmp_path: Path, start: int, answered: set[str], swept: bool, provenance: Provenance, first: str | None
+) -> None:
+    """OB-392, OB-394: from the context sweep at open + 30 min - 10 s, else the grid's, else not; at once when late."""
+    clock = HandClock(start)
+    sweeper = ContextSweeper(answered)
+    async with live(tmp_path, clock, Rankings(), limit=2) as one:
+        await one.chooser.begin(one.day)
+        running = asyncio.create_task(one.chooser.run(sweeper))  # type: ignore[arg-type]
+        if swept:
+            await clock.move_to(OPEN + 1_200)
+            rows = [quote(code, 500_000 if code == "000007" else 10) for code in SYMBOLS]
+            one.chooser.swept(OPEN + 1_200, rows)
+        await clock.move_to(max(start, OPEN + 1_790) + 9)
+        [cycle] = sweeper.cycles
+        assert cycle.kind.value == "context"
+        assert one.stream.slots.wanted == []
+        await clock.move_to(max(start, OPEN + 1_790) + 10.5)
+        assert one.stream.slots.wanted[:1] == ([] if first is None else [first])
+        assert any(provenance.value in line for line in one.said)
+        assert f'"reason":"{provenance.value}"'.encode() in (await one.log()) or first is None
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_no_choice_in_a_session_that_ends_before_it(tmp_path: Path) -> None:
+    """OB-392: a shortened day, or a start in its last seconds."""
+    for start, close in ((OPEN - 300, OPEN + 1_800), (OPEN + 3_595, OPEN + 3_600)):
+        clock = HandClock(start)
+        async with live(tmp_path / str(start), clock, Rankings()) as one:
+            await one.chooser.begin(ChosenDay(DAY, clock.midnight_ns, Hours(OPEN, close), SYMBOLS))
+            sweeper = ContextSweeper(SYMBOLS)
+            await one.chooser._choose(sweeper)  # type: ignore[arg-type]
+            assert sweeper.cycles == []
+
+
+async def test_the_own_streams_pace_and_ends_of_lifetimes_reach_the_engine(tmp_path: Path) -> None:
+    """OB-302, OB-305: velocity at most every ten seconds a code; an expiry evaluation when a lifetime ends."""
+    clock = HandClock(OPEN)
+    async with live(tmp_path, clock, limit=2, manual=["000001"]) as one:
+        await one.chooser.begin(one.day)
+        running = asyncio.create_task(one.chooser.run(None))
+        for second in range(30):
+            one.stream.heard(Head(TRADES_KRX, "000001", 12))
+            one.stream.heard(Head(BOOK_KRX, "000001", 99))
+            one.stream.heard(Head(TRADES_KRX, "000002", 1))
+            await clock.move_to(OPEN + second + 1)
+        assert one.chooser.decided[Decision.KEPT] == 1
+        await clock.move_to(OPEN + 400)
+        causes = [json.loads(line)["cause"] for line in (await one.log()).splitlines()]
+        assert causes[:4] == ["configured", "velocity", "velocity", "velocity"]
+        assert "expiry" in causes
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_velocity_can_be_off(tmp_path: Path) -> None:
+    """OB-981: triggers.trade_velocity.enabled."""
+    clock = HandClock(OPEN)
+    async with live(tmp_path, clock) as one:
+        one.settings.triggers.trade_velocity.__dict__["enabled"] = False
+        await one.chooser.begin(one.day)
+        for _ in range(200):
+            one.stream.heard(Head(TRADES_KRX, "000001", 11))
+        one.chooser._tell_velocity()
+        assert (await one.log()).count(b'velocity"') == 1
+
+
+async def test_hours_of_the_log_appear_while_the_day_runs(tmp_path: Path) -> None:
+    """OB-722: at window end + 5 s, of durable inputs."""
+    clock = HandClock(OPEN + 3_500)
+    async with live(tmp_path, clock, manual=["000001"]) as one:
+        await one.chooser.begin(one.day)
+        running = asyncio.create_task(one.chooser.run(None))
+        await clock.move_to(OPEN + 3_610)
+        path = tmp_path / "export" / f"decisions_{DAY}_0900.jsonl"
+        async with asyncio.timeout(10):
+            while not path.exists():
+                await asyncio.sleep(0.01)
+        assert b'"reason":"manual"' in path.read_bytes()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_the_wanted_list_changes_what_the_broker_streams(tmp_path: Path) -> None:
+    """OB-343, OB-345: against the replayed broker: a code that is chosen is registered, one that is not is released."""
+    async with broker(seconds=60, speed=60.0) as one, rest_of(one, tmp_path) as (rest, clock):
+        await _follow_the_wishes(one, rest, clock, tmp_path)
+
+
+async def _follow_the_wishes(one: Broker, rest: BrokerRest, clock: Any, data: Path) -> None:
+    recording = Recording(data)
+    options = JournalOptions(recording.journal_folder, reserve_bytes=0)
+    book = Daybook(recording, options, clock, lambda _: None)
+    stream = Stream(one.settings().ws_url, rest, book, clock, 41, 60)
+    task = asyncio.create_task(stream.run(["990001"]))
+    async with asyncio.timeout(30):
+        while stream.slots.active != ["990001"]:
+            await asyncio.sleep(0.005)
+        stream.want(["990003", "990002"])
+        while sorted(stream.slots.active) != ["990002", "990003"]:
+            await asyncio.sleep(0.005)
+    [socket] = one.exchange.sockets
+    assert {code for _, code in socket.registered} == {"990002", "990003"}
+    await stream.finish()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await book.close()
