@@ -110,10 +110,11 @@ def quote(code: str, shares: int, price: int = 10_000) -> Quote:
     return Quote(code, price, 10_000, 10_000, 10_000, 0, 0, 0, 0, shares, shares * 10_000, 10_000)
 
 
-def settings(data: Path, **track_b: Any) -> RecordSettings:
+def settings(data: Path, triggers: Any = None, **track_b: Any) -> RecordSettings:
     return RecordSettings.model_validate(
-        {"observer": {"data_dir": data}, "kis": {"appkey": "k", "appsecret": "s"}, "track_b": track_b}
-    )
+        {"observer": {"data_dir": data}, "kis": {"appkey": "k", "appsecret": "s"}, "track_b": track_b,
+         "triggers": triggers or {}}
+    )  # fmt: skip
 
 
 class Live:
@@ -359,8 +360,7 @@ async def test_the_own_streams_pace_and_ends_of_lifetimes_reach_the_engine(tmp_p
 async def test_velocity_can_be_off(tmp_path: Path) -> None:
     """OB-981: triggers.trade_velocity.enabled."""
     clock = HandClock(OPEN)
-    async with live(tmp_path, clock) as one:
-        one.settings.triggers.trade_velocity.__dict__["enabled"] = False
+    async with live(tmp_path, clock, triggers={"trade_velocity": {"enabled": False}}) as one:
         await one.chooser.begin(one.day)
         for _ in range(200):
             one.stream.heard(Head(TRADES_KRX, "000001", 11))

@@ -43,9 +43,8 @@ async def test_a_lost_index_is_rebuilt_equal(tmp_path: Path) -> None:
     rows = {table.name: live.rows(table) for table in DERIVED}
     [audit] = live.rows(control.EXPORTS, kind="audit")
     live.close()
-    assert {name: len(found) for name, found in rows.items()} == {
-        "seals": 1, "cycles": 4, "anchors": 3, "observations": 1,
-    }  # fmt: skip
+    assert [len(rows[name]) for name in ("seals", "cycles", "anchors")] == [1, 4, 3]
+    assert "pingpong_seconds" in {row["name"] for row in rows["observations"]}
     assert audit["bytes"] == (tmp_path / audit["path"]).stat().st_size
     path.unlink()
     recording = Recording(tmp_path)
