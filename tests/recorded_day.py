@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tests.tape import bundled
 
-from veritape.kernel.canonical import canonical_json
+from veritape.kernel.canonical import Json, canonical_json
 from veritape.observer import journal
 from veritape.observer.adapters.recording import Recording
 from veritape.observer.journal import Contents, Frame, Header, Kind, Venue
@@ -20,6 +20,12 @@ DAYS = ("20131007", "20131008", "20131010")
 
 CODES = ("990001", "990002")
 UNTIL_MS = 32_400_000 + 20_000
+
+SWEEP: dict[str, Json] = {
+    "kind": "anchor", "cycle": 0, "grid_ns": 1, "started_ns": 1, "ended_ns": 2, "expected": 0, "received": 0, "calls": 0,
+    "parquet_blake3": "",
+}  # fmt: skip
+"""A sweep's manifest that says nothing."""
 
 
 @cache
@@ -78,7 +84,7 @@ def record_day(data: Path, day: str, *, seal: bool = True, over: bool = True) ->
         recording.seal_due(day, 0, 0, all_hours=True)
     extra = {
         f"universe/{day}_kr_stocks.json": canonical_json({"day": day}),
-        f"sweeps/venue=KRX/day={day}/0900.json": canonical_json({"kind": "anchor"}),
+        f"sweeps/venue=KRX/day={day}/0900.json": canonical_json(SWEEP),
         "token/secret.json": b"planted-token",
     }
     if over:

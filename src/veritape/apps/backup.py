@@ -5,16 +5,26 @@ from typing import Any
 
 import click
 
-from veritape.apps.keeping import VERSION, Place, place_options, require_date, required_place
+from veritape.apps.keeping import (
+    ACTOR,
+    VERSION,
+    Place,
+    index_backups,
+    place_options,
+    require_date,
+    required_place,
+)
 from veritape.apps.progress import Progress
 from veritape.kernel.canonical import canonical_json
 from veritape.kernel.clock import SystemClock
-from veritape.observer.adapters.backup.deleting import Deleting
+from veritape.observer.adapters.backup.deleting import Deleting, event_of
+from veritape.observer.adapters.backup.events import backup_entries
 from veritape.observer.adapters.backup.records import Records
 from veritape.observer.adapters.backup.sending import How, Sending, Sent
 from veritape.observer.adapters.backup.targets import same_device
 from veritape.observer.recorder import kst
 from veritape.observer.retention import Rules
+from veritape.telemetry.adapters.audit_files import AuditFiles
 
 SAME_DEVICE = "veritape: backup: every target is on the disk of the data itself: when it dies, both are gone; add another target"
 """Warning (OB-752)."""
@@ -55,6 +65,7 @@ def backup(
     if same_device(targets, place.source.data):
         click.echo(SAME_DEVICE, err=True)
     records, progress = Records(place.source.data), Progress("backup", clock)
+    log = AuditFiles(place.source.data, clock)
     with records.alone():
         sent: list[tuple[str, Sent]] = []
         cleaned: list[str] = []
@@ -62,11 +73,14 @@ def backup(
             sending = Sending(place.source, target, records, _how(place, day), clock.wall_ns, progress)
             days = sending.preview(day) if dry_run else sending.run(day)
             sent += [(target.url, one) for one in days]
+            if days and not dry_run:
+                log.append(*backup_entries(ACTOR, target.url, days))
             cleaned += sending.clean() if prune and not dry_run else []
         progress.end()
         if not dry_run and day is None and to is None:
             records.change(backup_ns=clock.wall_ns(), backup_failures=0)
-        deleted = _deleted(place, records, clock, dry_run=dry_run) if prune else []
+        deleted = _deleted(place, records, log, clock, dry_run=dry_run) if prune else []
+        index_backups(place)
     document = _document(sent, deleted, cleaned, dry_run=dry_run)
     click.echo(canonical_json(document).decode() if as_json else _text(document))
 
@@ -80,11 +94,13 @@ def rules_of(place: Place) -> Rules:
     return Rules(**place.settings.retention.model_dump())
 
 
-def _deleted(place: Place, records: Records, clock: SystemClock, *, dry_run: bool) -> list[dict[str, Any]]:
+def _deleted(
+    place: Place, records: Records, log: AuditFiles, clock: SystemClock, *, dry_run: bool
+) -> list[dict[str, Any]]:
     """Apply the retention, or list what it would delete: the same events either way (OB-733)."""
-    deleting = Deleting(place.source, records, rules_of(place), clock.wall_ns)
+    deleting = Deleting(place.source, records, rules_of(place), log, ACTOR)
     plan = deleting.plan(kst(clock.wall_ns())[0])
-    return [deleting.event(one) for one in plan.delete] if dry_run else deleting.run(plan)
+    return [event_of(one) for one in plan.delete] if dry_run else deleting.run(plan)
 
 
 def _document(

@@ -4,14 +4,16 @@ from pathlib import Path
 
 import click
 
-from veritape.apps.keeping import place_of, place_options, require_date
+from veritape.apps.keeping import ACTOR, place_of, place_options, require_date
 from veritape.apps.progress import Progress
 from veritape.apps.restore import backup_to_read
 from veritape.kernel.canonical import canonical_json
 from veritape.kernel.clock import SystemClock
 from veritape.observer import drill as statements
 from veritape.observer.adapters.backup.drilling import drill as prove
+from veritape.observer.adapters.backup.events import drill_entry
 from veritape.observer.adapters.backup.records import Records
+from veritape.telemetry.adapters.audit_files import AuditFiles
 
 
 @click.command(context_settings={"show_default": True})
@@ -41,17 +43,16 @@ def drill(
     require_date(day)
     clock = SystemClock()
     began_ns = clock.monotonic_ns()
-    target = backup_to_read(config, data, source)
     place = place_of(config, data)
+    target = backup_to_read(place, source)
     progress = Progress("drill", clock)
     proven = prove(target, day, place.source if place else None, scratch, progress)
     progress.end()
     if place is not None:
         now_ns = clock.wall_ns()
-        records = Records(place.source.data)
-        records.change(
-            **({"drill_ns": now_ns, "drill_failed_ns": 0} if proven.passed else {"drill_failed_ns": now_ns})
-        )
+        AuditFiles(place.source.data, clock).append(drill_entry(ACTOR, proven))
+        outcome = {"drill_ns": now_ns, "drill_failed_ns": 0} if proven.passed else {"drill_failed_ns": now_ns}
+        Records(place.source.data).change(**outcome)
     document = proven.document((clock.monotonic_ns() - began_ns) // 1_000_000)
     click.echo(canonical_json(document).decode() if as_json else statements.text(document))
     return int(not proven.passed)

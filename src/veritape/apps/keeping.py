@@ -1,5 +1,6 @@
 """What the commands ``backup``, ``restore`` and ``drill`` share: where the data lies, where the backup does."""
 
+import getpass
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,12 +13,19 @@ import click
 
 from veritape.kernel.errors import MisuseError
 from veritape.kernel.settings import load_settings
+from veritape.observer import control
+from veritape.observer.adapters.backup.events import backup_rows
+from veritape.observer.adapters.backup.records import Records
 from veritape.observer.adapters.backup.source import Source
 from veritape.observer.adapters.backup.targets import FolderTarget, StoreTarget, open_target
+from veritape.observer.adapters.control_database import ControlDatabase
 from veritape.observer.settings import KeepingSettings
 
 PREFIX = "VERITAPE_RECORD"
 """What the environment variables of the recorder, and so of its backup, begin with."""
+
+ACTOR = f"cli:{getpass.getuser()}"
+"""Who it is in the audit log."""
 
 VERSION = version("veritape")
 """Stands in each manifest."""
@@ -98,6 +106,15 @@ def required_place(config: Path | None, data: Path | None) -> Place:
     if place is None:
         raise MisuseError("which recording? give --config FILE or --data DIR")
     return place
+
+
+def index_backups(place: Place) -> None:
+    """Enter every manifest in the recording's control.db, if it has one."""
+    path = place.source.data / control.FILE_NAME
+    if path.exists():
+        database = ControlDatabase(path)
+        database.put(control.BACKUPS, *backup_rows(Records(place.source.data)))
+        database.close()
 
 
 def require_date(day: str | None) -> None:

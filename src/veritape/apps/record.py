@@ -16,10 +16,13 @@ import click
 import structlog
 
 from veritape.apps.broker_account import open_broker
+from veritape.apps.keeping import VERSION
 from veritape.apps.part_metrics import shown_metrics
 from veritape.kernel.clock import NANOSECONDS, Clock, SystemClock
 from veritape.kernel.errors import MisuseError, UnavailableError
 from veritape.kernel.settings import load_settings
+from veritape.observer.adapters.backup.source import Source
+from veritape.observer.adapters.backup.upkeep import Upkeep
 from veritape.observer.adapters.broker_rest import BrokerRest
 from veritape.observer.adapters.calendar_desk import CalendarDesk
 from veritape.observer.adapters.daybook import Daybook
@@ -131,11 +134,12 @@ async def _record(settings: RecordSettings, day: str | None, instruments: Instru
     if daybook.control_moved_to is not None:
         log.warning(LogEvent.CONTROL_REBUILT, moved_to=daybook.control_moved_to.name)
         _say(f"control.db was corrupt: moved to {daybook.control_moved_to}, rebuilt from seals and journal")
-    watched = Watched(rest, daybook, clock, instruments)
+    upkeep = _upkeep(settings, daybook, clock)
+    watched = Watched(rest, daybook, clock, instruments, upkeep)
     measuring = asyncio.create_task(watched.measure_each_second())
     keeping = asyncio.create_task(rest.keeper.keep())
     try:
-        await _until_signal(_days(settings, watched, day), daybook)
+        await _until_signal(beside(_days(settings, watched, day), upkeep), daybook)
     finally:
         await daybook.close()
         log.info(LogEvent.PROCESS_STOPPED, durable_frames=daybook.writer.watermark.frames)
@@ -163,6 +167,8 @@ class Watched:
     """The market's time."""
     instruments: Instruments
     """Metrics."""
+    upkeep: Upkeep
+    """Backups and drills."""
     day: RecordingDay | None = None
     """The day that is recorded, or was last."""
 
@@ -170,6 +176,7 @@ class Watched:
         """Bring the metrics up to date."""
         real_ns = SystemClock().monotonic_ns()
         self.instruments.measure(self.day, self.rest, self.daybook, self.clock.wall_ns(), real_ns)
+        self.instruments.kept(self.upkeep.state)
 
     async def measure_each_second(self) -> None:
         """Measure until cancelled."""
@@ -223,6 +230,28 @@ async def _tell(day: RecordingDay, daybook: Daybook, clock: Clock) -> None:
             f"{second // 3600:02}:{second // 60 % 60:02}  {daybook.writer.watermark.frames:,} frames durable,"
             f" {len(slots.active)} of {slots.limit} slots, {len(day.manifests)} sweeps, {daybook.lag_frames} waiting"
         )
+
+
+def _upkeep(settings: RecordSettings, daybook: Daybook, clock: Clock) -> Upkeep:
+    source = Source(settings.observer.data_dir, settings.observer.venue, settings.calendar.override_file)
+    log, index = structlog.get_logger(), daybook.index
+    return Upkeep(source, settings.backup, settings.retention, VERSION, clock, log, index.backed_up)
+
+
+async def beside(work: Coroutine[Any, Any, None], upkeep: Upkeep) -> None:
+    """Keep the backup while the days are recorded; a bug in either ends both."""
+    recording, keeping = asyncio.create_task(work), asyncio.create_task(upkeep.run())
+    try:
+        await asyncio.wait({recording, keeping}, return_when=asyncio.FIRST_COMPLETED)
+        if keeping.done() and keeping.exception() is None:  # no target: nothing to keep
+            await asyncio.wait({recording})
+    finally:
+        for task in (recording, keeping):
+            task.cancel()
+        await asyncio.gather(recording, keeping, return_exceptions=True)
+    for task in (keeping, recording):
+        if task.done() and not task.cancelled():
+            task.result()
 
 
 async def _until_signal(work: Coroutine[Any, Any, None], daybook: Daybook) -> None:

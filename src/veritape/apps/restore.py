@@ -5,14 +5,16 @@ from typing import Any
 
 import click
 
-from veritape.apps.keeping import place_of, place_options, require_date
+from veritape.apps.keeping import ACTOR, Place, place_of, place_options, require_date
 from veritape.apps.progress import Progress
-from veritape.kernel.canonical import canonical_json
+from veritape.kernel.canonical import Json, canonical_json
 from veritape.kernel.clock import SystemClock
 from veritape.kernel.errors import MisuseError
 from veritape.observer.adapters.backup.restoring import chosen, matching, require_empty
 from veritape.observer.adapters.backup.restoring import restore as write_files
 from veritape.observer.adapters.backup.targets import FolderTarget, StoreTarget, open_target
+from veritape.telemetry.adapters.audit_files import AuditFiles
+from veritape.telemetry.audit_log import AuditKind, Entry
 
 
 @click.command(context_settings={"show_default": True})
@@ -37,7 +39,8 @@ def restore(
     veritape audit --data FOLDER. Exit 1: a manifest, an object or a hash is not what was written.
     """
     require_date(day)
-    target = backup_to_read(config, data, source)
+    place = place_of(config, data)
+    target = backup_to_read(place, source)
     written, chain = chosen(target, day)
     folder = into or Path(f"restored-{written.manifest.day}")
     require_empty(folder)
@@ -47,6 +50,10 @@ def restore(
     progress = Progress("restore", SystemClock())
     write_files(target, entries, folder, progress)
     progress.end()
+    if place is not None:
+        detail: dict[str, Json] = {"target": target.url, "into": str(folder), "files": len(entries)}
+        entry = Entry(AuditKind.RESTORE_MADE, ACTOR, f"manifest:{written.name}", detail)
+        AuditFiles(place.source.data, SystemClock()).append(entry)
     document: dict[str, Any] = {
         "format": "veritape.restore.v1",
         "target": target.url,
@@ -65,7 +72,7 @@ def restore(
     )
 
 
-def backup_to_read(config: Path | None, data: Path | None, source: str | None) -> FolderTarget | StoreTarget:
+def backup_to_read(place: Place | None, source: str | None) -> FolderTarget | StoreTarget:
     """Return the backup that ``--from`` names, else the first of the settings.
 
     Raises:
@@ -73,7 +80,6 @@ def backup_to_read(config: Path | None, data: Path | None, source: str | None) -
     """
     if source is not None:
         return open_target(source)
-    place = place_of(config, data)
     if place is None:
         raise MisuseError("which backup? give --from URL, or --config FILE with backup.targets")
     return place.targets(None, "--from")[0]

@@ -139,6 +139,15 @@ class Link(_Part):
     """Hash of its bytes."""
 
 
+class LogHead(_Part):
+    """Where the audit log stood: a log that was cut since is shorter (TL-668)."""
+
+    seq: Annotated[int, Field(ge=0)]
+    """Number of its last record."""
+    hash: Annotated[str, Field(pattern=DIGEST)]
+    """Hash of that record."""
+
+
 class Manifest(_Part):
     """One day of a backup."""
 
@@ -156,6 +165,8 @@ class Manifest(_Part):
     """Code -> its figures."""
     last_seal: str
     """Hash of the day's last seal document; empty when no hour is sealed."""
+    audit_log: LogHead | None = None
+    """Head of the audit log; null where there is none."""
     previous: Link | None
     """The manifest written before this one; null in the first."""
     veritape: str

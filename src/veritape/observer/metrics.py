@@ -184,6 +184,20 @@ JOURNAL_BYTES: Final = Metric(
     "a group of frames is durable",
     unit="bytes",
 )
+BACKUP_TIME: Final = Metric(
+    "observer_backup_last_success_timestamp_seconds",
+    MetricType.GAUGE,
+    "When the last backup of every day was complete; before the first one, since when there is a target.",
+    "each second",
+    unit="seconds",
+)
+DRILL_TIME: Final = Metric(
+    "observer_backup_last_verified_restore_timestamp_seconds",
+    MetricType.GAUGE,
+    "When the last restore drill passed; before the first one, since when there is a target.",
+    "each second",
+    unit="seconds",
+)
 UPTIME: Final = Metric(
     "observer_system_uptime_seconds",
     MetricType.GAUGE,
@@ -195,7 +209,7 @@ UPTIME: Final = Metric(
 METRICS: Final = (
     UNIVERSE_SIZE, SNAPSHOTS, SWEEP_SECONDS, CYCLES, SWEEP_EXPECTED, SWEEP_MISSING, INTERVAL, SLOT_LIMIT, SLOTS_ALLOCATED,
     SUBSCRIPTIONS, TRIGGERS_FIRED, TRIGGERS, SLOT_EVENTS, COLLECTION_SPEED, CONNECTED, ACKNOWLEDGED, PARSE_ERRORS, TOKEN_VALIDITY, TRADES_RECORDED,
-    GAPS_DETECTED, API_REQUESTS, API_ERRORS, PERMITS, RATE_LIMIT, JOURNAL_BYTES, UPTIME,
+    GAPS_DETECTED, API_REQUESTS, API_ERRORS, PERMITS, RATE_LIMIT, JOURNAL_BYTES, BACKUP_TIME, DRILL_TIME, UPTIME,
 )  # fmt: skip
 """Every family of the recorder."""
 

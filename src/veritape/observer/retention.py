@@ -8,13 +8,10 @@ never override the rest: what is not backed up stays, and an alert says so.
 from collections.abc import Mapping, Sequence
 from datetime import date
 from enum import StrEnum
-from typing import Any, Final, NamedTuple
+from typing import NamedTuple
 
 WARN_PERCENT, FULL_PERCENT, ENOUGH_PERCENT = 80, 90, 70
 """Used part of the disk at which it is told, at which the oldest files go, and down to which they do (OB-732)."""
-
-LONG_GAP_S: Final = 60
-"""Seconds of a gap that counts towards an anomaly (OB-676)."""
 
 
 class FileKind(StrEnum):
@@ -71,7 +68,7 @@ class DayFacts(NamedTuple):
     sealed: bool
     """Whether every trade of its journal lies in a sealed segment."""
     anomalous: bool
-    """Whether something went wrong on it."""
+    """Whether something went wrong on it (OB-676)."""
 
 
 class Disk(NamedTuple):
@@ -136,19 +133,6 @@ def may_go(one: Candidate, rules: Rules, today: str, disk: Disk) -> bool:
     """Tell whether the facts of a file's day decide about it: otherwise nobody need find them out."""
     old = _age(one.day, today) >= min(rules.raw_days, rules.anomaly_days)
     return one.manifest is not None and (old or disk.percent >= FULL_PERCENT)
-
-
-def anomalous(audit: Mapping[str, Any]) -> bool:
-    """Tell whether a day's audit shows an anomaly: a high gap, a contradiction, two gaps of a minute or more (OB-676)."""
-    found = [gap for line in audit["lines"] for gap in line["gaps"]]
-    long_ones = {
-        (gap["left"]["event_s"], gap["duration_s"]) for gap in found if gap["duration_s"] >= LONG_GAP_S
-    }
-    return (
-        any(gap["severity"] == "high" for gap in found)
-        or any(line["contradictions"] for line in audit["lines"])
-        or len(long_ones) > 1
-    )
 
 
 def _obstacle(group: Sequence[Candidate], facts: DayFacts) -> Kept | None:

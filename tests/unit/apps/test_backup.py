@@ -12,7 +12,10 @@ from tests.recorded_day import record_day
 from veritape.apps.backup import backup
 from veritape.kernel.errors import CheckFailedError, MisuseError, UnavailableError
 from veritape.observer.adapters.backup.records import Records
+from veritape.observer.adapters.control_database import ControlDatabase
+from veritape.observer.control import BACKUPS, FILE_NAME
 from veritape.observer.manifests import BackupReason
+from veritape.telemetry.adapters.audit_files import log_files
 
 
 @pytest.fixture
@@ -29,6 +32,11 @@ def document(one: World, *words: str) -> dict[str, Any]:
     result = run(one, "--json", *words)
     assert result.exception is None, result.output
     return dict(json.loads(result.stdout))
+
+
+def logged(one: World, kind: str) -> list[dict[str, Any]]:
+    lines = [line for path in log_files(one.data / "audit") for line in path.read_bytes().splitlines()]
+    return [record for line in lines if (record := json.loads(line))["kind"] == kind]
 
 
 def test_it_says_what_it_sent(one: World) -> None:
@@ -59,13 +67,12 @@ def test_a_dry_run_says_the_same_and_does_nothing(one: World, tmp_path: Path) ->
     run(one)
     planned = document(one, "--dry-run", "--prune")["deleted"]
     assert "would be deleted journal/KRX/20131007/0851-0.vtj" in run(one, "--dry-run", "--prune").stdout
-    assert Records(one.data).deletions() == []
+    assert logged(one, "retention_deleted") == []
     done = document(one, "--prune")["deleted"]
-    names = ("path", "bytes", "blake3", "manifest")
-    assert [[event[name] for name in names] for event in planned] == [
-        [event[name] for name in names] for event in done
+    assert done == planned
+    assert [record["subject"] for record in logged(one, "retention_deleted")] == [
+        event["path"] for event in done
     ]
-    assert Records(one.data).deletions() == done
     assert len(done) == 2
     assert list(one.data.rglob("*.vtj")) == []
     assert one.reasons("20131007") == []
@@ -114,6 +121,24 @@ def test_a_target_that_is_away_exits_1_and_deletes_nothing(one: World, tmp_path:
     assert isinstance(failed, UnavailableError)
     assert failed.exit_code == 1
     assert sorted(path for path in one.data.rglob("*") if "backup" not in path.parts[-2:]) == before
+
+
+def test_a_backup_stands_in_the_audit_log_and_in_control_db(one: World) -> None:
+    """OB-561, OB-754: and the next manifest holds the log's head, so that a log that was cut is noticed."""
+    ControlDatabase(one.data / FILE_NAME).close()
+    run(one)
+    made = logged(one, "backup_made")
+    assert [record["subject"] for record in made] == ["manifest:20131007-1", "manifest:20131008-1"]
+    database = ControlDatabase(one.data / FILE_NAME)
+    rows = database.rows(BACKUPS)
+    database.close()
+    assert [(row["manifest"], row["verified"]) for row in rows] == [("20131007-1", 1), ("20131008-1", 1)]
+    assert one.latest()[1].audit_log is None
+    record_day(one.data, "20131010")
+    run(one)
+    head = one.latest()[1].audit_log
+    assert head is not None
+    assert (head.seq, head.hash) == (2, made[-1]["hash"])
 
 
 def test_it_waits_for_nobody(one: World) -> None:

@@ -37,6 +37,7 @@ def test_a_good_drill_exits_0_and_its_time_is_kept(one: World, tmp_path: Path) -
     assert list(scratch.iterdir()) == [], "what was restored is deleted"
     state = Records(one.data).state()
     assert (state.drill_ns > 0, state.drill_failed_ns) == (True, 0)
+    assert b'"kind":"drill_result"' in next((one.data / "audit").glob("*.jsonl")).read_bytes()
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

@@ -49,6 +49,7 @@ def test_the_first_configured_target_is_read(one: World, tmp_path: Path) -> None
     settings = f'[observer]\ndata_dir = "{one.data}"\n[backup]\ntargets = ["{one.target.url}"]\n'
     (tmp_path / "c.toml").write_text(settings)
     assert run("--config", str(tmp_path / "c.toml"), "--into", str(tmp_path / "back")).exception is None
+    assert b'"kind":"restore_made"' in next((one.data / "audit").glob("*.jsonl")).read_bytes()
     assert isinstance(run("--into", str(tmp_path / "x")).exception, MisuseError)
 
 

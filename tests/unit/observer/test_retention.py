@@ -1,7 +1,5 @@
 """What may be deleted."""
 
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -94,26 +92,6 @@ def test_the_facts_of_a_day_are_asked_for_only_when_they_decide() -> None:
     assert retention.may_go(candidate("j", "20131007"), Rules(), "20131009", Disk(90, 100))
     assert retention.may_go(candidate("j", "20131007"), Rules(), "20131010", EMPTY)
     assert not retention.may_go(candidate("j", "20131007", manifest=None), Rules(), "20131020", EMPTY)
-
-
-def gap(severity: str = "low", duration_s: int = 1, at_s: int = 0) -> dict[str, Any]:
-    return {"severity": severity, "duration_s": duration_s, "left": {"event_s": at_s}}
-
-
-@pytest.mark.parametrize(
-    ("gaps", "contradictions", "expected"),
-    [
-        ([], 0, False),
-        ([gap(), gap("medium", 59)], 0, False),
-        ([gap("high")], 0, True),
-        ([], 1, True),
-        ([gap("low", 60, 1)], 0, False),
-        ([gap("low", 60, 1), gap("low", 61, 2)], 0, True),
-    ],
-)
-def test_what_makes_a_day_an_anomaly(gaps: list[dict[str, Any]], contradictions: int, expected: bool) -> None:
-    """OB-731: a high gap, a contradiction, two gaps of a minute."""
-    assert retention.anomalous({"lines": [{"gaps": gaps, "contradictions": contradictions}]}) is expected
 
 
 DAY = st.integers(1, 28).map(lambda day: f"201310{day:02}")

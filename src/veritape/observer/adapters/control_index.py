@@ -8,6 +8,8 @@ from typing import Any
 from blake3 import blake3
 
 from veritape.observer import control
+from veritape.observer.adapters.backup.events import backup_rows
+from veritape.observer.adapters.backup.records import Records
 from veritape.observer.adapters.control_database import ControlDatabase
 from veritape.observer.adapters.journal_files import read_journal
 from veritape.observer.adapters.segment_files import SEAL_SUFFIX, Seal, SegmentStore
@@ -55,8 +57,13 @@ class ControlIndex:
             },
         )  # fmt: skip
 
+    def backed_up(self) -> None:
+        """Note every manifest that was written (OB-754)."""
+        self.database.put(control.BACKUPS, *backup_rows(Records(self._data)))
+
     def rebuild(self) -> None:
         """Fill an empty database from what lies in the data directory."""
+        self.backed_up()
         for seal in SegmentStore(self._data, self._venue).seals():
             self.sealed(seal)
         for path in sorted((self._data / "sweeps" / f"venue={self._venue}").glob("day=*/*.json")):

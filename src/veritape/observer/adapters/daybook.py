@@ -138,20 +138,20 @@ class VenueDaybook(Generic[RecordingT]):
         """Return the frames that are not durable yet."""
         return self._appended - self._acknowledged_frames
 
-    def frame(self, kind: Kind, connection: int, sequence: int, data: bytes) -> None:
-        """Stamp and queue one message."""
+    def frame(self, kind: Kind, connection: int, sequence: int, data: bytes, *, last: bool = False) -> None:
+        """Stamp and queue one message; behind the last one of a day the journal file is sealed."""
         self._appended += 1
         stamps = (self._clock.wall_ns(), self._clock.monotonic_ns())
-        self.writer.append(Frame(kind, connection, sequence, *stamps, data))
+        self.writer.append(Frame(kind, connection, sequence, *stamps, data), last=last)
 
     def note(self, kind: NoteKind, **facts: Any) -> None:
-        """Write what the recorder itself knows."""
-        self.own(Kind.NOTE, note(kind, **facts))
+        """Write what the recorder itself knows; the end of a day seals the journal file, so that it can be backed up."""
+        self.own(Kind.NOTE, note(kind, **facts), last=kind is NoteKind.CLOSED)
 
-    def own(self, kind: Kind, data: bytes) -> None:
+    def own(self, kind: Kind, data: bytes, *, last: bool = False) -> None:
         """Write a frame that came over no connection of the stream: a note, or a REST body."""
         self._sequence += 1
-        self.frame(kind, OWN_CONNECTION, self._sequence, data)
+        self.frame(kind, OWN_CONNECTION, self._sequence, data, last=last)
 
     def now(self) -> tuple[str, int]:
         """Return Seoul's date and second of the day."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from veritape.kernel.clock import NANOSECONDS
 from veritape.observer import metrics
+from veritape.observer.adapters.backup.records import State
 from veritape.observer.adapters.broker_rest import BrokerRest
 from veritape.observer.adapters.daybook import Daybook
 from veritape.observer.adapters.recording_day import RecordingDay
@@ -51,6 +52,12 @@ class Instruments:
         self._registry.values[self._gaps] += applied.holes
         if applied.refusal is not None:
             self._registry.add(metrics.PARSE_ERRORS, reason=applied.refusal.reason.value)
+
+    def kept(self, state: State) -> None:
+        """Read how the last backup and the last drill went; without a target nothing is known."""
+        if state.target_ns:
+            self._registry.set(metrics.BACKUP_TIME, (state.backup_ns or state.target_ns) / NANOSECONDS)
+            self._registry.set(metrics.DRILL_TIME, (state.drill_ns or state.target_ns) / NANOSECONDS)
 
     def measure(
         self, day: RecordingDay | None, rest: BrokerRest, daybook: Daybook, wall_ns: int, real_ns: int

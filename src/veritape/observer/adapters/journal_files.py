@@ -145,6 +145,7 @@ class JournalWriter:
         self._first_ns = 0
         self._wake = threading.Condition()
         self._closing = False
+        self._sealing = False
         self._file: _File | None = None
         self._room = asyncio.Event()
         self._room.set()
@@ -162,9 +163,10 @@ class JournalWriter:
         """Return the bytes that wait for the disk."""
         return self._queued_bytes
 
-    def append(self, frame: Frame) -> None:
-        """Queue a frame; it is acknowledged later."""
+    def append(self, frame: Frame, *, last: bool = False) -> None:
+        """Queue a frame; it is acknowledged later. Behind the ``last`` one of a day the file is sealed."""
         with self._wake:
+            self._sealing = self._sealing or last
             if not self._queue:
                 self._first_ns = self._clock.monotonic_ns()
             self._queue.append(frame)
@@ -190,6 +192,7 @@ class JournalWriter:
         try:
             while group := self._take():
                 self._write(group)
+                self._seal_behind_last()
             self._seal()
         except OSError as error:
             self._stop_if_broken(error)
@@ -197,6 +200,13 @@ class JournalWriter:
         except BaseException as error:  # noqa: BLE001 - the top of a thread: a recorder without its writer must end
             traceback.print_exc()
             crash(f"veritape: journal: {type(error).__name__} in the writer thread: a bug; stopped at once")
+
+    def _seal_behind_last(self) -> None:
+        with self._wake:
+            due = self._sealing and not self._queue
+            self._sealing = self._sealing and not due
+        if due:
+            self._seal()
 
     def _stop_if_broken(self, error: OSError) -> None:
         if not is_full(error):

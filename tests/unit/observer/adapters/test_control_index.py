@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+from tests.backup_world import world
 from tests.broker import broker, rest_of
 from tests.tape import CODES, DAY
 
@@ -76,4 +77,15 @@ def test_an_empty_folder_rebuilds_to_nothing(tmp_path: Path) -> None:
     ControlIndex(database, tmp_path, "KRX").rebuild()
     database.flush()
     assert database.rows(control.SEALS) == []
+    database.close()
+
+
+def test_backups_are_rebuilt_from_their_receipts(tmp_path: Path) -> None:
+    """OB-561, OB-754: a lost control.db knows every manifest again."""
+    one = world(tmp_path)
+    one.backup()
+    database = ControlDatabase(one.data / "control.db")
+    ControlIndex(database, one.data, "KRX").rebuild()
+    database.flush()
+    assert [row["manifest"] for row in database.rows(control.BACKUPS)] == ["20131007-1", "20131008-1"]
     database.close()

@@ -1,5 +1,6 @@
 """Metrics from live state: counts only rise, also over the days."""
 
+import math
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
@@ -7,6 +8,7 @@ from typing import Any, cast
 
 from veritape.kernel.settings import load_settings
 from veritape.observer import metrics
+from veritape.observer.adapters.backup.records import State
 from veritape.observer.adapters.instruments import Instruments
 from veritape.observer.decisions import Decision
 from veritape.observer.frames import FrameReason, Refusal
@@ -113,3 +115,14 @@ def test_a_new_days_counts_are_added_to_the_old_ones(tmp_path: Path) -> None:
     assert registry.value(metrics.UNIVERSE_SIZE) == 3
     assert registry.value(metrics.SLOTS_ALLOCATED) == 0
     assert registry.value(metrics.CONNECTED) == 1
+
+
+def test_the_last_backup_and_drill_are_known_once_there_is_a_target(tmp_path: Path) -> None:
+    """OB-762, OB-961: never: since when there is a target; without one NaN."""
+    one, registry = instruments(tmp_path)
+    one.kept(State())
+    assert math.isnan(registry.value(metrics.BACKUP_TIME))
+    one.kept(State(target_ns=5 * SECOND))
+    assert (registry.value(metrics.BACKUP_TIME), registry.value(metrics.DRILL_TIME)) == (5, 5)
+    one.kept(State(target_ns=5 * SECOND, backup_ns=7 * SECOND, drill_ns=9 * SECOND))
+    assert (registry.value(metrics.BACKUP_TIME), registry.value(metrics.DRILL_TIME)) == (7, 9)

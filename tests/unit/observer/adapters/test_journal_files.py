@@ -250,3 +250,21 @@ def test_a_bug_in_the_writer_ends_the_process_too(tmp_path: Path) -> None:
     )  # fmt: skip
     assert (answer.returncode, answer.stdout) == (1, "")
     assert "KeyError in the writer thread" in answer.stderr
+
+
+async def test_the_last_frame_of_a_day_seals_the_file_and_the_next_one_begins_another(tmp_path: Path) -> None:
+    """OB-507, OB-751: so the evening's backup finds the whole day sealed while the process runs on."""
+    writing = Writing(tmp_path)
+    for number in range(1, 300):
+        writing.writer.append(frame(number))
+    writing.writer.append(frame(300), last=True)
+    while len(writing.acknowledged) < 300:
+        await asyncio.sleep(0.001)
+    (path,) = journal_paths(writing.folder)
+    while path.stat().st_mode & 0o777 != 0o444:
+        await asyncio.sleep(0.001)
+    assert journal.scan(path.read_bytes()).sealed
+    writing.writer.append(frame(301))
+    await writing.writer.close()
+    assert [one.name for one in journal_paths(writing.folder)] == ["0900-0.vtj", "0900-1.vtj"]
+    assert writing.on_disk() == [frame(number) for number in range(1, 302)]

@@ -1,7 +1,7 @@
-"""Delete what is proven to be elsewhere, each file after its event is durable (OB-731 to 733)."""
+"""Delete what is proven to be elsewhere, each file after its event is durable in the audit log (OB-731 to 733)."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,8 @@ from veritape.observer.adapters.backup.records import Records
 from veritape.observer.adapters.backup.source import Source
 from veritape.observer.manifests import FileEntry
 from veritape.observer.retention import Candidate, DayFacts, Disk, FileKind, Plan, Rules
+from veritape.telemetry.adapters.audit_files import AuditFiles
+from veritape.telemetry.audit_log import AuditKind, Entry
 
 PATTERNS = {
     FileKind.JOURNAL: "journal/{venue}/????????/*.vtj",
@@ -29,8 +31,10 @@ class Deleting:
     """What was read back where."""
     rules: Rules
     """How long files stay."""
-    wall_ns: Callable[[], int]
-    """The machine's wall clock."""
+    log: AuditFiles
+    """Takes the event of each deletion."""
+    actor: str
+    """Who deletes: ``cli:<user>`` or the part's name."""
 
     def plan(self, today: str) -> Plan:
         """Decide what may go on a day (YYYYMMDD, Seoul)."""
@@ -51,17 +55,12 @@ class Deleting:
             path = self.source.data / one.path
             if self.source.entry_of(one.path, path).blake3 != one.blake3:
                 continue  # it changed after it was backed up: the next backup sends it
-            event = self.event(one)
-            self.records.deleted(event)
+            event = event_of(one)
+            detail = {name: value for name, value in event.items() if name != "path"}
+            self.log.append(Entry(AuditKind.RETENTION_DELETED, self.actor, one.path, detail))
             path.unlink()
             done.append(event)
         return done
-
-    def event(self, one: Candidate) -> dict[str, Any]:
-        """Return what is told of a deletion: path, bytes, hash, the manifest that holds it."""
-        return {
-            "path": one.path, "bytes": one.size, "blake3": one.blake3, "manifest": one.manifest, "at_ns": self.wall_ns(),
-        }  # fmt: skip
 
     def _candidates(self) -> Iterator[Candidate]:
         held = self._held()
@@ -98,4 +97,10 @@ class Deleting:
         except VeritapeError:
             return DayFacts(sealed=False, anomalous=True)
         waiting = any(rows for one in recording.recorder.days.values() for rows in one.rows.values())
-        return DayFacts(not waiting, retention.anomalous(recording.audit(day, 0)))
+        document = recording.audit(day, 0, backup_failed=self.records.state().failing)
+        return DayFacts(not waiting, bool(document["anomalies"]))
+
+
+def event_of(one: Candidate) -> dict[str, Any]:
+    """Return what is told of a deletion: path, bytes, hash, the manifest that holds it."""
+    return {"path": one.path, "bytes": one.size, "blake3": one.blake3, "manifest": one.manifest}

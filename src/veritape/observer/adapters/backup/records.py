@@ -1,16 +1,14 @@
 """What this machine knows of its backups: the folder ``backup/`` of the data directory.
 
 For each target the manifests that were written, each with the objects that were read back and hashed there: only what stands
-here may be deleted (OB-732). Beside them how the last backup and the last drill went, and a line for each deletion.
+here may be deleted (OB-732). Beside them how the last backup and the last drill went.
 """
 
 import fcntl
-import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -39,6 +37,13 @@ class State(BaseModel):
     """Last drill that passed."""
     drill_failed_ns: int = 0
     """Last drill that did not; 0 after one that passed."""
+    target_ns: int = 0
+    """When the recorder first ran with a target: what is overdue counts from here."""
+
+    @property
+    def failing(self) -> bool:
+        """Whether the last backup or the last drill failed."""
+        return bool(self.backup_failures or self.drill_failed_ns)
 
 
 class Receipt(BaseModel):
@@ -115,18 +120,6 @@ class Records:
         folders = sorted(path for path in self._folder.glob("*") if path.is_dir())
         found = [pair for folder in folders for pair in self._receipts(folder)]
         return sorted(found, key=lambda pair: pair[1].created_ns)
-
-    def deleted(self, event: dict[str, Any]) -> None:
-        """Write down a deletion, durably, before it is done (OB-733)."""
-        with (self._folder / "deletions.jsonl").open("ab") as file:
-            file.write(canonical_json(event) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-
-    def deletions(self) -> list[dict[str, Any]]:
-        """Return every deletion."""
-        path = self._folder / "deletions.jsonl"
-        return [json.loads(line) for line in path.read_bytes().splitlines()] if path.exists() else []
 
     def _of(self, target: str) -> Path:
         return self._folder / manifests.digest(target.encode())[:TARGET_DIGITS]

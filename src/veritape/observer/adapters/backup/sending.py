@@ -152,7 +152,7 @@ class Sending:
         manifest = Manifest(
             venue=self.source.venue, day=day, created_ns=created_ns, files=files,
             lines=self.source.figures(day, known),
-            last_seal=self.source.last_seal(day), previous=chain.head, veritape=self.how.version,
+            last_seal=self.source.last_seal(day), audit_log=self.source.log_head(), previous=chain.head, veritape=self.how.version,
         )  # fmt: skip
         written = Written(name, manifests.encode(manifest), manifest)
         self.target.write(manifest_path(name), written.content)

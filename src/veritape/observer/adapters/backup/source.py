@@ -15,7 +15,16 @@ from veritape.kernel.errors import CheckFailedError, UnavailableError
 from veritape.observer.adapters.recording import Recording
 from veritape.observer.adapters.segment_files import SEAL_SUFFIX, Seal, SegmentStore
 from veritape.observer.backup import LocalFile
-from veritape.observer.manifests import BackupReason, FileEntry, LineFigures, Manifest, figures, path_problem
+from veritape.observer.manifests import (
+    BackupReason,
+    FileEntry,
+    LineFigures,
+    LogHead,
+    Manifest,
+    figures,
+    path_problem,
+)
+from veritape.telemetry.adapters.audit_files import verify_files
 
 OF_A_DAY = (
     "journal/{venue}/{day}/*.vtj",
@@ -144,6 +153,14 @@ class Source:
         store = self.segments()
         seals = store.seals(day)
         return store.seal_hash(seals[-1]) if seals else ""
+
+    def log_head(self) -> LogHead | None:
+        """Return where the data folder's audit log stands; None without one, or when its chain is broken."""
+        try:
+            head = verify_files(self.data)
+        except CheckFailedError:
+            return None
+        return LogHead(seq=head.seq, hash=head.digest.hex()) if head.seq else None
 
     def segments(self) -> SegmentStore:
         """Return the day's segments."""

@@ -1,7 +1,9 @@
 """What is deleted is elsewhere."""
 
+import json
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -16,19 +18,30 @@ from hypothesis.stateful import (
 from tests.backup_world import World, world
 from tests.recorded_day import record_day
 
+from veritape.kernel.clock import SystemClock
+from veritape.kernel.errors import UnavailableError
 from veritape.observer.adapters.backup.deleting import Deleting
 from veritape.observer.adapters.backup.records import Records
 from veritape.observer.adapters.backup.sending import How
 from veritape.observer.adapters.backup.source import Source
 from veritape.observer.manifests import digest, object_name
 from veritape.observer.retention import Kept, Rules
+from veritape.telemetry.adapters.audit_files import AuditFiles, log_files, verify_files
 
 JOURNAL = "journal/KRX/{}/0851-0.vtj"
 WINDOW = "export/scalp_20131007_0900.jsonl"
 
 
 def deleting(one: World) -> Deleting:
-    return Deleting(Source(one.data), Records(one.data), Rules(), one.clock)
+    log = AuditFiles(one.data, SystemClock())
+    return Deleting(Source(one.data), Records(one.data), Rules(), log, "cli:me")
+
+
+def logged(one: World) -> list[dict[str, Any]]:
+    """Return the deletions in the audit log, whose chain holds."""
+    verify_files(one.data)
+    lines = [line for path in log_files(one.data / "audit") for line in path.read_bytes().splitlines()]
+    return [record for line in lines if (record := json.loads(line))["kind"] == "retention_deleted"]
 
 
 @pytest.fixture
@@ -48,10 +61,10 @@ def test_only_what_is_verified_goes_and_each_deletion_is_an_event(one: World) ->
     assert [candidate.path for candidate in plan.delete] == [WINDOW, JOURNAL.format("20131007")]
     events = keeper.run(plan)
     assert [event["path"] for event in events] == [WINDOW, JOURNAL.format("20131007")]
-    last = Records(one.data).deletions()[-1]
-    assert (last["path"], last["bytes"], last["blake3"], last["manifest"]) == (
-        JOURNAL.format("20131007"), len(content), digest(content), "20131007-1",
-    )  # fmt: skip
+    last = logged(one)[-1]
+    assert (last["subject"], last["actor"]) == (JOURNAL.format("20131007"), "cli:me")
+    assert last["detail"] == {"bytes": len(content), "blake3": digest(content), "manifest": "20131007-1"}
+    assert len(logged(one)) == len(events)
     assert one.read(object_name(digest(content))) == content
     assert not (one.data / WINDOW).exists()
     assert keeper.plan("20131010").delete == ()
@@ -140,3 +153,22 @@ def test_whatever_happens_deleted_implies_verified_and_still_to_be_had() -> None
     run_state_machine_as_test(
         Keeping, settings=settings(max_examples=12, stateful_step_count=12, deadline=None)
     )
+
+
+def test_an_event_comes_before_its_deletion(one: World) -> None:
+    """OB-733: when the log cannot be written nothing is deleted."""
+    one.backup()
+    keeper = deleting(one)
+    (one.data / "audit").write_bytes(b"in the way")
+    with pytest.raises(UnavailableError):
+        keeper.run(keeper.plan("20131030"))
+    assert (one.data / JOURNAL.format("20131007")).exists()
+
+
+def test_an_anomaly_keeps_a_journal_for_seven_days(one: World) -> None:
+    """OB-731: a failed drill makes the day an anomaly; four days more."""
+    one.backup()
+    Records(one.data).change(drill_failed_ns=1)
+    keeper = deleting(one)
+    assert keeper.plan("20131013").delete == ()
+    assert [one.path for one in keeper.plan("20131014").delete] == [WINDOW, JOURNAL.format("20131007")]

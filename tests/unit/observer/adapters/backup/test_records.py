@@ -42,6 +42,11 @@ def test_the_state_survives_and_a_damaged_one_is_none(tmp_path: Path) -> None:
     records.change(backup_ns=5)
     assert records.change(drill_ns=6) == State(backup_ns=5, drill_ns=6)
     assert Records(tmp_path).state() == State(backup_ns=5, drill_ns=6)
+    assert [State(drill_failed_ns=1).failing, State(backup_failures=1).failing, State().failing] == [
+        True,
+        True,
+        False,
+    ]
     (tmp_path / "backup" / "state.json").write_bytes(b"{")
     assert records.state() == State()
 
@@ -55,13 +60,3 @@ def test_one_at_a_time(tmp_path: Path) -> None:
         pass
     with Records(tmp_path).alone():
         pass
-
-
-def test_deletions_are_kept_in_order(tmp_path: Path) -> None:
-    """OB-733: each deletion is an event."""
-    records = Records(tmp_path)
-    assert records.deletions() == []
-    with records.alone():
-        for number in (1, 2):
-            records.deleted({"path": f"a{number}"})
-    assert records.deletions() == [{"path": "a1"}, {"path": "a2"}]

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 from tests.backup_world import HOW, World, world
-from tests.recorded_day import DAYS, record_day
+from tests.recorded_day import DAYS, SWEEP, record_day
 
+from veritape.kernel.canonical import canonical_json
 from veritape.kernel.errors import CheckFailedError, MisuseError, UnavailableError
 from veritape.observer.adapters.backup.chain import read_chain
 from veritape.observer.adapters.backup.records import Records
@@ -49,7 +50,9 @@ def test_nothing_secret_is_sent(one: World) -> None:
 def test_a_changed_day_gets_another_manifest(one: World) -> None:
     """OB-754: YYYYMMDD-n; what is gone here stays named."""
     one.backup()
-    (one.data / "sweeps" / "venue=KRX" / "day=20131007" / "0910.json").write_bytes(b'{"kind":"context"}')
+    (one.data / "sweeps" / "venue=KRX" / "day=20131007" / "0910.json").write_bytes(
+        canonical_json({**SWEEP, "cycle": 1})
+    )
     (one.data / "universe" / "20131007_kr_stocks.json").unlink()
     (sent,) = one.backup()
     assert (sent.manifest, sent.files, sent.new_objects) == ("20131007-2", 7, 1)
@@ -63,7 +66,9 @@ def test_the_figures_of_a_day_whose_journal_is_gone_stay(one: World) -> None:
     one.backup()
     said = one.latest()[1].lines
     shutil.rmtree(one.data / "journal" / "KRX" / "20131008")
-    (one.data / "sweeps" / "venue=KRX" / "day=20131008" / "0910.json").write_bytes(b'{"kind":"context"}')
+    (one.data / "sweeps" / "venue=KRX" / "day=20131008" / "0910.json").write_bytes(
+        canonical_json({**SWEEP, "cycle": 1})
+    )
     one.backup()
     assert one.latest()[1].lines == said
 

@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 from tests.recorded_day import DAYS, record_day
 
+from veritape.kernel.clock import SystemClock
 from veritape.kernel.errors import CheckFailedError
 from veritape.observer.adapters.backup.source import CALENDAR, CONTROL, Source
 from veritape.observer.manifests import BackupReason, digest
+from veritape.telemetry.adapters.audit_files import AuditFiles
+from veritape.telemetry.audit_log import AuditKind, Entry
 
 
 @pytest.fixture
@@ -101,3 +104,16 @@ def test_hashes_figures_and_the_last_seal(data: Path) -> None:
     assert (source.last_seal("20991231"), source.figures("20991231")) == ("", {})
     (data / "empty").write_bytes(b"")
     assert source.entry_of("empty", data / "empty").blake3 == digest(b"")
+
+
+def test_the_head_of_the_audit_log(data: Path) -> None:
+    """OB-754: none without a log; a log whose chain is broken does not keep a day from being backed up."""
+    source = Source(data)
+    assert source.log_head() is None
+    AuditFiles(data, SystemClock()).append(Entry(AuditKind.BACKUP_MADE, "a", "b", {}))
+    head = source.log_head()
+    assert head is not None
+    assert head.seq == 1
+    (path,) = (data / "audit").glob("*.jsonl")
+    path.write_bytes(path.read_bytes().replace(b'"b"', b'"c"'))
+    assert source.log_head() is None
