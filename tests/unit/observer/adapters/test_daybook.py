@@ -158,6 +158,7 @@ async def test_a_checkpoint_spares_what_came_before_it(tmp_path: Path) -> None:
     second = opened(tmp_path, [])
     read = await second.loaded
     assert 0 < read <= len(tape) // 2 + 1
+    await second.flush()
     whole = Recording(tmp_path)
     assert whole.load() > read
     await second.close()
