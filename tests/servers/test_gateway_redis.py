@@ -54,7 +54,11 @@ def configured(folder: Path, redis: RedisProcess, name: str) -> Path:
     ).stdout  # fmt: skip
     (folder / "observed").mkdir(exist_ok=True)
     policy = folder / "policy.toml"
-    policy.write_text(shipped.replace('kind = "memory"', 'kind = "redis"'))
+    policy.write_text(
+        shipped.replace('kind = "memory"', 'kind = "redis"').replace(
+            "[ip]\n", "[ip]\nguard = { limit = 1000, burst = 1000 }\n"
+        )
+    )
     config = folder / f"{name}.toml"
     config.write_text(
         f'policy = "{policy}"\ndata_dir = "{folder / name}"\n[store]\nurl = "{redis.url}"\n'

@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
-from veritape.gateway.policy import Address, Network
+from veritape.gateway.addresses import Address, Network
 from veritape.gateway.reasons import Reason
 
 ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"

@@ -6,17 +6,11 @@ after that. The version stands in every usage event and decision, so that any ch
 
 from collections.abc import Mapping
 from enum import StrEnum
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import NamedTuple
 
+from veritape.gateway.addresses import AddressPolicy
 from veritape.gateway.leases import LeaseRule
 from veritape.gateway.quota import Limits
-
-Network = IPv4Network | IPv6Network
-"""An address prefix."""
-
-Address = IPv4Address | IPv6Address
-"""An address."""
 
 
 class PolicyReason(StrEnum):
@@ -115,14 +109,6 @@ class Tier(NamedTuple):
     """What a worker may take beforehand from a shared store."""
 
 
-class AddressClass(NamedTuple):
-    """Limits of callers without credentials."""
-
-    name: str
-    networks: tuple[Network, ...]
-    limits: Limits
-
-
 class Route(NamedTuple):
     """One route of the gateway."""
 
@@ -172,12 +158,8 @@ class Policy(NamedTuple):
     routes: tuple[Route, ...]
     in_process: frozenset[str]
     """Upstreams that are parts of this process when installed."""
-    classes: tuple[AddressClass, ...]
-    denied: tuple[Network, ...]
-    group_v4: int
-    """Prefix bits of one IPv4 caller."""
-    group_v6: int
-    """Prefix bits of one IPv6 caller."""
+    addresses: AddressPolicy
+    """Classes, groups, deny list, trusted proxies."""
     in_flight_max: int
     """Requests in progress in the whole gateway."""
     cors: Cors | None
@@ -187,38 +169,3 @@ class Policy(NamedTuple):
     def scopes(self) -> tuple[str, ...]:
         """Return every scope that a route asks for."""
         return tuple(sorted({route.scope for route in self.routes if route.scope}))
-
-    def is_denied(self, address: Address) -> bool:
-        """Tell whether an address is on the deny list."""
-        return any(_holds(network, address) for network in self.denied)
-
-    def class_of(self, address: Address) -> AddressClass | None:
-        """Return the class with the longest prefix that holds an address."""
-        found = [
-            (network.prefixlen, one)
-            for one in self.classes
-            for network in one.networks
-            if _holds(network, address)
-        ]
-        return max(found, key=lambda pair: pair[0])[1] if found else None
-
-    def group_of(self, address: Address) -> str:
-        """Return the prefix that counts as one caller (GW-442)."""
-        bits = self.group_v4 if address.version == 4 else self.group_v6  # noqa: PLR2004 - the protocol's version
-        return str(_network(address, bits))
-
-
-def plain_address(address: Address) -> Address:
-    """Return the IPv4 address inside an IPv4-mapped IPv6 one (GW-442)."""
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return mapped or address
-
-
-def _network(address: Address, bits: int) -> Network:
-    if isinstance(address, IPv4Address):
-        return IPv4Network((address, bits), strict=False)
-    return IPv6Network((address, bits), strict=False)
-
-
-def _holds(network: Network, address: Address) -> bool:
-    return network.version == address.version and address in network

@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any, Final
 
+from veritape.gateway.addresses import FORWARDED_FIELDS, GUARD, AddressClass, AddressPolicy
 from veritape.gateway.leases import LeaseRule
 from veritape.gateway.paths import PatternError, parse_pattern
 from veritape.gateway.policy import (
-    AddressClass,
     Cors,
     Lost,
     Policy,
@@ -114,7 +114,7 @@ def _policy(top: Table, digest: str) -> Policy:
     cors = _read_cors(top)
     tiers = {name: _read_tier(name, table) for name, table in top.tables("tiers", required=True)}
     ip = top.table("ip") or Table({}, ("ip",), top.problems)
-    classes, denied, groups = _read_addresses(ip)
+    addresses = _read_addresses(ip)
     upstreams = frozenset(name for name, table in top.tables("upstreams") if _read_upstream(table))
     routes = tuple(_read_route(name, table) for name, table in top.tables("routes", required=True))
     _check_routes(top, routes, upstreams, tiers.values())
@@ -128,10 +128,7 @@ def _policy(top: Table, digest: str) -> Policy:
         tiers,
         routes,
         upstreams,
-        classes,
-        denied,
-        groups[0],
-        groups[1],
+        addresses,
         in_flight_max,
         cors,
         store,
@@ -243,17 +240,17 @@ def _refuse_shadow(table: Table) -> None:
         table.complain("shadow", PolicyReason.NOT_AVAILABLE, "false")
 
 
-def _read_addresses(ip: Table) -> tuple[tuple[AddressClass, ...], Any, tuple[int, int]]:
-    for network in (trusted := ip.networks("trusted_proxies")):
-        if network.prefixlen == 0:
-            ip.complain("trusted_proxies", PolicyReason.TRUSTS_EVERYONE, "the addresses of your proxies")
-    if trusted or ip.text("forwarded", "none", ("x-forwarded-for", "forwarded", "none")) != "none":
-        ip.complain("forwarded", PolicyReason.NOT_AVAILABLE, "none, and no trusted proxies")
-    guard = ip.table("guard")
-    if guard is not None:
-        guard.integer("limit", 1, 10**6, 30)
-        guard.integer("burst", 1, 10**6, 30)
-        guard.finish()
+def _read_addresses(ip: Table) -> AddressPolicy:
+    trusted = ip.networks("trusted_proxies")
+    if any(network.prefixlen == 0 for network in trusted):
+        ip.complain("trusted_proxies", PolicyReason.TRUSTS_EVERYONE, "the addresses of your proxies")
+    forwarded = ip.text("forwarded", "none", tuple(FORWARDED_FIELDS))
+    guard_table = ip.table("guard")
+    guard = GUARD
+    if guard_table is not None:
+        limit, burst = (guard_table.integer(key, 1, 10**6, 30) for key in ("limit", "burst"))
+        guard_table.finish()
+        guard = make_rule(limit, 60, burst)
     groups = ip.integer("group_v4", 8, 32, 32), ip.integer("group_v6", 32, 128, 64)
     classes = tuple(_read_class(table) for table in ip.listed("class"))
     seen = set()
@@ -263,7 +260,7 @@ def _read_addresses(ip: Table) -> tuple[tuple[AddressClass, ...], Any, tuple[int
         seen.add(network)
     denied = ip.networks("deny")
     ip.finish()
-    return classes, denied, groups
+    return AddressPolicy(classes, denied, *groups, trusted, forwarded, guard)
 
 
 def _read_class(table: Table) -> AddressClass:

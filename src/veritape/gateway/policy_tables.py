@@ -8,7 +8,8 @@ from difflib import get_close_matches
 from ipaddress import ip_network
 from typing import Any, Final
 
-from veritape.gateway.policy import Network, PolicyProblem, PolicyReason
+from veritape.gateway.addresses import Network
+from veritape.gateway.policy import PolicyProblem, PolicyReason
 from veritape.gateway.quota import MU
 
 _DECIMAL: Final = re.compile(r"[0-9]{1,12}(\.[0-9]{1,3})?")

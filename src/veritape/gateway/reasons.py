@@ -53,6 +53,8 @@ class Reason(StrEnum):
     """The month's units are used."""
     CONCURRENCY_LIMITED = "concurrency_limited"
     """Too many requests in progress."""
+    TOO_MANY_FAILURES = "too_many_failures"
+    """The address group failed too often: bad credentials, unknown paths, malformed requests."""
     INTERNAL_ERROR = "internal_error"
     """A bug."""
     QUOTA_UNAVAILABLE = "quota_unavailable"
@@ -109,6 +111,7 @@ PROBLEMS: Final[dict[Reason, Problem]] = {
     Reason.RATE_LIMITED: Problem(429, "Rate limit reached", "Wait as long as Retry-After says."),
     Reason.MONTH_QUOTA_EXHAUSTED: Problem(429, "Month's quota used", "Wait for the next month (UTC) or ask for a larger tier."),
     Reason.CONCURRENCY_LIMITED: Problem(429, "Too many requests in progress", "Wait for an answer before the next request."),
+    Reason.TOO_MANY_FAILURES: Problem(429, "Too many failures", "Correct key and path, then wait as long as Retry-After says."),
     Reason.INTERNAL_ERROR: Problem(500, "Internal error", "Report the request id; the request was not charged."),
     Reason.QUOTA_UNAVAILABLE: Problem(503, "Quota store unavailable", "Try again; the request was not charged."),
     Reason.IDENTITY_UNAVAILABLE: Problem(503, "Key store unavailable", "Try again."),

@@ -45,7 +45,7 @@ def test_the_shipped_policy_holds_the_table_of_tiers() -> None:
         "partner": (None, None, None, None, "0"),
         "pro": ((1_000, 1_500), 30_000, 1_000_000, 100, "99"),
     }
-    anonymous = policy.classes[0].limits
+    anonymous = policy.addresses.classes[0].limits
     assert anonymous.minute is not None
     assert (anonymous.minute.limit, anonymous.minute.burst_mu, anonymous.concurrency) == (30, 45_000, 5)
     costs = {route.name: route.cost_mu for route in policy.routes}
@@ -95,8 +95,7 @@ R = PolicyReason
         ("{ limit = 10 }", "{ limit = 10 }\nconcurrency = 0", 5, "tiers.free.concurrency", R.OUT_OF_RANGE),
         ("{ limit = 10 }", "{ limit = 10 }\nprice_usd_month = 3", 5, "tiers.free.price_usd_month", R.WRONG_TYPE),
         ("[upstreams]", '[ip]\ntrusted_proxies = ["0.0.0.0/0"]\n[upstreams]', 6, "ip.trusted_proxies", R.TRUSTS_EVERYONE),
-        ("[upstreams]", '[ip]\ntrusted_proxies = ["10.0.0.0/8"]\n[upstreams]', 5, "ip.forwarded", R.NOT_AVAILABLE),
-        ("[upstreams]", '[ip]\nforwarded = "forwarded"\n[upstreams]', 6, "ip.forwarded", R.NOT_AVAILABLE),
+        ("[upstreams]", '[ip]\nforwarded = "via"\n[upstreams]', 6, "ip.forwarded", R.OUT_OF_RANGE),
         ("[upstreams]", '[ip]\ndeny = ["x"]\n[upstreams]', 6, "ip.deny", R.WRONG_TYPE),
         ("[upstreams]", "[ip]\nguard = { limit = 0 }\n[upstreams]", 6, "ip.guard.limit", R.OUT_OF_RANGE),
         ("[upstreams]", "[ip]\nclass = 3\n[upstreams]", 6, "ip.class", R.WRONG_TYPE),
@@ -145,7 +144,12 @@ def test_bytes_that_are_no_policy(octets: bytes) -> None:
 
 def test_a_full_policy_without_a_store_table_is_read() -> None:
     policy = read_policy(SMALL.encode(), "f.toml")
-    assert (policy.version, policy.in_flight_max, policy.cors, policy.classes) == (1, 2_000, None, ())
+    assert (policy.version, policy.in_flight_max, policy.cors, policy.addresses.classes) == (
+        1,
+        2_000,
+        None,
+        (),
+    )
     assert policy.tiers["free"].limits.minute is not None
     assert policy.tiers["free"].limits.minute.burst_mu == 15_000
 

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from veritape.gateway import openapi, problems
 from veritape.gateway.adapters.gate import Gate, Visit, peer_address
+from veritape.gateway.addresses import Address
 from veritape.gateway.builtin_pages import builtin_page
 from veritape.gateway.parameters import read_query
 from veritape.gateway.paths import BadPathError, PathTable, normal_path
@@ -48,6 +49,9 @@ SEALED_CACHE = "private, max-age=60"
 
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 """Host fields with which the console is served: any other name is a rebinding attack."""
+
+FAILURES = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND})
+"""Answers that count against an address group."""
 
 _log = logging.getLogger("veritape.gateway")
 
@@ -174,17 +178,20 @@ class Gateway:
         asked = call.field(b"x-request-id")
         identifier = request_id(asked, self.gate.clock.wall_ns(), secrets.token_bytes(10))
         client = scope.get("client")
-        visit = Visit(identifier, peer_address(client[0] if client else None))
+        peer = peer_address(client[0] if client else None)
+        visit = self.gate.visit(identifier, peer, headers)
         name, reason, status = "none", "", HTTPStatus.INTERNAL_SERVER_ERROR
         self.in_flight += 1
         try:
             raw = bytes(scope.get("raw_path") or scope["path"].encode()).partition(b"?")[0]
             if self._console is not None and _is_console(raw):
                 name, status = "console", HTTPStatus.OK
-                await self._serve_console(visit, call, scope, receive, send)
+                await self._serve_console(visit, peer, call, scope, receive, send)
                 return
             name, reason, answer = await self._answer(visit, call, raw)
             status = answer.status
+            if status in FAILURES:
+                self.gate.note_failure(visit)
             await self._send(visit, call, answer, send)
         finally:
             self.in_flight -= 1
@@ -196,6 +203,7 @@ class Gateway:
         served: Served | None = None
         name = "none"
         try:
+            self.gate.bar(visit)
             call = call._replace(path=_checked_path(call, raw))
             builtin = self._builtin(call)
             if builtin is not None:
@@ -297,17 +305,12 @@ class Gateway:
         return fields
 
     async def _serve_console(
-        self, visit: Visit, call: Call, scope: Scope, receive: Receive, send: Send
+        self, visit: Visit, peer: Address | None, call: Call, scope: Scope, receive: Receive, send: Send
     ) -> None:
         """Hand a request to the console: from a loopback peer with a loopback Host only (TL-780)."""
         host = (call.field(b"host") or b"").decode("latin-1").rpartition(":")
         name = host[0] if host[2].isdigit() else (call.field(b"host") or b"").decode("latin-1")
-        if (
-            self._console is None
-            or visit.address is None
-            or not visit.address.is_loopback
-            or name not in LOOPBACK_HOSTS
-        ):
+        if self._console is None or peer is None or not peer.is_loopback or name not in LOOPBACK_HOSTS:
             await self._send(visit, call, _problem(visit, RefusedError(Reason.IP_DENIED)), send)
             return
         await self._console(scope, receive, send)

@@ -12,11 +12,12 @@ from typing import Protocol
 
 from veritape.gateway import keys
 from veritape.gateway.adapters.stores import Store, Terms
+from veritape.gateway.addresses import Address, client_address, plain_address
 from veritape.gateway.keys import KeyRecord
 from veritape.gateway.memory_store import Charge, MemoryStore, Past
-from veritape.gateway.policy import Address, Policy, Route, plain_address
+from veritape.gateway.policy import Policy, Route
 from veritape.gateway.problems import AUTHENTICATE, RefusedError
-from veritape.gateway.quota import MICROSECONDS, Decision, Limits, month_of
+from veritape.gateway.quota import MICROSECONDS, MU, Decision, Limits, ceil_div, month_of
 from veritape.gateway.reasons import PROBLEMS, Reason
 from veritape.gateway.usage import BOOT_BYTES, Caller, EventSource, Kind, Tally, TallyKey, UsageEvent
 from veritape.kernel.clock import Clock
@@ -24,6 +25,9 @@ from veritape.kernel.errors import UnavailableError
 
 RECOVERY_US = 2 * 3_600 * MICROSECONDS
 """How far back charges are read at the start: above the longest time-to-full of the shipped tiers."""
+
+GUARD_GROUPS = 100_000
+"""Address groups whose failures are remembered."""
 
 FREE = Limits()
 """Of callers on a unix socket."""
@@ -51,7 +55,7 @@ class Visit:
 
     request_id: str
     address: Address | None
-    """The peer; None on a unix socket."""
+    """The client; None on a unix socket."""
     caller: Caller | None = None
     tier: str = ""
     limits: Limits = FREE
@@ -76,8 +80,38 @@ class Gate:
     clock: Clock
     events: EventSource = field(default_factory=lambda: EventSource(secrets.token_bytes(BOOT_BYTES)))
     tally: Tally = field(default_factory=Tally)
+    guard: MemoryStore = field(default_factory=lambda: MemoryStore(subjects_limit=GUARD_GROUPS))
+    """Failures of address groups (GW-444)."""
     used_keys: dict[str, int] = field(default_factory=dict)
     """Key id -> wall clock of its last use, until it is written."""
+
+    def visit(self, request_id: str, peer: Address | None, headers: list[tuple[bytes, bytes]]) -> Visit:
+        """Return the visit of a request, with the client's address behind trusted proxies."""
+        client = None if peer is None else client_address(peer, headers, self.policy.addresses)
+        return Visit(request_id, client)
+
+    def bar(self, visit: Visit) -> None:
+        """Refuse who failed too often (GW-444).
+
+        Raises:
+            RefusedError: ``too_many_failures``.
+        """
+        if visit.address is None:
+            return
+        rule, now_us = self.policy.addresses.guard, self.clock.monotonic_ns() // 1_000
+        group = self.policy.addresses.group_of(visit.address)
+        debt = self.guard.status(group, Limits(rule), now_us, self.wall_us()).minute.debt
+        over = debt + MU * rule.weight - rule.burst_mu * rule.weight
+        if over > 0:
+            seconds = max(1, ceil_div(over, rule.gain * MICROSECONDS))
+            raise RefusedError(Reason.TOO_MANY_FAILURES, fields={"Retry-After": str(seconds)})
+
+    def note_failure(self, visit: Visit) -> None:
+        """Count a failed authentication, an unknown path or a malformed request of an address group."""
+        if visit.address is not None:
+            group, now_us = self.policy.addresses.group_of(visit.address), self.clock.monotonic_ns() // 1_000
+            limits = Limits(self.policy.addresses.guard)
+            self.guard.decide(group, limits, MU, now_us, self.wall_us(), self.policy.version)
 
     def identify(self, visit: Visit, route: Route, headers: list[tuple[bytes, bytes]], query: bytes) -> None:
         """Find out who calls and what limits them; steps 5 to 7.
@@ -85,7 +119,7 @@ class Gate:
         Raises:
             RefusedError: denied address, bad credential, missing scope.
         """
-        if visit.address is not None and self.policy.is_denied(visit.address):
+        if visit.address is not None and self.policy.addresses.is_denied(visit.address):
             raise RefusedError(Reason.IP_DENIED)
         credential = keys.find_credential(headers, query)
         if credential is None and route.anonymous:
@@ -178,13 +212,13 @@ class Gate:
 
     def _anonymous(self, visit: Visit) -> None:
         address = visit.address
-        found = self.policy.class_of(address) if address is not None else None
+        found = self.policy.addresses.class_of(address) if address is not None else None
         if address is None:
             visit.caller, visit.tier = Caller("ip:local", "", "", "ip:local"), "local"
         elif found is None:
             raise _refused(Reason.MISSING_CREDENTIALS)
         else:
-            subject = f"ip:{found.name}:{self.policy.group_of(address)}"
+            subject = f"ip:{found.name}:{self.policy.addresses.group_of(address)}"
             visit.caller = Caller(f"ip:{found.name}", "", "", subject)
             visit.tier, visit.limits = found.name, found.limits
 

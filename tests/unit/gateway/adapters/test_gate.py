@@ -11,8 +11,9 @@ from tests.servers.gateway_world import SCOPES, World
 
 from veritape.gateway.adapters.gate import Visit, peer_address
 from veritape.gateway.adapters.key_store import Grant
+from veritape.gateway.addresses import GUARD
 from veritape.gateway.keys import Environment
-from veritape.gateway.policy import Route
+from veritape.gateway.policy import Policy, Route
 from veritape.gateway.problems import RefusedError
 from veritape.gateway.reasons import Reason
 from veritape.gateway.usage import UsageEvent
@@ -73,12 +74,34 @@ def test_each_refusal_of_identity_has_its_reason(world: World) -> None:
         assert refused(world, world.key(grant=grant), trades) is reason
 
 
+def with_addresses(world: World, **changes: object) -> Policy:
+    policy = world.gate.policy
+    return policy._replace(addresses=policy.addresses._replace(**changes))  # type: ignore[arg-type]
+
+
+def test_who_fails_too_often_is_barred_for_a_while(world: World) -> None:
+    """GW-444: thirty failures at once or a minute, by group, in process; others and unix sockets are not touched."""
+    world.gate.policy = with_addresses(world, guard=GUARD)
+    visit = Visit("r", ip_address("192.0.2.1"))
+    for _ in range(30):
+        world.gate.bar(visit)
+        world.gate.note_failure(visit)
+    with pytest.raises(RefusedError) as caught:
+        world.gate.bar(visit)
+    assert (caught.value.reason, caught.value.fields) == (Reason.TOO_MANY_FAILURES, {"Retry-After": "2"})
+    world.gate.bar(Visit("r", ip_address("192.0.2.2")))
+    world.gate.note_failure(Visit("r", None))
+    world.gate.bar(Visit("r", None))
+    world.clock.advance_ns(2 * 10**9)
+    world.gate.bar(visit)
+
+
 def test_a_denied_address_and_a_vanished_tier(world: World) -> None:
     """GW-443: the deny list comes before any key."""
     key = world.key()
     world.gate.policy = world.gate.policy._replace(tiers={})
     assert refused(world, key, route(world)) is Reason.ACCOUNT_SUSPENDED
-    world.gate.policy = world.gate.policy._replace(denied=(world.gate.policy.classes[0].networks[0],))
+    world.gate.policy = with_addresses(world, denied=(world.gate.policy.addresses.classes[0].networks[0],))
     assert refused(world, key, route(world)) is Reason.IP_DENIED
 
 
@@ -107,7 +130,7 @@ async def test_anonymous_callers_are_limited_by_their_class(world: World) -> Non
     visit = Visit("r", None)
     world.gate.identify(visit, anonymous, [], b"")
     assert visit.tier == "local"
-    world.gate.policy = world.gate.policy._replace(classes=())
+    world.gate.policy = with_addresses(world, classes=())
     assert refused(world, None, anonymous) is Reason.MISSING_CREDENTIALS
 
 
