@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -101,11 +101,17 @@ class Run:
         self._processes: list[Process] = []
         self.appkey = self.appsecret = ""
 
-    def broker(self, *options: str) -> Process:
-        """Start the replayed broker and write the configuration that belongs to it."""
+    def broker(self, *options: str, manual: Sequence[str] = CODES, waits: bool = True) -> Process:
+        """Start the replayed broker and write the configuration that belongs to it.
+
+        Args:
+            options: more of ``veritape replay``.
+            manual: codes that the recorder pins.
+            waits: whether the tape stands before the open until every code is registered.
+        """
         calendar = self.folder / "calendar.toml"
         broker = self._start(
-            "replay", "--rest-port", "0", "--websocket-port", "0", "--virtual", "--wait-registered",
+            "replay", "--rest-port", "0", "--websocket-port", "0", "--virtual", *(["--wait-registered"] if waits else []),
             "--truth", str(self.truth_file), "--calendar-file", str(calendar), *options,
         )  # fmt: skip
         self.appkey = broker.says(r"appkey +(\S+)").group(1)
@@ -116,7 +122,7 @@ class Run:
         self.configuration.write_text(
             f'[observer]\ndata_dir = "{self.data}"\n[kis]\nrest_url = "{rest}"\nws_url = "{stream}"\n'
             f'master_url = "{rest}"\nfollow_replay_clock = true\n[universe]\nmin_count = 1\n'
-            f'[calendar]\noverride_file = "{calendar}"\n[track_b]\nmanual = {json.dumps(CODES)}\n'
+            f'[calendar]\noverride_file = "{calendar}"\n[track_b]\nmanual = {json.dumps(manual)}\n'
             f'[telemetry]\nlisten = ""\n'
         )
         return broker
