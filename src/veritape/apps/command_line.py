@@ -30,7 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "veritape.apps.recheck:recheck",
         "execute receipts again and compare the claims (not proven)",
     ),
-    "bench": ("veritape.apps.bench:bench", "measured figures of the parts, peers side by side"),
+    "bench": ("veritape.apps.bench.command:bench", "measured figures of the parts, peers side by side"),
     "run": ("veritape.apps.run:run", "execute a guest over an input, no proof"),
 }
 """Command name -> ("module:attribute" of its click command, one line of help)."""

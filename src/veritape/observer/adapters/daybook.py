@@ -114,6 +114,8 @@ class VenueDaybook(Generic[RecordingT]):
         self._progress = asyncio.Event()
         self._acknowledged_frames = 0
         self._quarantine = Quarantine(recording.data / "quarantine", say)
+        self.committed: Callable[[Committed], None] = lambda _committed: None
+        """Told of every durable group."""
         self.recovered: list[Recovered] = recover(recording.journal_folder, recording.data / "quarantine")
         """What recovery found."""
         database, self.control_moved_to = open_control(
@@ -214,6 +216,7 @@ class VenueDaybook(Generic[RecordingT]):
         return frames
 
     def _acknowledged(self, committed: Committed) -> None:
+        self.committed(committed)
         if self._waiting is None:
             self._apply(committed)
         else:

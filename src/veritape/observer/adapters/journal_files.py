@@ -107,6 +107,12 @@ class Committed(NamedTuple):
     """File name."""
     block: int
     """Block number in the file."""
+    queued_ns: int = 0
+    """Machine's monotonic clock when the oldest of the frames was queued."""
+    durable_ns: int = 0
+    """The same when all were durable."""
+    sync_ns: int = 0
+    """How long ``fdatasync`` took."""
 
 
 LastWords = Callable[[int, int], Frame]
@@ -143,6 +149,8 @@ class JournalWriter:
         self._queue: deque[Frame] = deque()
         self._queued_bytes = 0
         self._first_ns = 0
+        self._sync_ns = 0
+        self._group_ns = 0
         self._wake = threading.Condition()
         self._closing = False
         self._sealing = False
@@ -157,6 +165,11 @@ class JournalWriter:
         _reserve(options)
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
+
+    @property
+    def oldest_ns(self) -> int | None:
+        """Return when the oldest frame that is not durable was queued, by the machine's monotonic clock."""
+        return self._first_ns if self._queue else None
 
     @property
     def queued_bytes(self) -> int:
@@ -231,6 +244,7 @@ class JournalWriter:
                 size += len(frame.data) + journal.FRAME_HEADER.size
                 group.append(frame)
             self._queued_bytes -= size
+            self._group_ns, self._first_ns = self._first_ns, self._clock.monotonic_ns()
         self._loop.call_soon_threadsafe(self._room.set)
         return group
 
@@ -251,14 +265,17 @@ class JournalWriter:
         self.watermark.bytes_written += len(block)
         self.watermark.connection, self.watermark.sequence = group[-1].connection, group[-1].sequence
         self.watermark.frames += len(group)
-        committed = Committed(group, file.path.parent.name, file.path.name, file.blocks - 1)
+        place = (file.path.parent.name, file.path.name, file.blocks - 1)
+        committed = Committed(group, *place, self._group_ns, self._clock.monotonic_ns(), self._sync_ns)
         self._loop.call_soon_threadsafe(self._acknowledged, committed)
 
     def _append(self, descriptor: int, size: int, data: bytes) -> None:
         """Write and sync at the end of a file; a full disk leaves the file as it was."""
         try:
             self._storage.write(descriptor, data)
+            began_ns = self._clock.monotonic_ns()
             self._storage.sync(descriptor)
+            self._sync_ns = self._clock.monotonic_ns() - began_ns
         except OSError as error:
             if is_full(error):
                 os.ftruncate(descriptor, size)

@@ -1,0 +1,33 @@
+"""The command ``veritape bench``."""
+
+import json
+
+import click
+
+from veritape.apps.bench.executor import executor
+from veritape.apps.bench.gateway import gateway
+from veritape.apps.bench.observer import observer
+from veritape.apps.bench.results import QUICK, Size, Suite, measured, text
+from veritape.apps.bench.telemetry import telemetry
+
+SUITES: dict[str, Suite] = {
+    "observer": observer,
+    "executor": executor,
+    "gateway": gateway,
+    "telemetry": telemetry,
+}
+"""Suite -> what measures it."""
+
+
+@click.command(context_settings={"show_default": True})
+@click.argument("suite", type=click.Choice(list(SUITES)), required=False)
+@click.option(
+    "--quick", is_flag=True, help="Under three minutes a suite: fewer repetitions, 60 s rows take 10 s."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document a suite.")
+def bench(suite: str | None, quick: bool, as_json: bool) -> None:
+    """Measure the parts on this machine, now, beside a peer or a plain loop."""
+    size = QUICK if quick else Size()
+    for name in [suite] if suite else SUITES:
+        document = measured(name, SUITES[name](size))
+        click.echo(json.dumps(document) if as_json else "\n".join(text(document)))

@@ -1,0 +1,249 @@
+"""Rows of files: compaction, size, audit, recovery, stores beside each other (OB-1035 to 1038, OB-1040, OB-1043)."""
+
+import asyncio
+import gzip
+import io
+import mmap
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import google_crc32c
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from veritape.apps.bench.observer_tape import DAY, folder, frames, texts, write_journal
+from veritape.apps.bench.results import Row, Size, rates, timed
+from veritape.kernel.clock import SystemClock
+from veritape.observer import journal
+from veritape.observer.adapters.batch_audit import batch_audit
+from veritape.observer.adapters.journal_files import Committed, JournalOptions, JournalWriter, mapped
+from veritape.observer.adapters.journal_recovery import recover
+from veritape.observer.adapters.recording import Recording
+from veritape.observer.journal import Frame
+
+GIGABYTE = 10**9
+"""What recovery is counted in."""
+
+BATCH = 100
+"""Rows that a store takes durably at once."""
+
+BATCHES = 200
+"""Batches of one run."""
+
+PIECE = 1 << 20
+"""Bytes that the bare checksum takes at once."""
+
+
+def files(size: Size) -> Iterator[Row]:
+    """Measure everything that reads and writes files."""
+    with folder() as place:
+        recording = _recorded(place / "day")
+        seals = recording.seal_due(DAY, 0, 0, all_hours=True)
+        yield from _compaction(size, place)
+        yield from _sizes(place, [seal.path for seal in seals])
+        yield from _audit(size, [seal.path for seal in seals])
+        yield from _recovery(size, place)
+        yield from _stores(size, place)
+        yield from _compression(size)
+
+
+def _recorded(data: Path) -> Recording:
+    write_journal(data / "journal" / "KRX" / DAY / "0900-0.vtj")
+    recording = Recording(data)
+    recording.load()
+    return recording
+
+
+def _compaction(size: Size, place: Path) -> Iterator[Row]:
+    number = iter(range(1_000))
+
+    def compact() -> int:
+        recording = _recorded(place / f"compaction-{next(number)}")
+        return sum(seal.document["rows"] for seal in recording.seal_due(DAY, 0, 0, all_hours=True))
+
+    sealed = pa.concat_tables(
+        pq.ParquetFile(path).read() for path in sorted((place / "day" / "trades").rglob("*.parquet"))
+    ).unify_dictionaries()  # fmt: skip
+
+    def write() -> int:
+        pq.write_table(sealed, io.BytesIO(), compression="zstd", compression_level=3)
+        return len(sealed)
+
+    values, peers = rates(size, compact, write)
+    yield Row(
+        "compaction_ticks_per_second", values, target=150_000, goal=500_000, peer="pyarrow write alone", peer_values=peers
+    )  # fmt: skip
+
+
+def _sizes(place: Path, sealed: list[Path]) -> Iterator[Row]:
+    tables = [pq.ParquetFile(path).read() for path in sealed]
+    rows = sum(map(len, tables))
+    plain = place / "plain.parquet"
+    for codec, name in (("zstd", "Parquet zstd defaults"), ("snappy", "Parquet snappy")):
+        columns = [
+            "code",
+            "event_s",
+            "received_us",
+            "price",
+            "shares",
+            "chain_shares",
+            "sells",
+            "buys",
+            "session",
+        ]
+        pq.write_table(
+            pa.concat_tables(tables).unify_dictionaries().select(columns), plain, compression=codec
+        )
+        yield Row(
+            f"bytes_per_tick beside {codec}", [sum(path.stat().st_size for path in sealed) / rows], "B", "lower", 10, 6,
+            f"{name}, 9 of 15 columns", [plain.stat().st_size / rows],
+        )  # fmt: skip
+
+
+def _audit(size: Size, sealed: list[Path]) -> Iterator[Row]:
+    def audit() -> int:
+        return sum(line.recorded.trades for line in batch_audit(sealed, [], {}).values())
+
+    def query() -> int:
+        with duckdb.connect() as database:
+            names = [str(path) for path in sealed]
+            (found,) = database.execute(
+                "SELECT sum(n) FROM (SELECT code, count(*) n, sum(shares), sum(price * shares) FROM"
+                " read_parquet(?, hive_partitioning = false) GROUP BY code)",
+                [names],
+            ).fetchall()
+            return int(found[0])
+
+    values, peers = rates(size, audit, query)
+    yield Row(
+        "audit_seconds_per_million_ticks", [1e6 / value for value in values], "s", "lower", 1, 0.5,
+        "one DuckDB sum a code", [1e6 / value for value in peers],
+    )  # fmt: skip
+
+
+def _recovery(size: Size, place: Path) -> Iterator[Row]:
+    path = place / "recovery" / "journal" / DAY / "0900-0.vtj"
+    written = write_journal(path, level=0, repeat=5 if size.quick else 19)
+
+    def scan() -> int:
+        with mapped(path) as data:
+            return len(journal.scan(data).blocks) and written
+
+    def checksums() -> int:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            for start in range(0, len(data), PIECE):
+                google_crc32c.value(data[start : start + PIECE])
+        return written
+
+    scans, peers = rates(size, scan, checksums)
+    seconds = []
+    for _ in range(size.runs):
+        os.truncate(path, written)
+        seconds.append(timed(lambda: len(recover(path.parent.parent, place)))[1] * GIGABYTE / written)
+        path.chmod(0o644)
+    yield Row(
+        "recovery_seconds_per_gb", seconds, "s", "lower", 1, 0.3, "crc32c over a memory map", [GIGABYTE / one for one in peers]
+    )  # fmt: skip
+    yield Row(
+        "journal_scan_gb_per_second", [one / GIGABYTE for one in scans], "GB/s", target=1,
+        peer="crc32c over a memory map", peer_values=[one / GIGABYTE for one in peers],
+    )  # fmt: skip
+
+
+def _stores(size: Size, place: Path) -> Iterator[Row]:
+    """Append rows durably, a hundred at a time: the journal with one frame a row beside usual stores."""
+    number = iter(range(1_000))
+    rows = [(text[11:17].decode(), n, n * 7, n * 11, n) for n, text in enumerate(texts()[:BATCH])]
+
+    def append() -> int:
+        return asyncio.run(_append(place / f"store-{next(number)}", list(frames()[:BATCH])))
+
+    def sqlite() -> int:
+        with sqlite3.connect(place / f"{next(number)}.sqlite", isolation_level=None) as database:
+            database.execute("PRAGMA journal_mode=WAL")
+            database.execute("PRAGMA synchronous=FULL")
+            database.execute("CREATE TABLE trades (code TEXT, price INT, shares INT, value INT, at INT)")
+            for _ in range(BATCHES):
+                database.execute("BEGIN")
+                database.executemany("INSERT INTO trades VALUES (?, ?, ?, ?, ?)", rows)
+                database.execute("COMMIT")
+        return BATCH * BATCHES
+
+    def duck() -> int:
+        with duckdb.connect(str(place / f"{next(number)}.duckdb")) as database:
+            database.execute("CREATE TABLE trades (code TEXT, price INT, shares INT, value INT, at INT)")
+            for _ in range(few):
+                database.execute("BEGIN")
+                database.executemany("INSERT INTO trades VALUES (?, ?, ?, ?, ?)", rows)
+                database.execute("COMMIT")
+        return BATCH * few
+
+    def parquet() -> int:
+        at = place / f"parquet-{next(number)}"
+        at.mkdir()
+        columns = list(zip(*rows, strict=True))
+        for n in range(few):
+            with (at / f"{n}.parquet").open("wb") as file:
+                pq.write_table(pa.table({str(k): column for k, column in enumerate(columns)}), file)
+                file.flush()
+                os.fsync(file.fileno())
+        return BATCH * few
+
+    few = BATCHES // 10
+    values, full = rates(size, append, sqlite)
+    for name, peer in (
+        ("SQLite FULL", full),
+        ("DuckDB", rates(size, duck)[0]),
+        ("Parquet a batch", rates(size, parquet)[0]),
+    ):
+        target = sorted(full)[len(full) // 2]
+        yield Row(
+            f"store_append_rows_per_second beside {name}", values, "rows/s", "higher", target, 1.5 * target, name, peer
+        )  # fmt: skip
+
+
+async def _append(place: Path, batch: list[Frame]) -> int:
+    """Write batches, each after the one before is durable; return the rows."""
+    durable = asyncio.Event()
+    left = 0
+
+    def taken(committed: Committed) -> None:
+        nonlocal left
+        left -= len(committed.frames)
+        if not left:
+            durable.set()
+
+    writer = JournalWriter(JournalOptions(place, commit_ms=0, reserve_bytes=0), taken, SystemClock())
+    for _ in range(BATCHES):
+        durable.clear()
+        left = len(batch)
+        for frame in batch:
+            writer.append(frame)
+        await durable.wait()
+    await writer.close()
+    return BATCH * BATCHES
+
+
+def _compression(size: Size) -> Iterator[Row]:
+    """Compress blocks of the day's frames as the journal does, gzip 6 beside."""
+    groups = [list(frames()[n : n + BATCH]) for n in range(0, 5_000, BATCH)]
+    raw = sum(len(journal.encode_frames(group)) for group in groups)
+    stored = sum(len(journal.encode_block(group, 0, 1)) for group in groups)
+    zipped = sum(len(gzip.compress(journal.encode_frames(group), 6)) for group in groups)
+    yield Row(
+        "frames_compression_ratio", [raw / stored], "x", target=5, peer="gzip 6", peer_values=[raw / zipped]
+    )  # fmt: skip
+    values, peers = rates(
+        size,
+        lambda: sum(
+            len(journal.encode_frames(group)) for group in groups if journal.encode_block(group, 0, 1)
+        ),
+        lambda: sum(len(one) for group in groups if gzip.compress(one := journal.encode_frames(group), 6)),
+    )
+    yield Row(
+        "frames_compressed_mb_per_second", [one / 1e6 for one in values], "MB/s",
+        peer="gzip 6", peer_values=[one / 1e6 for one in peers],
+    )  # fmt: skip
