@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 import structlog
+import uvloop
 
 from veritape.apps.broker_account import open_broker
 from veritape.apps.keeping import VERSION
@@ -71,7 +72,8 @@ def record(config: Path, data: Path | None, day: str | None) -> None:
         raise MisuseError(f"--config {config}: {error.strerror}") from error
     settings = load_settings(RecordSettings, content, environment, PREFIX, str(config))
     try:
-        asyncio.run(_run(settings, day))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_run(settings, day))
     except OSError as error:
         if not is_full(error):
             raise

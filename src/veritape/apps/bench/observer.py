@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from veritape.apps.bench.observer_calls import calls
+from veritape.apps.bench.observer_day import day
 from veritape.apps.bench.observer_files import files
 from veritape.apps.bench.observer_live import live
 from veritape.apps.bench.observer_parts import parts
@@ -13,3 +15,5 @@ def observer(size: Size) -> Iterator[Row]:
     yield from live(size)
     yield from parts(size)
     yield from files(size)
+    yield from calls(size)
+    yield from day(size)

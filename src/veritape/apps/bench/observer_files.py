@@ -165,7 +165,7 @@ def _stores(size: Size, place: Path) -> Iterator[Row]:
         with sqlite3.connect(place / f"{next(number)}.sqlite", isolation_level=None) as database:
             database.execute("PRAGMA journal_mode=WAL")
             database.execute("PRAGMA synchronous=FULL")
-            database.execute("CREATE TABLE trades (code TEXT, price INT, shares INT, value INT, at INT)")
+            database.execute("CREATE TABLE trades (code TEXT, price INT, shares INT, value INT, event_s INT)")
             for _ in range(BATCHES):
                 database.execute("BEGIN")
                 database.executemany("INSERT INTO trades VALUES (?, ?, ?, ?, ?)", rows)
@@ -174,7 +174,7 @@ def _stores(size: Size, place: Path) -> Iterator[Row]:
 
     def duck() -> int:
         with duckdb.connect(str(place / f"{next(number)}.duckdb")) as database:
-            database.execute("CREATE TABLE trades (code TEXT, price INT, shares INT, value INT, at INT)")
+            database.execute("CREATE TABLE trades (code TEXT, price INT, shares INT, value INT, event_s INT)")
             for _ in range(few):
                 database.execute("BEGIN")
                 database.executemany("INSERT INTO trades VALUES (?, ?, ?, ?, ?)", rows)

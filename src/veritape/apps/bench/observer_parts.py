@@ -108,6 +108,5 @@ def _client_seconds(client: str, frames: tuple[bytes, ...], runs: int) -> list[f
     return list(json.loads(answer.stdout.splitlines()[-1]))
 
 
-def _trades(frame: bytes) -> tuple[Trade, ...]:
-    message = parse_message(frame)
-    return message if isinstance(message, tuple) and all(isinstance(one, Trade) for one in message[:1]) else ()  # type: ignore[return-value]
+def _trades(frame: bytes) -> list[Trade]:
+    return [one for one in parse_message(frame) if isinstance(one, Trade)]
