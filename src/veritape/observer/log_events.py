@@ -52,3 +52,7 @@ class LogEvent(StrEnum):
     """Files should long be gone and are not backed up; ``files``, ``oldest``."""
     DISK_FILLING = "disk_filling"
     """The disk of the data is 80 % full or more; ``deleted``."""
+    UNIVERSE_IN_FORCE = "universe_in_force"
+    """The day's symbols are written; ``day``, ``count``, ``created``, ``deleted``, ``provenance``."""
+    UNIVERSE_REFUSED = "universe_refused"
+    """An attempt at the day's symbols failed: the files or their list are not used; ``day``, ``reason``, ``problem``."""

@@ -23,6 +23,18 @@ UNIVERSE_SIZE: Final = Metric(
     "Symbols of the universe in force.",
     "a universe file came into force",
 )
+UNIVERSE_CREATED: Final = Metric(
+    "observer_universe_created_total",
+    MetricType.COUNTER,
+    "Symbols that a universe in force had and its predecessor had not; the first ever counts none.",
+    "a universe came into force",
+)
+UNIVERSE_DELETED: Final = Metric(
+    "observer_universe_deleted_total",
+    MetricType.COUNTER,
+    "Symbols that a universe's predecessor had and it had not.",
+    "a universe came into force",
+)
 SNAPSHOTS: Final = Metric(
     "observer_track_a_snapshots_total",
     MetricType.COUNTER,
@@ -207,7 +219,7 @@ UPTIME: Final = Metric(
 )
 
 METRICS: Final = (
-    UNIVERSE_SIZE, SNAPSHOTS, SWEEP_SECONDS, CYCLES, SWEEP_EXPECTED, SWEEP_MISSING, INTERVAL, SLOT_LIMIT, SLOTS_ALLOCATED,
+    UNIVERSE_SIZE, UNIVERSE_CREATED, UNIVERSE_DELETED, SNAPSHOTS, SWEEP_SECONDS, CYCLES, SWEEP_EXPECTED, SWEEP_MISSING, INTERVAL, SLOT_LIMIT, SLOTS_ALLOCATED,
     SUBSCRIPTIONS, TRIGGERS_FIRED, TRIGGERS, SLOT_EVENTS, COLLECTION_SPEED, CONNECTED, ACKNOWLEDGED, PARSE_ERRORS, TOKEN_VALIDITY, TRADES_RECORDED,
     GAPS_DETECTED, API_REQUESTS, API_ERRORS, PERMITS, RATE_LIMIT, JOURNAL_BYTES, BACKUP_TIME, DRILL_TIME, UPTIME,
 )  # fmt: skip

@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from veritape.kernel.settings import Secret, Settings
 from veritape.observer.backup import VERIFY
+from veritape.observer.membership import ALWAYS, DEFAULT_EXCLUDE, Exclusion
 from veritape.observer.trigger_settings import TriggerSettings
 from veritape.wire.kis.frames import SYMBOL
 from veritape.wire.kis.rest import REGISTRATIONS, REQUESTS_PER_SECOND
@@ -98,6 +99,18 @@ class UniverseSettings(Settings):
     """Least reference price, won, 0 to 10,000,000."""
     min_count: Annotated[int, Field(ge=1, le=5_000)] = 100
     """A shorter list is refused as collapsed, 1 to 5,000."""
+    exclude: tuple[Exclusion, ...] = DEFAULT_EXCLUDE
+    """What is left out: halted, administrative, liquidation, etf, etn, elw, spac, fund, preferred, reit, foreign."""
+    max_shrink: Annotated[float, Field(ge=0.05, le=0.9)] = 0.30
+    """A list that lost more than this share of the last one is refused as collapsed, 0.05 to 0.9."""
+
+    @field_validator("exclude")
+    @classmethod
+    def _settable(cls, exclude: tuple[Exclusion, ...]) -> tuple[Exclusion, ...]:
+        fixed = ", ".join(sorted(ALWAYS & set(exclude)))
+        if fixed:
+            raise ValueError(f"{fixed} is always left out")
+        return exclude
 
 
 class CalendarSettings(Settings):

@@ -1,4 +1,4 @@
-"""Which symbols exist and which are watched: the master files, the filter, the day's document (OB-101 to 110).
+"""Which symbols exist: the master files, byte by byte (OB-101 to 110). Which of them are watched: ``membership``.
 
 A master line is bytes: fields are sliced by offset first and decoded after, because a Korean name makes the character
 count differ (KIS-080). A bad line is dropped with its number and reason; too many of them refuse the file.
@@ -8,10 +8,9 @@ import io
 import re
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from blake3 import blake3
 
@@ -19,17 +18,8 @@ from veritape.kernel.errors import PeerError
 from veritape.wire.kis.frames import SYMBOL
 from veritape.wire.kis.master import MEMBER_BYTES, ZIP_BYTES, Layout
 
-FORMAT: Final = "veritape.universe.v1"
-"""Name of the day's document."""
-
 REJECTED_SHARE: Final = 100
 """One line in this many may be bad; more refuse the file."""
-
-KEPT_SHARE: Final = (7, 10)
-"""A new list below this share of the old one is refused as collapsed."""
-
-GROUPS: Final = frozenset({"ST", "DR", "FS", "RT"})
-"""Security groups that are watched by default."""
 
 FIRST_ARCHIVE: Final = 0
 """Index of the only member."""
@@ -75,27 +65,16 @@ class Listed(NamedTuple):
     """Yesterday's volume."""
     market_cap_100m_krw: int
     """Market capitalisation, 100 million won."""
-    etp: bool
-    """Exchange-traded product."""
+    etp: str
+    """Class of an exchange-traded product; empty for none."""
     spac: bool
     halted: bool
     liquidation: bool
     administrative: bool
-
-
-@dataclass(frozen=True)
-class Filter:
-    """Which listed symbols are watched (OB-102)."""
-
-    min_price_krw: int = 4_000
-    """Least reference price."""
-    min_count: int = 100
-    """A list shorter than this is refused."""
-
-    def admits(self, listed: Listed) -> bool:
-        """Tell whether a symbol is watched."""
-        excluded = listed.etp or listed.spac or listed.halted or listed.liquidation or listed.administrative
-        return not excluded and listed.group in GROUPS and listed.reference_price >= self.min_price_krw
+    isin: str
+    market: str
+    """``KOSPI`` or ``KOSDAQ``."""
+    preferred: bool
 
 
 class MasterFile(NamedTuple):
@@ -177,11 +156,14 @@ def parse_line(line: bytes, layout: Layout) -> Listed | UniverseReason:
         reference_price=price,
         previous_shares=volume,
         market_cap_100m_krw=capital,
-        etp=field["etp_prod_cls_code"] not in {"", "0"},
+        etp=field["etp_prod_cls_code"].strip("0"),
         spac=field["etpr_undt_objt_co_yn"] == "Y",
         halted=field["trht_yn"] == "Y",
         liquidation=field["sltr_yn"] == "Y",
         administrative=field["mang_issu_yn"] == "Y",
+        isin=field["stnd_iscd"],
+        market=layout.member.partition("_")[0].upper(),
+        preferred=field["prst_cls_code"] not in {"", "0"},
     )
 
 
@@ -193,48 +175,6 @@ def _problem(field: Mapping[str, str]) -> UniverseReason | None:
         (UniverseReason.BAD_NUMBER, all(_NUMBER.fullmatch(field[name]) for name in _NUMBERS)),
     )
     return next((reason for reason, passed in checks if not passed), None)
-
-
-def document(
-    day: str, files: Iterable[MasterFile], rule: Filter, previous: Mapping[str, Any] | None
-) -> dict[str, Any]:
-    """Return the day's universe (OB-106).
-
-    Raises:
-        PeerError: the list is too short, or far shorter than the last one (``universe_collapsed``).
-    """
-    files = tuple(files)
-    chosen = sorted(
-        (listed for file in files for listed in file.listed if rule.admits(listed)), key=lambda one: one.code
-    )
-    codes = [listed.code for listed in chosen]
-    before = [] if previous is None else [symbol["code"] for symbol in previous["symbols"]]
-    too_few = len(codes) < rule.min_count
-    if too_few or len(codes) * KEPT_SHARE[1] < len(before) * KEPT_SHARE[0]:
-        raise PeerError(
-            f"universe of {day}: {len(codes)} symbols, at least {rule.min_count} and 70 % of {len(before)} expected",
-            UniverseReason.UNIVERSE_COLLAPSED,
-        )
-    return {
-        "format": FORMAT,
-        "day": day,
-        "market": "kr_stocks",
-        "filter": {"min_price_krw": rule.min_price_krw, "min_count": rule.min_count, "groups": sorted(GROUPS)},
-        "sources": [
-            {"name": f.name, "bytes": f.size, "blake3": f.blake3, "entry_time": f.entry_time} for f in files
-        ],
-        "count": len(codes),
-        "symbols": [
-            {
-                "code": one.code, "name": one.name, "reference_price_krw": one.reference_price,
-                "previous_shares": one.previous_shares, "market_cap_100m_krw": one.market_cap_100m_krw,
-            }
-            for one in chosen
-        ],
-        "created": sorted(set(codes) - set(before)) if previous is not None else [],
-        "deleted": sorted(set(before) - set(codes)),
-        "rejected": [[file.name, number, reason.value] for file in files for number, reason in file.rejected],
-    }  # fmt: skip
 
 
 def _unzip(data: bytes, layout: Layout) -> tuple[zipfile.ZipInfo, bytes]:

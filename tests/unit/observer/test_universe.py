@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from veritape.kernel.errors import PeerError
 from veritape.observer import universe
-from veritape.observer.universe import Filter, Listed, MasterFile, UniverseReason
+from veritape.observer.universe import Listed, MasterFile, UniverseReason
 from veritape.replay.symbols import BUNDLED, master_archive, master_line, symbol_of
-from veritape.wire.kis.master import KOSDAQ, KOSPI
+from veritape.wire.kis.master import KOSPI
 
 STAMP = (2013, 10, 7, 5, 0, 0)
 GOOD = master_line(symbol_of("990001"), 1_819_000)
@@ -33,8 +33,8 @@ def changed(name: str, text: str) -> bytes:
 def test_the_worked_line_becomes_a_symbol() -> None:
     """KIS-264, OB-103, OB-110: bytes are sliced before they are decoded."""
     assert universe.parse_line(GOOD, KOSPI) == Listed(
-        "990001", "아이비엠", "ST", 1_819_000, 3_512_044, 19_925_781, etp=False, spac=False, halted=False, liquidation=False,
-        administrative=False,
+        "990001", "아이비엠", "ST", 1_819_000, 3_512_044, 19_925_781, etp="", spac=False, halted=False, liquidation=False,
+        administrative=False, isin="KR7990001000", market="KOSPI", preferred=False,
     )  # fmt: skip
 
 
@@ -49,6 +49,7 @@ def test_both_layouts_are_read(code: str) -> None:
         139_000,
         symbol.previous_shares,
     )
+    assert listed.market == symbol.layout.member[:-9].upper()
 
 
 @pytest.mark.parametrize(
@@ -101,68 +102,6 @@ def test_a_file_must_be_newer_than_the_last_session() -> None:
     with pytest.raises(PeerError) as refusal:
         universe.require_fresh(file, "2013-10-07 15:30:00")
     assert refusal.value.reason is UniverseReason.MASTER_STALE
-
-
-LISTED = Listed(
-    "000001",
-    "x",
-    "ST",
-    4_000,
-    1,
-    1,
-    etp=False,
-    spac=False,
-    halted=False,
-    liquidation=False,
-    administrative=False,
-)
-
-
-@pytest.mark.parametrize(
-    ("listed", "admitted"),
-    [
-        (LISTED, True),
-        (LISTED._replace(reference_price=3_999), False),
-        (LISTED._replace(group="EF"), False),
-        (LISTED._replace(group="DR"), True),
-        *(
-            (Listed(**{**LISTED._asdict(), name: True}), False)
-            for name in ("etp", "spac", "halted", "liquidation", "administrative")
-        ),
-    ],
-)
-def test_the_default_filter(listed: Listed, admitted: bool) -> None:
-    """OB-102: price, group, no products, no halted or administrative issue."""
-    assert Filter().admits(listed) == admitted
-
-
-def test_the_days_document() -> None:
-    """OB-105, OB-106, OB-107, OB-101: sorted by code; created and deleted against the day before."""
-    rule = Filter(min_count=1)
-    files = [read(GOOD, master_line(symbol_of("99000K"), 1_600_000)), universe.read_archive(
-        master_archive(KOSDAQ, [master_line(symbol_of("990003"), 139_000)], STAMP), KOSDAQ)]  # fmt: skip
-    first = universe.document("20131007", files, rule, None)
-    assert [symbol["code"] for symbol in first["symbols"]] == ["990001", "990003", "99000K"]
-    assert (first["count"], first["created"], first["format"]) == (3, [], "veritape.universe.v1")
-    assert first["sources"][0]["entry_time"] == "2013-10-07 05:00:00"
-    before = {"symbols": [{"code": "990001"}, {"code": "000002"}, {"code": "990003"}]}
-    second = universe.document("20131008", files, rule, before)
-    assert (second["created"], second["deleted"]) == (["99000K"], ["000002"])
-
-
-@pytest.mark.parametrize(
-    ("before", "least", "refused"), [(10, 1, False), (11, 1, True), (0, 8, True), (0, 7, False)]
-)
-def test_a_collapsed_list_is_refused(before: int, least: int, refused: bool) -> None:
-    """OB-108, OB-109: below 70 % of the last list, or below min_count."""
-    files = [read(*(master_line(symbol_of(f"1{number:05}"), 5_000) for number in range(7)))]
-    previous = {"symbols": [{"code": str(number)} for number in range(before)]} if before else None
-    if not refused:
-        assert universe.document("20131008", files, Filter(min_count=least), previous)["count"] == 7
-        return
-    with pytest.raises(PeerError) as refusal:
-        universe.document("20131008", files, Filter(min_count=least), previous)
-    assert refusal.value.reason is UniverseReason.UNIVERSE_COLLAPSED
 
 
 @given(

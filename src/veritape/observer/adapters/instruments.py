@@ -42,6 +42,7 @@ class Instruments:
         self._day: RecordingDay | None = None
         self._seen: dict[tuple[str, ...], float] = {}
         self._cycles_seen = 0
+        self._universe_day = ""
         registry.set(metrics.INTERVAL, settings.track_a.interval_minutes * 60)
         registry.set(metrics.RATE_LIMIT, settings.pacing.requests_per_second)
         registry.set(metrics.SLOT_LIMIT, settings.track_b.limit)
@@ -91,8 +92,8 @@ class Instruments:
             self._day, self._cycles_seen = day, 0
             counted_by_day = {metric.name for metric in BY_DAY}
             self._seen = {key: seen for key, seen in self._seen.items() if key[0] not in counted_by_day}
-        if day.universe_size is not None:
-            self._registry.set(metrics.UNIVERSE_SIZE, day.universe_size)
+        if day.universe is not None:
+            self._measure_universe(day.universe)
         self._measure_slots(day)
         others = 0
         for code, count in day.stream.acknowledgements.items():
@@ -119,6 +120,14 @@ class Instruments:
             self._rise(metrics.TRIGGERS, count, kind=trigger.value)
         for decision, count in day.chooser.decided.items():
             self._rise(metrics.SLOT_EVENTS, count, event=decision.value)
+
+    def _measure_universe(self, universe: Mapping[str, Any]) -> None:
+        registry = self._registry
+        registry.set(metrics.UNIVERSE_SIZE, universe["count"])
+        if self._universe_day != universe["day"]:
+            self._universe_day = universe["day"]
+            registry.add(metrics.UNIVERSE_CREATED, len(universe["created"]))
+            registry.add(metrics.UNIVERSE_DELETED, len(universe["deleted"]))
 
     def _cycle(self, manifest: Mapping[str, Any]) -> None:
         registry, expected, received = self._registry, manifest["expected"], manifest["received"]

@@ -1,20 +1,15 @@
 """One day of the recorder, phase by phase (OB-124): prepare, connect, sweep, anchor, seal."""
 
 import asyncio
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from itertools import count
 from typing import Any
 
-from blake3 import blake3
-
 from veritape.kernel.canonical import canonical_json
 from veritape.kernel.clock import NANOSECONDS, Clock
-from veritape.kernel.errors import PeerError, UnavailableError
 from veritape.kernel.files import write_atomically
-from veritape.observer import universe
 from veritape.observer.adapters.broker_rest import BrokerRest
 from veritape.observer.adapters.chooser import Chooser, ChosenDay, registered_for
 from veritape.observer.adapters.daybook import Daybook
@@ -22,17 +17,17 @@ from veritape.observer.adapters.segment_files import Seal
 from veritape.observer.adapters.stream import Stream
 from veritape.observer.adapters.sweeper import ANCHOR_WAIT_S, Sweeper, grid_cycle
 from veritape.observer.adapters.timetable import Timetable
+from veritape.observer.adapters.universe_desk import UniverseDesk
 from veritape.observer.business_days import Calendar
 from veritape.observer.gaps import Cause
+from veritape.observer.membership import Filter
 from veritape.observer.recorder import KST_NS, Anchor, NoteKind
 from veritape.observer.sessions import MINUTE_S, Hours
 from veritape.observer.settings import RecordSettings
 from veritape.observer.track_a import Cycle, CycleKind, MissingReason, grid_second
-from veritape.wire.kis.master import KOSDAQ, KOSPI
-from veritape.wire.kis.rest import MASTER_PATHS
 
-PREPARE_S, CONNECT_S, AFTER_S = -60 * MINUTE_S, -5 * MINUTE_S, 10 * MINUTE_S
-"""Seconds from the open, the open and the close at which phases begin."""
+CONNECT_S, AFTER_S = -5 * MINUTE_S, 10 * MINUTE_S
+"""Seconds from the open and the close at which phases begin."""
 
 TOKEN_S = -30 * MINUTE_S
 """Seconds from the open at which the token must outlive the session (OB-407)."""
@@ -42,12 +37,6 @@ LATE_S = 1
 
 SEAL_EVERY_S = 20
 """Seconds between two looks for hours to seal."""
-
-UNIVERSES_KEPT = 400
-"""Days whose membership is kept: a back-test needs each (OB-111)."""
-
-UNIVERSE_MODE = 0o444
-"""Permission bits of a day's universe."""
 
 
 class RecordingDay:
@@ -83,8 +72,9 @@ class RecordingDay:
         self._symbols: dict[str, dict[str, Any]] = {}
         self.codes: tuple[str, ...] = ()
         """Everything that sweeps ask for."""
-        self.universe_size: int | None = None
-        """Symbols of the universe in force, None without one."""
+        self.universe: dict[str, Any] | None = None
+        """In force; None without one."""
+        self._universes = UniverseDesk(rest, self._data, _filter(settings))
         self._facts: dict[str, dict[str, int]] = {}
         self.manifests: list[dict[str, Any]] = []
         """Sweeps of the grid that ended."""
@@ -108,7 +98,6 @@ class RecordingDay:
         self._timetable = Timetable(
             hours, self._midnight_ns, self._clock, read_again, lambda changed: self._note_day(day, changed)
         )
-        await self._timetable.until(lambda hours: hours.open_s + PREPARE_S)
         universe_blake3 = await self._prepare(day, calendar)
         sweeper = Sweeper(
             self._rest, self._clock, self._data, self._venue, universe_blake3, self._daybook.index.swept
@@ -143,16 +132,13 @@ class RecordingDay:
 
     async def _prepare(self, day: str, calendar: Calendar) -> str:
         """Fetch universe and token, journal the day's facts; return the universe's hash."""
-        document: dict[str, Any] | None
-        try:
-            document = await self._universe(day, calendar)
-        except (PeerError, UnavailableError) as error:
-            self._say(f"universe: {error.message}")
-            document = self._last_universe()
-        content = canonical_json(document) if document else b""
+        document = self.universe = await self._universes.of(day, calendar, self._timetable)
         symbols = {symbol["code"]: symbol for symbol in document["symbols"]} if document else {}
         self._symbols = symbols
-        self.universe_size = document["count"] if document else None
+        if document is not None:
+            self._say(f"universe of {day}: {document['count']} symbols, {document['provenance']}")
+        else:
+            self._say(f"universe of {day}: none, so no sweeps")
         manual = self._settings.track_b.manual
         self.codes = (*symbols, *(code for code in manual if code not in symbols)) if symbols else ()
         self._facts = {
@@ -164,7 +150,7 @@ class RecordingDay:
         }
         self._note_day(day, self._timetable.hours)
         await self._rest.token()
-        return blake3(content).hexdigest() if content else ""
+        return str(document["blake3"]) if document else ""
 
     def _note_day(self, day: str, hours: Hours) -> None:
         """Journal the day's hours and facts, at its begin and when the calendar was changed."""
@@ -176,30 +162,6 @@ class RecordingDay:
             close_s=hours.close_s,
             codes=self._facts,
         )
-
-    async def _universe(self, day: str, calendar: Calendar) -> dict[str, Any]:
-        path = self._data / "universe" / f"{day}_kr_stocks.json"
-        if path.exists():
-            return dict(json.loads(path.read_bytes()))
-        archives = [await self._rest.master(name) for name in MASTER_PATHS]
-        files = [
-            universe.read_archive(data, layout)
-            for data, layout in zip(archives, (KOSPI, KOSDAQ), strict=True)
-        ]
-        for file in files:
-            universe.require_fresh(file, calendar.last_close(day))
-        settings = self._settings.universe
-        rule = universe.Filter(settings.min_price_krw, settings.min_count)
-        document = universe.document(day, files, rule, self._last_universe())
-        write_atomically(path, canonical_json(document), UNIVERSE_MODE)
-        for old in sorted(path.parent.glob("*_kr_stocks.json"))[:-UNIVERSES_KEPT]:
-            old.unlink()
-        self._say(f"universe of {day}: {document['count']} symbols")
-        return document
-
-    def _last_universe(self) -> dict[str, Any] | None:
-        paths = sorted((self._data / "universe").glob("*_kr_stocks.json"))
-        return dict(json.loads(paths[-1].read_bytes())) if paths else None
 
     async def _sweeps(self, sweeper: Sweeper, day: str) -> None:
         interval = self._settings.track_a.interval_minutes
@@ -284,6 +246,11 @@ class RecordingDay:
 
     def _second(self) -> int:
         return (self._clock.wall_ns() - self._midnight_ns) // NANOSECONDS
+
+
+def _filter(settings: RecordSettings) -> Filter:
+    rule = settings.universe
+    return Filter(rule.min_price_krw, rule.min_count, rule.exclude, round(rule.max_shrink * 100))
 
 
 def day_start_ns(day: str) -> int:

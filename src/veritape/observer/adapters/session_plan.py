@@ -6,7 +6,8 @@ from veritape.kernel.clock import NANOSECONDS, Clock
 from veritape.kernel.errors import MisuseError
 from veritape.observer.adapters.broker_rest import BrokerRest
 from veritape.observer.adapters.calendar_desk import CalendarDesk
-from veritape.observer.adapters.recording_day import PREPARE_S, day_start_ns
+from veritape.observer.adapters.recording_day import day_start_ns
+from veritape.observer.adapters.universe_desk import FIRST_S
 from veritape.observer.business_days import Calendar
 from veritape.observer.recorder import kst
 from veritape.observer.sessions import DAY_S, Hours
@@ -70,7 +71,7 @@ class SessionPlan:
 
     async def _waited(self, today: str, day: str, hours: Hours) -> bool:
         """Wait for the day's preparation, but not past midnight; return whether it begins."""
-        start_ns = day_start_ns(day) + (hours.open_s + PREPARE_S) * NANOSECONDS
+        start_ns = day_start_ns(day) + (hours.open_s + FIRST_S) * NANOSECONDS
         midnight_ns = day_start_ns(today) + DAY_S * NANOSECONDS
         until_ns = min(start_ns, midnight_ns)
         await self._clock.sleep_until(self._clock.monotonic_ns() + until_ns - self._clock.wall_ns())

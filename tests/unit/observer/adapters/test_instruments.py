@@ -20,6 +20,7 @@ from veritape.observer.triggers import Trigger
 from veritape.telemetry import Registry
 
 SECOND = 1_000_000_000
+UNIVERSE = {"day": "20131007", "count": 3, "created": ["a", "b"], "deleted": ["c"]}
 
 
 def instruments(tmp_path: Path) -> tuple[Instruments, Registry]:
@@ -53,7 +54,7 @@ def a_day(
     chooser = SimpleNamespace(
         fired=Counter({Trigger.RANKING: 2, Trigger.MANUAL: 1}), decided=Counter({Decision.OVERFLOW: 3})
     )
-    return SimpleNamespace(stream=stream, chooser=chooser, manifests=manifests or [], universe_size=3)
+    return SimpleNamespace(stream=stream, chooser=chooser, manifests=manifests or [], universe=UNIVERSE)
 
 
 def test_trades_gaps_and_quarantine_are_counted_as_they_become_durable(tmp_path: Path) -> None:
@@ -113,6 +114,7 @@ def test_a_new_days_counts_are_added_to_the_old_ones(tmp_path: Path) -> None:
     assert registry.value(metrics.SLOT_EVENTS, event="overflow") == 6
     assert registry.value(metrics.SLOT_LIMIT) == 41
     assert registry.value(metrics.UNIVERSE_SIZE) == 3
+    assert (registry.value(metrics.UNIVERSE_CREATED), registry.value(metrics.UNIVERSE_DELETED)) == (2, 1)
     assert registry.value(metrics.SLOTS_ALLOCATED) == 0
     assert registry.value(metrics.CONNECTED) == 1
 

@@ -73,7 +73,7 @@ async def test_without_a_universe_the_manual_codes_are_streamed(tmp_path: Path) 
         await stop_day(day)
         await book.flush()
         assert day.codes == ()
-        assert "3 symbols, at least 100" in said[0]
+        assert said[0] == f"universe of {DAY}: none, so no sweeps"
         spans = recording.recorder.days[DAY].watches["990001"]
         assert [span.cause for span in spans] == [Cause.OPERATOR_STOP]
         await book.close()
@@ -83,21 +83,3 @@ async def test_without_a_universe_the_manual_codes_are_streamed(tmp_path: Path) 
 def test_a_day_begins_at_seouls_midnight(day: str) -> None:
     """OB-004."""
     assert day_start_ns(day) == midnight_ns(day)
-
-
-async def test_only_the_newest_universes_are_kept(tmp_path: Path) -> None:
-    """OB-111: 400 files."""
-    folder = tmp_path / "universe"
-    folder.mkdir()
-    for number in range(400):
-        (folder / f"{20100000 + number}_kr_stocks.json").write_text('{"symbols": []}')
-    async with broker(seconds=60) as one, rest_of(one, tmp_path) as (rest, clock):
-        recording = Recording(tmp_path)
-        book = Daybook(
-            recording, JournalOptions(recording.journal_folder, reserve_bytes=0), clock, lambda _: None
-        )
-        day = RecordingDay(settings(tmp_path, one.settings()), rest, book, clock, lambda _: None)
-        await day._universe(DAY, Calendar({DAY: MINUTE}))
-        await book.close()
-    names = sorted(path.name for path in folder.iterdir())
-    assert (len(names), names[0], names[-1]) == (400, "20100001_kr_stocks.json", f"{DAY}_kr_stocks.json")

@@ -56,16 +56,16 @@ class World:
 @pytest.mark.parametrize(
     ("start", "hour", "done", "day", "begins"),
     [
-        ("20261118", 3, "", "20261118", (18, 8)),
+        ("20261118", 3, "", "20261118", (18, 5)),
         ("20261118", 12, "", "20261118", (18, 12)),
-        ("20261118", 16, "20261118", "20261119", (19, 9)),
-        ("20261120", 16, "20261120", "20261123", (23, 8)),
+        ("20261118", 16, "20261118", "20261119", (19, 6)),
+        ("20261120", 16, "20261120", "20261123", (23, 5)),
     ],
 )
-async def test_sessions_prepare_an_hour_before_their_open(
+async def test_sessions_begin_with_the_master_files_four_hours_before_their_open(
     tmp_path: Path, start: str, hour: float, done: str, day: str, begins: tuple[int, float]
 ) -> None:
-    """OB-012, OB-124: today unless it is done, else the next session; an exam day prepares at nine."""
+    """OB-012, OB-104: today unless it is done, else the next session; an exam day begins at six."""
     world = World(tmp_path, start, hour)
     planned = await world.next(done=done)
     assert (planned.day, world.now) == (day, begins)
@@ -88,7 +88,7 @@ async def test_the_plan_is_made_anew_at_midnight(tmp_path: Path) -> None:
 
 async def test_a_day_that_was_closed_meanwhile_is_passed_over(tmp_path: Path) -> None:
     """OB-121, OB-125: the calendar is read again when the wait is over."""
-    world = World(tmp_path, "20261118", 7.9)
+    world = World(tmp_path, "20261118", 4.9)
     task = asyncio.create_task(world.plan.next(None, ""))
     for _ in range(5):
         await asyncio.sleep(0)
