@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-from veritape.apps.replay import Broker, Doors
+from veritape.apps.replayed_broker import Broker, Doors
 from veritape.replay.accounts import APPKEY, APPSECRET
 from veritape.replay.adapters.player import PlayOptions
 from veritape.replay.faults import parse
+from veritape.replay.limits import Limits
 from veritape.replay.schedule import session
 from veritape.replay.series import SHIFT_MS, Row, Series, build
 from veritape.replay.widths import parse_widths
@@ -56,8 +57,14 @@ class PlainSocket:
             return 0, b""
 
     async def text(self) -> str:
-        """Return the next message, put together of its fragments."""
+        """Return the next message, put together of its fragments.
+
+        Raises:
+            EOFError: the connection ended.
+        """
         first, payload = await self.frame()
+        if not first:
+            raise EOFError
         while first and not first & 0x80:
             more, rest = await self.frame()
             first, payload = more, payload + rest
@@ -191,11 +198,11 @@ def tape(code: str = "990001", trades: int = 20, step_ms: int = 30, first_ms: in
 async def replayed(
     *faults: str, series: list[Series] | None = None, speed: float | None = None, wire: tuple[str, ...] = (),
     until_ms: int | None = None, virtual: bool = True, waits: bool = True, truth: str | None = None, seed: int = 7,
-    limits: tuple[int, int] = (18, 41), day: str = "20131007",
+    limits: Limits | None = None, paper: bool = False, day: str = "20131007",
 ) -> AsyncIterator[Plain]:  # fmt: skip
     """Run ``veritape replay``'s broker on free ports with these faults."""
     options = PlayOptions(speed, virtual, waits, parse_widths(wire), truth)
-    broker = Broker(series or [tape()], parse(faults, seed), options, limits)
+    broker = Broker(series or [tape()], parse(faults, seed), options, limits or Limits(), paper=paper)
     broker.load(session(day, until_ms=until_ms), None)
     await broker.listen(Doors(0, 0, None, None))
     tasks = [

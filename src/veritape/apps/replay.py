@@ -5,7 +5,6 @@ import contextlib
 import re
 import signal
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from importlib.resources import files
@@ -13,27 +12,19 @@ from pathlib import Path
 
 import click
 
-from veritape.kernel.clock import SystemClock
-from veritape.kernel.errors import MisuseError, UnavailableError
-from veritape.kernel.files import write_atomically
+from veritape.apps.replayed_broker import Broker, Doors
+from veritape.kernel.errors import MisuseError
 from veritape.replay import faults as fault_requests
-from veritape.replay.accounts import APPKEY, APPSECRET, Account, Accounts
-from veritape.replay.adapters.certificates import certify
-from veritape.replay.adapters.player import Player, PlayOptions
-from veritape.replay.adapters.proxy import Proxy
-from veritape.replay.adapters.server import LOOPBACK, BrokerServer
-from veritape.replay.control_faults import ControlFaults
-from veritape.replay.faults import Faults
-from veritape.replay.market import Market, multiplied
-from veritape.replay.proxy import Listener, ProxyReason
+from veritape.replay.accounts import APPKEY, APPSECRET
+from veritape.replay.adapters.player import PlayOptions
+from veritape.replay.limits import PROFILES, Limits
+from veritape.replay.market import multiplied
 from veritape.replay.rendering import clock_text
-from veritape.replay.rest import Quotations
-from veritape.replay.rest_faults import RestFaults
-from veritape.replay.schedule import Session, kst_datetime, next_session_day, parse_clock, session
+from veritape.replay.schedule import next_session_day, parse_clock, session
 from veritape.replay.series import OPEN_MS, Series, TapeReason, build, read_rows
-from veritape.replay.sockets import Exchange
 from veritape.replay.widths import parse_widths
 from veritape.wire.kis.frames import SYMBOL
+from veritape.wire.kis.hosts import PAPER, REAL
 
 BUNDLED = {
     "990001": "ibm_20131007_trade.zip",
@@ -55,18 +46,6 @@ def parse_day(text: str) -> str:
         if re.fullmatch(r"[0-9]{8}", text) and date(int(text[:4]), int(text[4:6]), int(text[6:])):
             return text
     raise MisuseError(f"--day {text}: expected a date as YYYYMMDD")
-
-
-def write_output(path: Path, data: bytes, option: str) -> None:
-    """Write a file that an option names.
-
-    Raises:
-        UnavailableError: the path cannot be written.
-    """
-    try:
-        write_atomically(path, data)
-    except OSError as error:
-        raise UnavailableError(f"replay: {option} {path}: {error.strerror}: choose another path") from error
 
 
 def parse_speed(text: str) -> float | None:
@@ -111,83 +90,6 @@ def _tape_source(tape: str) -> tuple[str, str, bytes]:
         raise MisuseError(f"--tape {name}: {error.strerror}") from error
 
 
-@dataclass(frozen=True)
-class Doors:
-    """Where the broker listens; port 0 takes a free one."""
-
-    rest: int
-    """Port of plain REST."""
-    websocket: int
-    """Port of the WebSocket."""
-    proxy: int | None
-    """Port of the proxy, None without one."""
-    ca_file: Path | None
-    """Where the proxy's authority is written for its clients."""
-
-
-class Broker:
-    """Everything of one replay, joined."""
-
-    def __init__(
-        self, series: list[Series], faults: Faults, options: PlayOptions, limits: tuple[int, int]
-    ) -> None:
-        rest_per_s, registrations = limits
-        accounts = Accounts()
-        accounts.add(Account(APPKEY, APPSECRET, faults.seed, rest_per_s))
-        exchange = Exchange(accounts, faults.seed, registrations, ControlFaults(faults))
-        self.series = series
-        self.player = Player(options, exchange, faults, SystemClock())
-        self._rest_faults = RestFaults(faults)
-        quotations = Quotations(
-            accounts,
-            lambda: self.player.market,
-            lambda ns: kst_datetime(ns).strftime("%Y-%m-%d %H:%M:%S"),
-            self._rest_faults,
-        )
-        self.server = BrokerServer(quotations, exchange, self.player)
-        self.proxy: Proxy | None = None
-
-    async def listen(self, doors: Doors) -> None:
-        """Open the listeners and print where they are, one line each."""
-        if doors.proxy is None or doors.ca_file is None:
-            await self.server.start(doors.rest, doors.websocket)
-        else:
-            tls, authority = certify(SystemClock().wall_ns())
-            await self.server.start(doors.rest, doors.websocket, tls)
-            self.proxy = Proxy(
-                {Listener.REST: self.server.tls_port, Listener.WEBSOCKET: self.server.websocket_port},
-                self._note_refusal,
-            )
-            await self.proxy.start(doors.proxy)
-            write_output(doors.ca_file, authority, "--ca-file")
-        click.echo(f"REST       http://{LOOPBACK}:{self.server.rest_port}")
-        click.echo(f"WebSocket  ws://{LOOPBACK}:{self.server.websocket_port}/tryitout")
-        if self.proxy is not None:
-            click.echo(f"proxy      http://{LOOPBACK}:{self.proxy.port}")
-
-    async def close(self) -> None:
-        """Close every listener."""
-        if self.proxy is not None:
-            await self.proxy.stop()
-        await self.server.stop()
-
-    def _note_refusal(self, reason: ProxyReason) -> None:
-        self.player.note("proxy_refused", {"reason": reason, "rule": "KIS-203"})
-
-    def load(self, played: Session, calendar_file: Path | None) -> None:
-        """Make a day current and tell its hours to who reads the calendar."""
-        cut = [one.until(played.end_ms) for one in self.series]
-        if not any(one.trades and one.times_ms[-1] >= played.start_ms for one in cut):
-            raise MisuseError(
-                "no trade lies between --from and the tape's end: there is nothing to play",
-                TapeReason.EMPTY_WINDOW,
-            )
-        self._rest_faults.new_day()
-        self.player.load(played, Market([one for one in cut if one.trades], played.day))
-        if calendar_file is not None:
-            write_output(calendar_file, played.calendar_row().encode(), "--calendar-file")
-
-
 def _list_faults(context: click.Context, _option: click.Parameter, asked: bool) -> None:
     if asked:
         click.echo(fault_requests.listing())
@@ -198,11 +100,12 @@ def _list_faults(context: click.Context, _option: click.Parameter, asked: bool) 
 @click.option(
     "--rest-port",
     type=click.IntRange(0, 65535),
-    default=9443,
-    help="REST port on loopback; 0 takes a free one.",
+    help="REST port on loopback, 0 takes a free one.  [default: 9443; paper 29443]",
 )
 @click.option(
-    "--websocket-port", type=click.IntRange(0, 65535), default=21000, help="WebSocket port on loopback."
+    "--websocket-port",
+    type=click.IntRange(0, 65535),
+    help="WebSocket port on loopback.  [default: 21000; paper 31000]",
 )
 @click.option(
     "--proxy-port",
@@ -264,8 +167,31 @@ def _list_faults(context: click.Context, _option: click.Parameter, asked: bool) 
     help="List the faults and exit.",
 )
 @click.option("--seed", default=fault_requests.DEFAULT_SEED, help="Seed of the faults, tokens and keys.")
-@click.option("--rest-per-second", type=click.IntRange(1), default=18, help="Requests of a sliding second.")
-@click.option("--registrations", type=click.IntRange(1), default=41, help="Registrations of the one socket.")
+@click.option(
+    "--profile",
+    type=click.Choice(list(PROFILES)),
+    default="real",
+    help="Limits of a real account (18 calls a second since 2026-04-20), a paper one (1) or a new applicant's (3).",
+)
+@click.option(
+    "--paper", is_flag=True, help="A paper account: its ports, its limits, without the calls that it lacks."
+)
+@click.option(
+    "--rest-per-second", type=click.IntRange(1), help="Calls of a sliding second, in place of the profile's."
+)
+@click.option(
+    "--token-every", type=click.FloatRange(0), help="Least seconds between two tokens; 60 since 2026-07-09."
+)
+@click.option(
+    "--approval-every",
+    type=click.FloatRange(0),
+    help="Least seconds between two approval keys; off, a notice says 1.",
+)
+@click.option(
+    "--registrations",
+    type=click.IntRange(1),
+    help="Registrations of the one socket; 41 as seen until 2026-09.",
+)
 @click.option("--truth", metavar="FILE", help="Write what happened; {day} in the name stands for the date.")
 @click.option(
     "--calendar-file",
@@ -273,9 +199,10 @@ def _list_faults(context: click.Context, _option: click.Parameter, asked: bool) 
     help="Write the day's hours for the recorder's calendar.",
 )
 def replay(
-    rest_port: int, websocket_port: int, proxy_port: int | None, ca_file: Path | None, speed: str, virtual: bool, wait_registered: bool, day: str, next_days: bool,
-    from_: str | None, until: str | None, seconds: int | None, tapes: tuple[str, ...], multiply: int, hours: str,
-    auctions: bool, wire: tuple[str, ...], fault_texts: tuple[str, ...], seed: int, rest_per_second: int, registrations: int,
+    rest_port: int | None, websocket_port: int | None, proxy_port: int | None, ca_file: Path | None, speed: str,
+    virtual: bool, wait_registered: bool, day: str, next_days: bool, from_: str | None, until: str | None, seconds: int | None, tapes: tuple[str, ...], multiply: int, hours: str,
+    auctions: bool, wire: tuple[str, ...], fault_texts: tuple[str, ...], seed: int, profile: str, paper: bool,
+    rest_per_second: int | None, token_every: float | None, approval_every: float | None, registrations: int | None,
     truth: str | None, calendar_file: Path | None,
 ) -> None:  # fmt: skip
     """Simulate the broker: real recorded trades over its wire protocol, with its limits.
@@ -291,11 +218,22 @@ def replay(
     first = session(parse_day(day), from_ms=parse_clock(from_) if from_ else None, until_ms=until_ms)
     series = multiplied(load_series(tapes, every_hour=hours == "all", auctions=auctions), multiply)
     options = PlayOptions(parse_speed(speed), virtual, wait_registered, parse_widths(wire), truth)
-    broker = Broker(
-        series, fault_requests.parse(fault_texts, seed), options, (rest_per_second, registrations)
+    usual_limits = PROFILES["paper" if paper else profile]
+    limits = Limits(
+        usual_limits.rest_per_s if rest_per_second is None else rest_per_second,
+        usual_limits.token_every_s if token_every is None else token_every,
+        usual_limits.approval_every_s if approval_every is None else approval_every,
+        usual_limits.registrations if registrations is None else registrations,
     )
+    broker = Broker(series, fault_requests.parse(fault_texts, seed), options, limits, paper=paper)
     broker.load(first, calendar_file)
-    doors = Doors(rest_port, websocket_port, proxy_port, ca_file)
+    usual = PAPER if paper else REAL
+    doors = Doors(
+        usual.rest[1] if rest_port is None else rest_port,
+        usual.websocket[1] if websocket_port is None else websocket_port,
+        proxy_port,
+        ca_file,
+    )
     asyncio.run(_run(broker, doors, calendar_file if next_days else None, next_days=next_days))
 
 
@@ -331,7 +269,7 @@ async def _play(broker: Broker, calendar: Path | None, stop: asyncio.Event, *, n
 
 async def _days(broker: Broker, calendar: Path | None, *, next_days: bool) -> None:
     while True:
-        played = broker.player.session
+        played = broker.planned
         await broker.player.play(partial(_progress, played.day))
         if not next_days:
             click.echo(f"{played.day} is over; still serving, Ctrl-C ends it")

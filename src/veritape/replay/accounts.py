@@ -4,14 +4,15 @@ Time arrives as the *broker clock* in nanoseconds: real time, or tape time with 
 derived from the seed, so that equal runs give equal bytes (KIS-222).
 """
 
-from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
 from blake3 import blake3
 
 from veritape.kernel.clock import NANOSECONDS
-from veritape.wire.kis.rest import ISSUE_SECONDS, REQUESTS_PER_SECOND, SAME_TOKEN_SECONDS, TOKEN_SECONDS
+from veritape.replay.limits import Limits, SlidingWindow
+from veritape.replay.reports import Report
+from veritape.wire.kis.rest import SAME_TOKEN_SECONDS, TOKEN_SECONDS
 
 APPKEY: Final = "PSveritapeReplay00000000000000000001"
 """The account that exists when none is given, 36 characters."""
@@ -35,48 +36,23 @@ class Token:
     """Broker clock at which it dies."""
 
 
-class SlidingWindow:
-    """Counts events of the last second, refused ones included (KIS-171)."""
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.largest = 0
-        """Most events in any one second."""
-        self._stamps: deque[int] = deque()
-
-    def admits(self, now_ns: int) -> bool:
-        """Count one event; tell whether it is within the limit."""
-        while self._stamps and self._stamps[0] <= now_ns - NANOSECONDS:
-            self._stamps.popleft()
-        self._stamps.append(now_ns)
-        self.largest = max(self.largest, len(self._stamps))
-        return len(self._stamps) <= self.limit
-
-
-@dataclass
-class Report:
-    """What the broker counted for an appkey (KIS-174)."""
-
-    calls: int = 0
-    refusals: int = 0
-    tokens: int = 0
-    approvals: int = 0
-    connects: int = 0
-    commands: int = 0
-
-
 class Account:
     """One appkey."""
 
-    def __init__(self, appkey: str, appsecret: str, seed: int, rest_per_s: int = REQUESTS_PER_SECOND) -> None:
+    def __init__(self, appkey: str, appsecret: str, seed: int, limits: Limits | None = None) -> None:
         self.appkey = appkey
         self.appsecret = appsecret
-        self.window = SlidingWindow(rest_per_s)
+        self.limits = limits or Limits()
+        """What it may do; faults may change it for a while."""
+        self.window = SlidingWindow(self.limits.rest_per_s)
+        """Its calls."""
         self.report = Report()
-        self._usual_rest_per_s = rest_per_s
+        """What the broker counted."""
+        self.pages: dict[str, int] = {}
+        """Transaction id of a ranking -> the page that was given last (KIS-051)."""
         self._token_seconds: float = TOKEN_SECONDS
         self._kills_old = False
-        self._approval_every_s = 0.0
+        self._approval_every_s = self.limits.approval_every_s
         self._approved_ns: int | None = None
         self._seed = seed
         self._tokens: dict[str, Token] = {}
@@ -97,12 +73,12 @@ class Account:
             token_seconds: life of tokens from now on.
             kills_old: a token request gives a new token and kills the old one.
             rest_per_s: calls of a sliding second.
-            approval_every_s: least seconds between two approval keys; the rule has none.
+            approval_every_s: least seconds between two approval keys.
         """
         self._token_seconds = TOKEN_SECONDS if token_seconds is None else token_seconds
         self._kills_old = kills_old
-        self.window.limit = self._usual_rest_per_s if rest_per_s is None else rest_per_s
-        self._approval_every_s = approval_every_s or 0.0
+        self.window.limit = self.limits.rest_per_s if rest_per_s is None else rest_per_s
+        self._approval_every_s = approval_every_s or self.limits.approval_every_s
 
     def kill_tokens(self, now_ns: int) -> None:
         """Let every token expire."""
@@ -114,9 +90,9 @@ class Account:
     def issue_token(self, now_ns: int) -> Token | None:
         """Return a token; None within a minute of the last attempt (EGW00133)."""
         attempt, self._attempt_ns = self._attempt_ns, now_ns
-        if attempt is not None and now_ns - attempt < ISSUE_SECONDS * NANOSECONDS:
+        if attempt is not None and now_ns - attempt < self.limits.token_every_s * NANOSECONDS:
             return None
-        self.report.tokens += 1
+        self.report.add("tokens", now_ns)
         newest = next(reversed(self._tokens.values()), None)
         young = newest and now_ns - newest.issued_ns < SAME_TOKEN_SECONDS * NANOSECONDS
         if newest and young and now_ns < newest.expires_ns and not self._kills_old:
@@ -134,7 +110,7 @@ class Account:
 
     def issue_approval(self, now_ns: int) -> Token:
         """Return a new approval key, a UUID by its shape."""
-        self.report.approvals += 1
+        self.report.add("approvals", now_ns)
         text = self._secret("approval", 32)
         uuid = "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
         key = Token(uuid, now_ns, now_ns + TOKEN_SECONDS * NANOSECONDS)

@@ -46,6 +46,14 @@ def _one_of(codes: tuple[str, ...]) -> str:
     return "|".join(codes)
 
 
+DAY: Final = "[0-9]{8}"
+"""A date as YYYYMMDD."""
+
+MASTER_KINDS: Final = (
+    "bad_length", "bad_encoding", "bad_isin", "bad_number", "bad_date", "bad_flag", "duplicate_code", "bad_zip",
+)  # fmt: skip
+"""What ``master_bad`` may be (KIS-088)."""
+
 FRAME_KINDS: Final = MappingProxyType(
     {
         "drop": Kind(Form.SHARE, "the frame is not sent"),
@@ -86,6 +94,8 @@ SOCKET_KINDS: Final = MappingProxyType(
         "no_pingpong": Kind(Form.SHARE, "idle sockets hear no PINGPONG"),
         "pingpong_flood": Kind(Form.SHARE, "PINGPONGs come without a pause"),
         "no_pong": Kind(Form.SHARE, "a Ping frame is not answered"),
+        "bad_cipher": Kind(Form.SHARE, "an encrypted frame does not decrypt"),
+        "key_late": Kind(Form.SHARE, "an encrypted frame comes before the key that opens it"),
     }
 )
 """What happens to connections and commands; the draws go by the command's ordinal."""
@@ -113,6 +123,14 @@ REST_KINDS: Final = MappingProxyType(
         "shuffle": Kind(Form.SHARE, "rows of a multi-price answer come in another order"),
         "pbpr": Kind(Form.SHARE, "by-time rows call the price stck_pbpr"),
         "page_hole": Kind(Form.SHARE, "one inner row of a by-time page is missing"),
+        "pad_future": Kind(Form.SHARE, "minute bars after now are padded with the current price"),
+        "label_end": Kind(Form.SHARE, "a minute bar is labelled with the end of its minute"),
+        "holiday": Kind(Form.WORD, "the calendar calls this date closed", DAY),
+        "master_collapse": Kind(Form.SHARE, "this share of the master files' lines is missing"),
+        "master_add": Kind(Form.COUNT, "the master files have so many invented codes more"),
+        "master_bad": Kind(
+            Form.WORD, "one line of each master file, or the file, is bad", _one_of(MASTER_KINDS)
+        ),
     }
 )
 """What happens to calls; the draws go by the call's ordinal."""
@@ -120,6 +138,17 @@ REST_KINDS: Final = MappingProxyType(
 DAY_KINDS: Final = MappingProxyType(
     {
         "clock_skew": Kind(Form.MILLISECONDS, "stamps of trades, PINGPONG and Date are so far ahead"),
+        "late_open": Kind(Form.COUNT, "the whole day happens so many minutes later"),
+        "midnight": Kind(Form.MOMENT, "the day happens later: this time of the tape is midnight"),
+        "restart": Kind(Form.MOMENT, "the day's running totals start again at zero"),
+        "after_market": Kind(Form.WORD, "the running totals start again at 15:30:00", "restart"),
+        "auction": Kind(
+            Form.SHARE, "opening and closing auction: silence, then prints that nobody initiated"
+        ),
+        "vi": Kind(
+            Form.WORD, "two minutes of call auction for a code from the window's beginning on", SYMBOL
+        ),
+        "halt": Kind(Form.WORD, "a code is halted within the window", SYMBOL),
     }
 )
 """What happens to the day itself."""

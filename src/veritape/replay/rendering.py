@@ -6,7 +6,7 @@ are hundredths of a per cent, rounded half away from zero.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from veritape.replay.packing import Frame
 from veritape.replay.series import OPEN_MS, Series, Trade
@@ -26,6 +26,17 @@ UP, SAME, DOWN = 2, 3, 5
 """Signs of a difference (KIS-140)."""
 
 
+class Skew(NamedTuple):
+    """How far the broker's stamps are ahead of the tape, and when (``clock_skew``)."""
+
+    ms: int
+    """Milliseconds, negative for behind."""
+    from_ms: int
+    """Beginning, tape time."""
+    until_ms: int
+    """End."""
+
+
 @dataclass(frozen=True)
 class Listing:
     """What rendering needs of a symbol's day."""
@@ -38,14 +49,18 @@ class Listing:
     """First price: open, reference and VI price."""
     open_ms: int
     """When it traded."""
-    skew_ms: int = 0
+    skews: tuple[Skew, ...] = ()
     """How far the broker's stamps are ahead of the tape."""
 
+    def skew_ms(self, tape_ms: int) -> int:
+        """Return how far a stamp of this time is ahead."""
+        return sum(skew.ms for skew in self.skews if skew.from_ms <= tape_ms < skew.until_ms)
 
-def listing_of(symbol: Symbol, day: str, series: Series) -> Listing:
+
+def listing_of(symbol: Symbol, day: str, series: Series, skews: tuple[Skew, ...] = ()) -> Listing:
     """Join a symbol's facts with the first trade of its day."""
     first = series.trades[0]
-    return Listing(symbol, day, first.price, first.ms)
+    return Listing(symbol, day, first.price, first.ms, skews)
 
 
 def frame_text(frame: Frame, trades: tuple[Trade, ...], listing: Listing, width: int) -> str:
@@ -87,7 +102,7 @@ def of_width(fields: list[str], width: int, insert: int | None = None) -> str:
 def _fields(trade: Trade, listing: Listing) -> str:
     price, reference, volume = trade.price, listing.open_price, trade.chain_shares
     low_difference, high_difference = price - trade.low, price - trade.high
-    change, skew = price - reference, listing.skew_ms
+    change, skew = price - reference, listing.skew_ms(trade.ms) if listing.skews else 0
     return (
         f"{listing.symbol.code}^{clock_text(trade.ms + skew)}^{price}^{sign(change)}^{change}^{ratio(100 * change, reference)}"
         f"^{ratio(trade.chain_value, volume)}^{reference}^{trade.high}^{trade.low}^{price + ASK_ABOVE_KRW}^{price}"
@@ -97,7 +112,8 @@ def _fields(trade: Trade, listing: Listing) -> str:
         f"^{clock_text(listing.open_ms + skew)}^{sign(change)}^{change}"
         f"^{clock_text(trade.high_ms + skew)}^{sign(high_difference)}^{high_difference}"
         f"^{clock_text(trade.low_ms + skew)}^{sign(low_difference)}^{low_difference}"
-        f"^{listing.day}^20^N^1^1^1^1^{ratio(volume, 10 * listing.symbol.listed_thousand_shares)}^0^0.00^0^^{reference}"
+        f"^{listing.day}^20^{trade.halted}^1^1^1^1^{ratio(volume, 10 * listing.symbol.listed_thousand_shares)}^0^0.00"
+        f"^{trade.hour_class}^^{reference}"
     )
 
 

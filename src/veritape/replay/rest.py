@@ -6,38 +6,21 @@ tell their case apart (KIS-022).
 
 import hashlib
 import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 
 from veritape.kernel.clock import NANOSECONDS
 from veritape.replay.accounts import Account, Accounts
 from veritape.replay.faults import Faults
 from veritape.replay.market import Market
+from veritape.replay.quotation_calls import Asked, QuotationCalls, RefusedCallError
 from veritape.replay.rest_faults import RestFaults, Trouble
 from veritape.wire.kis.codes import REST, SUCCESS
-from veritape.wire.kis.rest import (
-    APPROVAL_PATH,
-    HASHKEY_PATH,
-    INQUIRE_PRICE,
-    MARKETS,
-    MULTI_PRICE,
-    REVOKE_PATH,
-    SEARCH_INFO,
-    TOKEN_PATH,
-    TRADES_BY_TIME,
-    Call,
-)
+from veritape.wire.kis.rest import APPROVAL_PATH, HASHKEY_PATH, REAL_ONLY, REVOKE_PATH, TOKEN_PATH
 
 OK, FORBIDDEN, NOT_FOUND, SERVER_ERROR = 200, 403, 404, 500
 """HTTP statuses of the broker's answers."""
-
-HOUR: Final = re.compile(r"(?:[01]\d|2[0-3])[0-5]\d[0-5]\d")
-"""HHMMSS."""
-
-KST_NS: Final = 9 * 3600 * NANOSECONDS
-"""Seoul's offset from UTC."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +51,8 @@ class Answer:
     """Echo of the request's transaction id."""
     reason: str = ""
     """Code of a refusal, for the event log."""
+    tr_cont: str = ""
+    """Whether more pages follow (KIS-021)."""
     faults: tuple[str, ...] = ()
     """Faults that struck the call."""
     body: bytes = b""
@@ -76,10 +61,6 @@ class Answer:
     """Real seconds before the answer leaves."""
     never: bool = False
     """No answer leaves."""
-
-
-class RefusedCallError(Exception):
-    """A quotation call is refused with a code; it ends inside this module."""
 
 
 class Quotations:
@@ -91,10 +72,13 @@ class Quotations:
         market: Callable[[], Market],
         kst_text: Callable[[int], str],
         faults: RestFaults | None = None,
+        *,
+        paper: bool = False,
     ) -> None:
         self._faults = faults or RestFaults(Faults())
+        self._calls = QuotationCalls(market, self._faults)
         self._accounts = accounts
-        self._market = market
+        self._paper = paper
         self._kst_text = kst_text
 
     def answer(self, request: Request, broker_ns: int, tape_ms: int) -> Answer:
@@ -120,24 +104,38 @@ class Quotations:
             never=trouble.never,
         )
 
+    def report(self) -> dict[str, Any]:
+        """Return what the broker counted for each appkey (KIS-174)."""
+        accounts = {one.appkey: one.report.document() for one in self._accounts.by_appkey.values()}
+        return {"format": "veritape.report.v1", "accounts": accounts}
+
     def _answer(self, request: Request, trouble: Trouble, broker_ns: int, tape_ms: int) -> Answer:
         if request.method == "POST" and request.path in {TOKEN_PATH, APPROVAL_PATH, REVOKE_PATH}:
             return _oauth_refusal(trouble.code) if trouble.code else self._oauth(request, broker_ns, tape_ms)
         if not request.path.startswith("/uapi/"):
             return Answer(NOT_FOUND, {"error_code": "404", "error_description": "no such path"}, reason="404")
         account = self._accounts.by_appkey.get(request.headers.get("appkey", ""))
+        answer = self._call(request, account, trouble.code, broker_ns, tape_ms)
+        if account is not None and answer.reason:
+            account.report.add("refusals", broker_ns)
+        return answer
+
+    def _call(
+        self, request: Request, account: Account | None, code: str, broker_ns: int, tape_ms: int
+    ) -> Answer:
         if account is not None:
             self._faults.govern(account, tape_ms)
-            account.report.calls += 1
+            account.report.add("calls", broker_ns)
             if not account.window.admits(broker_ns):
-                account.report.refusals += 1
                 return _refused("EGW00201", request)
-        if trouble.code:
-            return _refused(trouble.code, request, OK if trouble.code.startswith("OPSQ") else SERVER_ERROR)
+        if code:
+            return _refused(code, request, OK if code.startswith("OPSQ") else SERVER_ERROR)
         if request.method == "POST" and request.path == HASHKEY_PATH:
             return _hashkey(request)
-        code = self._credential_refusal(request, account, broker_ns)
-        return _refused(code, request) if code else self._quotation(request, tape_ms)
+        refusal = self._credential_refusal(request, account, broker_ns)
+        if refusal or account is None:
+            return _refused(refusal or "EGW00103", request)
+        return self._quotation(request, account, tape_ms)
 
     def _oauth(self, request: Request, now_ns: int, tape_ms: int) -> Answer:
         if request.path == REVOKE_PATH:
@@ -210,86 +208,22 @@ class Quotations:
         kind, _, token = request.headers.get("authorization", "").partition(" ")
         return "EGW00205" if kind != "Bearer" else self._accounts.token_refusal(account, token, now_ns)
 
-    def _quotation(self, request: Request, tape_ms: int) -> Answer:
-        calls: dict[str, tuple[Call, Callable[[Request, int], dict[str, Any]]]] = {
-            MULTI_PRICE.path: (MULTI_PRICE, self._multi_price),
-            INQUIRE_PRICE.path: (INQUIRE_PRICE, self._price),
-            TRADES_BY_TIME.path: (TRADES_BY_TIME, self._by_time),
-            SEARCH_INFO.path: (SEARCH_INFO, self._search_info),
-        }
+    def _quotation(self, request: Request, account: Account, tape_ms: int) -> Answer:
         tr_id = request.headers.get("tr_id")
         if not tr_id:
             return _refused("OPSQ9999", request, OK)
-        call, render = calls.get(request.path, (None, None))
-        if call is None or render is None or call.tr_id != tr_id:
-            return _refused("OPSQ0002", request, OK)
+        if self._paper and tr_id in REAL_ONLY:
+            return _refused("EGW02004", request)
+        continues = request.headers.get("tr_cont") == "N"
         try:
-            rows = render(request, tape_ms)
+            page = self._calls.answer(
+                request.path, tr_id, Asked(request.parameters, tape_ms, continues, account.pages)
+            )
         except RefusedCallError as refusal:
             return _refused(str(refusal), request, OK)
-        struck = self._faults.alter(request.path, rows, tape_ms)
-        return Answer(
-            OK, {"rt_cd": "0", "msg_cd": SUCCESS, "msg1": "ok", **rows}, tr_id, faults=tuple(struck)
-        )
-
-    def _multi_price(self, request: Request, now_ms: int) -> dict[str, Any]:
-        market, codes = self._market(), _numbered_codes(request.parameters)
-        if self._faults.word("bad_code", now_ms) in codes:
-            raise RefusedCallError("OPSQ2002")
-        return {"output": [market.multi_price_row(code, now_ms) for code in codes if code in market.quoted]}
-
-    def _price(self, request: Request, now_ms: int) -> dict[str, Any]:
-        return {"output": self._market().price_row(self._known_code(request), now_ms)}
-
-    def _by_time(self, request: Request, now_ms: int) -> dict[str, Any]:
-        market, code = self._market(), self._known_code(request)
-        hour = request.parameters.get("fid_input_hour_1", "")
-        if not HOUR.fullmatch(hour):
-            raise RefusedCallError("OPSQ2002")
-        price = market.price_row(code, now_ms)
-        head = {
-            name: price[name]
-            for name in ("stck_prpr", "prdy_vrss", "prdy_vrss_sign", "prdy_ctrt", "acml_vol")
-        }
-        head["prdy_vol"] = str(market.quoted[code].listing.symbol.previous_shares)
-        head["rprs_mrkt_kor_name"] = price["rprs_mrkt_kor_name"]
-        return {"output1": head, "output2": market.by_time_rows(code, now_ms, hour, TRADES_BY_TIME.rows)}
-
-    def _search_info(self, request: Request, now_ms: int) -> dict[str, Any]:
-        del now_ms
-        code = request.parameters.get("pdno", "")
-        quoted = self._market().quoted.get(code)
-        if quoted is None:
-            return {"rt_cd": "7", "msg1": "no such data"}
-        name = quoted.listing.symbol.name
-        return {
-            "output": {
-                "shtn_pdno": code, "std_pdno": code, "prdt_type_cd": "300", "prdt_abrv_name": name,
-                "prdt_name120": name, "prdt_eng_abrv_name": code, "prdt_eng_name120": code,
-            }
-        }  # fmt: skip
-
-    def _known_code(self, request: Request) -> str:
-        if request.parameters.get("fid_cond_mrkt_div_code") not in MARKETS:
-            raise RefusedCallError("OPSQ2001")
-        code = request.parameters.get("fid_input_iscd", "")
-        if code not in self._market().quoted:
-            raise RefusedCallError("OPSQ2002")
-        return code
-
-
-def _numbered_codes(parameters: Mapping[str, str]) -> list[str]:
-    codes = []
-    for number in range(1, MULTI_PRICE.rows + 1):
-        if f"fid_input_iscd_{number}" not in parameters:
-            break
-        if parameters.get(f"fid_cond_mrkt_div_code_{number}") not in MARKETS:
-            raise RefusedCallError("OPSQ2001")
-        codes.append(parameters[f"fid_input_iscd_{number}"])
-    given = sum(name.startswith("fid_input_iscd_") for name in parameters)
-    if not codes or given != len(codes):
-        raise RefusedCallError("OPSQ2002")
-    return codes
+        struck = self._faults.alter(request.path, page.rows, tape_ms)
+        document = {"rt_cd": "0", "msg_cd": SUCCESS, "msg1": "ok", **page.rows}
+        return Answer(OK, document, tr_id, tr_cont=page.tr_cont, faults=tuple(struck))
 
 
 def _refused(code: str, request: Request, status: int = SERVER_ERROR) -> Answer:

@@ -18,6 +18,9 @@ MINUTE_MS: Final = 60_000
 DAY_NS: Final = 86_400 * NANOSECONDS
 """Nanoseconds in a day."""
 
+DAY_MS: Final = 86_400_000
+"""Milliseconds in a day."""
+
 CLOSE_MS: Final = 15 * 3_600_000 + 30 * MINUTE_MS
 """End of a whole session, milliseconds since midnight in Seoul."""
 
@@ -57,7 +60,10 @@ class Session:
     """First millisecond whose trades do not exist; None plays every row."""
 
     def calendar_row(self) -> str:
-        """Return the row of a calendar override file for this day (OB-123)."""
+        """Return the row of a calendar override file for this day (OB-123).
+
+        Such a file cannot say hours after midnight: they end at 23:59 in it.
+        """
         return (
             f'[[day]]\ndate = "{self.day[:4]}-{self.day[4:6]}-{self.day[6:]}"\nkind = "session"\n'
             f'open = "{_minutes(self.open_ms)}"\nclose = "{_minutes(self.close_ms)}"\nreason = "replayed day"\n'
@@ -75,6 +81,12 @@ def parse_clock(text: str) -> int:
         raise MisuseError(f"{text!r} is not a time of day: write HH:MM:SS")
     hours, minutes, seconds = map(int, match.groups())
     return (hours * 3600 + minutes * 60 + seconds) * 1000
+
+
+def asked_ms(hour: str, now_ms: int) -> int:
+    """Return the last millisecond of the second HHMMSS: after midnight of the latest such second that was."""
+    second_ms = parse_clock(f"{hour[:2]}:{hour[2:4]}:{hour[4:]}")
+    return second_ms + 999 + (DAY_MS if second_ms + DAY_MS <= now_ms else 0)
 
 
 def session(day: str, *, from_ms: int | None = None, until_ms: int | None = None) -> Session:
@@ -141,4 +153,5 @@ class TapeClock:
 
 
 def _minutes(ms: int) -> str:
+    ms = min(ms, DAY_MS - MINUTE_MS)
     return f"{ms // 3_600_000:02}:{ms // MINUTE_MS % 60:02}"

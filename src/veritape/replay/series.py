@@ -8,7 +8,7 @@ import io
 import zipfile
 import zlib
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -98,6 +98,10 @@ class Trade(NamedTuple):
     """Lowest price of the day."""
     low_ms: int
     """When it was first reached."""
+    hour_class: str = "0"
+    """HOUR_CLS_CODE: ``C`` in a volatility interruption (KIS-184)."""
+    halted: str = "N"
+    """TRHT_YN: the first record after a halt may carry ``Y`` (KIS-183)."""
 
     @property
     def counted(self) -> bool:
@@ -126,6 +130,46 @@ class Series:
             return self
         count = self.happened(end_ms - 1)
         return Series(self.code, self.trades[:count], self.times_ms[:count])
+
+    def between(self, from_ms: int, until_ms: int) -> "Series":
+        """Return the trades of a span with totals of its own, as a venue of these hours counts them."""
+        first, end = self.happened(from_ms - 1), self.happened(until_ms - 1)
+        return Series(self.code, tuple(counted_anew(self.trades, first, end)), self.times_ms[first:end])
+
+    def restarted(self, at_ms: int) -> "Series":
+        """Return the same trades with totals that start again at zero at a time (KIS-144)."""
+        first = self.happened(at_ms - 1)
+        later = counted_anew(self.trades, first, len(self.trades))
+        return Series(self.code, (*self.trades[:first], *later), self.times_ms)
+
+    def moved(self, by_ms: int) -> "Series":
+        """Return the same trades at other times."""
+        trades = (
+            trade._replace(ms=trade.ms + by_ms, high_ms=trade.high_ms + by_ms, low_ms=trade.low_ms + by_ms)
+            for trade in self.trades
+        )
+        return Series(self.code, tuple(trades), tuple(ms + by_ms for ms in self.times_ms))
+
+
+def counted_anew(trades: Sequence[Trade], first: int, end: int) -> Iterator[Trade]:
+    """Yield trades of a day with running totals that begin with the first of them."""
+    base = trades[first - 1] if first else None
+    high = high_ms = low_ms = 0
+    low = 1 << 62
+    for trade in trades[first:end]:
+        if trade.price > high:
+            high, high_ms = trade.price, trade.ms
+        if trade.price < low:
+            low, low_ms = trade.price, trade.ms
+        yield trade._replace(
+            chain_shares=trade.chain_shares - (base.chain_shares if base else 0),
+            chain_value=trade.chain_value - (base.chain_value if base else 0),
+            sells=trade.sells - (base.sells if base else 0),
+            buys=trade.buys - (base.buys if base else 0),
+            sold_shares=trade.sold_shares - (base.sold_shares if base else 0),
+            bought_shares=trade.bought_shares - (base.bought_shares if base else 0),
+            high=high, high_ms=high_ms, low=low, low_ms=low_ms,
+        )  # fmt: skip
 
 
 def read_rows(data: bytes, name: str) -> list[Row]:
@@ -210,39 +254,50 @@ def _is_auction(columns: list[bytes], place: str) -> bool:
 
 
 def _trades(rows: Iterable[Row], *, auctions: bool) -> Iterator[Trade]:
-    shares = value = sells = buys = sold = bought = high = high_ms = low_ms = last = 0
-    low, initiative = 1 << 62, BUY
+    totals, last, initiative = _Running(), 0, BUY
     for row in rows:
-        ms = row.ms - SHIFT_MS
         initiative = _initiative(row.price, last, initiative)
         side = AUCTION if auctions and row.auction else initiative
-        shares += row.shares
-        value += row.price * row.shares
-        if side == BUY:
-            buys, bought = buys + 1, bought + row.shares
-        elif side == SELL:
-            sells, sold = sells + 1, sold + row.shares
-        if row.price > high:
-            high, high_ms = row.price, ms
-        if row.price < low:
-            low, low_ms = row.price, ms
         last = row.price
-        yield Trade(
-            ms,
-            row.price,
-            row.shares,
-            side,
-            shares,
-            value,
-            sells,
-            buys,
-            sold,
-            bought,
-            high,
-            high_ms,
-            low,
-            low_ms,
+        yield totals.after(row.ms - SHIFT_MS, row.price, row.shares, side)
+
+
+def recounted(code: str, trades: Iterable[Trade]) -> Series:
+    """Return a day of these trades with running totals that follow from their times, prices, sizes and sides."""
+    totals = _Running()
+    again = tuple(
+        totals.after(one.ms, one.price, one.shares, one.side)._replace(
+            hour_class=one.hour_class, halted=one.halted
         )
+        for one in sorted(trades, key=lambda trade: trade.ms)
+    )
+    return Series(code, again, tuple(trade.ms for trade in again))
+
+
+class _Running:
+    """The day's totals."""
+
+    def __init__(self) -> None:
+        self._shares = self._value = self._sells = self._buys = self._sold = self._bought = 0
+        self._high = self._high_ms = self._low_ms = 0
+        self._low = 1 << 62
+
+    def after(self, ms: int, price: int, shares: int, side: int) -> Trade:
+        """Return a trade with the totals after it."""
+        self._shares += shares
+        self._value += price * shares
+        if side == BUY:
+            self._buys, self._bought = self._buys + 1, self._bought + shares
+        elif side == SELL:
+            self._sells, self._sold = self._sells + 1, self._sold + shares
+        if price > self._high:
+            self._high, self._high_ms = price, ms
+        if price < self._low:
+            self._low, self._low_ms = price, ms
+        return Trade(
+            ms, price, shares, side, self._shares, self._value, self._sells, self._buys, self._sold, self._bought,
+            self._high, self._high_ms, self._low, self._low_ms,
+        )  # fmt: skip
 
 
 def _initiative(price: int, last: int, before: int) -> int:

@@ -9,15 +9,13 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from blake3 import blake3
-
 from veritape.kernel.clock import NANOSECONDS
 from veritape.replay.accounts import Account, Accounts
 from veritape.replay.control_faults import ControlFaults, Delay
 from veritape.replay.faults import Faults
+from veritape.replay.notices import key_and_iv, notice_frame
 from veritape.wire.kis.codes import WEBSOCKET
-from veritape.wire.kis.frames import PRESENT_WIDTHS, SYMBOL
-from veritape.wire.kis.rest import REGISTRATIONS
+from veritape.wire.kis.frames import NOTICE_STREAMS, PRESENT_WIDTHS, SYMBOL
 
 STREAMS: Final = frozenset(PRESENT_WIDTHS)
 """Transaction ids that a command may register."""
@@ -31,8 +29,11 @@ CUT_NS: Final = 100 * NANOSECONDS
 COMMAND_BYTES: Final = 64 << 10
 """Longest command (KIS-224)."""
 
-KEY_LETTERS: Final = "abcdefghijklmnopqrstuvwxyz"
-"""Alphabet of the encryption key in an acknowledgement."""
+ACCEPTED: Final = frozenset({"OPSP0000", "OPSP0001"})
+"""Codes of commands that were carried out."""
+
+HTS_ID: Final = r"[0-9A-Za-z@_.-]{1,20}"
+"""Pattern of the key of execution notices (KIS-163)."""
 
 
 @dataclass(eq=False)
@@ -68,14 +69,11 @@ class Reply:
 class Exchange:
     """Every live socket, and the answers to their commands."""
 
-    def __init__(
-        self, accounts: Accounts, seed: int, limit: int = REGISTRATIONS, trouble: ControlFaults | None = None
-    ) -> None:
+    def __init__(self, accounts: Accounts, seed: int, trouble: ControlFaults | None = None) -> None:
         self.trouble = trouble or ControlFaults(Faults())
         """What goes wrong on purpose."""
         self._accounts = accounts
         self._seed = seed
-        self._limit = limit
         self._opened = 0
         self.sockets: list[Socket] = []
         """Live connections."""
@@ -92,6 +90,11 @@ class Exchange:
         self.sockets.remove(socket)
         if socket.account is not None:
             self.trouble.ended(socket.account.appkey, now_ns, tape_ms, clean=clean)
+
+    def notice(self, place: tuple[str, str], text: str, tape_ms: int) -> str:
+        """Return an execution notice as the frame that a registration's key opens (KIS-163)."""
+        key, iv = key_and_iv(self._seed, place[0])
+        return notice_frame(place[0], text, key, iv, bad=self.trouble.says("bad_cipher", tape_ms))
 
     def watchers(self, tr_id: str, code: str) -> list[Socket]:
         """Return the sockets that registered a code."""
@@ -116,6 +119,8 @@ class Exchange:
             tr_key = _text(_path(document, "body", "input", "tr_key"))
         ordinal = self.trouble.next_command()
         code = self._decide(socket, document, now_ns, tape_ms)
+        if socket.account is not None and code not in ACCEPTED:
+            socket.account.report.add("refusals", now_ns)
         return Reply(
             self._acknowledgement(tr_id, tr_key, code),
             code,
@@ -161,12 +166,12 @@ class Exchange:
         account = self._accounts.of_approval(_text(header.get("approval_key")), now_ns)
         if account is None or self.trouble.bad_key(tape_ms):
             return header, "OPSP0011"
-        account.report.commands += 1
+        account.report.add("commands", now_ns)
         if self._is_elsewhere(account, socket) or self.trouble.in_use(account.appkey, now_ns, tape_ms):
             return header, "OPSP8996"
         if socket.account is None:
             socket.account = account
-            account.report.connects += 1
+            account.report.add("connects", now_ns)
         return header, None
 
     def _is_elsewhere(self, account: Account, socket: Socket) -> bool:
@@ -181,7 +186,8 @@ class Exchange:
             return "OPSP0001"
         if place in socket.registered:
             return "OPSP0002"
-        if len(socket.registered) >= self.trouble.limit(self._limit, tape_ms):
+        usual = socket.account.limits.registrations if socket.account else 0
+        if len(socket.registered) >= self.trouble.limit(usual, tape_ms):
             return "OPSP0008"
         socket.registered.add(place)
         return "OPSP0000"
@@ -190,12 +196,9 @@ class Exchange:
         message = WEBSOCKET[code]
         body: dict[str, Any] = {"rt_cd": message.rt_cd, "msg_cd": code, "msg1": message.msg1}
         if code == "OPSP0000":
-            digest = blake3(f"{self._seed}:{tr_id}".encode()).digest(32)
-            body["output"] = {
-                "iv": digest[:8].hex(),
-                "key": "".join(KEY_LETTERS[byte % 26] for byte in digest),
-            }
-        header = {"tr_id": tr_id, "tr_key": tr_key, "encrypt": "N"}
+            key, iv = key_and_iv(self._seed, tr_id)
+            body["output"] = {"iv": iv, "key": key}
+        header = {"tr_id": tr_id, "tr_key": tr_key, "encrypt": "Y" if tr_id in NOTICE_STREAMS else "N"}
         return json.dumps({"header": header, "body": body}, separators=(",", ":"))
 
 
@@ -218,7 +221,8 @@ def _input_refusal(document: dict[str, Any]) -> str | None:
         return "OPSP8991"
     if "tr_key" not in given:
         return "OPSP9990"
-    return None if re.fullmatch(SYMBOL, _text(given["tr_key"])) else "OPSP8993"
+    pattern = HTS_ID if given["tr_id"] in NOTICE_STREAMS else SYMBOL
+    return None if re.fullmatch(pattern, _text(given["tr_key"])) else "OPSP8993"
 
 
 def _parsed(text: str) -> object:

@@ -7,13 +7,13 @@ from veritape.replay.fault_kinds import KINDS, Form
 
 OBSERVER_SPECIFICATION = (
     "drop duplicate reorder split merge truncate garble width delay silence close reset half_close no_ack late_ack limit opsp0011 "
-    "opsp8996 egw00201 egw00123 egw00121 egw00133 http_5xx timeout slow token_expiry clock_skew bad_code "
-    "token_life"
+    "opsp8996 egw00201 egw00123 egw00121 egw00133 http_5xx timeout slow token_expiry clock_skew late_open midnight restart bad_code "
+    "master_collapse master_add token_life"
 )
 PROTOCOL_SPECIFICATION = (
-    "ban rest status html kill_old approval_limit row_missing row_extra shuffle pbpr page_hole     "
-    "opsp ack_after_data ack_shuffle linger mute no_pingpong pingpong_flood no_pong fragment drop_record mix count_bad insert  "
-    "window    "
+    "ban rest status html kill_old approval_limit row_missing row_extra shuffle pbpr page_hole pad_future label_end holiday master_bad "
+    "opsp ack_after_data ack_shuffle linger mute no_pingpong pingpong_flood no_pong fragment drop_record mix count_bad insert bad_cipher "
+    "key_late window auction vi halt after_market"
 )
 
 

@@ -53,6 +53,7 @@ def test_a_request_is_read(text: str, fault: Fault) -> None:
         ("drop=1@", "HH:MM:SS"),
         ("rest=EGW99999", "does not fit"),
         ("status=404", "does not fit"),
+        ("master_bad=ugly", "does not fit"),
     ],
 )
 def test_a_bad_request_is_refused(text: str, words: str) -> None:

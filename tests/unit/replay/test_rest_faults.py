@@ -75,7 +75,7 @@ def test_tokens_die_at_their_moment() -> None:
 
 def test_lives_and_limits_within_their_windows() -> None:
     """OB-851, KIS-220: token_life, window, kill_old, approval_limit."""
-    account = Account(APPKEY, APPSECRET, 7, rest_per_s=18)
+    account = Account(APPKEY, APPSECRET, 7)
     one = faults(
         "token_life=90@09:00:00",
         "window=2@09:00:00-09:01:00",

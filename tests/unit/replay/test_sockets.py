@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from veritape.replay.accounts import APPKEY, APPSECRET, Account, Accounts
+from veritape.replay.limits import Limits
 from veritape.replay.sockets import CUT_NS, IDLE_NS, Exchange, Reply, Socket
 
 SECOND = 1_000_000_000
@@ -16,9 +17,9 @@ SECOND = 1_000_000_000
 
 def exchange(limit: int = 41) -> tuple[Exchange, str]:
     accounts = Accounts()
-    one = Account(APPKEY, APPSECRET, 7)
+    one = Account(APPKEY, APPSECRET, 7, Limits(registrations=limit))
     accounts.add(one)
-    return Exchange(accounts, 7, limit), one.issue_approval(0).text
+    return Exchange(accounts, 7), one.issue_approval(0).text
 
 
 def command(key: str, code: str = "990001", kind: str = "1", **changes: Any) -> str:

@@ -8,18 +8,20 @@ import heapq
 from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from veritape.kernel.clock import Clock
-from veritape.kernel.errors import UnavailableError
 from veritape.replay.adapters.outbox import How, Outbox
+from veritape.replay.adapters.truth_file import TruthFile
+from veritape.replay.books import book_frame
 from veritape.replay.control_faults import SHUFFLE_SECONDS, When
 from veritape.replay.delivery import Delivery, Fate, Outcome, Packet, Sending
 from veritape.replay.faults import Faults
-from veritape.replay.market import Market, Quoted
+from veritape.replay.market import Market
+from veritape.replay.master_files import archive
+from veritape.replay.notices import notice_text
 from veritape.replay.packing import Frame, pack
-from veritape.replay.rendering import record
+from veritape.replay.rendering import clock_text, record
 from veritape.replay.rules import rule_of
 from veritape.replay.schedule import (
     AFTER_MS,
@@ -29,10 +31,28 @@ from veritape.replay.schedule import (
     kst_datetime,
     midnight_ns,
 )
-from veritape.replay.sockets import Exchange, Reply, Socket
-from veritape.replay.truth import Truth
+from veritape.replay.sockets import ACCEPTED, Exchange, Reply, Socket
+from veritape.replay.statuses import changes, expected_frame
 from veritape.replay.widths import Widths
-from veritape.wire.kis.frames import TRADE_STREAMS
+from veritape.wire.kis.frames import (
+    BOOK_BOTH,
+    BOOK_KRX,
+    BOOK_NXT,
+    BOOK_STREAMS,
+    EXPECTED_KRX,
+    NOTICE_STREAMS,
+    STATUS_KRX,
+    TRADE_STREAMS,
+    TRADES_BOTH,
+    TRADES_KRX,
+    TRADES_NXT,
+)
+from veritape.wire.kis.master import Layout
+
+VENUES = {
+    TRADES_KRX: "J", TRADES_NXT: "NX", TRADES_BOTH: "UN", BOOK_KRX: "J", BOOK_NXT: "NX", BOOK_BOTH: "UN",
+}  # fmt: skip
+"""Stream -> ``FID_COND_MRKT_DIV_CODE`` of its venue (KIS-167)."""
 
 TURN_SECONDS = 0.005
 """Pause between two turns of the clock."""
@@ -80,8 +100,7 @@ class Player:
         self._late: list[tuple[int, int, Sending]] = []
         self._lates = 0
         self._moments: list[tuple[int, How]] = []
-        self._truth: Truth | None = None
-        self._truth_file: TextIO | None = None
+        self._truth = TruthFile(options.truth)
         self.outboxes: dict[Socket, Outbox] = {}
         """Connections that frames go to."""
         self.frames_sent = 0
@@ -96,6 +115,8 @@ class Player:
         self._midnight_ns = midnight_ns(session.day)
         self._delivery = Delivery(self._faults)
         self._late.clear()
+        self._changes = deque(changes(market, session.open_ms, session.close_ms))
+        self._announced_s = -1
         self._moments = sorted(
             (fault.at_ms, how)
             for how in (How.CLOSE, How.RESET, How.HALF_CLOSE)
@@ -119,16 +140,25 @@ class Player:
             self._note_command(outbox.socket, reply)
         if reply.text is None or reply.delay.when is When.NEVER:
             return
+        notice = self._notice(reply)
+        if notice and self._exchange.trouble.says("key_late", self.tape.now_ms):
+            self._say(outbox, notice)
+            notice = ""
+        self._say_when(outbox, reply, reply.text)
+        if notice:
+            self._say(outbox, notice)
+
+    def _say_when(self, outbox: Outbox, reply: Reply, text: str) -> None:
         if reply.delay.when is When.LATE:
             delay_s = reply.delay.delay_ms / 1000 / (self.clock_document()["speed"] or 1.0)
-            asyncio.get_running_loop().call_later(delay_s, self._say, outbox, reply.text)
+            asyncio.get_running_loop().call_later(delay_s, self._say, outbox, text)
         elif reply.delay.when is When.AFTER_DATA:
-            outbox.after_data[reply.place] = reply.text
+            outbox.after_data[reply.place] = text
         elif reply.delay.when is When.AFTER_NEXT and not outbox.after_next:
-            outbox.after_next.append(reply.text)
+            outbox.after_next.append(text)
             asyncio.get_running_loop().call_later(SHUFFLE_SECONDS, self._say_next, outbox)
         else:
-            self._say(outbox, reply.text)
+            self._say(outbox, text)
             self._say_next(outbox)
 
     def clock_document(self) -> dict[str, Any]:
@@ -142,15 +172,18 @@ class Player:
             "virtual": self._options.virtual,
         }
 
+    def master_archive(self, layout: Layout, stamp: tuple[int, int, int]) -> bytes:
+        """Return a market's master file as of now."""
+        return archive(self.market, layout, self._faults, self.tape.now_ms, stamp)
+
     def note(self, kind: str, detail: dict[str, Any]) -> None:
         """Write an event to the truth file."""
-        if self._truth and self._truth_file:
-            self._truth_file.write(self._truth.event(self.tape.now_ms, kind, detail))
+        self._truth.note(self.tape.now_ms, kind, detail)
 
     async def play(self, progress: Callable[[int, int], None]) -> None:
         """Play the loaded day to its end and the time after it; call progress(ms, frames sent) at each minute."""
         frames = deque(pack(quoted.series for quoted in self.market.quoted.values()))
-        self._open_truth()
+        self._truth.open(self.market, self._faults.seed, self._settings())
         try:
             await self._wait_for_watchers()
             self._skip_unwatched(frames)
@@ -164,7 +197,7 @@ class Player:
                     progress(self.tape.now_ms, self.frames_sent)
         finally:
             self.running = False
-            self._close_truth()
+            self._truth.close()
 
     async def beat(self) -> None:
         """Send PINGPONGs to idle connections and cut the silent ones, for ever."""
@@ -199,37 +232,71 @@ class Player:
             self._catch_up(frame.emit_ms)
             self._emit(frame)
         self._catch_up(self.tape.now_ms)
+        self._announce()
         if not frames:
             self._dispatch(self._delivery.flush(), self.tape.now_ms)
 
     def _emit(self, frame: Frame) -> None:
         """Send one frame of the tape to who registered it; windows of faults go by its own time."""
-        quoted = self.market.quoted[frame.code]
         struck: tuple[str, ...] = ()
         if self._faults.names:
             struck = self._delivery.strikes(frame.number, frame.end - frame.first, frame.emit_ms)
         sessions: list[int] = []
         for tr_id in TRADE_STREAMS:
-            if sockets := self._exchange.watchers(tr_id, frame.code):
-                packet = self._packet(tr_id, frame, quoted, struck, sockets)
+            sockets = self._exchange.watchers(tr_id, frame.code)
+            packet = self._packet(tr_id, frame, struck, sockets) if sockets else None
+            if packet is not None:
                 self._dispatch(self._delivery.send(packet, struck, frame.emit_ms), frame.emit_ms)
                 self._say_after_data(packet)
                 sessions.extend(socket.number for socket in sockets)
+        self._send_books(frame)
         outcome = self._delivery.outcome(struck, watched=bool(sessions))
         reached = outcome.fate not in {Fate.UNWATCHED, Fate.DROPPED}
         self.frames_sent += reached
-        self._record(frame, outcome, sessions if reached else [])
+        self._truth.record(frame, self.market, outcome, sessions if reached else [])
 
     def _packet(
-        self, tr_id: str, frame: Frame, quoted: Quoted, struck: tuple[str, ...], sockets: list[Socket]
-    ) -> Packet:
+        self, tr_id: str, frame: Frame, struck: tuple[str, ...], sockets: list[Socket]
+    ) -> Packet | None:
+        """Return a frame's records as a stream has them, None where its venue did not trade."""
         width = self._options.widths.of(tr_id, frame.emit_ms)
         insert = None
         if struck:
             width, insert = self._delivery.shape(struck, width, frame.emit_ms)
-        trades = quoted.series.trades[frame.first : frame.end]
-        records = tuple(record(trade, quoted.listing, width, insert) for trade in trades)
+        venue = self.market.venue(VENUES[tr_id])
+        trades = venue.of_frame(self.market, frame)
+        if not trades:
+            return None
+        listing = venue.quoted[frame.code].listing
+        records = tuple(record(trade, listing, width, insert) for trade in trades)
         return Packet(tr_id, frame.code, frame.number, records, tuple(sockets))
+
+    def _send_books(self, frame: Frame) -> None:
+        """Send the book after a frame's last trade: it comes whatever became of the frame."""
+        for tr_id in BOOK_STREAMS:
+            sockets = self._exchange.watchers(tr_id, frame.code)
+            if not sockets or self._delivery.silent(frame.emit_ms):
+                continue
+            venue = self.market.venue(VENUES[tr_id])
+            if trades := venue.of_frame(self.market, frame):
+                width = self._options.widths.of(tr_id, frame.emit_ms)
+                text = book_frame(tr_id, trades[-1], venue.quoted[frame.code].listing, width)
+                self._dispatch([Sending(socket, text) for socket in sockets], frame.emit_ms)
+
+    def _announce(self) -> None:
+        """Send what the market says beside trades: changes of its status, and each second what auctions expect."""
+        now_ms = self.tape.now_ms
+        while self._changes and self._changes[0].ms <= now_ms:
+            change = self._changes.popleft()
+            sockets = self._exchange.watchers(STATUS_KRX, change.code)
+            self._dispatch([Sending(socket, change.text) for socket in sockets], now_ms)
+        if now_ms // 1000 == self._announced_s:
+            return
+        self._announced_s = now_ms // 1000
+        for code in self.market.codes:
+            if sockets := self._exchange.watchers(EXPECTED_KRX, code):
+                text = expected_frame(self.market, code, now_ms, self.session.open_ms)
+                self._dispatch([Sending(socket, text) for socket in sockets if text], now_ms)
 
     def _dispatch(self, sendings: list[Sending], tape_ms: int) -> None:
         now_ns = self.broker_ns() if sendings else 0
@@ -257,6 +324,17 @@ class Player:
         if not self._delivery.silent(self.tape.now_ms):
             outbox.put(text)
 
+    def _notice(self, reply: Reply) -> str:
+        """Return the one execution notice that a registration earns, empty for other commands."""
+        tr_id, hts_id = reply.place
+        if reply.code != "OPSP0000" or tr_id not in NOTICE_STREAMS:
+            return ""
+        now_ms, code = self.tape.now_ms, self.market.codes[0]
+        last, listing = self.market.last(code, now_ms), self.market.quoted[code].listing
+        price = last.price if last else listing.open_price
+        text = notice_text(hts_id, code, listing.symbol.name, price, clock_text(now_ms))
+        return self._exchange.notice(reply.place, text, now_ms)
+
     def _say_next(self, outbox: Outbox) -> None:
         for text in outbox.after_next:
             self._say(outbox, text)
@@ -277,19 +355,21 @@ class Player:
         }
         if reply.delay.fault:
             detail["faults"] = [reply.delay.fault]
-        accepted = reply.code in {"OPSP0000", "OPSP0001"}
+        accepted = reply.code in ACCEPTED
         if not accepted:
             detail["rule"] = rule_of(str(reply.code))
         self.note("acknowledged" if accepted else "refused", detail)
 
-    def _record(self, frame: Frame, outcome: Outcome, sessions: list[int]) -> None:
-        if self._truth and self._truth_file:
-            series = self.market.quoted[frame.code].happened
-            self._truth_file.write(self._truth.frame(frame, series, outcome, sessions))
+    def _settings(self) -> dict[str, Any]:
+        return {
+            "faults": [asdict(fault) for fault in self._faults.asked],
+            "widths": self._options.widths.document(),
+            "virtual": self._options.virtual,
+        }
 
     def _skip_unwatched(self, frames: deque[Frame]) -> None:
         while frames and frames[0].emit_ms <= self.session.start_ms:
-            self._record(frames.popleft(), Outcome(Fate.UNWATCHED, ()), [])
+            self._truth.record(frames.popleft(), self.market, Outcome(Fate.UNWATCHED, ()), [])
 
     async def _wait_for_watchers(self) -> None:
         """Walk towards the open at real speed and stand before it until every code is registered."""
@@ -298,6 +378,7 @@ class Player:
             real_ns = self._clock.monotonic_ns()
             if self.tape.now_ms < latest_ms:
                 self.tape.turn(real_ns, 1.0)
+            self._announce()
             await asyncio.sleep(TURN_SECONDS)
         self.tape.jump(latest_ms, self._clock.monotonic_ns())
 
@@ -310,27 +391,3 @@ class Player:
         return any(
             box.socket.registered and box.behind_bytes() > BEHIND_BYTES for box in self.outboxes.values()
         )
-
-    def _open_truth(self) -> None:
-        self._truth = Truth(self.market.codes)
-        if self._options.truth is not None:
-            path = Path(self._options.truth.replace("{day}", self.session.day))
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                self._truth_file = path.open("w")
-            except OSError as error:
-                raise UnavailableError(
-                    f"replay: --truth {path}: {error.strerror}: choose another path"
-                ) from error
-            settings = {
-                "faults": [asdict(fault) for fault in self._faults.asked],
-                "widths": self._options.widths.document(),
-                "virtual": self._options.virtual,
-            }
-            self._truth_file.write(self._truth.start(self.session.day, self._faults.seed, settings))
-
-    def _close_truth(self) -> None:
-        if self._truth and self._truth_file:
-            self._truth_file.write(self._truth.end())
-            self._truth_file.close()
-            self._truth_file = None

@@ -15,7 +15,6 @@ from veritape.replay.rest import Answer, Quotations, Request
 from veritape.replay.rules import rule_of
 from veritape.replay.schedule import KST_NS, kst_datetime
 from veritape.replay.sockets import COMMAND_BYTES, Exchange, Socket
-from veritape.replay.symbols import master_archive, master_line
 from veritape.wire.kis.master import KOSDAQ, KOSPI
 from veritape.wire.kis.rest import MASTER_PATHS
 
@@ -61,6 +60,7 @@ class BrokerServer:
         """
         rest = web.Application(client_max_size=COMMAND_BYTES)
         rest.router.add_get("/replay/clock", self._clock)
+        rest.router.add_get("/replay/report", self._report)
         for path in MASTER_PATHS:
             rest.router.add_get(path, self._master)
         rest.router.add_route("*", "/{path:.*}", self._rest)
@@ -106,13 +106,12 @@ class BrokerServer:
     async def _master(self, request: web.Request) -> web.Response:
         layout = KOSPI if request.path == MASTER_PATHS[0] else KOSDAQ
         now = kst_datetime(self._player.broker_ns())
-        lines = [
-            master_line(quoted.listing.symbol, quoted.listing.open_price)
-            for _, quoted in sorted(self._player.market.quoted.items())
-            if quoted.listing.symbol.layout is layout
-        ]
-        stamp = (now.year, now.month, now.day, 5, 0, 0)
-        return web.Response(body=master_archive(layout, lines, stamp), content_type="application/zip")
+        body = self._player.master_archive(layout, (now.year, now.month, now.day))
+        return web.Response(body=body, content_type="application/zip")
+
+    async def _report(self, request: web.Request) -> web.Response:
+        del request
+        return web.json_response(self._quotations.report())
 
     async def _rest(self, request: web.Request) -> web.Response:
         self._calls += 1
@@ -149,7 +148,7 @@ class BrokerServer:
             headers={
                 "Content-Type": "text/html" if answer.body else "application/json; charset=utf-8",
                 "tr_id": answer.tr_id,
-                "tr_cont": "",
+                "tr_cont": answer.tr_cont,
                 "gt_uid": f"{self._calls:032x}",
                 "Date": kst_datetime(self._player.stamp_ns() - KST_NS).strftime("%a, %d %b %Y %H:%M:%S GMT"),
             },

@@ -33,6 +33,9 @@ BARS_TODAY: Final = Call(QUOTATIONS + "inquire-time-itemchartprice", "FHKST03010
 BARS_PAST: Final = Call(QUOTATIONS + "inquire-time-dailychartprice", "FHKST03010230", 120)
 """Minute bars of a past day, kept about a year; not served to paper accounts."""
 
+LAST_TRADES: Final = Call(QUOTATIONS + "inquire-ccnl", "FHKST01010300", 30)
+"""The last 30 trades, without running totals."""
+
 VOLUME_RANK: Final = Call(QUOTATIONS + "volume-rank", "FHPST01710000", 30)
 """Ranking by volume; not served to paper accounts."""
 
