@@ -32,10 +32,13 @@ class Fixture:
         self.market = market or Market([bundled("990001"), bundled("990003")], "20131007")
         self.calls = QuotationCalls(lambda: self.market, asked)
         self.now_ms = now_ms
+        self.continues = False
         self.pages: dict[str, int] = {}
 
-    def page(self, call: wire.Call, *, continues: bool = False, **parameters: str) -> Page:
-        return self.calls.answer(call.path, call.tr_id, Asked(parameters, self.now_ms, continues, self.pages))
+    def page(self, call: wire.Call, **parameters: str) -> Page:
+        return self.calls.answer(
+            call.path, call.tr_id, Asked(parameters, self.now_ms, self.continues, self.pages)
+        )
 
     def refusal(self, call: wire.Call, **parameters: str) -> str:
         with pytest.raises(RefusedCallError) as refused:
@@ -91,7 +94,8 @@ def test_the_last_trades_have_no_running_total(day: Fixture) -> None:
 def test_walking_back_over_pages_finds_every_trade() -> None:
     """KIS-061, OB-814: the cursor is the oldest row's second, inclusive; rows are told apart by acml_vol."""
     one = tape(trades=200, step_ms=400)
-    day, seen, hour = Fixture(market=Market([one], "20131007")), {}, "090500"
+    day, hour = Fixture(market=Market([one], "20131007")), "090500"
+    seen: dict[str, str] = {}
     while True:
         rows = day.page(wire.TRADES_BY_TIME, **CODE, fid_input_hour_1=hour).rows["output2"]
         new = {row["acml_vol"]: row["cnqn"] for row in rows if row["acml_vol"] not in seen}
@@ -109,10 +113,9 @@ def test_bars_of_today_are_thirty_newest_first(day: Fixture) -> None:
     earlier = day.page(wire.BARS_TODAY, **BARS | {"fid_input_hour_1": "090000"}).rows["output2"]
     assert [row["stck_cntg_hour"] for row in earlier] == ["090000"]
     assert day.page(wire.BARS_TODAY, **BARS | {"fid_input_hour_1": "085900"}).rows["output2"] == []
-    assert (
-        sum(int(row["cntg_vol"]) for row in rows + earlier)
-        == day.market.last("990001", day.now_ms).chain_shares
-    )  # type: ignore[union-attr]
+    last = day.market.last("990001", day.now_ms)
+    assert last is not None
+    assert sum(int(row["cntg_vol"]) for row in rows + earlier) == last.chain_shares
 
 
 def test_earlier_days_follow_when_they_are_asked_for(day: Fixture) -> None:
@@ -162,7 +165,11 @@ def test_rankings_are_paged_by_the_header() -> None:
     """KIS-051, KIS-066: 30 rows a page; F, then M, then E; D when there is only one."""
     market = Market(multiplied([tape()], 70), "20131007")
     day = Fixture(market=market)
-    pages = [day.page(wire.VOLUME_RANK, continues=n > 0, **RANK) for n in range(3)]
+    pages = []
+    for number in range(3):
+        day.continues = number > 0
+        pages.append(day.page(wire.VOLUME_RANK, **RANK))
+    day.continues = False
     assert [(page.tr_cont, len(page.rows["output"])) for page in pages] == [("F", 30), ("M", 30), ("E", 10)]
     ranks = [int(row["data_rank"]) for page in pages for row in page.rows["output"]]
     assert ranks == list(range(1, 71))
@@ -174,12 +181,12 @@ def test_rankings_are_paged_by_the_header() -> None:
 def test_the_calendar_is_paged_by_its_keys() -> None:
     """KIS-051, KIS-068, KIS-069: opnd_yn says whether the market is open; keys come back with their blanks."""
     day, dates, keys = Fixture("holiday=20131009"), [], {"ctx_area_nk": "", "ctx_area_fk": ""}
-    conts, continues = [], False
+    conts = []
     while True:
-        page = day.page(wire.TRADING_DAYS, continues=continues, bass_dt="20131007", **keys)
+        page = day.page(wire.TRADING_DAYS, bass_dt="20131007", **keys)
         dates += [(row["bass_dt"], row["opnd_yn"]) for row in page.rows["output"]]
         conts.append(page.tr_cont)
-        keys, continues = {name: page.rows[name] for name in keys}, True
+        keys, day.continues = {name: page.rows[name] for name in keys}, True
         if page.tr_cont in {"D", "E"}:
             break
     assert conts == ["F", "M", "E"]
@@ -187,7 +194,7 @@ def test_the_calendar_is_paged_by_its_keys() -> None:
     assert len({date for date, _ in dates}) == 60
     trimmed = {name: text.strip() for name, text in keys.items()}
     with pytest.raises(RefusedCallError):
-        day.page(wire.TRADING_DAYS, continues=True, bass_dt="20131007", **trimmed)
+        day.page(wire.TRADING_DAYS, bass_dt="20131007", **trimmed)
 
 
 def test_each_venue_has_figures_of_its_own(day: Fixture) -> None:
