@@ -98,6 +98,8 @@ class Run:
         self.folder = folder
         self.truth_file = folder / "truth.jsonl"
         self.data = folder / "data"
+        self.backfill = False
+        """Whether the recorder fetches what it missed; a test of what is missed wants it to stay so."""
         self._processes: list[Process] = []
         self.appkey = self.appsecret = ""
 
@@ -123,7 +125,7 @@ class Run:
             f'[observer]\ndata_dir = "{self.data}"\n[kis]\nrest_url = "{rest}"\nws_url = "{stream}"\n'
             f'master_url = "{rest}"\nfollow_replay_clock = true\n[universe]\nmin_count = 1\n'
             f'[calendar]\noverride_file = "{calendar}"\n[track_b]\nmanual = {json.dumps(manual)}\n'
-            f'[telemetry]\nlisten = ""\n'
+            f'[telemetry]\nlisten = ""\n[backfill]\nenabled = {str(self.backfill).lower()}\n'
         )
         return broker
 

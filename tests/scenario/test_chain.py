@@ -58,7 +58,7 @@ def test_without_faults_everything_that_was_sent_is_recorded() -> None:
 
 def test_the_whole_day_with_dropped_frames_gives_the_worked_figures() -> None:
     """OB-608, OB-853: drop = 0.01 at seed 7 over the whole day, through every process: the ledger's figures exactly."""
-    report, answer = demo("--speed", "max", "--fault", "drop=0.01", "--seed", "7")
+    report, answer = demo("--speed", "max", "--no-backfill", "--fault", "drop=0.01", "--seed", "7")
     assert answer.returncode == 0, answer.stderr
     expected = {
         "990001": (24_111, 23_913, 198, 35_797, 65_320_248_700),
@@ -73,6 +73,17 @@ def test_the_whole_day_with_dropped_frames_gives_the_worked_figures() -> None:
         assert symbol["residual_totals"] == {"trades": residual, "shares": shares, "value_krw": value}
         assert symbol["closed"]
     assert report["segments"]["bytes_per_tick"] < 10
+
+
+def test_what_was_dropped_is_fetched() -> None:
+    """OB-701, OB-705, OB-708: backfilled rises, in session and after the anchor; the lines close, with what cannot be fetched stated."""
+    report, answer = demo("--seconds", str(SECONDS), "--fault", "drop=0.01")
+    assert answer.returncode == 0, answer.stderr
+    for symbol in report["ticks"]["symbols"].values():
+        assert symbol["closed"]
+        assert symbol["recorded"] + symbol["backfilled"] + symbol["residual"] == symbol["sent"]
+    assert report["ticks"]["backfilled"] > 10 * report["ticks"]["residual"]
+    assert report["ticks"]["backfilled"] > 10
 
 
 def test_another_tape_runs_through_the_chain(tmp_path: Path) -> None:

@@ -69,6 +69,8 @@ class ChainOptions:
     """Other tapes as ``FILE:CODE`` in place of the bundled one."""
     one_day: bool = False
     """End with the day (``demo``) instead of going on to the next (``up``)."""
+    backfill: bool = True
+    """Fetch what was missed."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,7 @@ def observer_configuration(options: ChainOptions, descriptor: int) -> str:
             "universe": {"min_count": 1},
             "calendar": {"override_file": str(Folders(options.folder).configuration / "calendar.toml")},
             "track_b": {"manual": list(codes(options))},
+            "backfill": {"enabled": options.backfill},
             "telemetry": {"listen": "", "descriptor": descriptor},
         }
     )

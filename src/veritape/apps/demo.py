@@ -52,10 +52,11 @@ PROGRESS_SECONDS = 5
     type=click.Path(path_type=Path),
     help="Keep the data in this new folder instead of a temporary one.",
 )
+@click.option("--backfill/--no-backfill", default=True, help="Fetch what was missed, or state it only.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def demo(
     seconds: int | None, speed: str, faults: tuple[str, ...], seed: int, tapes: tuple[str, ...], keep: Path | None,
-    as_json: bool,
+    backfill: bool, as_json: bool,
 ) -> int:  # fmt: skip
     """Run the whole chain on recorded trades, offline, then print what it can prove.
 
@@ -64,7 +65,15 @@ def demo(
     """
     folder = Path(tempfile.mkdtemp(prefix="veritape-demo-")) if keep is None else new_folder(keep, "--keep")
     options = ChainOptions(
-        folder, free_ports(), speed, _tape_seconds(seconds, speed), faults, seed, tapes, one_day=True
+        folder,
+        free_ports(),
+        speed,
+        _tape_seconds(seconds, speed),
+        faults,
+        seed,
+        tapes,
+        one_day=True,
+        backfill=backfill,
     )
     try:
         report = asyncio.run(_run(options))

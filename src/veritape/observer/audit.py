@@ -92,17 +92,17 @@ def state(day: Day, code: str, evidence: Evidence = NONE) -> Statement:
     """Return the statement of one line; the line is not changed."""
     line, anchor = day.line(code), day.anchors.get(code)
     fetched = day.fetched.get(code, [])
-    fillings = [
-        filling
+    per_epoch = [
+        fill_all(axis.holes(), [row for row in fetched if row.epoch == epoch])
         for epoch, axis in enumerate(line.axes)
-        for filling in fill_all(axis.holes(), [row for row in fetched if row.epoch == epoch])
     ]
     tail, most_trades = _tail(line, anchor, day.tails.get(code), fetched)
-    fillings += [tail] if tail else []
+    per_epoch[-1] += [tail] if tail else []
+    fillings = [filling for own in per_epoch for filling in own]
     exact = line.trades_exact and most_trades is None
     end = None if anchor is None else _end(line, anchor, tail)
     described = _described(day, line, fillings, evidence)
-    found = _gaps(day, code, fillings, most_trades, described)
+    found = _gaps(day, code, per_epoch, most_trades, described)
     backfilled, residual = (_sum(f.backfilled for f in fillings), _sum(f.residual for f in fillings))
     statement = Statement(
         line, anchor, found, exact, end, backfilled, residual, Status.COMPLETE, described.contradictions
@@ -189,17 +189,17 @@ def _described(day: Day, line: Line, fillings: Sequence[Filling], evidence: Evid
 
 
 def _gaps(
-    day: Day, code: str, fillings: Sequence[Filling], most_trades: int | None, described: Described
+    day: Day, code: str, per_epoch: Sequence[Sequence[Filling]], most_trades: int | None, described: Described
 ) -> tuple[Gap, ...]:
     events = [*gaps.unwatched(day.watches.get(code, [])), *day.quarantined]
     outages = day.outages.in_session(day.open_s, day.close_s)
+    numbered = [(epoch, filling) for epoch, own in enumerate(per_epoch) for filling in own]
     found = []
-    for index, filling in enumerate(fillings):
+    for index, (epoch, filling) in enumerate(numbered):
         cause = gaps.cause_of(filling.hole, events)
-        is_tail = index == len(fillings) - 1
         parent = _parent(filling.hole, cause, outages)
-        most = most_trades if is_tail else None
-        found.append(Gap(filling, cause, parent, most, described.shares[index]))
+        most = most_trades if index == len(numbered) - 1 else None
+        found.append(Gap(filling, cause, parent, most, described.shares[index], epoch))
     return tuple(gap for gap in found if gap.filling.hole.reading is not Reading.JOINED)
 
 

@@ -5,9 +5,10 @@ from typing import Any, Final, NamedTuple
 
 from veritape.observer import severity
 from veritape.observer.backfill import Filling
-from veritape.observer.completeness import Totals
+from veritape.observer.completeness import Edge, Totals
 from veritape.observer.gaps import Cause, State, average_price, gap_id
 from veritape.observer.outages import Outage, Scope
+from veritape.observer.recorder import kst
 from veritape.observer.severity import Severity
 
 NOTHING: Final = {"trades": 0, "shares": 0, "value_krw": 0}
@@ -44,6 +45,8 @@ class Gap(NamedTuple):
     """Most trades that may be missing, where only a range is known (OB-612)."""
     described_shares: int
     """Missing shares that minute bars describe."""
+    epoch: int = 0
+    """Chain epoch."""
 
     @property
     def state(self) -> State:
@@ -143,6 +146,36 @@ def of_sweep(
         "right": {"chain_shares": 0, "event_s": second},
         "severity": severity.of_sweep(missing, expected, skipped_in_a_row).value,
         "state": State.RESIDUAL.value,
+    }
+
+
+def suspected(
+    place: Place, code: str, last: Edge, seen_shares: int, now_ns: int, previous_shares: int
+) -> dict[str, Any]:
+    """Return the suspicion that a silent line lost its newest trades: a sweep or a book is ahead of it (levels d, e).
+
+    Args:
+        place: whose gaps they are.
+        code: of the line.
+        last: its last record.
+        seen_shares: shares of the day that were seen.
+        now_ns: wall clock.
+        previous_shares: yesterday's volume.
+    """
+    shares = seen_shares - last.chain_shares
+    return {
+        **_bare(place, Scope.LINE, Cause.FRAME_LOST, gap_id(place.venue, code, place.day, last.chain_shares)),
+        "code": code,
+        "levels": ["e"],
+        "opened_ns": now_ns,
+        "closed_ns": None,
+        "left": {"chain_shares": last.chain_shares, "event_s": last.event_s},
+        "right": {"chain_shares": seen_shares, "event_s": max(last.event_s, kst(now_ns)[1])},
+        "trades": {"min": 0, "max": shares},
+        "shares": shares,
+        "residual": {"trades": 0, "shares": shares, "value_krw": 0},
+        "severity": severity.of_shares(shares, max(seen_shares, previous_shares)).value,
+        "state": State.SUSPECTED.value,
     }
 
 

@@ -23,6 +23,7 @@ from veritape.observer.bars import Bar
 from veritape.observer.books import BookDay, BookFrame
 from veritape.observer.completeness import Line, Outcome, Verdict
 from veritape.observer.frames import Acknowledgement, FrameReason, Heartbeat, Refusal, Trade, parse_message
+from veritape.observer.gap_life import GapLife, LifeRecord, Moment
 from veritape.observer.gaps import Cause, Event, Watch
 from veritape.observer.journal import Frame, Kind
 from veritape.observer.outages import Outages
@@ -60,6 +61,8 @@ class NoteKind(StrEnum):
     """By-time rows tile the tail of ``code`` on ``day`` with ``trades`` rows."""
     CLOSED = "closed"
     """``day`` is over."""
+    GAP = "gap"
+    """On ``day`` the gap ``gap`` (OB-672) opened or closed, as ``moment`` says."""
     OBSERVATION = "observation"
     """On ``day`` the number ``name`` of the account was seen to be ``value`` (OB-007): nothing of the ledger."""
     TRACK_B = "track_b"
@@ -114,6 +117,8 @@ class Day:
     """Code -> trades that tile its tail."""
     outages: Outages = field(default_factory=Outages)
     """Spans in which nobody watched."""
+    life: GapLife = field(default_factory=GapLife)
+    """Gaps that were told of."""
     fetched: dict[str, list[Fetched]] = field(default_factory=dict)
     """Code -> trades fetched after they were missed, from ``backfill/trades``."""
     bars: dict[str, dict[int, Bar]] = field(default_factory=dict)
@@ -293,6 +298,8 @@ class Recorder:
         elif kind is NoteKind.ANCHOR:
             values = (note["chain_shares"], note["chain_value"], note["taken_ns"], bool(note["agreed"]))
             day.anchors[note["code"]] = Anchor(*values)
+        elif kind is NoteKind.GAP:
+            day.life.remember(LifeRecord(Moment(note["moment"]), note["gap"]))
         elif kind is NoteKind.TAIL:
             day.tails[note["code"]] = note["trades"]
         else:

@@ -239,6 +239,15 @@ class BackupSettings(Settings):
     """Days between two restore drills, 1 to 90."""
 
 
+class BackfillSettings(Settings):
+    """``[backfill]``"""  # noqa: D415 - a table's name
+
+    enabled: bool = True
+    """Fetch missing trades and minute bars, in session and after the anchor."""
+    share: Annotated[float, Field(ge=0, le=0.5)] = 0.2
+    """Part of the permits that it may use in session, 0 to 0.5."""
+
+
 class TelemetrySettings(Settings):
     """``[telemetry]``"""  # noqa: D415 - a table's name
 
@@ -297,6 +306,8 @@ class RecordSettings(Settings):
     """How long files stay here."""
     backup: BackupSettings = BackupSettings()
     """The copy elsewhere."""
+    backfill: BackfillSettings = BackfillSettings()
+    """What was missed."""
     telemetry: TelemetrySettings = TelemetrySettings()
     """Metrics."""
 

@@ -7,6 +7,7 @@ on at the second before, and what it could not reach stays missing. A page may h
 A tail (OB-612) is a hole whose right edge is the end anchor: its number of trades becomes exact once rows tile it.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -68,10 +69,7 @@ class TailWalk:
     def receive(self, page: list[TimedTrade]) -> None:
         """Take a page, newest first; a row counts once, and only inside what is still missing (OB-703)."""
         self.calls += 1
-        for row in page:
-            begins = row.chain_shares - row.shares
-            if row.shares > 0 and begins >= self.left_shares and row.chain_shares <= self.right_shares:
-                self._found.setdefault(row.chain_shares, row)
+        self.offer(page)
         if not page or self._is_past(page[-1]):
             self.exhausted = True
         elif page[-1].event_s < self.cursor_s:
@@ -80,6 +78,13 @@ class TailWalk:
             self.cursor_s -= 1
         else:
             self.exhausted = True
+
+    def offer(self, rows: Iterable[TimedTrade]) -> None:
+        """Take rows that were fetched for another interval."""
+        for row in rows:
+            begins = row.chain_shares - row.shares
+            if row.shares > 0 and begins >= self.left_shares and row.chain_shares <= self.right_shares:
+                self._found.setdefault(row.chain_shares, row)
 
     def _is_past(self, oldest: TimedTrade) -> bool:
         return oldest.chain_shares - oldest.shares <= self.left_shares

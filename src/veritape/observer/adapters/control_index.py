@@ -7,6 +7,7 @@ from typing import Any
 
 from blake3 import blake3
 
+from veritape.kernel.canonical import canonical_json
 from veritape.observer import control
 from veritape.observer.adapters.backup.events import backup_rows
 from veritape.observer.adapters.backup.records import Records
@@ -16,7 +17,7 @@ from veritape.observer.adapters.segment_files import SEAL_SUFFIX, Seal, SegmentS
 from veritape.observer.journal import Kind
 from veritape.observer.recorder import Anchor, NoteKind
 
-INDEXED = {NoteKind.ANCHOR, NoteKind.OBSERVATION}
+INDEXED = {NoteKind.ANCHOR, NoteKind.GAP, NoteKind.OBSERVATION}
 """Notes of the journal that have a row."""
 
 
@@ -47,6 +48,12 @@ class ControlIndex:
         row = {"name": name, "day": day, "value": value, "observed_ns": observed_ns}
         self.database.put(control.OBSERVATIONS, row)
 
+    def gap(self, gap: Mapping[str, Any]) -> None:
+        """Note a gap as it was when it opened, or when it closed."""
+        names = control.GAPS.names[:-1]
+        document = {"document": canonical_json(dict(gap)).decode()}
+        self.database.put(control.GAPS, {name: gap[name] for name in names} | document)
+
     def exported(self, path: Path, kind: str, day: str, content: bytes, written_ns: int) -> None:
         """Note a file in ``export/``."""
         self.database.put(
@@ -72,6 +79,8 @@ class ControlIndex:
             if note["note"] == NoteKind.ANCHOR:
                 values = (note["chain_shares"], note["chain_value"], note["taken_ns"], bool(note["agreed"]))
                 self.anchored(note["day"], note["code"], Anchor(*values))
+            elif note["note"] == NoteKind.GAP:
+                self.gap(note["gap"])
             else:
                 self.observed(note["day"], note["name"], note["value"], received_ns)
 

@@ -23,6 +23,7 @@ from veritape.observer.adapters.segment_files import Seal, SegmentStore
 from veritape.observer.agreement import NOTHING, differences
 from veritape.observer.audit import Evidence
 from veritape.observer.bars import MINUTE_S
+from veritape.observer.picture import SETTLE_S, Span, svg
 from veritape.observer.recorder import Day, Recorder
 from veritape.observer.segments import Before
 
@@ -164,6 +165,18 @@ class Recording:
         found, manifests = self.recorder.days.get(day) or Day(day), self.manifests(day)
         evidence = self.evidence(found)._replace(manifests=manifests, backup_failed=backup_failed)
         return audit.document(found, self.venue, generated_ns, sweep_figures(manifests), codes, evidence)
+
+    def statement(self, day: str, generated_ns: int) -> tuple[dict[str, Any], bytes]:
+        """Return the audit document of a day and its picture."""
+        document = self.audit(day, generated_ns)
+        return document, self.picture(document)
+
+    def picture(self, document: Mapping[str, Any]) -> bytes:
+        """Return the picture of an audited day (OB-679)."""
+        day = self.recorder.day(document["day"])
+        latest = max((line.end.event_s for line in day.lines.values()), default=0)
+        span = Span(day.open_s, day.close_s, day.close_s + SETTLE_S if day.closed else latest + 1)
+        return svg(document, self.evidence(day).minute_shares, span)
 
     def evidence(self, day: Day) -> Evidence:
         """Return what the day's files say: recorded shares a minute, and the objections of the second ledger.

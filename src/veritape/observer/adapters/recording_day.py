@@ -2,17 +2,22 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from itertools import count
 from typing import Any
 
+import structlog
+
 from veritape.kernel.canonical import canonical_json
-from veritape.kernel.clock import NANOSECONDS, Clock
+from veritape.kernel.clock import NANOSECONDS, Clock, SystemClock
 from veritape.kernel.files import write_atomically
+from veritape.observer.adapters.backfiller import Backfiller
 from veritape.observer.adapters.broker_rest import BrokerRest
 from veritape.observer.adapters.chooser import Chooser, ChosenDay, registered_for
 from veritape.observer.adapters.daybook import Daybook
+from veritape.observer.adapters.gap_watch import GapWatch
 from veritape.observer.adapters.segment_files import Seal
 from veritape.observer.adapters.stream import Stream
 from veritape.observer.adapters.sweeper import ANCHOR_WAIT_S, Sweeper, grid_cycle
@@ -20,6 +25,7 @@ from veritape.observer.adapters.timetable import Timetable
 from veritape.observer.adapters.universe_desk import UniverseDesk
 from veritape.observer.business_days import Calendar
 from veritape.observer.gaps import Cause
+from veritape.observer.log_events import LogEvent
 from veritape.observer.membership import Filter
 from veritape.observer.recorder import KST_NS, Anchor, NoteKind
 from veritape.observer.sessions import MINUTE_S, Hours
@@ -34,6 +40,12 @@ TOKEN_S = -30 * MINUTE_S
 
 LATE_S = 1
 """A grid time that passed this many seconds before the start of the process was missed."""
+
+AUDIT_S = 30 * MINUTE_S
+"""Seconds after the close at which the day is audited (OB-680); a replayed day does not wait for it."""
+
+LOOK_EVERY_S = 5
+"""Seconds between two looks for gaps."""
 
 SEAL_EVERY_S = 20
 """Seconds between two looks for hours to seal."""
@@ -70,6 +82,8 @@ class RecordingDay:
         self.chooser = Chooser(settings, rest, daybook, clock, self.stream, say)
         """Track B's choice."""
         self._symbols: dict[str, dict[str, Any]] = {}
+        self._backfiller = Backfiller(rest, clock, daybook.recording, settings.backfill.share)
+        self._gaps = GapWatch(daybook, clock)
         self.codes: tuple[str, ...] = ()
         """Everything that sweeps ask for."""
         self.universe: dict[str, Any] | None = None
@@ -116,7 +130,10 @@ class RecordingDay:
             asyncio.create_task(self.stream.run(wanted)),
             asyncio.create_task(self.chooser.run(sweeper if is_swept else None)),
             asyncio.create_task(self._seal_hours(day)),
+            asyncio.create_task(self._look_for_gaps(day)),
         ]
+        if self._settings.backfill.enabled:
+            work.append(asyncio.create_task(self._backfiller.watch(day)))
         if is_swept:
             work.append(asyncio.create_task(self._sweeps(sweeper, day)))
         closing = asyncio.create_task(self._close_lines(sweeper, day))
@@ -127,8 +144,13 @@ class RecordingDay:
             for task in (*work, closing):
                 task.cancel()
             await asyncio.gather(*work, closing, return_exceptions=True)
+        if self._settings.backfill.enabled:
+            await self._fetch_what_is_left(day)
         await self._timetable.until(lambda hours: hours.close_s + AFTER_S)
-        await self._finish(day)
+        await self._close_day(day)
+        if not self._settings.kis.follow_replay_clock:
+            await self._timetable.until(lambda hours: hours.close_s + AUDIT_S)
+        await self._audit(day)
 
     async def _prepare(self, day: str, calendar: Calendar) -> str:
         """Fetch universe and token, journal the day's facts; return the universe's hash."""
@@ -204,7 +226,7 @@ class RecordingDay:
             self._watched(day), day, self._timetable.hours, self._midnight_ns, taken
         )
         await self._daybook.flush()
-        for code, anchor in anchors.items():
+        for code, anchor in anchors.items() if not self._settings.backfill.enabled else ():
             left = self._daybook.recording.recorder.day(day).line(code).end.chain_shares
             if anchor.chain_shares > left:
                 walk = await sweeper.tail(code, left, anchor.chain_shares)
@@ -225,8 +247,18 @@ class RecordingDay:
         self._daybook.checkpoint(day)
         self._say(f"sealed {seal.path.name} of {day}: {seal.document['rows']:,} trades")
 
-    async def _finish(self, day: str) -> None:
-        """Close the day: everything durable, sealed, audited."""
+    async def _look_for_gaps(self, day: str) -> None:
+        while True:
+            await self._clock.sleep_until(self._clock.monotonic_ns() + LOOK_EVERY_S * NANOSECONDS)
+            await SystemClock().sleep_until(SystemClock().monotonic_ns() + NANOSECONDS // 2)
+            self._gaps.look(day)
+
+    async def _fetch_what_is_left(self, day: str) -> None:
+        brought = await self._backfiller.finish(day)
+        structlog.get_logger().info(LogEvent.BACKFILL_ENDED, day=day, **asdict(brought))
+
+    async def _close_day(self, day: str) -> None:
+        """Close the day: everything durable and sealed."""
         recording = self._daybook.recording
         await self.chooser.finish()
         recording.recorder.day(day)
@@ -237,10 +269,19 @@ class RecordingDay:
         for seal in recording.seal_due(day, self._second(), 0, all_hours=True):
             self._sealed(seal, day)
         recording.seal_books_due(day, self._second(), 0, all_hours=True)
-        document = recording.audit(day, self._clock.wall_ns())
-        path, content = self._data / "export" / f"audit_{day}.json", canonical_json(document)
-        write_atomically(path, content)
-        self._daybook.index.exported(path, "audit", day, content, self._clock.wall_ns())
+
+    async def _audit(self, day: str) -> None:
+        """State what is complete and what is missing, as document and picture (OB-680)."""
+        now_ns, recording = self._clock.wall_ns(), self._daybook.recording
+        document, picture = await asyncio.to_thread(recording.statement, day, now_ns)
+        for suffix, content in (("json", canonical_json(document)), ("svg", picture)):
+            path = self._data / "export" / f"audit_{day}.{suffix}"
+            write_atomically(path, content)
+            self._daybook.index.exported(path, "audit", day, content, now_ns)
+        for observation in document["observations"]:
+            name, value = f"ledger.{observation['code']}", canonical_json(observation).decode()
+            self._daybook.observe(day, name, value)
+        self._gaps.look(day)
         verdict = "every line closes" if document["closed"] else "NOT every line closes"
         self._say(f"day {day} is over: {verdict}")
 

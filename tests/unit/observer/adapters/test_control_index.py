@@ -20,15 +20,15 @@ from veritape.observer.sessions import Hours
 from veritape.observer.settings import RecordSettings
 
 MINUTE = Hours(32_400, 32_460)
-DERIVED = (control.SEALS, control.CYCLES, control.ANCHORS, control.OBSERVATIONS)
+DERIVED = (control.SEALS, control.CYCLES, control.ANCHORS, control.GAPS, control.OBSERVATIONS)
 """Tables that seals, sweeps and journal hold all of."""
 
 
 async def test_a_lost_index_is_rebuilt_equal(tmp_path: Path) -> None:
     """OB-561, OB-991: after a recorded day the file is deleted, the next start builds the same rows again."""
-    async with broker(seconds=60, speed=60.0) as one, rest_of(one, tmp_path) as (rest, clock):
+    async with broker(seconds=60, speed=60.0, drop=0.02) as one, rest_of(one, tmp_path) as (rest, clock):
         settings = RecordSettings.model_validate(
-            {"observer": {"data_dir": tmp_path}, "kis": one.settings(), "universe": {"min_count": 1},
+            {"observer": {"data_dir": tmp_path}, "kis": one.settings().model_copy(update={"follow_replay_clock": True}), "universe": {"min_count": 1},
              "track_a": {"interval_minutes": 1}, "track_b": {"manual": tuple(CODES)}}
         )  # fmt: skip
         recording = Recording(tmp_path)
@@ -42,11 +42,13 @@ async def test_a_lost_index_is_rebuilt_equal(tmp_path: Path) -> None:
     path = tmp_path / "control.db"
     live = ControlDatabase(path)
     rows = {table.name: live.rows(table) for table in DERIVED}
-    [audit] = live.rows(control.EXPORTS, kind="audit")
+    [audit, picture] = live.rows(control.EXPORTS, kind="audit")
     live.close()
     assert [len(rows[name]) for name in ("seals", "cycles", "anchors")] == [1, 4, 3]
-    assert "pingpong_seconds" in {row["name"] for row in rows["observations"]}
-    assert audit["bytes"] == (tmp_path / audit["path"]).stat().st_size
+    assert {"pingpong_seconds", "ledger.990001"} <= {row["name"] for row in rows["observations"]}
+    assert len(rows["gaps"]) > 3
+    for file in (audit, picture):
+        assert file["bytes"] == (tmp_path / file["path"]).stat().st_size
     path.unlink()
     recording = Recording(tmp_path)
     book = Daybook(recording, options, clock, lambda _: None)

@@ -13,18 +13,21 @@ from veritape.observer.adapters.journal_files import JournalOptions
 from veritape.observer.adapters.recording import Recording
 from veritape.observer.adapters.recording_day import RecordingDay, day_start_ns, stop_day
 from veritape.observer.business_days import Calendar
+from veritape.observer.control import GAPS, OBSERVATIONS
 from veritape.observer.gaps import Cause
 from veritape.observer.sessions import Hours
-from veritape.observer.settings import RecordSettings
+from veritape.observer.settings import KisSettings, RecordSettings
+from veritape.replay.adapters import player
 from veritape.replay.schedule import midnight_ns
 
 ALL = tuple(CODES)
 MINUTE = Hours(32_400, 32_460)
 
 
-def settings(data: Path, kis: object, min_count: int = 1) -> RecordSettings:
+def settings(data: Path, kis: KisSettings, min_count: int = 1, *, backfill: bool = False) -> RecordSettings:
     return RecordSettings.model_validate(
-        {"observer": {"data_dir": data}, "kis": kis, "universe": {"min_count": min_count},
+        {"observer": {"data_dir": data}, "kis": kis.model_copy(update={"follow_replay_clock": True}),
+         "universe": {"min_count": min_count}, "backfill": {"enabled": backfill},
          "track_a": {"interval_minutes": 1}, "track_b": {"manual": ALL}}
     )  # fmt: skip
 
@@ -54,6 +57,46 @@ async def test_a_minute_of_market_closes_on_every_line(tmp_path: Path) -> None:
             "universe", "journal", "trades", "sweeps", "books", "backfill", "export", "quarantine", "control.db", "token",
         }  # fmt: skip
         assert json.loads((tmp_path / "universe" / f"{DAY}_kr_stocks.json").read_bytes())["count"] == 3
+
+
+async def test_what_was_lost_is_fetched_before_the_audit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OB-701, OB-680, OB-609, OB-671: backfilled in session and after the anchor; at close + 30 min document, picture, observations."""
+    monkeypatch.setattr(player, "AFTER_MS", 40 * 60_000)
+    async with broker(seconds=60, speed=400.0, drop=0.05) as one, rest_of(one, tmp_path) as (rest, clock):
+        recording, said = Recording(tmp_path), list[str]()
+        book = Daybook(
+            recording, JournalOptions(recording.journal_folder, reserve_bytes=0), clock, lambda _: None
+        )
+        waits = settings(tmp_path, one.settings(), backfill=True)
+        waits = waits.model_copy(update={"kis": one.settings()})
+        day = RecordingDay(waits, rest, book, clock, said.append)
+        async with asyncio.timeout(60):
+            await day.run(DAY, MINUTE, Calendar({DAY: MINUTE}))
+        await book.flush()
+        assert clock.wall_ns() >= day_start_ns(DAY) + (MINUTE.close_s + 30 * 60) * 10**9
+        book.index.database.flush()
+        rows = {
+            row["name"]: json.loads(row["value"]) for row in book.index.database.rows(OBSERVATIONS, day=DAY)
+        }
+        gaps = book.index.database.rows(GAPS)
+        await book.close()
+    audit = json.loads((tmp_path / "export" / f"audit_{DAY}.json").read_bytes())
+    assert audit["closed"]
+    assert audit["totals"]["backfilled"]["trades"] > audit["totals"]["residual"]["trades"]
+    assert {f"ledger.{one['code']}": one for one in audit["observations"]} == {
+        name: value for name, value in rows.items() if name.startswith("ledger.")
+    }
+    states = {row["state"] for row in gaps}
+    assert "filled" in states <= {"filled", "residual", "cleared"}
+    picture = (tmp_path / "export" / f"audit_{DAY}.svg").read_bytes()
+    assert picture.startswith(b"<svg")
+    again = Recording(tmp_path)
+    again.load([DAY])
+    document, redrawn = again.statement(DAY, audit["generated_ns"])
+    assert document == audit
+    assert redrawn == picture
 
 
 async def test_without_a_universe_the_manual_codes_are_streamed(tmp_path: Path) -> None:
