@@ -179,3 +179,39 @@ def test_the_ranking_calls_stay_two_a_minute(run: Run, tmp_path: Path) -> None:
             asked.setdefault(fact["list"], []).append(fact["at_ns"])
     for times in asked.values():
         assert len(times) <= CLOSE_MINUTE + 1
+
+
+def test_a_killed_recorder_goes_on_with_the_same_slots(tmp_path: Path) -> None:
+    """OB-351, OB-391: kill -9 within the session: the wanted list comes back in the same order, and so does the log."""
+    (tmp_path / "quiet.csv").write_text(tape(surges=False))
+    codes = CODES[:6]
+    with a_run(tmp_path) as run:
+        tapes = [word for code in codes for word in ("--tape", f"{tmp_path / 'quiet.csv'}:{code}")]
+        options = ("--speed", "40", "--seconds", str(CLOSE_MINUTE * 60), *tapes)
+        broker = run.broker(*options, manual=codes[:1], waits=False)
+        with run.configuration.open("a") as configuration:
+            configuration.write("[track_a]\ninterval_minutes = 1\ncontext_minutes = 5\n")
+        first = run.recorder("--day", DAY)
+        first.says("slots chosen from the whole universe")
+        first.says(r"6 of 41 slots")
+        first.send(signal.SIGKILL)
+        first.wait()
+        before = list(journalled_inputs(run.data / "journal" / "KRX", DAY))
+        wanted = replay(before)[0].wanted
+        assert wanted[0] == codes[0]
+        assert sorted(wanted) == codes
+        again = run.recorder("--day", DAY)
+        again.says(r"6 of 41 slots")
+        again.send(signal.SIGTERM)
+        assert again.wait().status == 0
+        end(broker)
+        after = list(journalled_inputs(run.data / "journal" / "KRX", DAY))
+        assert after[: len(before)] == before
+        kinds = [json.loads(data)["input"] for data in after]
+        assert (kinds.count("begun"), kinds.count("configured"), kinds.count("context")) == (1, 1, 1)
+        sent = [
+            json.loads(frame.data)["body"]["input"]["tr_key"]
+            for _, _, frame in read_journal(run.data / "journal")
+            if frame.kind is Kind.SENT and b'"tr_type":"1"' in frame.data
+        ]
+        assert sent[-6:] == wanted

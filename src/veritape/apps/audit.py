@@ -8,10 +8,12 @@ import click
 from veritape.kernel.canonical import canonical_json
 from veritape.kernel.clock import SystemClock
 from veritape.kernel.errors import MisuseError
+from veritape.observer.adapters.control_database import ControlDatabase
 from veritape.observer.adapters.integrity import journal_damage, segment_damage
 from veritape.observer.adapters.recording import Recording
 from veritape.observer.audit import Status
 from veritape.observer.audit_text import text
+from veritape.observer.control import FILE_NAME, OBSERVATIONS
 from veritape.telemetry.adapters.audit_files import verify_files
 
 FAILING = {Status.UNPROVEN, Status.CONTRADICTED}
@@ -25,6 +27,9 @@ FAILING = {Status.UNPROVEN, Status.CONTRADICTED}
 @click.option("--venue", default="KRX", help="Venue whose lines are audited.")
 @click.option("--strict", is_flag=True, help="A residual fails the audit too.")
 @click.option("--log", "of_log", is_flag=True, help="Only check the audit log's chain of hashes.")
+@click.option(
+    "--observations", "of_account", is_flag=True, help="Only print what was observed of the account, by day."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document (veritape.audit.v1).")
 def audit(
     data: Path,
@@ -33,6 +38,7 @@ def audit(
     venue: str,
     strict: bool,
     of_log: bool,
+    of_account: bool,
     as_json: bool,
 ) -> int:
     """Say per symbol and day what is complete and what is missing.
@@ -42,6 +48,8 @@ def audit(
     """
     if of_log:
         return _check_log(data, as_json=as_json)
+    if of_account:
+        return _print_observations(data, day, as_json=as_json)
     recording = Recording(data, venue)
     days = recording.days()
     if not days:
@@ -71,6 +79,21 @@ def _check_log(data: Path, *, as_json: bool) -> int:
         click.echo(canonical_json({"head": head.digest.hex(), "records": head.seq}).decode())
     else:
         click.echo(f"audit log of {data}: {head.seq} records, the chain holds, head {head.digest.hex()}")
+    return 0
+
+
+def _print_observations(data: Path, day: str | None, *, as_json: bool) -> int:
+    """Print the numbers of the account that were measured and that no vendor documents, with their days (OB-007)."""
+    path = data / FILE_NAME
+    if not path.exists():
+        raise MisuseError(f"audit: no {FILE_NAME} in {data}: veritape record builds it")
+    database = ControlDatabase(path)
+    rows = database.rows(OBSERVATIONS, **({"day": day} if day else {}))
+    database.close()
+    if as_json:
+        click.echo(canonical_json(rows).decode())
+    for row in rows if not as_json else ():
+        click.echo(f"{row['day']}  {row['name']:<24} {row['value']}")
     return 0
 
 

@@ -11,6 +11,8 @@ from veritape.apps.audit import audit, passes
 from veritape.kernel.clock import SystemClock
 from veritape.kernel.errors import CheckFailedError, MisuseError
 from veritape.observer import journal
+from veritape.observer.adapters.control_database import ControlDatabase
+from veritape.observer.control import OBSERVATIONS
 from veritape.observer.recorder import NoteKind
 from veritape.telemetry.adapters.audit_files import AuditFiles, log_files
 from veritape.telemetry.audit_log import AuditKind, Entry
@@ -92,3 +94,28 @@ def test_the_audit_log_is_checked(tmp_path: Path) -> None:
     result = CliRunner().invoke(audit, ["--data", str(tmp_path), "--log"], standalone_mode=False)
     assert isinstance(result.exception, CheckFailedError)
     assert f"audit/{path.name}: line 1: " in result.exception.message
+
+
+def test_observations_are_printed_by_day(data: Path) -> None:
+    """OB-007: numbers measured on the account, with their dates; as text or as JSON."""
+    database = ControlDatabase(data / "control.db")
+    for day, value in (("20131004", "40"), (DAY, "41")):
+        row = {"name": "registrations", "day": day, "value": value, "observed_ns": 7}
+        database.put(OBSERVATIONS, row)
+    database.close()
+    arguments = ["--data", str(data), "--observations"]
+    result = CliRunner().invoke(audit, arguments, standalone_mode=False)
+    assert result.output.splitlines() == [
+        "20131004  registrations            40",
+        "20131007  registrations            41",
+    ]
+    result = CliRunner().invoke(audit, [*arguments, "--json", "--day", DAY], standalone_mode=False)
+    assert [row["value"] for row in json.loads(result.output)] == ["41"]
+
+
+def test_observations_of_a_folder_without_an_index_name_who_builds_it(data: Path) -> None:
+    """OB-007, OB-971: exit 2."""
+    with pytest.raises(MisuseError, match="veritape record builds it"):
+        CliRunner().invoke(
+            audit, ["--data", str(data), "--observations"], standalone_mode=False, catch_exceptions=False
+        )

@@ -19,23 +19,25 @@ from veritape.observer.adapters.daybook import Daybook
 from veritape.observer.adapters.decision_files import DecisionFiles
 from veritape.observer.adapters.stream import Stream
 from veritape.observer.adapters.sweeper import Sweeper
+from veritape.observer.adapters.timetable import Timetable
 from veritape.observer.context import SWEEP_BEFORE_S, SWEEP_SECONDS, Provenance, choice_s
 from veritape.observer.decisions import Decision, Limits
 from veritape.observer.inputs import Input
 from veritape.observer.journal import Kind
 from veritape.observer.lanes import Lane
 from veritape.observer.pace import Head, Pace
-from veritape.observer.quotes import Quote
+from veritape.observer.quotes import Quote, quotes_of
 from veritape.observer.rankings import ASKED_SECONDS, CALLS, RankingList, ranks_of
 from veritape.observer.reactions import Reaction
 from veritape.observer.recorder import NoteKind, note
 from veritape.observer.sessions import Hours
 from veritape.observer.settings import RecordSettings
 from veritape.observer.slots import Outcome, SlotAction
-from veritape.observer.track_a import Cycle, CycleKind, grid
+from veritape.observer.track_a import Cycle, CycleKind, chunks, grid, parameters
 from veritape.observer.track_b import Step, TrackB
 from veritape.observer.triggers import VELOCITY_SECONDS, Trigger
 from veritape.wire.kis.frames import BOOK_KRX, TRADES_KRX
+from veritape.wire.kis.rest import MULTI_PRICE
 
 ANSWERED = (9, 10)
 """Share of the universe that a context sweep must bring; with less the grid's sweep before it is used."""
@@ -52,7 +54,8 @@ class ChosenDay:
     """YYYYMMDD."""
     midnight_ns: int
     """Its beginning in Seoul, nanoseconds UTC."""
-    hours: Hours
+    timetable: Timetable
+    """Its hours, which may still move."""
     symbols: Mapping[str, Mapping[str, Any]]
     """Universe: code -> row of its document."""
 
@@ -78,6 +81,8 @@ class Chooser:
         self._ahead_ns = clock.wall_ns() - clock.monotonic_ns()
         self._pace = Pace()
         self._told_velocity: dict[str, int] = {}
+        self._unquoted: list[str] = []
+        self._subscribed = asyncio.Event()
         self._last_wanted: list[str] | None = None
         self._stopped_lists: set[RankingList] = set()
         self.engine = TrackB()
@@ -112,7 +117,7 @@ class Chooser:
 
     async def run(self, sweeper: Sweeper | None) -> None:
         """Feed the engine until cancelled; without a sweeper there is no universe to choose from."""
-        work = [self._tick()]
+        work = [self._tick(), self._quote_subscribed()]
         if sweeper is not None:
             work.append(self._choose(sweeper))
             if self._settings.triggers.ranking.enabled:
@@ -134,8 +139,9 @@ class Chooser:
         """Close the day: fill the overflow ledger, write what is left of the log."""
         self._tell(input=Input.CLOSED.value)
         await self._daybook.flush()
-        rows = [entry.row(self._day.day) for entry in self.engine.overflow.entries]
-        self._daybook.index.database.replace(control.OVERFLOW, rows, day=self._day.day)
+        entries = self.engine.overflow.entries
+        self._daybook.index.turned_away(self._day.day, entries)
+        rows = [entry.row(self._day.day) for entry in entries]
         self._files.finish(self._second(), rows, self._clock.wall_ns())
         shares, value_krw = self.engine.overflow.total()
         self._daybook.observe(self._day.day, "overflow_shares", str(shares))
@@ -150,7 +156,7 @@ class Chooser:
         self._daybook.index.database.replace(control.SLOTS, [])
 
     def _begun(self) -> dict[str, Any]:
-        hours, track_a = self._day.hours, self._settings.track_a
+        hours, track_a = self._day.timetable.hours, self._settings.track_a
         codes = {
             code: (
                 row.get("market_cap_100m_krw", 0),
@@ -198,13 +204,31 @@ class Chooser:
 
     async def _rank(self) -> None:
         """Ask for both rankings each minute of the session (two calls, lane ``trigger``)."""
-        asked_s = max(self._day.hours.open_s, self._second())
-        while asked_s < self._day.hours.close_s and len(self._stopped_lists) < len(RankingList):
-            await self._until(asked_s)
+        timetable = self._day.timetable
+        await timetable.until(lambda hours: hours.open_s)
+        asked_s = self._second()
+        while asked_s < timetable.hours.close_s and len(self._stopped_lists) < len(RankingList):
             for ranking in RankingList:
                 if ranking not in self._stopped_lists:
                     await self._ask(ranking)
             asked_s = max(asked_s + ASKED_SECONDS, self._second())
+            await self._until(asked_s)
+
+    async def _quote_subscribed(self) -> None:
+        """Ask one quote of what was subscribed: what a line missed while it was not watched shows at once (OB-343)."""
+        recorder = self._daybook.recording.recorder
+        while True:
+            await self._subscribed.wait()
+            await self._clock.sleep_until(self._clock.monotonic_ns() + NANOSECONDS)
+            self._subscribed.clear()
+            lines = recorder.day(self._day.day).lines
+            codes = [code for code in self._unquoted if code in lines and lines[code].end.chain_shares]
+            self._unquoted.clear()
+            for chunk in chunks(codes):
+                answer = await self._rest.quotation(MULTI_PRICE, parameters(chunk), Lane.BASELINE)
+                answered_ns = self._clock.wall_ns()
+                for code, quote in quotes_of(answer)[0].items():
+                    recorder.sweep_saw(self._day.day, code, quote.chain_shares, answered_ns)
 
     async def _ask(self, ranking: RankingList) -> None:
         how = CALLS[ranking]
@@ -218,26 +242,27 @@ class Chooser:
 
     async def _choose(self, sweeper: Sweeper) -> None:
         """Make the day's first choice, or make up for it after a late start (OB-392, OB-394)."""
-        hours = self._day.hours
-        at_s = choice_s(hours, self._settings.track_a.context_minutes)
-        if self.engine.seats.settled or at_s >= hours.close_s:
+        timetable, minutes = self._day.timetable, self._settings.track_a.context_minutes
+        is_late = self._second() > choice_s(timetable.hours, minutes) - SWEEP_BEFORE_S
+        late_s = self._second() + SWEEP_BEFORE_S
+
+        def at_s(hours: Hours) -> int:
+            return late_s if is_late else choice_s(hours, minutes)
+
+        if self.engine.seats.settled or at_s(timetable.hours) >= timetable.hours.close_s:
             return
-        provenance = Provenance.CONTEXT
-        if self._second() > at_s - SWEEP_BEFORE_S:
-            provenance, at_s = Provenance.LATE_START, self._second() + SWEEP_BEFORE_S
-            if at_s >= hours.close_s:
-                return
-        sweep_s = at_s - SWEEP_BEFORE_S
-        await self._until(sweep_s)
+        await timetable.until(lambda hours: at_s(hours) - SWEEP_BEFORE_S)
+        sweep_s = at_s(timetable.hours) - SWEEP_BEFORE_S
         grid_ns = self._day.midnight_ns + sweep_s * NANOSECONDS
         cycle = Cycle(0, CycleKind.CONTEXT, grid_ns, tuple(self._day.symbols))
         await sweeper.sweep(cycle, self._day.day, sweep_s, SWEEP_SECONDS)
+        provenance = Provenance.LATE_START if is_late else Provenance.CONTEXT
         if len(cycle.quotes) * ANSWERED[1] >= len(cycle.codes) * ANSWERED[0]:
             rows = [quote for quote, _, _ in cycle.quotes.values()]
             self._tell(**inputs.sweep(Input.CONTEXT_SWEEP, sweep_s, rows))
         else:
             provenance = Provenance.STALE_CONTEXT if self.engine.was_swept else Provenance.CONTEXT_FAILED
-        await self._until(at_s)
+        await self._until(sweep_s + SWEEP_BEFORE_S)
         self._tell(input=Input.CONTEXT.value, provenance=provenance.value)
         self._say(f"slots chosen from the whole universe ({provenance.value})")
 
@@ -253,6 +278,9 @@ class Chooser:
             self._tell(input=Input.LIMIT.value, code=outcome.code, slots=max(1, slots.codes))
         elif outcome.action is SlotAction.REFUSE_CODE and outcome.tr_id == TRADES_KRX:
             self._tell(input=Input.REFUSED.value, code=outcome.code)
+        elif outcome.action is SlotAction.OPEN_WATCH and outcome.tr_id == TRADES_KRX:
+            self._unquoted.append(outcome.code)
+            self._subscribed.set()
         slot = slots.slots.get((outcome.code, TRADES_KRX))
         if slot is not None:
             row = {"code": outcome.code, "day": self._day.day, "state": slot.state.value}
@@ -283,9 +311,7 @@ class Chooser:
         self._keep(data, step)
         self.fired.update(step.fired)
         self.decided.update(made.decision for made in step.made)
-        rows = [entry.row(self._day.day) for entry in step.turned_away]
-        if rows:
-            self._daybook.index.database.put(control.OVERFLOW, *rows)
+        self._daybook.index.turned_away(self._day.day, step.turned_away)
         if step.made:
             self._wish()
 
@@ -300,23 +326,14 @@ class Chooser:
         if wanted == self._last_wanted:
             return
         self._last_wanted = wanted
-        rows = [
-            {
-                "day": self._day.day,
-                "priority": priority,
-                "code": code,
-                "pinned": int(self.engine.seats.held[code].pinned),
-            }
-            for priority, code in enumerate(wanted)
-        ]
-        self._daybook.index.database.replace(control.WANTED, rows, day=self._day.day)
+        self._daybook.index.chosen(self.engine)
 
     async def _until(self, second: int) -> None:
         left_ns = self._day.midnight_ns + second * NANOSECONDS - self._clock.wall_ns()
         await self._clock.sleep_until(self._clock.monotonic_ns() + left_ns)
 
     def _second(self) -> int:
-        return (self._clock.wall_ns() - self._day.midnight_ns) // NANOSECONDS
+        return self._day.timetable.second()
 
     def _now_ns(self) -> int:
         """Return the engine's time line: the wall clock of the start, moved on by the monotonic clock (OB-004)."""

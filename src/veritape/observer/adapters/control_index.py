@@ -1,7 +1,7 @@
 """Keep control.db in step with a recording, and build it again from seals, sweeps and journal (OB-561)."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ from veritape.observer.adapters.control_database import ControlDatabase
 from veritape.observer.adapters.journal_files import read_journal
 from veritape.observer.adapters.segment_files import SEAL_SUFFIX, Seal, SegmentStore
 from veritape.observer.journal import Kind
+from veritape.observer.overflow import Entry
 from veritape.observer.recorder import Anchor, NoteKind
+from veritape.observer.track_b import TrackB, replay
 
 INDEXED = {NoteKind.ANCHOR, NoteKind.GAP, NoteKind.OBSERVATION}
 """Notes of the journal that have a row."""
@@ -68,8 +70,32 @@ class ControlIndex:
         """Note every manifest that was written (OB-754)."""
         self.database.put(control.BACKUPS, *backup_rows(Records(self._data)))
 
+    def chosen(self, engine: TrackB) -> None:
+        """Note which codes are wanted."""
+        rows = [
+            {
+                "day": engine.day,
+                "priority": place,
+                "code": code,
+                "pinned": int(engine.seats.held[code].pinned),
+            }
+            for place, code in enumerate(engine.wanted)
+        ]
+        self.database.replace(control.WANTED, rows, day=engine.day)
+
+    def turned_away(self, day: str, entries: Iterable[Entry]) -> None:
+        """Note candidates that got no slot."""
+        rows = [entry.row(day) for entry in entries]
+        if rows:
+            self.database.put(control.OVERFLOW, *rows)
+
     def rebuild(self) -> None:
         """Fill an empty database from what lies in the data directory."""
+        for folder in sorted((self._data / "journal" / self._venue).glob("????????")):
+            engine, _ = replay(journalled_inputs(folder, folder.name))
+            if engine.begun:
+                self.chosen(engine)
+                self.turned_away(engine.day, engine.overflow.entries)
         self.backed_up()
         for seal in SegmentStore(self._data, self._venue).seals():
             self.sealed(seal)

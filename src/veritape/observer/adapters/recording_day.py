@@ -122,9 +122,7 @@ class RecordingDay:
         if self._timetable.is_cancelled:
             self._say(f"day {day}: the calendar was changed: closed")
             return
-        wanted = await self.chooser.begin(
-            ChosenDay(day, self._midnight_ns, self._timetable.hours, self._symbols)
-        )
+        wanted = await self.chooser.begin(ChosenDay(day, self._midnight_ns, self._timetable, self._symbols))
         is_swept = self._settings.track_a.enabled and bool(self.codes)
         work = [
             asyncio.create_task(self.stream.run(wanted)),

@@ -20,14 +20,17 @@ from veritape.observer.adapters.journal_files import JournalOptions
 from veritape.observer.adapters.recording import Recording
 from veritape.observer.adapters.recording_day import day_start_ns
 from veritape.observer.adapters.stream import Stream
+from veritape.observer.adapters.timetable import Timetable
 from veritape.observer.context import Provenance
 from veritape.observer.decisions import Decision
+from veritape.observer.frames import Trade
+from veritape.observer.lanes import Lane
 from veritape.observer.pace import Head
-from veritape.observer.quotes import Quote
+from veritape.observer.quotes import QUOTE_FIELDS, Quote
 from veritape.observer.reactions import Answer, AnswerReason, Reaction, classify
 from veritape.observer.sessions import Hours
 from veritape.observer.settings import RecordSettings
-from veritape.observer.slots import Command, SlotEvent
+from veritape.observer.slots import Command, Outcome, SlotAction, SlotEvent
 from veritape.observer.track_a import Cycle
 from veritape.observer.track_b import replay
 from veritape.observer.triggers import Trigger
@@ -117,6 +120,10 @@ def settings(data: Path, triggers: Any = None, **track_b: Any) -> RecordSettings
     )  # fmt: skip
 
 
+def chosen_day(clock: HandClock, hours: Hours = HOURS) -> ChosenDay:
+    return ChosenDay(DAY, clock.midnight_ns, Timetable(hours, clock.midnight_ns, clock), SYMBOLS)
+
+
 class Live:
     """A chooser without a socket."""
 
@@ -132,7 +139,7 @@ class Live:
         if isinstance(rest, Rankings):
             rest.clock = clock
         self.chooser = Chooser(self.settings, rest, self.book, clock, self.stream, self.said.append)
-        self.day = ChosenDay(DAY, clock.midnight_ns, HOURS, SYMBOLS)
+        self.day = chosen_day(clock)
 
     async def log(self) -> bytes:
         """Return the decision log as the journal gives it."""
@@ -212,12 +219,17 @@ async def test_a_restart_within_the_session_is_where_it_was(tmp_path: Path) -> N
         states = {row["code"]: row["state"] for row in one.book.index.database.rows(control.SLOTS)}
         assert states == {"000003": "active", "000001": "free", "000002": "active", "000009": "free"}
         assert one.book.index.database.rows(control.OBSERVATIONS, name="registrations")[0]["value"] == "2"
+    (tmp_path / "control.db").unlink()
     async with live(tmp_path, clock, Rankings(), limit=5) as again:
+        kept = again.book.index.database.rows(control.WANTED, day=DAY)
         assert await again.chooser.begin(again.day) == ["000003", "000002"]
         assert again.chooser.engine.seats.held == held
+        assert [row["code"] for row in kept] == ["000003", "000002"]
         assert (again.stream.slots.limit, again.stream.slots.refused) == (2, {("000001", TRADES_KRX)})
         rows = again.book.index.database.rows(control.WANTED, day=DAY)
         assert [row["code"] for row in rows] == ["000003", "000002"]
+        turned_away = again.book.index.database.rows(control.OVERFLOW)
+        assert [(row["code"], row["reason"]) for row in turned_away] == [("000009", "limit")]
         assert (await again.log()).count(b"\n") == again.chooser.engine.evaluations
 
 
@@ -331,7 +343,7 @@ async def test_no_choice_in_a_session_that_ends_before_it(tmp_path: Path) -> Non
     for start, close in ((OPEN - 300, OPEN + 1_800), (OPEN + 3_595, OPEN + 3_600)):
         clock = HandClock(start)
         async with live(tmp_path / str(start), clock, Rankings()) as one:
-            await one.chooser.begin(ChosenDay(DAY, clock.midnight_ns, Hours(OPEN, close), SYMBOLS))
+            await one.chooser.begin(chosen_day(clock, Hours(OPEN, close)))
             sweeper = ContextSweeper(SYMBOLS)
             await one.chooser._choose(sweeper)  # type: ignore[arg-type]
             assert sweeper.cycles == []
@@ -355,6 +367,41 @@ async def test_the_own_streams_pace_and_ends_of_lifetimes_reach_the_engine(tmp_p
         assert "expiry" in causes
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_line_that_is_watched_again_is_held_against_a_quote(tmp_path: Path) -> None:
+    """OB-343, OB-211: one quote when a code is subscribed: what a line missed while it was not watched shows at once."""
+    clock = HandClock(OPEN)
+
+    asked = list[str]()
+
+    class Quotes:
+        async def quotation(self, _call: Call, query: dict[str, str], lane: Lane) -> Answer:
+            assert lane is Lane.BASELINE
+            asked.extend(value for name, value in query.items() if "ISCD" in name)
+            numbers = dict.fromkeys(QUOTE_FIELDS, "10000") | {"acml_vol": "70"}
+            rows = [{"inter_shrn_iscd": code, **numbers} for code in asked]
+            return classify(200, json.dumps({"rt_cd": "0", "msg_cd": "MCA00000", "output": rows}).encode())
+
+    async with live(tmp_path, clock, Quotes(), manual=["000001", "000002"]) as one:
+        await one.chooser.begin(one.day)
+        running = asyncio.create_task(one.chooser.run(None))
+        await clock.move_to(OPEN + 1)
+        recorder = one.book.recording.recorder
+        line = recorder.day(DAY).line("000001")
+        line.receive(trade("000001"), 0, 1, 0)
+        recorder.day(DAY).line("000002")
+        for code in ("000001", "000002"):
+            one.chooser._changed(Outcome(code, SlotAction.OPEN_WATCH))
+        await clock.move_to(OPEN + 3)
+        assert asked == ["000001"]
+        assert recorder.suspicions[DAY, "000001"][0] == 70
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+def trade(code: str) -> Trade:
+    return Trade(code, OPEN, 10_000, 50, 50, 500_000, 0, 1, 1, True, DAY, "20/0/2")
 
 
 async def test_velocity_can_be_off(tmp_path: Path) -> None:
