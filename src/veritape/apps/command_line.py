@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("veritape.apps.demo:demo", "the chain for a minute, then a report of what it can prove"),
     "audit": ("veritape.apps.audit:audit", "what is complete and what is missing, per symbol and day"),
     "backup": ("veritape.apps.backup:backup", "the recording elsewhere: objects, manifest, read back"),
+    "export": ("veritape.apps.export:export", "window files of sweeps, trades and events, from the journal"),
     "restore": ("veritape.apps.restore:restore", "a day from a backup into an empty folder"),
     "drill": ("veritape.apps.drill:drill", "restore, prove completeness again, delete"),
     "record": ("veritape.apps.record:record", "the observer against a real or replayed broker"),

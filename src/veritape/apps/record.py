@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import click
 import structlog
@@ -27,6 +27,8 @@ from veritape.observer.adapters.backup.upkeep import Upkeep
 from veritape.observer.adapters.broker_rest import BrokerRest
 from veritape.observer.adapters.calendar_desk import CalendarDesk
 from veritape.observer.adapters.daybook import Daybook
+from veritape.observer.adapters.export_files import Exporter, ExportFolder
+from veritape.observer.adapters.exporting import LiveExports
 from veritape.observer.adapters.instruments import Instruments
 from veritape.observer.adapters.journal_files import JournalOptions
 from veritape.observer.adapters.recording import Recording
@@ -141,7 +143,9 @@ async def _record(settings: RecordSettings, day: str | None, instruments: Instru
     measuring = asyncio.create_task(watched.measure_each_second())
     keeping = asyncio.create_task(rest.keeper.keep())
     try:
-        await _until_signal(beside(_days(settings, watched, day), upkeep), daybook)
+        await _until_signal(
+            beside(_days(settings, watched, day), upkeep, _exports(settings, daybook, clock)), daybook
+        )
     finally:
         await daybook.close()
         log.info(LogEvent.PROCESS_STOPPED, durable_frames=daybook.writer.watermark.frames)
@@ -240,20 +244,36 @@ def _upkeep(settings: RecordSettings, daybook: Daybook, clock: Clock) -> Upkeep:
     return Upkeep(source, settings.backup, settings.retention, VERSION, clock, log, index.backed_up)
 
 
-async def beside(work: Coroutine[Any, Any, None], upkeep: Upkeep) -> None:
-    """Keep the backup while the days are recorded; a bug in either ends both."""
-    recording, keeping = asyncio.create_task(work), asyncio.create_task(upkeep.run())
+def _exports(settings: RecordSettings, daybook: Daybook, clock: Clock) -> LiveExports:
+    data, venue = settings.observer.data_dir, settings.observer.venue
+    first_day = (daybook.recording.days() or [daybook.now()[0]])[-2:][0]
+    exporter = Exporter(data, venue, first_day, settings.export.kinds)
+    folder = ExportFolder(data / "export", settings.export.compress)
+    return LiveExports(exporter, folder, daybook, clock)
+
+
+class Keeper(Protocol):
+    """Something that goes on beside the days."""
+
+    async def run(self) -> None:
+        """Go on until cancelled, or end when there is nothing to do."""
+        ...
+
+
+async def beside(work: Coroutine[Any, Any, None], *keepers: Keeper) -> None:
+    """Do the work with keepers beside it until it is done; a bug in any of them ends all."""
+    recording = asyncio.create_task(work)
+    keeping = [asyncio.create_task(keeper.run()) for keeper in keepers]
+    pending = {recording, *keeping}
     try:
-        await asyncio.wait({recording, keeping}, return_when=asyncio.FIRST_COMPLETED)
-        if keeping.done() and keeping.exception() is None:  # no target: nothing to keep
-            await asyncio.wait({recording})
+        while recording in pending:
+            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
     finally:
-        for task in (recording, keeping):
+        for task in (recording, *keeping):
             task.cancel()
-        await asyncio.gather(recording, keeping, return_exceptions=True)
-    for task in (keeping, recording):
-        if task.done() and not task.cancelled():
-            task.result()
+        await asyncio.gather(recording, *keeping, return_exceptions=True)
 
 
 async def _until_signal(work: Coroutine[Any, Any, None], daybook: Daybook) -> None:

@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from veritape.kernel.settings import Secret, Settings
 from veritape.observer.backup import VERIFY
+from veritape.observer.exports import ExportKind
 from veritape.observer.membership import ALWAYS, DEFAULT_EXCLUDE, Exclusion
 from veritape.observer.trigger_settings import TriggerSettings
 from veritape.wire.kis.frames import SYMBOL
@@ -215,6 +216,24 @@ class SegmentSettings(Settings):
     """Seconds after an hour's end at which its trades are sealed, 10 to 3,600."""
 
 
+class ExportSettings(Settings):
+    """``[export]``"""  # noqa: D415 - a table's name
+
+    swing: bool = False
+    """Write the rows of the sweeps to ``export/swing_YYYYMMDD_HHMM.jsonl``, a file every ten minutes."""
+    scalp: bool = False
+    """Write the recorded trades to ``export/scalp_YYYYMMDD_HHMM.jsonl``, a file a minute."""
+    system: bool = True
+    """Write the recorder's events to ``export/system_YYYYMMDD_HHMM.jsonl``, a file an hour."""
+    compress: bool = False
+    """Write ``.jsonl.zst``."""
+
+    @property
+    def kinds(self) -> tuple[ExportKind, ...]:
+        """Return the kinds that are written."""
+        return tuple(kind for kind in ExportKind if getattr(self, kind.value))
+
+
 class RetentionSettings(Settings):
     """``[retention]``"""  # noqa: D415 - a table's name
 
@@ -302,6 +321,8 @@ class RecordSettings(Settings):
     """Durability."""
     segments: SegmentSettings = SegmentSettings()
     """Sealing."""
+    export: ExportSettings = ExportSettings()
+    """Files of lines."""
     retention: RetentionSettings = RetentionSettings()
     """How long files stay here."""
     backup: BackupSettings = BackupSettings()

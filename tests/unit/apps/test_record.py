@@ -4,14 +4,12 @@ import asyncio
 import errno
 import os
 from pathlib import Path
-from typing import cast
 
 import pytest
 from click.testing import CliRunner
 
 from veritape.apps.record import beside, disk_full, record
 from veritape.kernel.errors import MisuseError, UnavailableError, VeritapeError
-from veritape.observer.adapters.backup.upkeep import Upkeep
 from veritape.observer.adapters.token_files import AccountLock, account_id
 
 
@@ -102,7 +100,7 @@ async def test_the_days_go_on_beside_the_backup_and_end_both(end: str) -> None:
         await asyncio.sleep(0.01)
         done.set()
 
-    await asyncio.wait_for(beside(days(), cast("Upkeep", Keeper(end))), 5)
+    await asyncio.wait_for(beside(days(), Keeper(end)), 5)
     assert done.is_set()
 
 
@@ -117,5 +115,5 @@ async def test_a_bug_in_the_backup_ends_the_recorder() -> None:
             closed.set()
 
     with pytest.raises(ValueError, match="a bug"):
-        await asyncio.wait_for(beside(days(), cast("Upkeep", Keeper("fails"))), 5)
+        await asyncio.wait_for(beside(days(), Keeper("fails")), 5)
     assert closed.is_set()

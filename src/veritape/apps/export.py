@@ -1,0 +1,60 @@
+"""``veritape export``: window files of a day again, from the journal."""
+
+from pathlib import Path
+
+import click
+
+from veritape.kernel.canonical import canonical_json
+from veritape.kernel.clock import SystemClock
+from veritape.kernel.errors import MisuseError
+from veritape.observer.adapters.export_files import ExportFolder, rebuild
+from veritape.observer.adapters.recording import Recording
+from veritape.observer.exports import ExportKind
+
+
+@click.command(context_settings={"show_default": True})
+@click.option("--data", type=click.Path(path_type=Path), required=True, help="The recorder's data directory.")
+@click.option("--day", help="Business date, YYYYMMDD; the newest recorded one when left out.")
+@click.option("--venue", default="KRX", help="Venue whose recording is read.")
+@click.option(
+    "--kind", "kinds", multiple=True, type=click.Choice([kind.value for kind in ExportKind]),
+    help="Only this kind of window; repeatable. All when left out.",
+)  # fmt: skip
+@click.option(
+    "--into", type=click.Path(path_type=Path), help="Folder of the files; export/ of the data directory."
+)
+@click.option("--compress", is_flag=True, help="Write .jsonl.zst.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def export(
+    data: Path,
+    day: str | None,
+    venue: str,
+    kinds: tuple[str, ...],
+    into: Path | None,
+    compress: bool,
+    as_json: bool,
+) -> int:
+    """Make the window files of a day from its journal: swing (sweeps), scalp (trades), system (events).
+
+    Files that are there are compared and left alone. Exit 1: one of them has other bytes than the journal gives.
+    """
+    days = Recording(data, venue).days()
+    if not days:
+        raise MisuseError(f"export: no recording of {venue} in {data}: give the folder that holds journal/")
+    chosen = day or days[-1]
+    if chosen not in days:
+        raise MisuseError(f"export: no recording of day {chosen} in {data}: recorded are {', '.join(days)}")
+    folder = ExportFolder(into or data / "export", compress)
+    wanted = tuple(ExportKind(kind) for kind in kinds) or tuple(ExportKind)
+    rebuilt = rebuild(data, venue, chosen, wanted, folder, SystemClock().wall_ns())
+    if as_json:
+        document = {"format": "veritape.export.v1", "day": chosen, "into": str(folder.folder)}
+        click.echo(canonical_json({**document, **rebuilt._asdict()}).decode())
+    else:
+        click.echo(
+            f"{chosen}: {len(rebuilt.written)} files written to {folder.folder}, {rebuilt.same} were there,"
+            f" {len(rebuilt.different)} differ"
+        )
+    for name in rebuilt.different:
+        click.echo(f"veritape: export: {folder.folder / name} is not what the journal gives", err=True)
+    return int(bool(rebuilt.different))

@@ -1,0 +1,43 @@
+"""Window files while the recorder runs: each appears five seconds after its end, whole (OB-722)."""
+
+import asyncio
+from pathlib import Path
+
+from veritape.kernel.clock import NANOSECONDS, Clock
+from veritape.observer.adapters.daybook import Daybook
+from veritape.observer.adapters.export_files import Exporter, ExportFolder
+
+WAIT_NS = 10 * NANOSECONDS
+"""Pause when nothing is due, or what is due waits for a frame that shows that the recorder ran."""
+
+
+class LiveExports:
+    """Writes what the exporter has finished."""
+
+    def __init__(self, exporter: Exporter, folder: ExportFolder, daybook: Daybook, clock: Clock) -> None:
+        self._exporter = exporter
+        self._folder = folder
+        self._daybook = daybook
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Write windows until cancelled; returns at once when no kind is wanted."""
+        try:
+            while self._exporter.windows.kinds:
+                await self.write()
+                now_ns = self._clock.wall_ns()
+                due_ns = self._exporter.windows.next_end_ns() or 0
+                pause_ns = due_ns - now_ns if due_ns > now_ns else WAIT_NS
+                await self._clock.sleep_until(self._clock.monotonic_ns() + pause_ns)
+        finally:
+            self._exporter.stopped = True
+
+    async def write(self) -> None:
+        """Write the windows that are complete: what was received before their end is durable first."""
+        await self._daybook.flush()
+        now_ns = self._clock.wall_ns()
+        for window in await asyncio.to_thread(self._exporter.finished, now_ns):
+            self._folder.write(window, self._written)
+
+    def _written(self, path: Path, kind: str, day: str, content: bytes) -> None:
+        self._daybook.index.exported(path, kind, day, content, self._clock.wall_ns())
