@@ -13,17 +13,17 @@ _SYMBOL: Final = re.compile(SYMBOL)
 
 
 class Quote(NamedTuple):
-    """One code's state between ``requested`` and ``received``: won and shares."""
+    """One code's state between ``requested`` and ``received``: won and shares; a single quote has no ask and bid (KIS-055)."""
 
     code: str
     price: int
     open: int
     high: int
     low: int
-    ask: int
-    bid: int
-    ask_shares: int
-    bid_shares: int
+    ask: int | None
+    bid: int | None
+    ask_shares: int | None
+    bid_shares: int | None
     chain_shares: int
     chain_value: int
     reference_price: int
@@ -61,6 +61,25 @@ def quotes_of(answer: Answer) -> tuple[dict[str, Quote], set[str]]:
         else:
             quotes[code] = Quote(code, *(number or 0 for number in numbers))
     return quotes, malformed
+
+
+SINGLE_FIELDS: Final = (
+    "stck_prpr", "stck_oprc", "stck_hgpr", "stck_lwpr", "acml_vol", "acml_tr_pbmn", "stck_sdpr",
+)  # fmt: skip
+"""Fields of a single price: ``Quote`` without ask and bid."""
+
+
+def single_quote_of(code: str, answer: Answer) -> tuple[dict[str, Quote], set[str]]:
+    """Return the quote of an inquire-price answer, as ``quotes_of`` returns many (KIS-054, OB-204)."""
+    row = next(iter(rows_of(answer.document.get("output"))), {})
+    if row.get("stck_shrn_iscd", code) != code or row.get("stck_prpr", "") == "":
+        return {}, set()
+    numbers = [number(row.get(field)) for field in SINGLE_FIELDS]
+    if None in numbers:
+        return {}, {code}
+    price, opened, high, low, shares, krw, reference = (value or 0 for value in numbers)
+    quote = Quote(code, price, opened, high, low, None, None, None, None, shares, krw, reference)
+    return {code: quote}, set()
 
 
 def timed_trades_of(answer: Answer) -> list[TimedTrade] | AnswerReason:

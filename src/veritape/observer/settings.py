@@ -139,6 +139,8 @@ class TrackASettings(Settings):
     """Sweep the universe on the grid."""
     interval_minutes: Annotated[int, Field(ge=1, le=60)] = 10
     """Minutes between two sweeps, 1 to 60."""
+    single_quote: bool = False
+    """Ask for one symbol a call, as paper accounts must; what the interval has no room for is ``not_paced``."""
     context_minutes: Annotated[int, Field(ge=5, le=120)] = 30
     """Minutes after the open at which the slots are chosen for the first time, 5 to 120."""
 

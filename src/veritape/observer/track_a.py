@@ -26,6 +26,13 @@ WAITS_MS: Final = (150, 500)
 """Milliseconds before the second and the third attempt."""
 
 
+ROUND_TRIP_MS: Final = 200
+"""Round trip that the plan of a cycle assumes: the slower one of OB-203."""
+
+JITTER_PERCENT: Final = 20
+"""Waits between attempts vary by this much, so that refused calls do not come back together."""
+
+
 class CycleKind(StrEnum):
     """Why a sweep runs."""
 
@@ -54,6 +61,10 @@ class MissingReason(StrEnum):
     """The cycle before was still running."""
     PROCESS_DOWN = "process_down"
     """The recorder was not running."""
+    NOT_PACED = "not_paced"
+    """The cycle's time does not suffice for it at the present pace: it was not asked for."""
+    SESSION_CLOSED = "session_closed"
+    """The session ended while the cycle was due."""
 
 
 @dataclass
@@ -126,10 +137,37 @@ def grid(hours: Hours, interval_minutes: int) -> range:
     return range(hours.open_s, hours.close_s + 1, interval_minutes * 60)
 
 
-def chunks(codes: Sequence[str]) -> Iterator[Sequence[str]]:
+def chunks(codes: Sequence[str], rows: int = MULTI_PRICE.rows) -> Iterator[Sequence[str]]:
     """Yield the codes of each call, in file order."""
-    for start in range(0, len(codes), MULTI_PRICE.rows):
-        yield codes[start : start + MULTI_PRICE.rows]
+    for start in range(0, len(codes), rows):
+        yield codes[start : start + rows]
+
+
+def calls_that_fit(permits: int, seconds: int) -> int:
+    """Return how many calls a cycle's time allows at the present pace: N a second and round trip (OB-204)."""
+    return permits * seconds * 1000 // (1000 + ROUND_TRIP_MS)
+
+
+def wait_ms(attempt: int, draw: float) -> int:
+    """Return the wait before an attempt, from 1 on; ``draw`` in [0, 1) moves it within the jitter (OB-206)."""
+    return round(WAITS_MS[attempt - 1] * (1 + JITTER_PERCENT / 100 * (2 * draw - 1)))
+
+
+class ChainWatch:
+    """Notices that a code's cumulative volume fell between two sweeps of a day (OB-212)."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, int] = {}
+        self.went_back: set[str] = set()
+        """Codes that it happened to: no triggers for them that day."""
+
+    def see(self, quote: Quote) -> bool:
+        """Take a quote; tell whether its chain is lower than the code's before."""
+        before = self._last.get(quote.code, 0)
+        self._last[quote.code] = quote.chain_shares
+        if quote.chain_shares < before:
+            self.went_back.add(quote.code)
+        return quote.chain_shares < before
 
 
 def halves(codes: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
@@ -138,9 +176,10 @@ def halves(codes: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
     return codes[:middle], codes[middle:]
 
 
-def deadline_s(interval_minutes: int) -> int:
-    """Return how long a cycle may take (OB-205)."""
-    return min(interval_minutes * 60 - MARGIN_S, DEADLINE_S)
+def deadline_s(interval_minutes: int, *, single: bool = False) -> int:
+    """Return how long a cycle may take (OB-205); single quotes need the interval (OB-204)."""
+    whole_s = interval_minutes * 60 - MARGIN_S
+    return whole_s if single else min(whole_s, DEADLINE_S)
 
 
 def parameters(codes: Sequence[str], market: str = "J") -> dict[str, str]:

@@ -1,12 +1,21 @@
 """Rows of the quotation calls."""
 
+import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veritape.observer.quotes import QUOTE_FIELDS, TimedTrade, quotes_of, timed_trades_of
-from veritape.observer.reactions import Answer, AnswerReason, Reaction
+from veritape.observer.quotes import (
+    QUOTE_FIELDS,
+    Quote,
+    TimedTrade,
+    quotes_of,
+    single_quote_of,
+    timed_trades_of,
+)
+from veritape.observer.reactions import Answer, AnswerReason, Reaction, classify
 
 
 def answer(**document: Any) -> Answer:
@@ -70,3 +79,30 @@ def test_any_document_is_read(value: Any) -> None:
     """OB-992: total."""
     quotes_of(answer(output=value))
     timed_trades_of(answer(output2=value))
+
+
+SINGLE = {
+    "stck_shrn_iscd": "990001", "stck_prpr": "10", "stck_oprc": "9", "stck_hgpr": "12", "stck_lwpr": "8", "acml_vol": "500",
+    "acml_tr_pbmn": "5000", "stck_sdpr": "9",
+}  # fmt: skip
+
+
+def single(**changes: str) -> tuple[dict[str, Quote], set[str]]:
+    document = {"rt_cd": "0", "msg_cd": "MCA00000", "output": {**SINGLE, **changes}}
+    return single_quote_of("990001", classify(200, json.dumps(document).encode()))
+
+
+def test_a_single_price_is_a_quote_without_ask_and_bid() -> None:
+    """OB-204, KIS-054, KIS-055: inquire-price carries neither."""
+    expected = Quote("990001", 10, 9, 12, 8, None, None, None, None, 500, 5_000, 9)
+    assert single() == ({"990001": expected}, set())
+
+
+@pytest.mark.parametrize(
+    ("changes", "malformed"),
+    [({"stck_prpr": ""}, set()), ({"stck_shrn_iscd": "990002"}, set()), ({"acml_vol": ""}, {"990001"}),
+     ({"stck_hgpr": "1e5"}, {"990001"})],
+)  # fmt: skip
+def test_a_single_price_that_cannot_be_read(changes: dict[str, str], malformed: set[str]) -> None:
+    """OB-210, OB-991, KIS-057: an empty price or another code is no answer, another bad field malformed."""
+    assert single(**changes) == ({}, malformed)

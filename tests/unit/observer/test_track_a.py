@@ -7,14 +7,17 @@ from hypothesis import strategies as st
 from veritape.observer.quotes import Quote
 from veritape.observer.sessions import USUAL, Hours
 from veritape.observer.track_a import (
+    ChainWatch,
     Cycle,
     CycleKind,
     MissingReason,
+    calls_that_fit,
     chunks,
     deadline_s,
     grid,
     halves,
     parameters,
+    wait_ms,
 )
 
 
@@ -34,26 +37,44 @@ def test_chunks_of_thirty_in_file_order(symbols: int, calls: int) -> None:
     assert [code for part in parts for code in part] == codes
 
 
-def test_a_refused_chunk_is_halved_until_the_bad_code_stands_alone() -> None:
-    """OB-206: at most 10 calls for one bad code in 30."""
-    codes, bad, calls = [f"{number:06}" for number in range(30)], "000017", 0
-    waiting, alone = [list(codes)], []
-    while waiting:
-        part = waiting.pop()
-        calls += 1
-        if bad in part:
-            if len(part) == 1:
-                alone.append(part)
-            else:
-                waiting += [list(half) for half in halves(part)]
-    assert alone == [[bad]]
-    assert calls <= 11
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 30])
+def test_halves_are_the_whole(size: int) -> None:
+    """OB-206: nothing is lost or doubled, and both shrink."""
+    codes = [f"{number:06}" for number in range(size)]
+    first, second = halves(codes)
+    assert [*first, *second] == codes
+    assert len(first) <= len(second) < size or size == 1
+
+
+@pytest.mark.parametrize(("draw", "waits"), [(0.0, [120, 400]), (0.5, [150, 500]), (1.0, [180, 600])])
+def test_waits_have_their_jitter(draw: float, waits: list[int]) -> None:
+    """OB-206: 0.15 and 0.5 s, 20 % more or less."""
+    assert [wait_ms(attempt, draw) for attempt in (1, 2)] == waits
+
+
+@pytest.mark.parametrize(
+    ("permits", "seconds", "calls"), [(18, 60, 900), (18, 595, 8_925), (1, 595, 495), (1, 60, 50)]
+)
+def test_a_cycles_time_has_room_for_so_many_calls(permits: int, seconds: int, calls: int) -> None:
+    """OB-204: N a second and a round trip of 200 ms; a paper account sweeps 495 symbols in ten minutes."""
+    assert calls_that_fit(permits, seconds) == calls
+    assert calls_that_fit(18, deadline_s(10, single=True)) > 2_000
+
+
+def test_a_chain_that_goes_back_is_noticed() -> None:
+    """OB-212: lower than in an earlier sweep of the line; equal is no step back."""
+    watch = ChainWatch()
+    seen = [watch.see(quote("A")._replace(chain_shares=shares)) for shares in (5, 5, 9, 8, 8, 10)]
+    assert seen == [False, False, False, True, False, False]
+    assert watch.see(quote("B")) is False
+    assert watch.went_back == {"A"}
 
 
 @pytest.mark.parametrize(("minutes", "seconds"), [(1, 55), (10, 60), (60, 60)])
 def test_a_cycle_has_a_deadline(minutes: int, seconds: int) -> None:
     """OB-205: min(interval - 5 s, 60 s)."""
     assert deadline_s(minutes) == seconds
+    assert deadline_s(minutes, single=True) == 60 * minutes - 5
 
 
 def test_the_query_numbers_its_codes() -> None:

@@ -114,7 +114,13 @@ class RecordingDay:
         )
         universe_blake3 = await self._prepare(day, calendar)
         sweeper = Sweeper(
-            self._rest, self._clock, self._data, self._venue, universe_blake3, self._daybook.index.swept
+            self._rest,
+            self._clock,
+            self._data,
+            self._venue,
+            universe_blake3,
+            self._daybook.index.swept,
+            single=self._settings.track_a.single_quote,
         )
         await self._timetable.until(lambda hours: hours.open_s + TOKEN_S)
         await self._rest.token(self._midnight_ns + self._timetable.hours.close_s * NANOSECONDS)
@@ -123,7 +129,8 @@ class RecordingDay:
             self._say(f"day {day}: the calendar was changed: closed")
             return
         wanted = await self.chooser.begin(ChosenDay(day, self._midnight_ns, self._timetable, self._symbols))
-        is_swept = self._settings.track_a.enabled and bool(self.codes)
+        track_a = self._settings.track_a
+        is_swept = track_a.enabled and bool(self.codes) and (track_a.single_quote or not sweeper.is_single)
         work = [
             asyncio.create_task(self.stream.run(wanted)),
             asyncio.create_task(self.chooser.run(sweeper if is_swept else None)),
@@ -199,7 +206,8 @@ class RecordingDay:
             manifest = await grid_cycle(sweeper, cycle, day, grid_s, interval)
             self.manifests.append(manifest)
             answered_ns = self._clock.wall_ns()
-            self.chooser.swept(grid_s, (quote for quote, _, _ in cycle.quotes.values()))
+            quotes = (quote for quote, _, _ in cycle.quotes.values())
+            self.chooser.swept(grid_s, (q for q in quotes if q.code not in sweeper.chains.went_back))
             active = set(self.stream.slots.active)
             for code, (quote, _, _) in cycle.quotes.items():
                 if code in active:
