@@ -1,64 +1,100 @@
 """``veritape audit``: what is complete and what is missing, recomputed from the journal."""
 
+import asyncio
+import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
+from veritape.apps.broker_account import followed_clock, open_broker
 from veritape.kernel.canonical import canonical_json
 from veritape.kernel.clock import SystemClock
 from veritape.kernel.errors import MisuseError
+from veritape.kernel.files import write_atomically
+from veritape.kernel.settings import SettingsT, load_settings
+from veritape.observer.adapters.backfiller import Backfiller, Brought
 from veritape.observer.adapters.control_database import ControlDatabase
 from veritape.observer.adapters.integrity import journal_damage, segment_damage
 from veritape.observer.adapters.recording import Recording
+from veritape.observer.adapters.reparsing import reparse
+from veritape.observer.adapters.token_files import AccountLock, account_id
 from veritape.observer.audit import Status
 from veritape.observer.audit_text import text
 from veritape.observer.control import FILE_NAME, OBSERVATIONS
+from veritape.observer.recorder import kst
+from veritape.observer.settings import KeepingSettings, RecordSettings
 from veritape.telemetry.adapters.audit_files import verify_files
 
 FAILING = {Status.UNPROVEN, Status.CONTRADICTED}
 """Statuses of a line with which the command exits 1."""
 
+PREFIX = "VERITAPE_RECORD"
+"""The recorder's environment variables begin with it; its settings file is read here too."""
+
+THIS_DAY = ""
+"""``--reparse`` without a date: the day that is audited."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to do with one day."""
+
+    symbols: tuple[str, ...]
+    """Codes to report; all when empty."""
+    picture: Path | None
+    """Where the picture goes."""
+    reparse: bool
+    """Read quarantined frames again first."""
+    backfill: bool
+    """Fetch what is missing first."""
+
 
 @click.command(context_settings={"show_default": True})
-@click.option("--data", type=click.Path(path_type=Path), required=True, help="The recorder's data directory.")
+@click.option("--data", type=click.Path(path_type=Path), help="The recorder's data directory.")
+@click.option(
+    "--config", type=click.Path(path_type=Path), help="The recorder's settings file, in place of --data."
+)
 @click.option("--day", help="Business date, YYYYMMDD; the newest recorded one when left out.")
 @click.option("--symbol", "symbols", multiple=True, help="Only this code; repeatable.")
 @click.option("--venue", default="KRX", help="Venue whose lines are audited.")
 @click.option("--strict", is_flag=True, help="A residual fails the audit too.")
-@click.option("--log", "of_log", is_flag=True, help="Only check the audit log's chain of hashes.")
 @click.option(
-    "--observations", "of_account", is_flag=True, help="Only print what was observed of the account, by day."
+    "--picture", type=click.Path(path_type=Path), metavar="F.svg", help="Draw the day into this file."
 )
+@click.option(
+    "--reparse",
+    is_flag=False,
+    flag_value=THIS_DAY,
+    metavar="[DAY]",
+    help="Read quarantined frames again first: after an update they may fill holes.",
+)
+@click.option("--backfill", is_flag=True, help="Fetch what is missing first; needs --config.")
+@click.option(
+    "--observations", "of_account", is_flag=True, help="Only print the numbers seen on the account."
+)
+@click.option("--log", "of_log", is_flag=True, help="Only check the audit log's chain of hashes.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document (veritape.audit.v1).")
 def audit(
-    data: Path,
-    day: str | None,
-    symbols: tuple[str, ...],
-    venue: str,
-    strict: bool,
-    of_log: bool,
-    of_account: bool,
-    as_json: bool,
-) -> int:
+    data: Path | None, config: Path | None, day: str | None, symbols: tuple[str, ...], venue: str, strict: bool,
+    picture: Path | None, reparse: str | None, backfill: bool, of_account: bool, of_log: bool, as_json: bool,
+) -> int:  # fmt: skip
     """Say per symbol and day what is complete and what is missing.
 
     Everything is recomputed from the journal: recorded + backfilled + residual must equal the end anchor in trades, shares
-    and won. Exit 1: a line does not close, is unproven or contradicted, or a file is not the one that was sealed.
+    and won, and a second ledger in SQL must agree with the first. Exit 1: a line does not close, is unproven or
+    contradicted, or a file is not the one that was sealed.
     """
+    folder = _folder(data, config)
     if of_log:
-        return _check_log(data, as_json=as_json)
+        return _check_log(folder, as_json=as_json)
     if of_account:
-        return _print_observations(data, day, as_json=as_json)
-    recording = Recording(data, venue)
-    days = recording.days()
-    if not days:
-        raise MisuseError(f"audit: no recording of {venue} in {data}: give the folder that holds journal/")
-    chosen = day or days[-1]
-    if chosen not in days:
-        raise MisuseError(f"audit: no recording of day {chosen} in {data}: recorded are {', '.join(days)}")
+        return _print_observations(folder, day, as_json=as_json)
+    recording = Recording(folder, venue)
+    chosen = _chosen(recording, day or reparse or None)
     recording.load([chosen])
-    document = recording.audit(chosen, SystemClock().wall_ns(), symbols or None)
+    document = _audited(recording, chosen, Wanted(symbols, picture, reparse is not None, backfill), config)
     if as_json:
         click.echo(canonical_json(document).decode())
     else:
@@ -72,14 +108,81 @@ def audit(
     return int(bool(damage) or not passes(document, strict=strict))
 
 
-def _check_log(data: Path, *, as_json: bool) -> int:
-    """Follow the audit log of any part's data folder; the error of a bad line names it (TL-668)."""
-    head = verify_files(data)
-    if as_json:
-        click.echo(canonical_json({"head": head.digest.hex(), "records": head.seq}).decode())
-    else:
-        click.echo(f"audit log of {data}: {head.seq} records, the chain holds, head {head.digest.hex()}")
-    return 0
+def _folder(data: Path | None, config: Path | None) -> Path:
+    if data is not None:
+        return data
+    if config is None:
+        raise MisuseError("audit: give --data, the recorder's data directory, or --config, its settings file")
+    return _settings(KeepingSettings, config).observer.data_dir
+
+
+def _chosen(recording: Recording, day: str | None) -> str:
+    days = recording.days()
+    if not days:
+        raise MisuseError(
+            f"audit: no recording of {recording.venue} in {recording.data}: give the folder that holds journal/"
+        )
+    chosen = day or days[-1]
+    if chosen not in days:
+        raise MisuseError(
+            f"audit: no recording of day {chosen} in {recording.data}: recorded are {', '.join(days)}"
+        )
+    return chosen
+
+
+def _audited(recording: Recording, day: str, wanted: Wanted, config: Path | None) -> dict[str, Any]:
+    """Do what comes before the statement, make it, draw it."""
+    now_ns = SystemClock().wall_ns()
+    if wanted.reparse:
+        click.echo(f"reparsed {reparse(recording, day, now_ns):,} trades of {day}", err=True)
+    if wanted.backfill:
+        brought = _backfilled(recording, day, config)
+        click.echo(
+            f"fetched {brought.trades:,} trades, {brought.shares:,} shares, {brought.bars:,} minute bars",
+            err=True,
+        )
+    document = recording.audit(day, now_ns, wanted.symbols or None)
+    if wanted.picture is not None:
+        try:
+            write_atomically(wanted.picture, recording.picture(document))
+        except OSError as error:
+            raise MisuseError(f"--picture {wanted.picture}: {error.strerror}") from error
+    return document
+
+
+def _backfilled(recording: Recording, day: str, config: Path | None) -> Brought:
+    if config is None:
+        raise MisuseError("audit: --backfill asks the broker: give --config, the recorder's settings file")
+    return asyncio.run(_fetch(recording, day, _settings(RecordSettings, config)))
+
+
+async def _fetch(recording: Recording, day: str, settings: RecordSettings) -> Brought:
+    """Fetch a day's missing trades, or its bars when it is not today; today's recorder must not run."""
+    clock, follower = await followed_clock(settings)
+    rest, permits = open_broker(settings, clock, owner=False)
+    lock = AccountLock(settings.observer.data_dir, account_id(settings.kis.appkey.get_secret_value()))
+    is_today = kst(clock.wall_ns())[0] == day
+    try:
+        if is_today:
+            lock.acquire()
+        return await Backfiller(rest, clock, recording, settings.backfill.share).finish(day)
+    finally:
+        if is_today:
+            lock.release()
+        await rest.close()
+        permits.close()
+        if follower is not None:
+            follower.cancel()
+            await asyncio.gather(follower, return_exceptions=True)
+
+
+def _settings(kind: type[SettingsT], config: Path) -> SettingsT:
+    try:
+        content = config.read_bytes()
+    except OSError as error:
+        raise MisuseError(f"--config {config}: {error.strerror}") from error
+    environment = dict(os.environ)  # noqa: TID251 - apps read the environment
+    return load_settings(kind, content, environment, PREFIX, str(config))
 
 
 def _print_observations(data: Path, day: str | None, *, as_json: bool) -> int:
@@ -94,6 +197,16 @@ def _print_observations(data: Path, day: str | None, *, as_json: bool) -> int:
         click.echo(canonical_json(rows).decode())
     for row in rows if not as_json else ():
         click.echo(f"{row['day']}  {row['name']:<24} {row['value']}")
+    return 0
+
+
+def _check_log(data: Path, *, as_json: bool) -> int:
+    """Follow the audit log of any part's data folder; the error of a bad line names it (TL-668)."""
+    head = verify_files(data)
+    if as_json:
+        click.echo(canonical_json({"head": head.digest.hex(), "records": head.seq}).decode())
+    else:
+        click.echo(f"audit log of {data}: {head.seq} records, the chain holds, head {head.digest.hex()}")
     return 0
 
 

@@ -1,12 +1,15 @@
 """An account's REST side as every process opens it: its permits, its token, its calls."""
 
+import asyncio
+
 import structlog
 from blake3 import blake3
 
-from veritape.kernel.clock import Clock
+from veritape.kernel.clock import Clock, SystemClock
 from veritape.observer.adapters.broker_rest import BrokerRest
 from veritape.observer.adapters.pacing_gate import Gate
 from veritape.observer.adapters.permit_file import PermitFile, machine_boot_id
+from veritape.observer.adapters.replay_clock import ReplayClock
 from veritape.observer.adapters.token_files import TokenStore, account_id
 from veritape.observer.log_events import LogEvent
 from veritape.observer.pacing import Pace
@@ -41,3 +44,11 @@ def open_broker(settings: RecordSettings, clock: Clock, *, owner: bool) -> tuple
     )
     margin_ns = token.refresh_margin_minutes * MINUTE_NS
     return BrokerRest(kis, Gate(permits, clock), store, clock, margin_ns), permits
+
+
+async def followed_clock(settings: RecordSettings) -> tuple[Clock, "asyncio.Task[None] | None"]:
+    """Return the market's clock, and the task that follows a replayed one: cancel it at the end."""
+    if not settings.kis.follow_replay_clock:
+        return SystemClock(), None
+    clock = ReplayClock(settings.kis.rest_url)
+    return clock, await clock.start()

@@ -16,7 +16,7 @@ import click
 import structlog
 import uvloop
 
-from veritape.apps.broker_account import open_broker
+from veritape.apps.broker_account import followed_clock, open_broker
 from veritape.apps.keeping import VERSION
 from veritape.apps.part_metrics import shown_metrics
 from veritape.kernel.clock import NANOSECONDS, Clock, SystemClock
@@ -33,7 +33,6 @@ from veritape.observer.adapters.instruments import Instruments
 from veritape.observer.adapters.journal_files import JournalOptions
 from veritape.observer.adapters.recording import Recording
 from veritape.observer.adapters.recording_day import RecordingDay, stop_day
-from veritape.observer.adapters.replay_clock import ReplayClock
 from veritape.observer.adapters.session_plan import SessionPlan
 from veritape.observer.adapters.storage import is_full
 from veritape.observer.adapters.token_files import AccountLock, account_id
@@ -117,7 +116,7 @@ async def _run(settings: RecordSettings, day: str | None) -> None:
 
 async def _record(settings: RecordSettings, day: str | None, instruments: Instruments) -> None:
     account = account_id(settings.kis.appkey.get_secret_value())
-    clock, follower = await _clock(settings)
+    clock, follower = await followed_clock(settings)
     recording = Recording(settings.observer.data_dir, settings.observer.venue)
     options = _journal_options(settings.journal, recording)
     daybook = Daybook(recording, options, clock, instruments.applied, say=_say)
@@ -293,13 +292,6 @@ async def _until_signal(work: Coroutine[Any, Any, None], daybook: Daybook) -> No
         raise daybook.failed.result()
     if not task.cancelled():
         task.result()
-
-
-async def _clock(settings: RecordSettings) -> tuple[Clock, "asyncio.Task[None] | None"]:
-    if not settings.kis.follow_replay_clock:
-        return SystemClock(), None
-    clock = ReplayClock(settings.kis.rest_url)
-    return clock, await clock.start()
 
 
 def _plan(settings: RecordSettings, watched: Watched) -> SessionPlan:

@@ -45,6 +45,40 @@ def test_text_and_json(data: Path) -> None:
     assert [line["code"] for line in json.loads(result.output)["lines"]] == ["990001"]
 
 
+def test_the_picture_is_drawn(data: Path, tmp_path: Path) -> None:
+    """OB-679, OB-971: --picture F.svg, beside the usual output."""
+    file = tmp_path / "day.svg"
+    result = CliRunner().invoke(audit, ["--data", str(data), "--picture", str(file)], standalone_mode=False)
+    assert (result.return_value, result.output.count("complete")) == (0, 3)
+    first = file.read_bytes()
+    assert first.startswith(b"<svg")
+    CliRunner().invoke(audit, ["--data", str(data), "--picture", str(file)], standalone_mode=False)
+    assert file.read_bytes() == first
+    nowhere = ["--data", str(data), "--picture", "/proc/nowhere/day.svg"]
+    assert isinstance(CliRunner().invoke(audit, nowhere, standalone_mode=False).exception, MisuseError)
+
+
+@pytest.mark.parametrize("arguments", [["--reparse"], ["--reparse", DAY], [f"--reparse={DAY}", "--json"]])
+def test_reparse_with_and_without_a_day(data: Path, arguments: list[str]) -> None:
+    """OB-457, OB-971: --reparse DAY; without a date the day that is audited."""
+    result = CliRunner().invoke(audit, ["--data", str(data), *arguments], standalone_mode=False)
+    assert (result.return_value, result.stderr) == (0, f"reparsed 0 trades of {DAY}\n")
+
+
+def test_the_settings_file_names_the_folder(data: Path, tmp_path: Path) -> None:
+    """OB-971: --config F beside --data DIR; one of them is needed, and --backfill needs the file."""
+    config = tmp_path / "record.toml"
+    config.write_text(f'[observer]\ndata_dir = "{data}"\n')
+    assert CliRunner().invoke(audit, ["--config", str(config)], standalone_mode=False).return_value == 0
+    for arguments, words in (
+        ([], "give --data"), (["--data", str(data), "--backfill"], "give --config"),
+        (["--config", "nowhere.toml"], "nowhere.toml"),
+    ):  # fmt: skip
+        exception = CliRunner().invoke(audit, arguments, standalone_mode=False).exception
+        assert isinstance(exception, MisuseError)
+        assert words in exception.message
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [(["--day", "20990101"], "recorded are 20131007"), (["--venue", "NXT"], "no recording of NXT")],
