@@ -2,8 +2,9 @@
 
 from veritape.apps.compiled_kernels import compiled_simulator
 from veritape.executor.backend import Simulator
-from veritape.executor.vm.machine import execute
+from veritape.executor.digests import each_digest
+from veritape.executor.vm.machine import execute, execute_batch
 from veritape.stark.hashing import sponge
 
 SIMULATOR = compiled_simulator()
-READABLE = Simulator(execute, sponge)
+READABLE = Simulator(execute, sponge, execute_batch, each_digest(sponge))

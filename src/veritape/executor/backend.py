@@ -1,22 +1,85 @@
-"""Execute a program and state what it did: the simulator as one value (EX-341's trace backend in its first form)."""
+"""Backends: what turns inputs into receipts (EX-341).
 
+``TraceBackend`` executes and yields ``SimulatedReceipt``; it is not called a zkVM and proves nothing. A backend that proves will
+yield another type, so no caller can take one for the other, and nothing chooses a backend by itself.
+"""
+
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, Protocol, TypeVar
 
+from veritape.executor.claims import program_id
+from veritape.executor.digests import DigestEach, Tag, bytes_digest
 from veritape.executor.image import Image
-from veritape.executor.receipts import SimulatedReceipt, receipt_of
-from veritape.executor.vm.execution import DEFAULT_LIMITS, DebugSink, Limits, Machine
+from veritape.executor.receipts import SimulatedReceipt, describe_trap, receipt_of
+from veritape.executor.runtime.outcomes import Cost, Failed, RuntimeReason
+from veritape.executor.vm.execution import (
+    DEFAULT_LIMITS,
+    BatchMachine,
+    DebugSink,
+    Execution,
+    Limits,
+    Machine,
+    Stop,
+    StoppedError,
+    never,
+)
 from veritape.kernel.errors import MisuseError
 from veritape.stark.hashing import Sponge
+
+WORKER_BYTES: Final = 64 * 1024 * 1024
+"""What a worker takes beside the memory of its guest: interpreter and kernels."""
+
+ReceiptT_co = TypeVar("ReceiptT_co", covariant=True)
+
+
+class BackendType(StrEnum):
+    """Backends by name; there is no ``auto`` that could choose the simulator."""
+
+    TRACE = "trace"
+    """Executes; what it yields is executed, not proven."""
+
+
+class ProgramBackend(Protocol[ReceiptT_co]):
+    """Runs one program over inputs."""
+
+    @property
+    def name(self) -> BackendType:
+        """Return its name."""
+        ...
+
+    def estimate(self, image: Image, input_bytes: int, limits: Limits) -> Cost:
+        """Return what a job over inputs of at most this length takes, before it runs."""
+        ...
+
+    def run(
+        self, image: Image, inputs: Sequence[bytes], limits: Limits, stop: Stop
+    ) -> Iterator["ReceiptT_co | Failed"]:
+        """Yield a receipt or a failure for each input, in order.
+
+        Raises:
+            StoppedError: the stop token said so; what was yielded before counts.
+        """
+        ...
+
+    def available(self) -> str | None:
+        """Return why this backend cannot run here, None when it can."""
+        ...
 
 
 @dataclass(frozen=True)
 class Simulator:
-    """A machine and a sponge, readable or compiled: they agree, so the receipts are the same."""
+    """A machine and its digests, readable or compiled: they agree, so the receipts are the same."""
 
     machine: Machine
-    """Executes."""
+    """Executes one input."""
     sponge: Sponge
     """Hashes."""
+    batch: BatchMachine
+    """Executes many inputs."""
+    digests: DigestEach
+    """Hashes many byte strings."""
 
     def run(
         self,
@@ -35,4 +98,107 @@ class Simulator:
             raise MisuseError(
                 f"input_too_large: {len(input_bytes)} bytes, at most {limits.input_bytes}: split the input"
             )
-        return receipt_of(image, input_bytes, self.machine(image, input_bytes, limits, debug), self.sponge)
+        return self.receipt(image, input_bytes, self.machine(image, input_bytes, limits, debug))
+
+    def receipt(self, image: Image, input_bytes: bytes, execution: Execution) -> SimulatedReceipt:
+        """Return the receipt of an execution.
+
+        Raises:
+            PeerError: it trapped.
+        """
+        input_digest = bytes_digest(Tag.INPUT, input_bytes, self.sponge)
+        journal_digest = bytes_digest(Tag.JOURNAL, execution.journal, self.sponge)
+        return receipt_of(program_id(image, self.sponge), input_digest, execution, journal_digest)
+
+
+class TraceBackend:
+    """Executes and yields simulated receipts: executed, not proven."""
+
+    name = BackendType.TRACE
+
+    def __init__(self, simulator: Simulator) -> None:
+        self.simulator = simulator
+        self._ids: dict[Image, bytes] = {}
+
+    def program_id(self, image: Image) -> bytes:
+        """Return a program's id; it is hashed once."""
+        if image not in self._ids:
+            self._ids[image] = program_id(image, self.simulator.sponge)
+        return self._ids[image]
+
+    def estimate(self, image: Image, input_bytes: int, limits: Limits) -> Cost:
+        """Return the memory of a job: the guest's, its input and journal, and the worker's own (EX-351)."""
+        return Cost(image.memory_bytes + input_bytes + limits.journal_bytes + WORKER_BYTES)
+
+    def run(
+        self, image: Image, inputs: Sequence[bytes], limits: Limits, stop: Stop = never
+    ) -> Iterator[SimulatedReceipt | Failed]:
+        """Yield what each input gives."""
+        fitting = [data for data in inputs if len(data) <= limits.input_bytes]
+        executions = self.simulator.batch(image, fitting, limits, stop)
+        for first in range(0, len(inputs), _AT_ONCE):
+            chosen = inputs[first : first + _AT_ONCE]
+            digests = self.simulator.digests(Tag.INPUT, chosen)
+            yield from self._some(self.program_id(image), chosen, digests, executions, limits)
+
+    def available(self) -> str | None:
+        """Return None: executing needs nothing."""
+        return None
+
+    def _some(
+        self,
+        program: bytes,
+        inputs: Sequence[bytes],
+        digests: Sequence[bytes],
+        executions: Iterator[Execution],
+        limits: Limits,
+    ) -> Iterator[SimulatedReceipt | Failed]:
+        fitting = sum(len(data) <= limits.input_bytes for data in inputs)
+        done, stopped = _taken(executions, fitting)
+        journals = iter(self.simulator.digests(Tag.JOURNAL, [one.journal for one in done]))
+        left = iter(done)
+        for data, digest in zip(inputs, digests, strict=True):
+            if len(data) > limits.input_bytes:
+                text = f"{len(data)} bytes, at most {limits.input_bytes}: split the input"
+                yield Failed(RuntimeReason.INPUT_TOO_LARGE, text)
+                continue
+            execution = next(left, None)
+            if execution is None:
+                break
+            journal_digest = next(journals)
+            if execution.trap is not None:
+                yield Failed(execution.trap.reason, describe_trap(execution))
+            else:
+                yield receipt_of(program, digest, execution, journal_digest)
+        if stopped is not None:
+            raise stopped
+
+
+def _taken(executions: Iterator[Execution], count: int) -> tuple[list[Execution], StoppedError | None]:
+    """Return the next executions, and the error when the stop token ended them early."""
+    done: list[Execution] = []
+    try:
+        for _ in range(count):
+            done.append(next(executions))  # noqa: PERF401 - what came before a stop counts
+    except StoppedError as error:
+        return done, error
+    return done, None
+
+
+def backend_type(name: str) -> BackendType:
+    """Return the backend of a name.
+
+    Raises:
+        MisuseError: ``unknown_backend``, with the list.
+    """
+    try:
+        return BackendType(name)
+    except ValueError as error:
+        known = ", ".join(BackendType)
+        raise MisuseError(
+            f"unknown_backend: {name!r}: there is {known}", RuntimeReason.UNKNOWN_BACKEND
+        ) from error
+
+
+_AT_ONCE = 1024
+"""Inputs that are hashed in one call."""

@@ -1,8 +1,9 @@
 """Digests of bytes and of claims with Poseidon2, and their form on the wire (EX-271 to 274)."""
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import IntEnum
+from typing import TypeAlias
 
 import numpy as np
 
@@ -36,6 +37,15 @@ def bytes_digest(tag: Tag, data: bytes, sponge: Sponge) -> bytes:
     """Return B(tag, data): the sponge over 16-bit little-endian limbs, the number of bytes in its capacity (EX-273)."""
     limbs = np.frombuffer(data + b"\0" * (len(data) % 2), dtype="<u2")
     return to_bytes(sponge(tag, len(data), limbs))  # type: ignore[arg-type]  # an array is indexed and sliced alike
+
+
+DigestEach: TypeAlias = Callable[[int, Sequence[bytes]], list[bytes]]
+"""B(tag, item) of every item: ``each_digest`` with a sponge, or its compiled twin in one call."""
+
+
+def each_digest(sponge: Sponge) -> DigestEach:
+    """Return the readable form of many digests."""
+    return lambda tag, items: [bytes_digest(Tag(tag), item, sponge) for item in items]
 
 
 def elements_digest(tag: Tag, elements: Sequence[int], sponge: Sponge) -> bytes:

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from veritape.executor.claims import CLAIM_BYTES, Claim, parse_claim, program_id
+from veritape.executor.claims import CLAIM_BYTES, Claim, parse_claim
 from veritape.executor.digests import Tag, bytes_digest
-from veritape.executor.image import Image
 from veritape.executor.vm.execution import CYCLE_CLASSES, Detail, Execution
 from veritape.kernel.errors import PeerError
 from veritape.stark.hashing import Sponge
@@ -104,8 +103,16 @@ class SimulatedReceipt:
         return body + hashlib.sha256(body).digest()
 
 
-def receipt_of(image: Image, input_bytes: bytes, execution: Execution, sponge: Sponge) -> SimulatedReceipt:
+def receipt_of(
+    program: bytes, input_digest: bytes, execution: Execution, journal_digest: bytes
+) -> SimulatedReceipt:
     """Return the receipt of an execution that halted.
+
+    Args:
+        program: the program's id.
+        input_digest: of the whole input.
+        execution: how it ended.
+        journal_digest: of its journal.
 
     Raises:
         PeerError: it trapped: a trap cannot be claimed (EX-110).
@@ -113,9 +120,9 @@ def receipt_of(image: Image, input_bytes: bytes, execution: Execution, sponge: S
     if execution.exit_code is None:
         raise PeerError(f"guest_failed: {describe_trap(execution)}", ReceiptReason.GUEST_FAILED)
     claim = Claim(
-        program_id(image, sponge),
-        bytes_digest(Tag.INPUT, input_bytes, sponge),
-        bytes_digest(Tag.JOURNAL, execution.journal, sponge),
+        program,
+        input_digest,
+        journal_digest,
         execution.exit_code,
         len(execution.journal),
         execution.cycles,

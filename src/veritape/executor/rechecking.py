@@ -4,7 +4,7 @@ from veritape.executor.backend import Simulator
 from veritape.executor.claims import program_id
 from veritape.executor.digests import Tag, bytes_digest
 from veritape.executor.image import Image
-from veritape.executor.receipts import ReceiptReason, SimulatedReceipt, receipt_of
+from veritape.executor.receipts import ReceiptReason, SimulatedReceipt
 
 
 def recheck(
@@ -18,5 +18,6 @@ def recheck(
     execution = simulator.machine(image, input_bytes)
     if execution.exit_code is None:
         return ReceiptReason.GUEST_FAILED
-    again = receipt_of(image, input_bytes, execution, simulator.sponge)
-    return None if again == receipt else ReceiptReason.CLAIM_MISMATCH
+    return (
+        None if simulator.receipt(image, input_bytes, execution) == receipt else ReceiptReason.CLAIM_MISMATCH
+    )

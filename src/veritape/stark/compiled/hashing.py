@@ -77,3 +77,34 @@ def sponge(tag: int, length: int, elements: Sequence[int]) -> hashing.Digest:
     """Return H(tag, elements) with ``length`` in the capacity, as ``veritape.stark.hashing.sponge`` does."""
     state = _absorb(tag, length, np.asarray(elements, dtype=np.uint32))
     return tuple(int(element) for element in state[:_RATE])
+
+
+@njit(cache=True, nogil=True)
+def _digest_each(tag: int, data: Any, offsets: Any, digests: Any) -> None:
+    s = np.zeros(16, dtype=np.uint64)
+    for item in range(offsets.size - 1):
+        start, end = offsets[item], offsets[item + 1]
+        s[:] = 0
+        s[_TAG_LANE] = tag
+        s[_LENGTH_LANE] = end - start
+        place = start
+        while place == start or place < end:
+            for lane in range(_RATE):
+                at = place + 2 * lane
+                low = np.uint64(data[at]) if at < end else np.uint64(0)
+                high = np.uint64(data[at + 1]) if at + 1 < end else np.uint64(0)
+                s[lane] = low | high << np.uint64(8)
+            permute(s)
+            place += 2 * _RATE
+        for lane in range(_RATE):
+            digests[item, lane] = s[lane]
+
+
+def digest_each(tag: int, items: Sequence[bytes]) -> list[bytes]:
+    """Return B(tag, item) of every item (EX-273) in one call."""
+    offsets = np.zeros(len(items) + 1, dtype=np.int64)
+    np.cumsum([len(item) for item in items], out=offsets[1:])
+    digests = np.empty((len(items), _RATE), dtype="<u4")
+    _digest_each(tag, np.frombuffer(b"".join(items), dtype=np.uint8), offsets, digests)
+    data = digests.tobytes()
+    return [data[place : place + 4 * _RATE] for place in range(0, len(data), 4 * _RATE)]

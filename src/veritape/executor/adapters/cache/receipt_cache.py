@@ -1,0 +1,190 @@
+"""The cache of simulated receipts over all its layers (EX-401 to 411).
+
+Layers are asked in order and filled upwards. What comes from disk or Redis is authenticated and read in full before it is
+returned, so a forged entry costs time and never a wrong answer; it is deleted, counted and a miss. A hit runs nothing.
+"""
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+from veritape.executor.adapters.cache.disk import DiskLayer
+from veritape.executor.adapters.cache.flights import Leases
+from veritape.executor.adapters.cache.redis_layer import RedisLayer
+from veritape.executor.cache.counters import CacheCounters, Layer
+from veritape.executor.cache.entries import Entry, simulated_of
+from veritape.executor.cache.memory import Eviction, MemoryLayer
+from veritape.executor.receipts import SimulatedReceipt
+from veritape.kernel.clock import Clock
+from veritape.kernel.errors import PeerError
+from veritape.stark.hashing import Sponge
+
+POLL_S = 0.02
+"""Seconds between two looks of who waits for another process."""
+
+
+def _say_nothing(_: str) -> None:
+    """Drop a line."""
+
+
+@dataclass
+class ReceiptCache:
+    """Memory, and the layers that are configured; collaborators are arguments."""
+
+    memory: MemoryLayer[SimulatedReceipt]
+    """Always there."""
+    sponge: Sponge
+    """Reads receipts."""
+    clock: Clock
+    """Ages of entries."""
+    disk: DiskLayer | None = None
+    """Makes items durable."""
+    redis: RedisLayer | None = None
+    """Shares them between machines."""
+    leases: Sequence[Leases] = ()
+    """Single flight among processes."""
+    refused: Callable[[PeerError], None] = lambda _: None
+    """Called for each entry that was refused."""
+    say: Callable[[str], None] = _say_nothing
+    """Takes one line about an entry that was refused."""
+    counters: CacheCounters = field(default_factory=CacheCounters)
+    """Since the start of the process."""
+    _lock: Any = field(default_factory=threading.RLock)
+    _flights: dict[bytes, "Future[SimulatedReceipt]"] = field(default_factory=dict)
+
+    def get(self, key: bytes) -> SimulatedReceipt | None:
+        """Return a receipt from the first layer that has it, and count."""
+        with self._lock:
+            found = self._find(key)
+            if found is None:
+                self.counters.misses += 1
+            else:
+                self.counters.hits[found[1]] += 1
+            return found[0] if found else None
+
+    def put(self, receipts: Mapping[bytes, SimulatedReceipt]) -> None:
+        """Keep receipts in every layer; on return they are durable where there is a disk layer.
+
+        Raises:
+            OSError: the disk refused.
+        """
+        now_ns = self.clock.wall_ns()
+        data = {key: receipt.to_bytes() for key, receipt in receipts.items()}
+        if self.disk is not None:
+            self._count(Layer.DISK, self.disk.put(data, now_ns))
+        with self._lock:
+            for key, receipt in receipts.items():
+                self._count(Layer.MEMORY, self.memory.put(key, receipt, len(data[key]), now_ns))
+        if self.redis is not None:
+            for key, body in data.items():
+                self.redis.put(Entry(key, now_ns, body))
+
+    def get_or_make(self, key: bytes, make: Callable[[], SimulatedReceipt]) -> SimulatedReceipt:
+        """Return the receipt of a key; of all who ask at once, one makes it. What fails is not kept, and fails for all.
+
+        Raises:
+            VeritapeError: what ``make`` raised.
+        """
+        with self._lock:
+            flight = self._flights.get(key)
+            if flight is None:
+                found = self.get(key)
+                if found is not None:
+                    return found
+                mine: Future[SimulatedReceipt] = Future()
+                self._flights[key] = mine
+            else:
+                self.counters.shared += 1
+        if flight is not None:
+            return flight.result()
+        try:
+            mine.set_result(self._lead(key, make))
+        except BaseException as error:
+            mine.set_exception(error)
+            raise
+        finally:
+            with self._lock:
+                del self._flights[key]
+        return mine.result()
+
+    def close(self) -> None:
+        """Close the layers."""
+        for layer in (self.disk, self.redis):
+            if layer is not None:
+                layer.close()
+
+    def sizes(self) -> dict[Layer, int]:
+        """Return the bytes of the layers whose size is known here."""
+        with self._lock:
+            sizes = {Layer.MEMORY: self.memory.held_bytes}
+        return sizes if self.disk is None else {**sizes, Layer.DISK: self.disk.held_bytes}
+
+    def _lead(self, key: bytes, make: Callable[[], SimulatedReceipt]) -> SimulatedReceipt:
+        """Make the receipt when no other process is at it; else wait for theirs, or for their end."""
+        waiting = threading.Event()
+        while True:
+            with contextlib.ExitStack() as stack:
+                if all(stack.enter_context(lease.held(key)) for lease in self.leases):
+                    with self._lock:
+                        found = self._find(key)
+                    if found is not None:
+                        return found[0]
+                    receipt = make()
+                    self.put({key: receipt})
+                    return receipt
+            waiting.wait(POLL_S)
+            with self._lock:
+                found = self._find(key)
+            if found is not None:
+                self.counters.shared += 1
+                return found[0]
+
+    def _find(self, key: bytes) -> tuple[SimulatedReceipt, Layer] | None:
+        now_ns = self.clock.wall_ns()
+        receipt, gone = self.memory.get(key, now_ns)
+        self._count(Layer.MEMORY, gone)
+        if receipt is not None:
+            return receipt, Layer.MEMORY
+        for layer, load in ((Layer.DISK, self._from_disk), (Layer.REDIS, self._from_redis)):
+            try:
+                data = load(key, now_ns)
+                if data is None:
+                    continue
+                receipt = simulated_of(key, data, self.sponge)
+            except PeerError as error:
+                self._refuse(key, layer, error)
+                continue
+            self._count(Layer.MEMORY, self.memory.put(key, receipt, len(data), now_ns))
+            if layer is Layer.REDIS and self.disk is not None:
+                with contextlib.suppress(OSError):
+                    self._count(Layer.DISK, self.disk.put({key: data}, now_ns))
+            return receipt, layer
+        return None
+
+    def _from_disk(self, key: bytes, now_ns: int) -> bytes | None:
+        if self.disk is None:
+            return None
+        data, gone = self.disk.get(key, now_ns)
+        self._count(Layer.DISK, gone)
+        return data
+
+    def _from_redis(self, key: bytes, now_ns: int) -> bytes | None:
+        del now_ns
+        entry = self.redis.get(key) if self.redis is not None else None
+        return None if entry is None else entry.body
+
+    def _refuse(self, key: bytes, layer: Layer, error: PeerError) -> None:
+        self.counters.rejected += 1
+        self.refused(error)
+        self.say(f"cache {layer}: {error.message}")
+        if layer is Layer.DISK and self.disk is not None:
+            self.disk.drop(key)
+        if layer is Layer.REDIS and self.redis is not None:
+            self.redis.drop(key)
+
+    def _count(self, layer: Layer, gone: Iterable[Eviction]) -> None:
+        for cause in gone:
+            self.counters.evictions[layer, cause] += 1

@@ -1,0 +1,1 @@
+"""Workers on any concurrent.futures executor, and the runtime over them."""

@@ -1,0 +1,292 @@
+"""One batch on its way through the workers (EX-343 to 354).
+
+What is missing goes out in pieces of about a second; a piece is durable before its items count as finished. A worker that dies
+takes nothing with it but its piece, whose items are tried once more, each alone. When time is up or the caller wants no more,
+the workers see a stop file; who does not within the grace is killed, and what was finished counts.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from veritape.executor.adapters.cache.receipt_cache import ReceiptCache
+from veritape.executor.adapters.workers.figures import Figures
+from veritape.executor.adapters.workers.jobs import Done, Job, MakeBackend, with_image
+from veritape.executor.adapters.workers.pool import WorkerPool, is_lost
+from veritape.executor.image import Image
+from veritape.executor.receipts import SimulatedReceipt, parse_receipt
+from veritape.executor.runtime.admission import Admission, is_fault
+from veritape.executor.runtime.batching import Chunks
+from veritape.executor.runtime.outcomes import Cancelled, Cost, DeadlineExceeded, Failed, RuntimeReason
+from veritape.executor.runtime.progress import Meter, Phase, Progress
+from veritape.executor.vm.execution import Limits, Stop
+from veritape.kernel.clock import NANOSECONDS, Clock
+from veritape.kernel.errors import VeritapeError
+from veritape.stark.hashing import Sponge
+
+LOOK_S = 0.05
+"""Seconds between two looks at the stop token and the deadline while workers are busy."""
+
+Show = Callable[[Progress], None]
+"""Takes progress values."""
+
+Result = SimulatedReceipt | Failed | Cancelled | DeadlineExceeded
+"""What became of a distinct input."""
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What all batches of a runtime share."""
+
+    pool: WorkerPool
+    """Runs jobs."""
+    make_backend: MakeBackend
+    """Of the workers."""
+    cache: ReceiptCache
+    """Makes items durable."""
+    figures: Figures
+    """Counts."""
+    clock: Clock
+    """Deadlines."""
+    sponge: Sponge
+    """Reads receipts."""
+    admission: Admission
+    """Which jobs may run together; guarded by ``changed``."""
+    changed: threading.Condition
+    """Notified when a job ends."""
+    kill_grace_s: float
+    """Seconds that a worker gets to stop by itself."""
+    say: Callable[[str], None]
+    """Takes one line about a fault."""
+
+
+@dataclass
+class Batch:
+    """Distinct inputs of one program, and what became of them."""
+
+    image: Image
+    """The program."""
+    program_id: bytes
+    """Its id."""
+    inputs: Sequence[bytes]
+    """Distinct."""
+    keys: Sequence[bytes]
+    """Of the cache, one an input."""
+    limits: Limits
+    """Of each execution."""
+    end_ns: int | None
+    """Deadline, monotonic."""
+    stop: Stop
+    """The caller's stop token."""
+    meter: Meter
+    """Makes progress values."""
+    show: Show
+    """Takes them."""
+    keep: bool = True
+    """Put receipts into the cache."""
+    results: dict[int, Result] = field(default_factory=dict)
+    """By place of the input."""
+    pending: deque[int] = field(default_factory=deque)
+    """Places that nobody works on yet."""
+
+
+@dataclass(frozen=True)
+class _Sent:
+    places: tuple[int, ...]
+    generation: int
+    job: Job
+
+
+class BatchRun:
+    """Works a batch off; made for one batch."""
+
+    def __init__(self, batch: Batch, cost: Cost, stop_file: Path, tools: Tools) -> None:
+        self._batch, self._cost, self._stop_file, self._tools = batch, cost, stop_file, tools
+        self._chunks = Chunks()
+        self._sent: dict[Future[Done], _Sent] = {}
+
+    def work(self) -> None:
+        """Keep workers busy until nothing is pending, time is up or the caller wants no more."""
+        batch = self._batch
+        try:
+            while batch.pending or self._sent:
+                ended = self._ended()
+                if ended is not None:
+                    self._wind_up(ended)
+                    return
+                self._send()
+                self._collect()
+        finally:
+            self._stop_file.touch()
+            for _ in self._sent:
+                self._release()
+
+    def show(self, phase: Phase) -> None:
+        """Show progress when it is time."""
+        value = self._batch.meter.at(phase, len(self._batch.results), self._tools.clock.monotonic_ns())
+        if value is not None:
+            self._batch.show(value)
+
+    def _ended(self) -> Cancelled | DeadlineExceeded | None:
+        if self._batch.stop():
+            return Cancelled()
+        left = self._seconds_left()
+        return DeadlineExceeded() if left is not None and left <= 0 else None
+
+    def _seconds_left(self) -> float | None:
+        if self._batch.end_ns is None:
+            return None
+        return (self._batch.end_ns - self._tools.clock.monotonic_ns()) / NANOSECONDS
+
+    def _send(self) -> None:
+        batch, workers = self._batch, self._tools.pool.workers
+        while batch.pending and len(self._sent) < workers and self._admit():
+            size = self._chunks.size(len(batch.pending), workers)
+            places = tuple(batch.pending.popleft() for _ in range(size))
+            inputs = tuple(batch.inputs[place] for place in places)
+            job = Job(
+                batch.program_id,
+                inputs,
+                batch.limits,
+                self._tools.make_backend,
+                seconds=self._seconds_left(),
+                stop_file=self._stop_file,
+            )
+            self._submit(places, job)
+
+    def _submit(self, places: tuple[int, ...], job: Job) -> None:
+        """Hand an admitted job to the pool."""
+        try:
+            generation, future = self._tools.pool.submit(job)
+        except VeritapeError:
+            self._release()
+            raise
+        self._sent[future] = _Sent(places, generation, job)
+
+    def _admit(self) -> bool:
+        with self._tools.changed:
+            admitted = self._tools.admission.start(self._cost)
+        if admitted:
+            self._tools.figures.busy(1)
+        return admitted
+
+    def _release(self) -> None:
+        with self._tools.changed:
+            self._tools.admission.end(self._cost)
+            self._tools.changed.notify_all()
+        self._tools.figures.busy(-1)
+
+    def _collect(self) -> None:
+        if not self._sent:
+            with self._tools.changed:
+                self._tools.changed.wait(LOOK_S)
+            return
+        done, _ = wait(self._sent, timeout=LOOK_S, return_when=FIRST_COMPLETED)
+        for future in done:
+            sent = self._sent.pop(future)
+            error = future.exception()
+            if error is None and future.result().needs_image:
+                self._submit(sent.places, with_image(sent.job, self._batch.image))
+                continue
+            self._release()
+            if error is None:
+                self._take(sent, future.result())
+            else:
+                self._answer(sent, error)
+        self.show(Phase.EXECUTE)
+
+    def _take(self, sent: _Sent, done: Done) -> None:
+        """Take what a worker returned; what it did not get to is pending again."""
+        if done.results:
+            self._chunks.done(len(done.results), done.seconds)
+        if is_fault(done.peak_bytes, self._cost):
+            self._tools.say(f"a worker took {done.peak_bytes:,} bytes, predicted were {self._cost.bytes:,}")
+        self._keep(sent.places, done)
+        self._batch.pending.extendleft(reversed(sent.places[len(done.results) :]))
+
+    def _answer(self, sent: _Sent, error: BaseException) -> None:
+        """Answer a job that ended with an error: of the pool, or of ours."""
+        if is_lost(error):
+            self._tools.pool.replace(sent.generation)
+            self._tools.figures.restarted()
+            self._retry_alone(sent)
+            return
+        for place in sent.places:
+            self._fail(place, Failed(RuntimeReason.INTERNAL_ERROR, f"{type(error).__name__}: {error}"))
+
+    def _keep(self, places: Sequence[int], done: Done) -> None:
+        """Make a job's receipts durable, then count them as finished."""
+        batch, receipts = self._batch, dict[int, SimulatedReceipt]()
+        for place, result in zip(places, done.results, strict=False):
+            if isinstance(result, Failed):
+                self._fail(place, result)
+            else:
+                receipts[place] = parse_receipt(result, self._tools.sponge)
+        try:
+            if batch.keep and receipts:
+                self._tools.cache.put({batch.keys[place]: receipt for place, receipt in receipts.items()})
+        except OSError as error:
+            for place in receipts:
+                self._fail(place, not_kept(error))
+            return
+        for place, receipt in receipts.items():
+            batch.results[place] = receipt
+            self._tools.figures.executed(receipt)
+
+    def _retry_alone(self, sent: _Sent) -> None:
+        """Try each item of a lost job once more, in a worker of its own; one that kills it again is lost."""
+        left = deque(sent.places)
+        while left and self._ended() is None:
+            with self._tools.pool.alone() as run:
+                while left and self._ended() is None and self._alone(run, left.popleft(), sent.job):
+                    pass
+        self._batch.pending.extendleft(reversed(left))
+
+    def _alone(self, run: Callable[[Job], Done], place: int, job: Job) -> bool:
+        """Run one item; False when its worker died and another one is needed."""
+        single = replace(job, inputs=(self._batch.inputs[place],), image=self._batch.image)
+        try:
+            done = run(single)
+        except Exception as error:
+            if not is_lost(error):
+                raise
+            self._fail(place, Failed(RuntimeReason.WORKER_LOST, "its worker died twice"))
+            return False
+        self._keep((place,), done)
+        if not done.results:
+            self._batch.pending.append(place)
+        return True
+
+    def _wind_up(self, ended: Cancelled | DeadlineExceeded) -> None:
+        """Stop the workers; what they finished counts, the rest ends as said."""
+        self._stop_file.touch()
+        for future in [future for future in self._sent if future.cancel()]:
+            self._sent.pop(future)
+            self._release()
+        done, stuck = wait(self._sent, timeout=self._tools.kill_grace_s)
+        for future in done:
+            sent = self._sent.pop(future)
+            self._release()
+            if future.exception() is None:
+                self._keep(sent.places, future.result())
+        if stuck:
+            self._tools.pool.kill()
+            self._tools.figures.restarted()
+        for future in stuck:
+            self._sent.pop(future)
+            self._release()
+        for place in range(len(self._batch.inputs)):
+            self._batch.results.setdefault(place, ended)
+        self._batch.pending.clear()
+
+    def _fail(self, place: int, failed: Failed) -> None:
+        self._batch.results[place] = failed
+        self._tools.figures.failed(failed.reason)
+
+
+def not_kept(error: OSError) -> Failed:
+    """Return the failure of an item whose receipt the disk refused."""
+    return Failed(RuntimeReason.CACHE_WRITE_FAILED, f"the cache cannot be written: {error.strerror or error}")

@@ -1,0 +1,125 @@
+"""What travels to a worker and back (EX-348, 353, 354).
+
+A job names its program by id; a worker that has not seen it answers so, and the job comes again with the image. So an image travels
+once per worker whatever the executor is. A stop file and a deadline end a job between bounded amounts of work.
+"""
+
+import resource
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from veritape.executor.backend import TraceBackend
+from veritape.executor.image import Image
+from veritape.executor.receipts import SimulatedReceipt
+from veritape.executor.runtime.outcomes import Failed
+from veritape.executor.vm.execution import Limits, StoppedError
+from veritape.kernel.clock import NANOSECONDS, SystemClock
+
+IMAGES_KEPT = 16
+"""Programs that a worker remembers."""
+
+KIB = 1024
+"""The kernel counts a process's peak memory in these."""
+
+MakeBackend = Callable[[], TraceBackend]
+"""Makes a worker's backend; a function of a module, because it travels by its name."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """Inputs of one program for one worker."""
+
+    program_id: bytes
+    """Names the image."""
+    inputs: tuple[bytes, ...]
+    """In order."""
+    limits: Limits
+    """Of each execution."""
+    make_backend: MakeBackend
+    """Of the worker."""
+    image: Image | None = None
+    """Only for a worker that has not seen it."""
+    seconds: float | None = None
+    """Time from its start after which it stops; None: no deadline."""
+    stop_file: Path | None = None
+    """It stops when this file exists; on another machine the deadline alone stops it."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of a job."""
+
+    results: tuple[bytes | Failed, ...]
+    """A receipt's bytes or a failure for each input, up to where it was stopped."""
+    needs_image: bool = False
+    """Nothing ran: the worker has not seen the image."""
+    seconds: float = 0.0
+    """Time that it took."""
+    peak_bytes: int = 0
+    """Largest memory that the worker ever took beyond what it had when it was ready: its guests' share."""
+
+
+class _Worker:
+    """What a worker process remembers from job to job."""
+
+    def __init__(self) -> None:
+        self.images: OrderedDict[bytes, Image] = OrderedDict()
+        self.backends: dict[MakeBackend, TraceBackend] = {}
+        self.ready_bytes = 0
+
+    def image(self, job: Job) -> Image | None:
+        if job.image is not None:
+            self.images[job.program_id] = job.image
+            while len(self.images) > IMAGES_KEPT:
+                self.images.popitem(last=False)
+        return self.images.get(job.program_id)
+
+    def backend(self, job: Job) -> TraceBackend:
+        if job.make_backend not in self.backends:
+            self.backends[job.make_backend] = job.make_backend()
+            self.ready_bytes = _peak_bytes()
+        return self.backends[job.make_backend]
+
+
+_WORKER = _Worker()
+"""This process's memory as a worker."""
+
+
+def run_job(job: Job) -> Done:
+    """Run a job in this process."""
+    image = _WORKER.image(job)
+    if image is None:
+        return Done((), needs_image=True)
+    clock = SystemClock()
+    began_ns = clock.monotonic_ns()
+    end_ns = None if job.seconds is None else began_ns + int(job.seconds * NANOSECONDS)
+
+    def stop() -> bool:
+        late = end_ns is not None and clock.monotonic_ns() >= end_ns
+        return late or (job.stop_file is not None and job.stop_file.exists())
+
+    results: list[bytes | Failed] = []
+    try:
+        for result in _WORKER.backend(job).run(image, job.inputs, job.limits, stop):
+            results.append(result.to_bytes() if isinstance(result, SimulatedReceipt) else result)  # noqa: PERF401 - what was finished counts
+    except StoppedError:
+        pass
+    seconds = (clock.monotonic_ns() - began_ns) / NANOSECONDS
+    return Done(tuple(results), seconds=seconds, peak_bytes=_peak_bytes() - _WORKER.ready_bytes)
+
+
+def _peak_bytes() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KIB
+
+
+def warm_up(make_backend: MakeBackend) -> bool:
+    """Make this worker ready: its backend is made and its kernels are loaded."""
+    _WORKER.backend(Job(b"", (), Limits(), make_backend))
+    return True
+
+
+def with_image(job: Job, image: Image) -> Job:
+    """Return the job for a worker that has not seen its image."""
+    return replace(job, image=image)

@@ -1,0 +1,157 @@
+"""A pool of workers that survives the death of one (EX-348, 350, 354).
+
+Any ``concurrent.futures.Executor`` will do; a pool makes one when it is first needed and a new one when a worker died. What was
+running then is for the caller to try again, alone.
+"""
+
+import contextlib
+import multiprocessing
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from typing import Any, Final
+
+from veritape.executor.adapters.workers.jobs import Done, Job, MakeBackend, run_job, warm_up
+from veritape.kernel.errors import MisuseError, UnavailableError
+
+MakeExecutor = Callable[[int], Executor]
+"""Makes an executor with so many workers."""
+
+LOST: Final = ("KilledWorker", "CommClosedError", "FutureCancelledError")
+"""Names of the errors with which Dask says that a worker is gone for good; its package is not imported here."""
+
+
+def process_executor(workers: int) -> Executor:
+    """Return processes started by a fork server: a fork of a process with Numba's threads is unsafe."""
+    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("forkserver"))
+
+
+def thread_executor(workers: int) -> Executor:
+    """Return threads of this process, for tests and for single executions."""
+    return ThreadPoolExecutor(workers)
+
+
+def dask_executor(address: str) -> MakeExecutor:
+    """Return what makes the executor of a Dask cluster.
+
+    Raises:
+        UnavailableError: no cluster answers, when the executor is made.
+    """
+
+    def make(workers: int) -> Executor:
+        del workers
+        try:
+            from distributed import Client  # noqa: PLC0415 - only who uses Dask has it
+        except ImportError as error:
+            raise UnavailableError("pool dask: needs veritape[dask]") from error
+        try:
+            client: Any = Client(address, set_as_default=False, timeout="3s")  # type: ignore[no-untyped-call]  # not typed
+        except OSError as error:
+            raise UnavailableError(f"pool dask:{address}: no scheduler answers: {error}") from error
+        executor: Executor = client.get_executor(pure=False)
+        return executor
+
+    return make
+
+
+def make_executor(pool: str) -> MakeExecutor:
+    """Return what makes the executor that a setting names.
+
+    Raises:
+        MisuseError: no such pool.
+    """
+    name, _, address = pool.partition(":")
+    if name == "dask" and address:
+        return dask_executor(address)
+    if pool in {"process", "thread"}:
+        return {"process": process_executor, "thread": thread_executor}[pool]
+    raise MisuseError(f"executor.pool: {pool!r}: one of process, thread, dask:ADDRESS")
+
+
+class WorkerPool:
+    """Workers behind one executor at a time."""
+
+    def __init__(self, make: MakeExecutor, workers: int, make_backend: MakeBackend) -> None:
+        self._make, self.workers, self._make_backend = make, workers, make_backend
+        self._lock = threading.Lock()
+        self._executor: Executor | None = None
+        self._generation = 0
+        self.restarts = 0
+        """Executors replaced because a worker died."""
+
+    def submit(self, job: Job) -> "tuple[int, Future[Done]]":
+        """Hand a job to a worker; returns the executor's generation, for ``replace``, and the future."""
+        with self._lock:
+            for _ in range(2):
+                executor = self._executor = self._executor or self._make(self.workers)
+                try:
+                    return self._generation, executor.submit(run_job, job)
+                except BrokenExecutor:
+                    self._discard()
+            raise UnavailableError("the workers die as soon as they start: look at the system's log")
+
+    def replace(self, generation: int) -> None:
+        """Make a new executor next time, unless somebody already saw to it."""
+        with self._lock:
+            if generation == self._generation:
+                self._discard()
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[Callable[[Job], Done]]:
+        """Give a function that runs one job at a time in a fresh worker of its own.
+
+        It raises what the executor raises; ``is_lost`` tells whether the worker died.
+        """
+        executor = self._make(1)
+        try:
+            yield lambda job: executor.submit(run_job, job).result()
+        finally:
+            _shut_down(executor, wait=False)
+
+    def ready(self) -> bool:
+        """Start a worker and make it ready; True when it answers."""
+        with self._lock:
+            executor = self._executor = self._executor or self._make(self.workers)
+        return executor.submit(warm_up, self._make_backend).result()
+
+    def kill(self) -> None:
+        """End the workers without waiting for what they run; the next job gets new ones."""
+        with self._lock:
+            executor, self._executor = self._executor, None
+            self._generation += 1
+        if executor is not None:
+            _kill(executor)
+
+    def close(self) -> None:
+        """End the workers when they have finished what they run."""
+        with self._lock:
+            executor, self._executor = self._executor, None
+        if executor is not None:
+            _shut_down(executor, wait=True)
+
+    def _discard(self) -> None:
+        executor, self._executor = self._executor, None
+        self._generation += 1
+        self.restarts += 1
+        if executor is not None:
+            _shut_down(executor, wait=False)
+
+
+def is_lost(error: BaseException) -> bool:
+    """Tell whether an executor's error says that the worker died."""
+    return isinstance(error, BrokenExecutor) or type(error).__name__ in LOST
+
+
+def _kill(executor: Executor) -> None:
+    processes: Any = getattr(executor, "_processes", None) or {}
+    for process in list(processes.values()):
+        process.kill()
+    _shut_down(executor, wait=False)
+
+
+def _shut_down(executor: Executor, *, wait: bool) -> None:
+    """End an executor; Dask's leaves its client to us."""
+    executor.shutdown(wait=wait)
+    client: Any = getattr(executor, "_client", None)
+    if client is not None:
+        client.close()

@@ -1,0 +1,313 @@
+"""The runtime: one item or a batch through cache, admission and workers (EX-342).
+
+A batch is looked up first and only what is missing is executed, so one that was killed and is started again goes on where it was.
+Results stand in the order of the inputs; equal inputs are executed once. ``submit`` queues single items behind a bounded queue.
+"""
+
+import tempfile
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Self
+
+from veritape.executor.adapters.cache.receipt_cache import ReceiptCache
+from veritape.executor.adapters.workers.batch_run import (
+    LOOK_S,
+    Batch,
+    BatchRun,
+    Result,
+    Show,
+    Tools,
+    not_kept,
+)
+from veritape.executor.adapters.workers.figures import Figures
+from veritape.executor.adapters.workers.jobs import MakeBackend
+from veritape.executor.adapters.workers.pool import WorkerPool
+from veritape.executor.backend import TraceBackend
+from veritape.executor.cache.entries import Namespace, cache_key
+from veritape.executor.digests import Tag
+from veritape.executor.image import Image
+from veritape.executor.receipts import SimulatedReceipt
+from veritape.executor.runtime.admission import Admission
+from veritape.executor.runtime.batching import check_size, distinct
+from veritape.executor.runtime.outcomes import Executed, Failed, Outcome, RuntimeReason
+from veritape.executor.runtime.progress import Meter, Phase, Progress
+from veritape.executor.vm.execution import DEFAULT_LIMITS, Limits, Stop, never
+from veritape.executor.vm.traps import TrapReason
+from veritape.kernel.clock import NANOSECONDS, Clock
+from veritape.kernel.errors import MisuseError, UnavailableError, VeritapeError
+
+KILL_GRACE_S = 5.0
+"""Seconds that a worker gets to see the stop file before it is killed."""
+
+QUEUE_LIMIT = 4000
+"""Items that wait unless the settings say otherwise: four batches of a thousand."""
+
+
+def show_nothing(_: Progress) -> None:
+    """Drop a progress value."""
+
+
+def say_nothing(_: str) -> None:
+    """Drop a line."""
+
+
+class L2Runtime:
+    """Runs guests; a context manager. Collaborators are arguments."""
+
+    def __init__(
+        self,
+        backend: TraceBackend,
+        make_backend: MakeBackend,
+        pool: WorkerPool,
+        cache: ReceiptCache,
+        figures: Figures,
+        clock: Clock,
+        budget_bytes: int,
+        queue_limit: int = QUEUE_LIMIT,
+        kill_grace_s: float = KILL_GRACE_S,
+        say: Callable[[str], None] = say_nothing,
+    ) -> None:
+        reason = backend.available()
+        if reason is not None:
+            raise UnavailableError(f"backend_unavailable: {reason}", RuntimeReason.BACKEND_UNAVAILABLE)
+        self._backend, self._pool, self._clock = backend, pool, clock
+        self.cache, self.figures = cache, figures
+        self._changed = threading.Condition()
+        sponge, admission = backend.simulator.sponge, Admission(budget_bytes)
+        self._tools = Tools(
+            pool, make_backend, cache, figures, clock, sponge, admission, self._changed, kill_grace_s, say
+        )
+        self._queue_limit = queue_limit
+        self._waiting: deque[tuple[int, Callable[[], Outcome], Future[Outcome]]] = deque()
+        self._threads: list[threading.Thread] = []
+        self._closed, self._cancelled = threading.Event(), threading.Event()
+        self.longest_queue = 0
+        """Most items that ever waited."""
+        figures.workers(pool.workers)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close(cancel=True)
+
+    def run(
+        self,
+        image: Image,
+        input_bytes: bytes,
+        limits: Limits = DEFAULT_LIMITS,
+        seconds: float | None = None,
+        stop: Stop = never,
+    ) -> Outcome:
+        """Return what one input gives; of all who ask for it at once, one executes it.
+
+        Raises:
+            UnavailableError: ``needs_memory``.
+        """
+        (key,) = self._keys(image, (input_bytes,))
+        made: list[Outcome] = []
+
+        def make() -> SimulatedReceipt:
+            (outcome,) = self._execute(image, (input_bytes,), (key,), limits, seconds, stop, keep=False)
+            made.append(outcome)
+            if isinstance(outcome, Executed):
+                return outcome.receipt
+            raise _NotExecutedError(outcome)
+
+        try:
+            receipt = self.cache.get_or_make(key, make)
+        except _NotExecutedError as error:
+            return error.outcome
+        except OSError as error:
+            self.figures.failed(RuntimeReason.CACHE_WRITE_FAILED)
+            return not_kept(error)
+        self.figures.cache_sizes(self.cache.sizes())
+        return made[0] if made else _from_cache(receipt, limits, 0)
+
+    def run_batch(
+        self,
+        image: Image,
+        inputs: Sequence[bytes],
+        limits: Limits = DEFAULT_LIMITS,
+        seconds: float | None = None,
+        stop: Stop = never,
+        show: Show = show_nothing,
+    ) -> list[Outcome]:
+        """Return what each input gives, in order; one bad item costs no other.
+
+        Raises:
+            MisuseError: ``too_many_items``.
+            UnavailableError: ``needs_memory``: one job alone is over the budget.
+        """
+        check_size(len(inputs))
+        chosen, places = distinct(inputs)
+        outcomes = self._execute(image, chosen, self._keys(image, chosen), limits, seconds, stop, show)
+        return [outcomes[place] for place in places]
+
+    def prove_batch(self, image: Image, inputs: Sequence[bytes]) -> list[Outcome]:
+        """Refuse: this backend executes and does not prove.
+
+        Raises:
+            MisuseError: ``backend_cannot_prove``.
+        """
+        del image, inputs
+        text = f"backend_cannot_prove: the backend {self._backend.name} executes; nothing here is proven"
+        raise MisuseError(text, RuntimeReason.BACKEND_CANNOT_PROVE)
+
+    def submit(
+        self,
+        image: Image,
+        input_bytes: bytes,
+        limits: Limits = DEFAULT_LIMITS,
+        seconds: float | None = None,
+        stop: Stop = never,
+        *,
+        block: bool = True,
+    ) -> "Future[Outcome]":
+        """Queue one item; waits while the queue is full.
+
+        Raises:
+            UnavailableError: ``queue_full`` without ``block``, or ``closed``.
+        """
+        future: Future[Outcome] = Future()
+        with self._changed:
+            while len(self._waiting) >= self._queue_limit and not self._closed.is_set():
+                if not block:
+                    text = f"queue_full: {self._queue_limit} items wait: try again later"
+                    raise UnavailableError(text, RuntimeReason.QUEUE_FULL)
+                self._changed.wait(LOOK_S)
+            if self._closed.is_set():
+                raise UnavailableError("closed: the runtime takes no more jobs", RuntimeReason.CLOSED)
+            ticket = self.figures.queued(self._clock.monotonic_ns())
+            self._waiting.append(
+                (ticket, lambda: self.run(image, input_bytes, limits, seconds, stop), future)
+            )
+            self.longest_queue = max(self.longest_queue, len(self._waiting))
+            self._start_threads()
+            self._changed.notify_all()
+        return future
+
+    def close(self, *, cancel: bool = False) -> None:
+        """End: with ``cancel`` what waits and runs is cancelled, else it is finished first."""
+        self._closed.set()
+        if cancel:
+            self._cancelled.set()
+        with self._changed:
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join()
+        self._pool.close()
+        self.cache.close()
+
+    def _start_threads(self) -> None:
+        """Have as many threads as workers, made when they are first needed."""
+        while len(self._threads) < self._pool.workers:
+            thread = threading.Thread(target=self._serve, daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _serve(self) -> None:
+        while True:
+            with self._changed:
+                while not self._waiting and not self._closed.is_set():
+                    self._changed.wait()
+                if not self._waiting:
+                    return
+                ticket, work, future = self._waiting.popleft()
+                self._changed.notify_all()
+            self.figures.started(ticket)
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(work())
+                except Exception as error:  # noqa: BLE001 - top of a thread: it goes to who asked
+                    future.set_exception(error)
+
+    def _keys(self, image: Image, inputs: Sequence[bytes]) -> list[bytes]:
+        program = self._backend.program_id(image)
+        digests = self._backend.simulator.digests(Tag.INPUT, inputs)
+        return [cache_key(Namespace.TRACE, program, digest) for digest in digests]
+
+    def _execute(
+        self,
+        image: Image,
+        inputs: Sequence[bytes],
+        keys: Sequence[bytes],
+        limits: Limits,
+        seconds: float | None,
+        stop: Stop,
+        show: Show = show_nothing,
+        *,
+        keep: bool = True,
+    ) -> list[Outcome]:
+        """Look up (with ``keep``), execute what is missing, keep it; inputs are distinct."""
+        now_ns = self._clock.monotonic_ns()
+        program = self._backend.program_id(image)
+        end_ns = None if seconds is None else now_ns + int(seconds * NANOSECONDS)
+        meter = Meter(program.hex()[:12], len(inputs), now_ns)
+        stopped: Stop = lambda: self._cancelled.is_set() or stop()  # noqa: E731 - one line
+        batch = Batch(image, program, inputs, keys, limits, end_ns, stopped, meter, show, keep)
+        cost = self._backend.estimate(image, max(map(len, inputs), default=0), limits)
+        with tempfile.TemporaryDirectory(prefix="veritape-job-") as folder:
+            run = BatchRun(batch, cost, Path(folder) / "stop", self._tools)
+            cached = self._look_up(batch, run)
+            if batch.pending:
+                self._tools.admission.check(cost)
+                run.work()
+            run.show(Phase.WRITE)
+        self.figures.cache_sizes(self.cache.sizes())
+        return _outcomes(batch, cached)
+
+    def _look_up(self, batch: Batch, run: BatchRun) -> set[int]:
+        """Fill in what the cache has; return its places."""
+        cached = set()
+        for place, key in enumerate(batch.keys):
+            found = self.cache.get(key) if batch.keep else None
+            if found is None:
+                batch.pending.append(place)
+            else:
+                batch.results[place] = found
+                cached.add(place)
+            if place % 256 == 0:
+                run.show(Phase.LOAD)
+        return cached
+
+
+class _NotExecutedError(VeritapeError):
+    """Carries an outcome without a receipt through the cache to all who wait for it."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__("not executed")
+        self.outcome = outcome
+
+
+def _outcomes(batch: Batch, cached: set[int]) -> list[Outcome]:
+    """Return the results in order; receipts with the place of their claim in the list of all claims."""
+    outcomes: list[Outcome] = []
+    claims = 0
+    for place in range(len(batch.inputs)):
+        outcome = _outcome(batch.results[place], batch.limits, claims, cached=place in cached)
+        claims += isinstance(outcome, Executed)
+        outcomes.append(outcome)
+    return outcomes
+
+
+def _outcome(result: Result, limits: Limits, index: int, *, cached: bool) -> Outcome:
+    if not isinstance(result, SimulatedReceipt):
+        return result
+    return _from_cache(result, limits, index) if cached else Executed(result, index)
+
+
+def _from_cache(receipt: SimulatedReceipt, limits: Limits, index: int) -> Outcome:
+    """Return a receipt that was found; limits of a run are not in its key, so they are looked at here."""
+    claim = receipt.claim
+    if claim.cycles > limits.cycles:
+        return Failed(TrapReason.CYCLE_LIMIT, f"{claim.cycles} cycles, at most {limits.cycles}")
+    if claim.journal_bytes > limits.journal_bytes:
+        return Failed(
+            TrapReason.JOURNAL_LIMIT,
+            f"{claim.journal_bytes} bytes of journal, at most {limits.journal_bytes}",
+        )
+    return Executed(receipt, index, cached=True)

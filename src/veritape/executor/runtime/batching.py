@@ -1,0 +1,80 @@
+"""How a batch becomes jobs: equal inputs once, in order, in pieces of about a second (EX-343 to 345, 358)."""
+
+from collections.abc import Sequence
+
+from veritape.executor.runtime.outcomes import RuntimeReason
+from veritape.kernel.errors import MisuseError
+
+MAX_ITEMS = 65_536
+"""Longest batch: a list of claims is no longer."""
+
+FIRST_ITEMS = 16
+"""Items of the first job, whose time nobody knows yet."""
+
+CHUNK_ITEMS = 1000
+"""Most items of a job: what a killed batch may lose."""
+
+CHUNK_S = 1.0
+"""Seconds that a job should take: what a killed batch may lose, and how soon a deadline is seen."""
+
+WORTH = 0.10
+"""A doubling that makes an item cheaper by less than this is the last."""
+
+
+def check_size(count: int) -> None:
+    """Refuse a batch that is too long.
+
+    Raises:
+        MisuseError: ``too_many_items``.
+    """
+    if count > MAX_ITEMS:
+        text = f"too_many_items: {count:,} inputs, at most {MAX_ITEMS:,}: make several batches"
+        raise MisuseError(text, RuntimeReason.TOO_MANY_ITEMS)
+
+
+def distinct(inputs: Sequence[bytes]) -> tuple[list[bytes], list[int]]:
+    """Return the distinct inputs in order of appearance, and for each input its place among them."""
+    places: dict[bytes, int] = {}
+    chosen = [places.setdefault(data, len(places)) for data in inputs]
+    return list(places), chosen
+
+
+class Chunks:
+    """Chooses how many items the next job takes, from how long the last ones took."""
+
+    def __init__(self) -> None:
+        self._seconds_per_item: float | None = None
+
+    def size(self, left: int, workers: int) -> int:
+        """Return the number of items of the next job; the last items are shared out evenly."""
+        if self._seconds_per_item is None:
+            wanted = FIRST_ITEMS
+        else:
+            wanted = int(CHUNK_S / max(self._seconds_per_item, CHUNK_S / CHUNK_ITEMS))
+        return max(1, min(wanted, CHUNK_ITEMS, -(-left // workers)))
+
+    def done(self, items: int, seconds: float) -> None:
+        """Note how long a job took."""
+        self._seconds_per_item = seconds / items
+
+
+class Doubling:
+    """Finds the size of a batch from which more items make none cheaper (EX-358)."""
+
+    def __init__(self, first: int = FIRST_ITEMS) -> None:
+        self.size = first
+        """Items to measure next, or the answer."""
+        self.found = False
+        """The answer is known."""
+        self._best_s: float | None = None
+
+    def measured(self, seconds_per_item: float, *, bound: bool = False) -> None:
+        """Note a measurement at ``size``; ``bound``: memory, deadline or cycles allow no larger one."""
+        if self._best_s is not None and seconds_per_item > self._best_s * (1 - WORTH):
+            self.size //= 2
+            self.found = True
+        elif bound:
+            self.found = True
+        else:
+            self._best_s = seconds_per_item
+            self.size *= 2

@@ -1,0 +1,65 @@
+"""Jobs in this process."""
+
+import pickle
+from pathlib import Path
+
+from tests.compiled import READABLE, SIMULATOR
+from tests.receipt_caches import ECHO, ENDLESS, TRAPPER
+
+from veritape.apps.compiled_kernels import trace_backend
+from veritape.executor.adapters.workers import jobs
+from veritape.executor.adapters.workers.jobs import Done, Job, run_job, warm_up, with_image
+from veritape.executor.backend import TraceBackend
+from veritape.executor.receipts import parse_receipt
+from veritape.executor.runtime.outcomes import Failed
+from veritape.executor.vm.execution import Limits
+from veritape.executor.vm.traps import TrapReason
+
+
+def test_an_image_travels_once() -> None:
+    """EX-348: a worker that has not seen the image says so; with it the job runs, and later without."""
+    job = Job(b"echo once", (b"abcd", b"efgh"), Limits(), trace_backend)
+    assert run_job(job) == Done((), needs_image=True)
+    done = run_job(with_image(job, ECHO))
+    assert [parse_receipt(one, SIMULATOR.sponge) for one in done.results if isinstance(one, bytes)] == [
+        SIMULATOR.run(ECHO, b"abcd"),
+        SIMULATOR.run(ECHO, b"efgh"),
+    ]
+    assert run_job(job).results == done.results
+
+
+def test_a_job_travels_as_a_value() -> None:
+    """EX-348: pickled and back it is equal, its backend named by a function."""
+    job = Job(b"id", (b"",), Limits(), trace_backend, ECHO, 1.5, Path("stop"))
+    assert pickle.loads(pickle.dumps(job)) == job  # noqa: S301 - our own bytes
+
+
+def test_a_trap_is_a_result() -> None:
+    """EX-712: the worker lives on; other items of the job are not touched."""
+    inputs = (b"\1\0\0\0", bytes(4), b"\2\0\0\0")
+    results = run_job(Job(b"trapper", inputs, Limits(), trace_backend, TRAPPER)).results
+    assert [isinstance(one, bytes) for one in results] == [True, False, True]
+    assert isinstance(results[1], Failed)
+    assert results[1].reason is TrapReason.BREAKPOINT
+
+
+def test_a_stop_file_and_a_deadline_end_a_job(tmp_path: Path) -> None:
+    """EX-353, EX-354: what was finished is returned; an endless guest ends at its next look."""
+    stop = tmp_path / "stop"
+    stop.touch()
+    assert run_job(Job(b"endless", (b"",), Limits(), trace_backend, ENDLESS, stop_file=stop)).results == ()
+    assert run_job(Job(b"endless", (b"",), Limits(), trace_backend, seconds=0.05)).results == ()
+
+
+def test_a_worker_forgets_the_oldest_images() -> None:
+    """EX-348: bounded memory of programs."""
+    for number in range(jobs.IMAGES_KEPT + 1):
+        run_job(Job(b"many %d" % number, (), Limits(), trace_backend, ECHO))
+    assert run_job(Job(b"many 0", (), Limits(), trace_backend)).needs_image
+    assert warm_up(trace_backend)
+
+
+def test_the_readable_backend_gives_the_same_bytes() -> None:
+    """EX-201: receipts of the two implementations are equal, byte for byte."""
+    readable = list(TraceBackend(READABLE).run(ECHO, [b"abcd"], Limits()))
+    assert readable == list(TraceBackend(SIMULATOR).run(ECHO, [b"abcd"], Limits()))

@@ -1,0 +1,95 @@
+"""Pools of workers."""
+
+import os
+import signal
+from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+
+import pytest
+from tests.receipt_caches import ECHO
+
+from veritape.apps.compiled_kernels import trace_backend
+from veritape.executor.adapters.workers.jobs import Job
+from veritape.executor.adapters.workers.pool import (
+    WorkerPool,
+    is_lost,
+    make_executor,
+    process_executor,
+    thread_executor,
+)
+from veritape.executor.vm.execution import Limits
+from veritape.kernel.errors import MisuseError, UnavailableError
+
+JOB = Job(b"echo", (b"abcd",), Limits(), trace_backend, ECHO)
+
+
+def test_a_pool_is_named_by_a_setting() -> None:
+    """EX-661: process, thread or dask:ADDRESS; anything else names the key."""
+    assert make_executor("process") is process_executor
+    assert make_executor("thread") is thread_executor
+    for name in ("dask", "dask:", "other", ""):
+        with pytest.raises(MisuseError, match=r"executor\.pool"):
+            make_executor(name)
+
+
+def test_a_dask_scheduler_that_does_not_answer_is_named() -> None:
+    """EX-348: one line with the address."""
+    with pytest.raises(UnavailableError, match="no scheduler answers"):
+        make_executor("dask:tcp://127.0.0.1:1")(1)
+
+
+def test_workers_are_processes_of_a_fork_server() -> None:
+    """EX-348: another process than ours, made ready before the first job."""
+    pool = WorkerPool(process_executor, 1, trace_backend)
+    assert pool.ready()
+    _, future = pool.submit(JOB)
+    assert len(future.result().results) == 1
+    pool.close()
+    pool.close()
+
+
+def test_a_dead_worker_is_noticed_and_replaced() -> None:
+    """EX-350: its jobs end with an error that is_lost knows; after replace the next job has a fresh pool."""
+    pool = WorkerPool(process_executor, 1, trace_backend)
+    assert pool.ready()
+    executor = pool._executor
+    assert executor is not None
+    (process,) = executor._processes.values()  # type: ignore[attr-defined]  # a ProcessPoolExecutor's own
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    generation, future = pool.submit(JOB)
+    error = future.exception()
+    while error is None:
+        generation, future = pool.submit(JOB)
+        error = future.exception()
+    assert is_lost(error)
+    pool.replace(generation)
+    pool.replace(generation)
+    assert pool.restarts >= 1
+    _, future = pool.submit(JOB)
+    assert len(future.result().results) == 1
+    with pool.alone() as run:
+        assert len(run(JOB).results) == 1
+    pool.kill()
+    pool.kill()
+
+
+def test_workers_that_never_start_are_an_error() -> None:
+    """EX-350: a pool that breaks again at once is not tried for ever."""
+
+    class Broken(ThreadPoolExecutor):
+        def submit(self, *_: object, **__: object):  # type: ignore[no-untyped-def]
+            raise BrokenProcessPool("dead")
+
+    def make(workers: int) -> Executor:
+        return Broken(workers)
+
+    with pytest.raises(UnavailableError, match="die as soon as they start"):
+        WorkerPool(make, 1, trace_backend).submit(JOB)
+
+
+def test_only_a_dead_worker_is_lost() -> None:
+    """EX-350: errors of our own code are bugs and not a dead worker; Dask's are known by name."""
+    assert is_lost(BrokenProcessPool("dead"))
+    assert is_lost(type("KilledWorker", (Exception,), {})())
+    assert not is_lost(ValueError("bug"))
