@@ -43,7 +43,7 @@ def test_without_faults_everything_that_was_sent_is_recorded() -> None:
         assert symbol["recorded_totals"] == symbol["truth"]
     receipts = report["receipts"]
     assert receipts["kind"] == "simulated"
-    assert receipts["verified"] == receipts["count"] == 3 * report["segments"]["sealed"]
+    assert receipts["verified"] == receipts["count"] == 6 * report["segments"]["sealed"]
     assert receipts["vwap"] == {
         code: average(symbol["truth"]) for code, symbol in report["ticks"]["symbols"].items()
     }

@@ -8,17 +8,20 @@ from typing import Any
 import click
 
 from veritape.apps.compiled_kernels import compiled_simulator
+from veritape.apps.executor_runtime import executor_settings, make_runtime
 from veritape.apps.part_metrics import shown_metrics
 from veritape.apps.running_chain import until_signal
 from veritape.apps.tape_source import SealedTapes
-from veritape.executor import vwap
 from veritape.executor.adapters.guest_files import guest_image
 from veritape.executor.adapters.receipt_files import ReceiptStore
-from veritape.executor.adapters.service import Service
+from veritape.executor.adapters.service import Service, chain_programs
 from veritape.executor.metrics import METRICS
 from veritape.kernel.clock import SystemClock
 from veritape.telemetry.metrics import part_metrics
 from veritape.telemetry.registry import Registry
+
+CACHE = "receipt-cache"
+"""Folder of the receipt cache, beside the receipts."""
 
 PART = "executor"
 """Name of this part on the metrics page."""
@@ -30,30 +33,45 @@ PART = "executor"
     "--receipts", type=click.Path(path_type=Path), required=True, help="Where receipts are written."
 )
 @click.option("--venue", default="KRX", help="Venue whose segments are read.")
+@click.option(
+    "--config", type=click.Path(path_type=Path), help="Settings of the executor (docs/guides/executor.md)."
+)
 @click.option("--once", is_flag=True, help="Compute what is sealed now, then exit.")
 @click.option("--metrics", "listen", default="", help="host:port of a metrics page of its own.")
 @click.option("--metrics-pipe", "descriptor", type=click.IntRange(3), help="Open pipe of a supervisor.")
-def compute(data: Path, receipts: Path, venue: str, once: bool, listen: str, descriptor: int | None) -> None:
-    """Run the guest vwap over every sealed segment and write receipts (executed, not proven) until Ctrl-C or SIGTERM."""
-    simulator = compiled_simulator()
+def compute(
+    data: Path,
+    receipts: Path,
+    venue: str,
+    config: Path | None,
+    once: bool,
+    listen: str,
+    descriptor: int | None,
+) -> None:
+    """Run the guests vwap and ohlcv over every sealed segment and write receipts (executed, not proven) until Ctrl-C or SIGTERM."""
     registry = Registry((*part_metrics(PART), *METRICS))
-    store = ReceiptStore(receipts, simulator.sponge)
-    image = guest_image(vwap.PROGRAM)
-    service = Service(SealedTapes(data, venue), store, simulator, image, registry, click.echo)
-    asyncio.run(_run(service, listen, descriptor, once=once))
+    settings = executor_settings(config)
+    with make_runtime(settings, registry, receipts.with_name(CACHE), click.echo) as runtime:
+        store = ReceiptStore(receipts, compiled_simulator().sponge)
+        programs = chain_programs(guest_image)
+        service = Service(SealedTapes(data, venue), store, runtime, programs, click.echo)
+        asyncio.run(_run(service, registry, listen, descriptor, once=once))
     if once:
         click.echo(f"{len(store.names())} receipts of sealed segments (executed, not proven)")
 
 
-async def _run(service: Service, listen: str, descriptor: int | None, *, once: bool) -> None:
+async def _run(
+    service: Service, registry: Registry, listen: str, descriptor: int | None, *, once: bool
+) -> None:
     clock = SystemClock()
-    async with until_signal() as stop, shown_metrics(PART, service.registry, listen, descriptor, clock):
+    async with until_signal() as stop, shown_metrics(PART, registry, listen, descriptor, clock):
         work = asyncio.ensure_future(service.once() if once else service.run(clock))
         stopped = asyncio.create_task(stop.wait())
         waits: set[asyncio.Future[Any]] = {work, stopped}
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
         if not work.done():
+            service.runtime.cancel()
             work.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await work

@@ -66,8 +66,8 @@ class Receipts(NamedTuple):
     """One entry for each VWAP receipt."""
     verified: int
     """Receipts that a fresh process checked."""
-    refused: int = 0
-    """Receipts that it refused, which compute nothing."""
+    others: int = 0
+    """Receipts without an average: of other guests, or refused."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ def text(report: Mapping[str, Any]) -> str:
 def _receipts(receipts: Receipts) -> dict[str, Any]:
     return {
         "kind": receipts.kind,
-        "count": len(receipts.computed) + receipts.refused,
+        "count": len(receipts.computed) + receipts.others,
         "verified": receipts.verified,
         "vwap": _averages(receipts.computed),
     }
@@ -183,7 +183,7 @@ def _receipts(receipts: Receipts) -> dict[str, Any]:
 def _parts_ok(facts: Facts) -> bool:
     """Tell whether every part that is there did its work."""
     receipts, gateway = facts.receipts, facts.gateway
-    receipts_ok = receipts is None or receipts.verified == len(receipts.computed) + receipts.refused > 0
+    receipts_ok = receipts is None or receipts.verified == len(receipts.computed) + receipts.others > 0
     gateway_ok = gateway is None or (gateway["allowed"] > 0 and gateway["errors"] == 0)
     return receipts_ok and gateway_ok and facts.families != 0
 

@@ -7,11 +7,12 @@ import click
 
 from veritape.apps.compiled_kernels import compiled_simulator
 from veritape.apps.tape_source import SealedTapes
-from veritape.executor import vwap
+from veritape.executor import ohlcv, vwap
 from veritape.executor.adapters.guest_files import guest_image
 from veritape.executor.adapters.receipt_files import ReceiptStore, read_receipt
 from veritape.executor.backend import Simulator
 from veritape.executor.metrics import SIMULATED
+from veritape.executor.receipts import SimulatedReceipt
 from veritape.executor.rechecking import recheck as compare
 from veritape.executor.tapes import TapeKey, TapeSource
 from veritape.kernel.canonical import canonical_json
@@ -41,40 +42,46 @@ def recheck(data: Path, receipts: Path, venue: str, as_json: bool) -> int:
 
 def examine(source: TapeSource, store: ReceiptStore, simulator: Simulator) -> dict[str, Any]:
     """Return the document of the command: what each receipt says, and whether executing again says the same."""
-    lines, computed = [], []
+    lines, computed, verified = [], [], 0
     for path, program, key in store.names():
         try:
-            journal = _examine_one(path, program, key, source, simulator)
-            computed.append(
-                {
-                    "code": journal.code,
-                    "price_scale": journal.price_scale,
-                    "volume_shares": journal.volume_shares,
-                    "value": str(journal.value),
-                }
-            )
+            receipt = _examine_one(path, program, key, source, simulator)
+            if program == vwap.PROGRAM:
+                computed.append(_sums(vwap.parse_journal(receipt.journal)))
+            verified += 1
             lines.append({"name": path.name, "outcome": "executed again: claim matches (not proven)"})
         except VeritapeError as error:
             lines.append({"name": path.name, "outcome": f"refused: {error.message}"})
     return {
         "kind": SIMULATED,
         "count": len(lines),
-        "verified": len(computed),
+        "verified": verified,
         "computed": computed,
         "receipts": lines,
     }
 
 
+def _sums(journal: vwap.VwapJournal) -> dict[str, Any]:
+    return {
+        "code": journal.code,
+        "price_scale": journal.price_scale,
+        "volume_shares": journal.volume_shares,
+        "value": str(journal.value),
+    }
+
+
 def _examine_one(
     path: Path, program: str, key: TapeKey, source: TapeSource, simulator: Simulator
-) -> vwap.VwapJournal:
-    """Return what a receipt computed.
+) -> SimulatedReceipt:
+    """Return a receipt that executing again confirms.
 
     Raises:
         VeritapeError: damaged, of another program or segment, or executing again gives another claim.
     """
     receipt = read_receipt(path, simulator.sponge)
-    reason = compare(receipt, guest_image(program), source.tape(key), simulator)
+    tape = source.tape(key)
+    input_bytes = ohlcv.input_of(tape) if program == ohlcv.PROGRAM else tape
+    reason = compare(receipt, guest_image(program), input_bytes, simulator)
     if reason is not None:
         raise VeritapeError(f"{reason}: not what executing again gives", reason)
-    return vwap.parse_journal(receipt.journal)
+    return receipt

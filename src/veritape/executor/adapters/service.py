@@ -1,83 +1,154 @@
 """Compute on every sealed tape once: the executor's part of the chain.
 
-What is done is what lies in the receipts folder, so a service that was killed goes on where it was, and one receipt is never
-made twice. Executions run in a thread: the event loop stays free for signals and metrics, and one execution takes milliseconds.
+Each program runs over each code of each sealed segment, through the runtime and its cache. What is done is what lies in the
+receipts folder, so a service that was killed goes on where it was, and one receipt is never made twice. The work waits in a
+thread: the event loop stays free for signals and metrics.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from veritape.executor import vwap
+from veritape.executor import ohlcv, vwap
 from veritape.executor.adapters.receipt_files import ReceiptStore
-from veritape.executor.backend import Simulator
+from veritape.executor.adapters.workers.runtime import L2Runtime
 from veritape.executor.image import Image
-from veritape.executor.metrics import ERRORS, GUEST_CYCLES, RECEIPTS, SIMULATED
-from veritape.executor.receipts import CALLED
+from veritape.executor.receipts import CALLED, SimulatedReceipt
+from veritape.executor.runtime.outcomes import Executed, Failed, Outcome
 from veritape.executor.tapes import TapeKey, TapeSource
 from veritape.kernel.clock import NANOSECONDS, Clock
 from veritape.kernel.errors import VeritapeError
-from veritape.telemetry.registry import Registry
 
 LOOK_NS = NANOSECONDS // 2
 """Time between two looks at the seals: a receipt follows its seal within about a second."""
 
+TAPES_AT_ONCE = 32
+"""Tapes that are in memory together."""
+
+
+@dataclass(frozen=True)
+class ChainProgram:
+    """A guest that runs over every sealed tape."""
+
+    name: str
+    """Its name: receipts are named after it."""
+    image: Image
+    """What runs."""
+    input_of: Callable[[bytes], bytes]
+    """Its input over a tape."""
+    describe: Callable[[bytes], str]
+    """One phrase about its journal."""
+
+
+def chain_programs(image_of: Callable[[str], Image]) -> tuple[ChainProgram, ...]:
+    """Return the guests of the chain: averages, and bars of a minute."""
+    return (
+        ChainProgram(vwap.PROGRAM, image_of(vwap.PROGRAM), bytes, _average),
+        ChainProgram(ohlcv.PROGRAM, image_of(ohlcv.PROGRAM), ohlcv.input_of, _bars),
+    )
+
 
 @dataclass
 class Service:
-    """Runs the guest ``vwap`` over sealed tapes; collaborators are arguments."""
+    """Runs programs over sealed tapes; collaborators are arguments."""
 
     source: TapeSource
     """Where tapes come from."""
     store: ReceiptStore
     """Where receipts go."""
-    simulator: Simulator
+    runtime: L2Runtime
     """Executes."""
-    image: Image
-    """The guest."""
-    registry: Registry
-    """Metrics."""
+    programs: Sequence[ChainProgram]
+    """What is computed."""
     say: Callable[[str], None]
     """Takes one line a receipt or failure."""
-    _done: set[TapeKey] = field(default_factory=set)
-    _failed: set[TapeKey] = field(default_factory=set)
+    _done: set[tuple[str, TapeKey]] = field(default_factory=set)
+    _failed: set[tuple[str, TapeKey]] = field(default_factory=set)
 
-    def due(self) -> list[TapeKey]:
-        """Return the sealed tapes that have neither receipt nor failure of this process."""
-        keys = [key for key in self.source.sealed() if key not in self._done | self._failed]
-        self._done.update(key for key in keys if self.store.has(vwap.PROGRAM, key))
-        return [key for key in keys if key not in self._done]
+    def due(self) -> dict[TapeKey, list[ChainProgram]]:
+        """Return the sealed tapes with the programs that have neither receipt nor failure of this process over them."""
+        found: dict[TapeKey, list[ChainProgram]] = {}
+        for key in self.source.sealed():
+            for program in self.programs:
+                if (program.name, key) in self._done or (program.name, key) in self._failed:
+                    continue
+                if self.store.has(program.name, key):
+                    self._done.add((program.name, key))
+                else:
+                    found.setdefault(key, []).append(program)
+        return found
 
-    def compute(self, key: TapeKey) -> bool:
-        """Execute over one tape and write its receipt; False when the tape, the guest or its exit code is bad."""
-        try:
-            receipt = self.simulator.run(self.image, self.source.tape(key))
-            self.registry.add(GUEST_CYCLES, receipt.claim.cycles, kind=SIMULATED)
-            if receipt.claim.exit_code:
-                self._failed.add(key)
-                self.say(f"vwap {'.'.join(key)}: exit code {receipt.claim.exit_code}, no receipt kept")
-                return False
-            self.store.write(vwap.PROGRAM, key, receipt)
-        except VeritapeError as error:
-            self._failed.add(key)
-            self.registry.add(ERRORS)
-            self.say(f"vwap {'.'.join(key)}: {error.message}")
-            return False
-        self._done.add(key)
-        self.registry.add(RECEIPTS, kind=SIMULATED)
-        price = vwap.average([vwap.parse_journal(receipt.journal)])
-        self.say(f"vwap {'.'.join(key)}: {price} over {receipt.claim.cycles} cycles ({CALLED})")
-        return True
+    def compute(self, due: dict[TapeKey, list[ChainProgram]]) -> int:
+        """Execute what is due over some tapes and write receipts; return how many were made."""
+        tapes = {
+            key: tape for key, programs in due.items() if (tape := self._tape(key, programs)) is not None
+        }
+        made = 0
+        for program in self.programs:
+            keys = [key for key in tapes if program in due[key]]
+            outcomes = self.runtime.run_batch(program.image, [program.input_of(tapes[key]) for key in keys])
+            made += sum(
+                self._settle(program, key, outcome) for key, outcome in zip(keys, outcomes, strict=True)
+            )
+        return made
 
     async def once(self) -> int:
         """Compute all that is due; return how many receipts were made."""
-        made = 0
-        for key in await asyncio.to_thread(self.due):
-            made += await asyncio.to_thread(self.compute, key)
+        due = await asyncio.to_thread(self.due)
+        keys, made = list(due), 0
+        for first in range(0, len(keys), TAPES_AT_ONCE):
+            some = {key: due[key] for key in keys[first : first + TAPES_AT_ONCE]}
+            made += await asyncio.to_thread(self.compute, some)
         return made
 
     async def run(self, clock: Clock) -> None:
-        """Compute what is sealed until cancelled; an execution that has begun is finished first."""
+        """Compute what is sealed until cancelled; what has begun is finished or cancelled by the runtime's close."""
         while True:
+            self.runtime.figures.tick(clock.monotonic_ns())
             await self.once()
             await clock.sleep_until(clock.monotonic_ns() + LOOK_NS)
+
+    def _tape(self, key: TapeKey, programs: Sequence[ChainProgram]) -> bytes | None:
+        try:
+            return self.source.tape(key)
+        except VeritapeError as error:
+            for program in programs:
+                self._fail(program, key, error.message)
+            self.runtime.figures.failed(error.reason)
+            return None
+
+    def _settle(self, program: ChainProgram, key: TapeKey, outcome: Outcome) -> bool:
+        """Write an outcome's receipt; False when there is none to keep."""
+        if not isinstance(outcome, Executed):
+            self._fail(program, key, outcome.detail if isinstance(outcome, Failed) else "stopped")
+            return False
+        receipt = outcome.receipt
+        if receipt.claim.exit_code:
+            self._fail(program, key, f"exit code {receipt.claim.exit_code}, no receipt kept")
+            return False
+        try:
+            self.store.write(program.name, key, receipt)
+        except OSError as error:
+            self._fail(program, key, f"cannot write the receipt: {error.strerror}")
+            self.runtime.figures.failed(None)
+            return False
+        self._done.add((program.name, key))
+        self.say(_line(program, key, receipt))
+        return True
+
+    def _fail(self, program: ChainProgram, key: TapeKey, message: str) -> None:
+        self._failed.add((program.name, key))
+        self.say(f"{program.name} {'.'.join(key)}: {message}")
+
+
+def _line(program: ChainProgram, key: TapeKey, receipt: SimulatedReceipt) -> str:
+    said = program.describe(receipt.journal)
+    return f"{program.name} {'.'.join(key)}: {said} over {receipt.claim.cycles} cycles ({CALLED})"
+
+
+def _average(journal: bytes) -> str:
+    return vwap.average([vwap.parse_journal(journal)])
+
+
+def _bars(journal: bytes) -> str:
+    return f"{len(ohlcv.parse_journal(journal).bars)} bars"

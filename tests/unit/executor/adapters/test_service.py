@@ -7,10 +7,11 @@ from pathlib import Path
 
 from tests import rv32
 from tests.compiled import SIMULATOR
+from tests.receipt_caches import disk_cache, runtime
 
 from veritape.executor.adapters.guest_files import guest_image
 from veritape.executor.adapters.receipt_files import ReceiptStore
-from veritape.executor.adapters.service import Service
+from veritape.executor.adapters.service import Service, chain_programs
 from veritape.executor.metrics import ERRORS, GUEST_CYCLES, METRICS, RECEIPTS
 from veritape.executor.tapes import TapeKey
 from veritape.kernel.clock import ManualClock
@@ -37,26 +38,48 @@ class FakeTapes:
         return b"malformed" if key == KEYS[3] else GOOD
 
 
-def service(folder: Path, tapes: FakeTapes, said: list[str]) -> Service:
-    store = ReceiptStore(folder, SIMULATOR.sponge)
-    return Service(tapes, store, SIMULATOR, guest_image("vwap"), Registry(METRICS), said.append)
+def service(folder: Path, tapes: FakeTapes, said: list[str], registry: Registry | None = None) -> Service:
+    store = ReceiptStore(folder / "receipts", SIMULATOR.sponge)
+    made = runtime(disk_cache(folder / "cache"), registry=registry)
+    return Service(tapes, store, made, chain_programs(guest_image), said.append)
 
 
-async def test_each_sealed_tape_is_computed_once(tmp_path: Path) -> None:
+async def test_each_sealed_tape_is_computed_once_by_each_program(tmp_path: Path) -> None:
     """EX-343: receipts are made for what is sealed, never twice, also after a restart; a bad tape costs no other."""
-    tapes, said = FakeTapes(), list[str]()
-    first = service(tmp_path, tapes, said)
-    assert (await first.once(), await first.once()) == (2, 0)
+    tapes, said, registry = FakeTapes(), list[str](), Registry(METRICS)
+    first = service(tmp_path, tapes, said, registry)
+    assert (await first.once(), await first.once()) == (4, 0)
     assert tapes.read == KEYS
-    assert said[0].endswith("102.5000 over 196 cycles (executed, not proven)") or "102.5000" in said[0]
-    assert ["not the one that was sealed" in said[2], "exit code 1" in said[3]] == [True, True]
-    assert first.registry.value(RECEIPTS, kind="simulated") == 2
-    assert first.registry.value(RECEIPTS, kind="stark") == 0
-    assert first.registry.value(ERRORS) == 1
-    assert first.registry.value(GUEST_CYCLES, kind="simulated") > 0
-    again = FakeTapes()
-    assert await service(tmp_path, again, said).once() == 0
+    assert sum("102.5000 over" in line and "(executed, not proven)" in line for line in said) == 2
+    assert sum("1 bars over" in line for line in said) == 2
+    assert sum("not the one that was sealed" in line for line in said) == 2
+    assert sum("exit code 1, no receipt kept" in line for line in said) == 2
+    assert registry.value(RECEIPTS, kind="simulated") == 4
+    assert registry.value(RECEIPTS, kind="stark") == 0
+    assert registry.value(ERRORS) == 1
+    assert registry.value(GUEST_CYCLES, kind="simulated") > 0
+    again, counted = FakeTapes(), Registry(METRICS)
+    assert await service(tmp_path, again, said, counted).once() == 0
     assert again.read == KEYS[2:]
+    assert counted.value(RECEIPTS, kind="simulated") == 0
+
+
+async def test_a_receipt_that_was_deleted_comes_from_the_cache(tmp_path: Path) -> None:
+    """EX-401: the chain runs through the cache: nothing is executed again."""
+    registry = Registry(METRICS)
+    assert await service(tmp_path, FakeTapes(), []).once() == 4
+    ReceiptStore(tmp_path / "receipts", SIMULATOR.sponge).path("ohlcv", KEYS[0]).unlink()
+    assert await service(tmp_path, FakeTapes(), [], registry).once() == 1
+    assert registry.value(RECEIPTS, kind="simulated") == 0
+
+
+async def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    """EX-721: one line, counted; the service goes on."""
+    (tmp_path / "receipts").write_bytes(b"a file where the folder should be")
+    said, registry = list[str](), Registry(METRICS)
+    assert await service(tmp_path, FakeTapes(), said, registry).once() == 0
+    assert sum("cannot write the receipt" in line for line in said) == 4
+    assert registry.value(ERRORS) == 5
 
 
 async def test_the_service_looks_again_after_its_pause(tmp_path: Path) -> None:
@@ -64,8 +87,8 @@ async def test_the_service_looks_again_after_its_pause(tmp_path: Path) -> None:
     tapes, clock = FakeTapes(), ManualClock()
     running = asyncio.create_task(service(tmp_path, tapes, []).run(clock))
     while not clock._sleepers:
-        await asyncio.sleep(0)
-    ReceiptStore(tmp_path, SIMULATOR.sponge).path("vwap", KEYS[0]).unlink()
+        await asyncio.sleep(0.001)
+    ReceiptStore(tmp_path / "receipts", SIMULATOR.sponge).path("vwap", KEYS[0]).unlink()
     clock.advance_ns(10**9)
     running.cancel()
     with contextlib.suppress(asyncio.CancelledError):

@@ -6,6 +6,8 @@ running then is for the caller to try again, alone.
 
 import contextlib
 import multiprocessing
+import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -23,7 +25,21 @@ LOST: Final = ("KilledWorker", "CommClosedError", "FutureCancelledError")
 
 def process_executor(workers: int) -> Executor:
     """Return processes started by a fork server: a fork of a process with Numba's threads is unsafe."""
-    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("forkserver"))
+    context = multiprocessing.get_context("forkserver")
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=_belong_to_parent)
+
+
+def _belong_to_parent() -> None:
+    """Leave Ctrl-C to the parent, and end with it: a killed parent cannot tell its workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: Any) -> None:
+    parent.join()
+    os._exit(1)
 
 
 def thread_executor(workers: int) -> Executor:

@@ -190,11 +190,18 @@ class L2Runtime:
             self._changed.notify_all()
         return future
 
+    def cancel(self) -> None:
+        """Cancel what waits and runs; nothing is taken any more."""
+        self._closed.set()
+        self._cancelled.set()
+        with self._changed:
+            self._changed.notify_all()
+
     def close(self, *, cancel: bool = False) -> None:
         """End: with ``cancel`` what waits and runs is cancelled, else it is finished first."""
         self._closed.set()
         if cancel:
-            self._cancelled.set()
+            self.cancel()
         with self._changed:
             self._changed.notify_all()
         for thread in self._threads:

@@ -59,13 +59,12 @@ def test_a_dead_worker_is_noticed_and_replaced() -> None:
     process.join()
     generation, future = pool.submit(JOB)
     error = future.exception()
-    while error is None:
-        generation, future = pool.submit(JOB)
-        error = future.exception()
-    assert is_lost(error)
-    pool.replace(generation)
-    pool.replace(generation)
-    assert pool.restarts >= 1
+    if pool.restarts == 0:  # the executor took the job before it knew of the death
+        assert error is not None
+        assert is_lost(error)
+        pool.replace(generation)
+        pool.replace(generation)
+    assert pool.restarts == 1
     _, future = pool.submit(JOB)
     assert len(future.result().results) == 1
     with pool.alone() as run:

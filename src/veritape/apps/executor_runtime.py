@@ -1,0 +1,105 @@
+"""Compose the executor's runtime from its settings: one place for commands, the chain and the service."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from veritape.apps.compiled_kernels import compiled_simulator, trace_backend
+from veritape.executor.adapters.cache.disk import DiskLayer, read_secret
+from veritape.executor.adapters.cache.flights import FileLeases, Leases, RedisLeases
+from veritape.executor.adapters.cache.receipt_cache import ReceiptCache
+from veritape.executor.adapters.cache.redis_layer import TTL_NS, RedisLayer
+from veritape.executor.adapters.workers.figures import Figures
+from veritape.executor.adapters.workers.machine import cores, memory_bytes
+from veritape.executor.adapters.workers.pool import WorkerPool, make_executor
+from veritape.executor.adapters.workers.runtime import L2Runtime
+from veritape.executor.backend import TraceBackend
+from veritape.executor.cache.memory import MemoryLayer
+from veritape.executor.metrics import METRICS
+from veritape.executor.receipts import SimulatedReceipt
+from veritape.executor.runtime.presets import Parallel, parallel
+from veritape.executor.settings import ExecutorFile, ExecutorSettings
+from veritape.kernel.clock import NANOSECONDS, Clock, SystemClock
+from veritape.kernel.errors import MisuseError
+from veritape.kernel.settings import load_settings
+from veritape.telemetry.registry import Registry
+
+PREFIX = "VERITAPE_L2"
+"""What the executor's environment variables begin with, as ``VERITAPE_L2_EXECUTOR__WORKERS``."""
+
+CACHE = Path(".cache") / "veritape" / "receipts"
+"""Folder of the disk layer below the user's home directory, unless the settings name one."""
+
+
+def executor_settings(config: Path | None) -> ExecutorSettings:
+    """Read the executor's settings from a file and the environment.
+
+    Raises:
+        MisuseError: the file cannot be read, or a key is unknown or out of range.
+    """
+    try:
+        data = b"" if config is None else config.read_bytes()
+    except OSError as error:
+        raise MisuseError(f"cannot read {config}: {error.strerror}") from error
+    source = "configuration" if config is None else str(config)
+    return load_settings(ExecutorFile, data, os.environ, PREFIX, source).executor  # noqa: TID251 - apps read the environment
+
+
+def effective(settings: ExecutorSettings) -> Parallel:
+    """Return how many workers and threads this machine and the settings give."""
+    return parallel(settings.sizes(), cores(), settings.workers or None, settings.threads_per_worker or None)
+
+
+def receipt_cache(
+    settings: ExecutorSettings,
+    figures: Figures,
+    clock: Clock,
+    folder: Path | None,
+    say: Callable[[str], None],
+) -> ReceiptCache:
+    """Return the cache that the settings describe; ``folder`` is where the disk layer lies when they name none."""
+    own, sizes, simulator = settings.cache, settings.sizes(), compiled_simulator()
+    ttl_ns = own.ttl_s * NANOSECONDS or None
+    secret = read_secret(Path(own.secret_file)) if own.secret_file else None
+    path = Path(own.disk_path) if own.disk_path else folder or Path.home() / CACHE
+    disk = DiskLayer(path, own.disk_bytes or sizes.cache_disk_bytes, clock.wall_ns(), ttl_ns, secret)
+    memory = MemoryLayer(
+        own.entries or sizes.cache_entries, own.memory_bytes or sizes.cache_memory_bytes, ttl_ns
+    )
+    cache = ReceiptCache(memory, simulator.sponge, clock, disk, say=say)
+    cache.refused = lambda error: figures.refused("cache", error.reason)
+    leases: list[Leases] = [FileLeases(path / "locks")]
+    if own.redis_url and secret is not None:
+
+        def failed() -> None:
+            cache.counters.unavailable += 1
+
+        cache.redis = RedisLayer(own.redis_url, secret, clock, failed, ttl_ns or TTL_NS)
+        leases.append(RedisLeases(cache.redis))
+    cache.leases = leases
+    return cache
+
+
+def make_runtime(
+    settings: ExecutorSettings,
+    registry: Registry | None = None,
+    folder: Path | None = None,
+    say: Callable[[str], None] = lambda _: None,
+    clock: Clock | None = None,
+) -> L2Runtime:
+    """Return a runtime over the compiled trace backend; what it runs is executed, not proven."""
+    clock = clock or SystemClock()
+    figures = Figures(registry or Registry(METRICS))
+    pool = WorkerPool(make_executor(settings.pool), effective(settings).workers, trace_backend)
+    return L2Runtime(
+        TraceBackend(compiled_simulator()),
+        trace_backend,
+        pool,
+        receipt_cache(settings, figures, clock, folder, say),
+        figures,
+        clock,
+        settings.budget_bytes(memory_bytes()),
+        settings.queue_limit,
+        settings.kill_grace_s,
+        say,
+    )

@@ -1,0 +1,38 @@
+"""What this machine gives: cores and memory, as affinity and cgroup allow (EX-349, 351)."""
+
+import os
+from pathlib import Path
+
+from veritape.executor.runtime.presets import cores_available
+
+CGROUP = Path("/sys/fs/cgroup")
+"""Where the kernel shows the limits of this process's group."""
+
+MEMINFO = Path("/proc/meminfo")
+"""Where the kernel shows the memory of the machine."""
+
+KIB = 1024
+"""Unit of ``/proc/meminfo``."""
+
+
+def cores(cgroup: Path = CGROUP) -> int:
+    """Return the cores that this process may use."""
+    affinity = len(os.sched_getaffinity(0))
+    try:
+        quota, period = (cgroup / "cpu.max").read_text().split()
+    except (OSError, ValueError):
+        return affinity
+    return cores_available(affinity, None if quota == "max" else int(quota), int(period))
+
+
+def memory_bytes(cgroup: Path = CGROUP, meminfo: Path = MEMINFO) -> int:
+    """Return the smaller of the cgroup's limit and the memory that is available."""
+    available = next(
+        int(line.split()[1]) * KIB
+        for line in meminfo.read_text().splitlines()
+        if line.startswith("MemAvailable:")
+    )
+    try:
+        return min(available, int((cgroup / "memory.max").read_text()))
+    except (OSError, ValueError):
+        return available

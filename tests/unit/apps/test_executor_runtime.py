@@ -1,0 +1,56 @@
+"""The runtime that settings describe."""
+
+from pathlib import Path
+
+import pytest
+from tests.receipt_caches import ECHO
+
+from veritape.apps.executor_runtime import effective, executor_settings, make_runtime
+from veritape.executor.adapters.workers.machine import cores
+from veritape.executor.metrics import METRICS, RECEIPTS_REFUSED, WORKERS_MAX
+from veritape.executor.runtime.outcomes import Executed
+from veritape.kernel.errors import MisuseError
+from veritape.telemetry.registry import Registry
+
+
+def test_settings_come_from_file_and_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """EX-661: the environment wins; a file that cannot be read is named."""
+    config = tmp_path / "executor.toml"
+    config.write_text("[executor]\nworkers = 3\n")
+    assert executor_settings(config).workers == 3
+    monkeypatch.setenv("VERITAPE_L2_EXECUTOR__WORKERS", "1")
+    assert executor_settings(config).workers == 1
+    assert effective(executor_settings(None)).workers == 1
+    with pytest.raises(MisuseError, match="cannot read"):
+        executor_settings(tmp_path / "none.toml")
+
+
+def test_a_runtime_keeps_receipts_in_the_folder_and_counts_refusals(tmp_path: Path) -> None:
+    """EX-342, EX-408: collaborators come from the settings; a poisoned entry is counted as refused by the cache."""
+    config = tmp_path / "executor.toml"
+    config.write_text(f'[executor]\npool = "thread"\n[executor.cache]\ndisk_path = "{tmp_path / "cache"}"\n')
+    settings, registry, said = executor_settings(config), Registry(METRICS, strict=True), list[str]()
+    with make_runtime(settings, registry) as runtime:
+        assert isinstance(runtime.run(ECHO, b"abcd"), Executed)
+    assert registry.value(WORKERS_MAX) == min(8, cores())
+    (path,) = (tmp_path / "cache").glob("*.entry")
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with make_runtime(settings, registry, say=said.append) as runtime:
+        outcome = runtime.run(ECHO, b"abcd")
+    assert isinstance(outcome, Executed)
+    assert not outcome.cached
+    assert registry.value(RECEIPTS_REFUSED, stage="cache", **{"class": "format"}) == 1
+    assert said == ["cache disk: bad_entry: the entry is dropped and made anew"]
+
+
+def test_redis_is_part_of_the_cache_when_it_is_named(tmp_path: Path) -> None:
+    """EX-410: a Redis that is not there is counted and costs nothing else."""
+    (tmp_path / "secret").write_bytes(b"s" * 32)
+    config = tmp_path / "executor.toml"
+    config.write_text(
+        f'[executor]\npool = "thread"\n[executor.cache]\nredis_url = "redis://127.0.0.1:1"\n'
+        f'secret_file = "{tmp_path / "secret"}"\ndisk_path = "{tmp_path / "cache"}"\n'
+    )
+    with make_runtime(executor_settings(config)) as runtime:
+        assert isinstance(runtime.run(ECHO, b"abcd"), Executed)
+        assert runtime.cache.counters.unavailable > 0

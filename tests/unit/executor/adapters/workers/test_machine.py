@@ -1,0 +1,29 @@
+"""Cores and memory of this machine."""
+
+import os
+from pathlib import Path
+
+from veritape.executor.adapters.workers.machine import cores, memory_bytes
+
+
+def test_affinity_and_quota_bound_the_cores(tmp_path: Path) -> None:
+    """EX-349: the cgroup's quota counts; without one the affinity alone."""
+    affinity = len(os.sched_getaffinity(0))
+    assert cores(tmp_path) == affinity
+    (tmp_path / "cpu.max").write_text("100000 100000\n")
+    assert cores(tmp_path) == 1
+    (tmp_path / "cpu.max").write_text("max 100000\n")
+    assert cores(tmp_path) == affinity
+    assert 1 <= cores() <= affinity
+
+
+def test_the_smaller_of_limit_and_available_memory_counts(tmp_path: Path) -> None:
+    """EX-351: the cgroup's limit, or what the machine has available."""
+    meminfo = tmp_path / "meminfo"
+    meminfo.write_text("MemTotal: 9000 kB\nMemAvailable: 1000 kB\n")
+    assert memory_bytes(tmp_path, meminfo) == 1_024_000
+    (tmp_path / "memory.max").write_text("5000\n")
+    assert memory_bytes(tmp_path, meminfo) == 5000
+    (tmp_path / "memory.max").write_text("max\n")
+    assert memory_bytes(tmp_path, meminfo) == 1_024_000
+    assert memory_bytes() > 0
