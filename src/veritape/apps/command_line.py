@@ -32,7 +32,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "execute receipts again and compare the claims (not proven)",
     ),
     "bench": ("veritape.apps.bench.command:bench", "measured figures of the parts, peers side by side"),
-    "run": ("veritape.apps.run:run", "execute a guest over an input, no proof"),
+    "run": ("veritape.apps.run:run", "execute a guest over one input or many, no proof"),
+    "verify": ("veritape.apps.verify:verify", "check a proof; simulated receipts are refused"),
+    "aggregate": ("veritape.apps.aggregate:aggregate", "explain how claims would become one proof"),
+    "inclusion": ("veritape.apps.inclusion:inclusion", "show that a claim is in an aggregate"),
+    "cache": ("veritape.apps.cache:cache", "look at the receipt cache"),
 }
 """Command name -> ("module:attribute" of its click command, one line of help)."""
 

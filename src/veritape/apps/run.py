@@ -1,140 +1,167 @@
-"""``veritape run``: execute a guest over an input, without a proof."""
+"""``veritape run``: execute a guest over one input or many, without a proof."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
 from veritape.apps.compiled_kernels import compiled_simulator
-from veritape.executor.adapters.compiler import build
-from veritape.executor.adapters.guest_files import guest_image, guests_folder, manifest
-from veritape.executor.elf import MAX_FILE_BYTES, load
-from veritape.executor.image import DEFAULT_MEMORY_BYTES, Image
-from veritape.executor.receipts import CALLED, SimulatedReceipt
-from veritape.executor.vm.execution import CYCLE_CLASSES, MAX_CYCLES, MAX_INPUT_BYTES, Limits
+from veritape.apps.executor_runtime import effective, executor_settings, make_runtime
+from veritape.apps.program_input import input_options, many_inputs, one_input, program_image
+from veritape.apps.run_report import batch_document, document_of, text, trap_document
+from veritape.executor.adapters.workers.batch_run import Show
+from veritape.executor.backend import Simulator
+from veritape.executor.image import Image
+from veritape.executor.receipts import SimulatedReceipt, describe_trap
+from veritape.executor.runtime.outcomes import Executed, Outcome
+from veritape.executor.runtime.progress import Progress
+from veritape.executor.settings import ExecutorSettings
+from veritape.executor.vm.execution import DebugSink, Limits
+from veritape.kernel.clock import NANOSECONDS, SystemClock
 from veritape.kernel.errors import MisuseError
 from veritape.kernel.files import write_atomically
 
-ZIG_CACHE = Path(".cache") / "veritape" / "zig"
-"""The compiler's cache below the user's home directory."""
 
-
-@click.command(context_settings={"show_default": True})
+@click.command()
 @click.argument("program")
+@input_options
 @click.option(
-    "--input",
-    "input_file",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="File with the private input.",
-)
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the receipt here.")
-@click.option(
-    "--max-cycles", type=click.IntRange(1, 1 << 40), default=MAX_CYCLES, help="Instructions that may retire."
+    "--inputs", type=click.Path(path_type=Path), help="A batch: a folder of inputs, or one JSON value a line."
 )
 @click.option(
-    "--memory",
-    "memory_bytes",
-    type=int,
-    default=DEFAULT_MEMORY_BYTES,
-    help="RAM in bytes, for your own program.",
+    "-o", "--output", type=click.Path(path_type=Path), help="Write the receipt here; of a batch, a folder."
 )
+@click.option("--journal-out", type=click.Path(path_type=Path), help="Write the journal here.")
+@click.option("--max-cycles", type=click.IntRange(1, 1 << 40), help="Instructions that may retire.")
+@click.option("--memory", "memory_bytes", type=int, help="RAM in bytes, for your own program.")
+@click.option(
+    "--deadline", type=click.FloatRange(0), help="Seconds for a batch; what is not finished is named."
+)
+@click.option("--config", type=click.Path(path_type=Path), help="Settings of the executor.")
 @click.option("--debug", is_flag=True, help="Show what the guest says with vt_debug, on stderr.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def run(
     program: str,
-    input_file: Path,
+    input_file: str | None,
+    input_hex: str | None,
+    input_u32: str | None,
+    inputs: Path | None,
     output: Path | None,
-    max_cycles: int,
-    memory_bytes: int,
+    journal_out: Path | None,
+    max_cycles: int | None,
+    memory_bytes: int | None,
+    deadline: float | None,
+    config: Path | None,
     debug: bool,
     as_json: bool,
 ) -> int:
     """Execute PROGRAM (a bundled guest, an ELF or a .c file) over an input: executed, not proven.
 
-    Exit 1: the guest trapped or halted with a code that is not 0.
+    A batch (--inputs) goes through the workers and the receipt cache: started again after a kill, it executes only what is
+    missing. Exit 1: the guest trapped, halted with a code that is not 0, or some items of the batch failed.
+
+    Example: veritape run fibonacci --input-u32 10,0,1
     """
-    image = program_image(program, memory_bytes)
-    data = _read(input_file, MAX_INPUT_BYTES)
-    sink = _show if debug else None
-    receipt = compiled_simulator().run(image, data, Limits(cycles=max_cycles), sink)
-    if output is not None:
-        _write(output, receipt)
-    document = describe(receipt)
+    settings = executor_settings(config)
+    image = program_image(program, memory_bytes or settings.memory_bytes)
+    limits = settings.limits()
+    if max_cycles is not None:
+        limits = Limits(max_cycles, limits.journal_bytes, limits.input_bytes, settings.run.max_work or None)
+    if inputs is not None:
+        given = [one for one in (input_file, input_hex, input_u32, journal_out) if one is not None]
+        if given or debug:
+            raise MisuseError("--inputs stands alone: a batch has no --input, --debug or --journal-out")
+        return _batch(
+            program, image, many_inputs(inputs), limits, settings, deadline, output, as_json=as_json
+        )
+    data = one_input(input_file, input_hex, input_u32)
+    document, receipt = _single(program, image, data, limits, _show if debug else None)
+    if receipt is not None:
+        _write(output, receipt.to_bytes())
+        _write(journal_out, receipt.journal)
     click.echo(json.dumps(document) if as_json else text(document))
-    return int(receipt.claim.exit_code != 0)
+    return int(not document["ok"])
 
 
-def program_image(program: str, memory_bytes: int = DEFAULT_MEMORY_BYTES) -> Image:
-    """Return the image of a bundled guest, an ELF file or a C file.
-
-    Raises:
-        VeritapeError: no such program, or not one for this machine.
-    """
-    if program in manifest()["guests"]:
-        return guest_image(program)
-    path = Path(program)
-    if not path.exists():
-        known = ", ".join(sorted(manifest()["guests"]))
-        raise MisuseError(f"no program {program!r}: give a file, or one of {known}")
-    if path.suffix == ".c":
-        return load(
-            build(path, Path(str(guests_folder())) / "sources", Path.home() / ZIG_CACHE), memory_bytes
+def _single(
+    name: str, image: Image, data: bytes, limits: Limits, sink: DebugSink | None
+) -> tuple[dict[str, Any], SimulatedReceipt | None]:
+    """Execute one input in this process."""
+    simulator, clock = compiled_simulator(), SystemClock()
+    if len(data) > limits.input_bytes:
+        raise MisuseError(
+            f"input_too_large: {len(data)} bytes, at most {limits.input_bytes}: split the input"
         )
-    return load(_read(path, MAX_FILE_BYTES), memory_bytes)
+    began_ns = clock.monotonic_ns()
+    execution = simulator.machine(image, data, limits, sink)
+    seconds = (clock.monotonic_ns() - began_ns) / NANOSECONDS
+    if execution.trap is not None:
+        click.echo(f"veritape: {describe_trap(execution)}: no receipt: see docs/guides/guests.md", err=True)
+        return trap_document(name, _id(simulator, image), execution, seconds), None
+    receipt = simulator.receipt(image, data, execution)
+    return document_of(name, receipt, seconds), receipt
 
 
-def describe(receipt: SimulatedReceipt) -> dict[str, Any]:
-    """Return the document that ``--json`` prints."""
-    claim, detail = receipt.claim, receipt.detail
-    return {
-        "kind": "simulated",
-        "label": CALLED,
-        "program_id": claim.program_id.hex(),
-        "input_digest": claim.input_digest.hex(),
-        "journal_digest": claim.journal_digest.hex(),
-        "journal": receipt.journal.hex(),
-        "exit_code": claim.exit_code,
-        "cycles": claim.cycles,
-        "unproven_detail": {
-            "cycles_by_class": dict(zip(CYCLE_CLASSES, detail.cycles_by_class, strict=True)),
-            "poseidon2_permutations": detail.poseidon2_permutations,
-            "sha256_blocks": detail.sha256_blocks,
-            "words_touched": detail.words_touched,
-            "input_words_read": detail.input_words_read,
-        },
-    }
+def _id(simulator: Simulator, image: Image) -> str:
+    return simulator.program_id(image).hex()
 
 
-def text(document: dict[str, Any]) -> str:
-    """Return the same for a person."""
-    return "\n".join(
-        (
-            f"{document['label']}: exit code {document['exit_code']} after {document['cycles']:,} cycles",
-            f"program  {document['program_id']}",
-            f"input    {document['input_digest']}",
-            f"journal  {document['journal'] or '(empty)'}",
-        )
-    )
+def _batch(
+    name: str,
+    image: Image,
+    inputs: list[bytes],
+    limits: Limits,
+    settings: ExecutorSettings,
+    deadline: float | None,
+    output: Path | None,
+    *,
+    as_json: bool,
+) -> int:
+    clock = SystemClock()
+    began_ns = clock.monotonic_ns()
+    with make_runtime(settings, say=_say) as runtime:
+        outcomes = runtime.run_batch(image, inputs, limits, deadline, show=_progress())
+        counters = runtime.cache.counters.shown()
+    seconds = (clock.monotonic_ns() - began_ns) / NANOSECONDS
+    if output is not None:
+        _write_all(output, outcomes)
+    document = batch_document(name, outcomes, seconds, effective(settings), counters)
+    click.echo(json.dumps(document) if as_json else text(document))
+    return int(not document["ok"])
 
 
-def _read(path: Path, limit: int) -> bytes:
+def _write_all(folder: Path, outcomes: list[Outcome]) -> None:
+    for place, outcome in enumerate(outcomes):
+        if isinstance(outcome, Executed):
+            _write(folder / f"{place:05}.sim", outcome.receipt.to_bytes())
+
+
+def _progress() -> Show:
+    """Return what shows progress on stderr: a line that changes on a terminal, nothing elsewhere."""
+    terminal = sys.stderr.isatty()
+
+    def show(progress: Progress) -> None:
+        if terminal:
+            left = "" if progress.seconds_left is None else f", {progress.seconds_left:.0f} s left"
+            line = f"{progress.phase}: {progress.done} of {progress.total}{left}"
+            click.echo(f"\r{line:<60}", err=True, nl=progress.done == progress.total)
+
+    return show
+
+
+def _write(path: Path | None, data: bytes) -> None:
+    if path is None:
+        return
     try:
-        with path.open("rb") as file:
-            data = file.read(limit + 1)
-    except OSError as error:
-        raise MisuseError(f"cannot read {path}: {error.strerror}") from error
-    if len(data) > limit:
-        raise MisuseError(f"{path}: too_large: over {limit} bytes")
-    return data
-
-
-def _write(path: Path, receipt: SimulatedReceipt) -> None:
-    try:
-        write_atomically(path, receipt.to_bytes())
+        write_atomically(path, data)
     except OSError as error:
         raise MisuseError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _say(line: str) -> None:
+    click.echo(f"veritape: {line}", err=True)
 
 
 def _show(said: bytes) -> None:

@@ -100,6 +100,10 @@ class Simulator:
             )
         return self.receipt(image, input_bytes, self.machine(image, input_bytes, limits, debug))
 
+    def program_id(self, image: Image) -> bytes:
+        """Return what names a program."""
+        return program_id(image, self.sponge)
+
     def receipt(self, image: Image, input_bytes: bytes, execution: Execution) -> SimulatedReceipt:
         """Return the receipt of an execution.
 
@@ -108,7 +112,7 @@ class Simulator:
         """
         input_digest = bytes_digest(Tag.INPUT, input_bytes, self.sponge)
         journal_digest = bytes_digest(Tag.JOURNAL, execution.journal, self.sponge)
-        return receipt_of(program_id(image, self.sponge), input_digest, execution, journal_digest)
+        return receipt_of(self.program_id(image), input_digest, execution, journal_digest)
 
 
 class TraceBackend:
@@ -123,7 +127,7 @@ class TraceBackend:
     def program_id(self, image: Image) -> bytes:
         """Return a program's id; it is hashed once."""
         if image not in self._ids:
-            self._ids[image] = program_id(image, self.simulator.sponge)
+            self._ids[image] = self.simulator.program_id(image)
         return self._ids[image]
 
     def estimate(self, image: Image, input_bytes: int, limits: Limits) -> Cost:

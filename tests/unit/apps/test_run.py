@@ -11,7 +11,7 @@ from tests.compiled import SIMULATOR
 
 from veritape.apps.run import run
 from veritape.executor.adapters.receipt_files import read_receipt
-from veritape.kernel.errors import MisuseError, VeritapeError
+from veritape.kernel.errors import MisuseError
 
 
 def invoke(*arguments: object) -> Result:
@@ -26,54 +26,103 @@ def program(folder: Path, words: list[int], data: bytes = b"") -> Path:
     return path
 
 
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "executor.toml"
+    path.write_text(f'[executor]\npool = "thread"\n[executor.cache]\ndisk_path = "{tmp_path / "cache"}"\n')
+    return path
+
+
 def test_a_run_says_that_nothing_was_proven(tmp_path: Path) -> None:
     """EX-319: text and JSON say executed, not proven; the receipt file holds the same claim."""
-    data = tmp_path / "input"
-    data.write_bytes(struct.pack("<III", 10, 0, 1))
-    assert invoke("fibonacci", "--input", data).output.startswith(
-        "executed, not proven: exit code 0 after 83 cycles"
+    text = invoke("fibonacci", "--input-u32", "10,0,1").output
+    assert text.startswith("executed, not proven: exit code 0 after 83 cycles")
+    assert text.endswith("result: 55\n")
+    journal = tmp_path / "journal"
+    shown = json.loads(
+        invoke(
+            "fibonacci", "--input-u32", "10,0,1", "--json", "-o", tmp_path / "r.sim", "--journal-out", journal
+        ).output
     )
-    shown = json.loads(invoke("fibonacci", "--input", data, "--json", "-o", tmp_path / "r.sim").output)
     receipt = read_receipt(tmp_path / "r.sim", SIMULATOR.sponge)
     assert (shown["kind"], shown["label"]) == ("simulated", "executed, not proven")
-    assert (shown["journal"], shown["cycles"]) == (receipt.journal.hex(), receipt.claim.cycles)
+    assert (shown["journal_hex"], shown["cycles"]) == (receipt.journal.hex(), receipt.claim.cycles)
+    assert journal.read_bytes() == receipt.journal
+
+
+def test_the_document_has_the_fields_of_the_table() -> None:
+    """EX-632: schema, kind, ok, reason, program, exit code, cycles, journal, trap, rows, seconds."""
+    shown = json.loads(invoke("fibonacci", "--input-u32", "10,0,1", "--json").output)
+    assert (shown["schema"], shown["ok"], shown["reason"], shown["trap"]) == (
+        "veritape.run/1",
+        True,
+        None,
+        None,
+    )
+    assert shown["program"]["name"] == "fibonacci"
+    assert shown["journal"] == {"n": 10, "a0": 0, "a1": 1, "result": 55}
+    assert sum(shown["rows"]["cycles_by_class"].values()) == shown["cycles"] == 83
+    assert shown["seconds"] > 0
 
 
 def test_exit_codes_traps_and_debug_text(tmp_path: Path) -> None:
-    """EX-712: a guest's exit code fails the command; a trap is one line; debug text goes to stderr, escaped."""
-    data = tmp_path / "input"
-    data.touch()
+    """EX-712: a guest's exit code fails the command; a trap is one line and a document; debug text goes to stderr, escaped."""
     failing = program(tmp_path, [*rv32.call(5, rv32.RAM, 3), *rv32.halt(3)], b"a\x00\xff")
-    done = invoke(failing, "--input", data, "--debug")
+    done = invoke(failing, "--input-hex", "", "--debug")
     assert done.return_value == 1
     assert "guest: 'a\\x00\\\\xff'" in done.stderr
-    with pytest.raises(VeritapeError, match="cycle_limit"):
-        invoke(program(tmp_path, [rv32.jal(0, 0)]), "--input", data, "--max-cycles", 1000)
+    endless = program(tmp_path, [rv32.jal(0, 0)])
+    done = invoke(endless, "--input-hex", "", "--max-cycles", 1000, "--json")
+    assert done.return_value == 1
+    assert "cycle_limit at pc" in done.stderr
+    shown = json.loads(done.stdout)
+    assert (shown["ok"], shown["reason"], shown["exit_code"]) == (False, "cycle_limit", None)
+    assert shown["trap"]["reason"] == "cycle_limit"
+    assert "no receipt" in invoke(endless, "--input-hex", "", "--max-cycles", 1000).stdout
 
 
-def test_what_cannot_be_read_or_written_is_named(tmp_path: Path) -> None:
-    """EX-713: an unknown program lists the guests; files are named."""
-    data = tmp_path / "input"
-    data.touch()
+def test_a_batch_goes_through_workers_and_cache(tmp_path: Path, config: Path) -> None:
+    """EX-631: a file of inputs; executed once, then from the cache; receipts in a folder, one an item."""
+    lines = tmp_path / "inputs.jsonl"
+    lines.write_text('[10, 0, 1]\n"0a0000000000000001000000"\n\n[20, 0, 1]\n[10, 0, "0x2"]\n')
+    arguments = ("fibonacci", "--inputs", lines, "--config", config, "--json")
+    shown = json.loads(invoke(*arguments, "-o", tmp_path / "out").output)
+    assert (shown["executed"], shown["cached"], shown["failed"]) == (4, 0, 0)
+    assert [item["claim"] for item in shown["items"]] == [0, 0, 1, 2]
+    assert len(list((tmp_path / "out").glob("*.sim"))) == 4
+    again = json.loads(invoke(*arguments).output)
+    assert (again["executed"], again["cached"]) == (0, 4)
+    assert again["effective"]["workers"] >= 1
+    assert "0 executed, 4 from the cache" in invoke(*arguments[:-1]).output
+
+
+def test_failed_items_fail_the_command_and_are_named(tmp_path: Path, config: Path) -> None:
+    """EX-631: exit 1 when some items failed; a folder of files is a batch too; time that ran out is named."""
+    folder = tmp_path / "inputs"
+    folder.mkdir()
+    (folder / "a").write_bytes(struct.pack("<III", 10, 0, 1))
+    (folder / "b").write_bytes(b"short")
+    done = invoke("fibonacci", "--inputs", folder, "--config", config)
+    assert done.return_value == 1
+    assert "item 1: guest_failed: exit code 1" in done.output
+    done = invoke("vwap", "--inputs", folder, "--config", config, "--deadline", "0", "--json")
+    assert [item["reason"] for item in json.loads(done.stdout)["items"]] == ["deadline_exceeded"] * 2
+    endless = program(tmp_path, [rv32.jal(0, 0)])
+    done = invoke(endless, "--inputs", folder, "--config", config, "--max-cycles", 1000, "--json")
+    assert [item["reason"] for item in json.loads(done.stdout)["items"]] == ["cycle_limit"] * 2
+
+
+def test_what_cannot_be_read_or_written_is_named(tmp_path: Path, config: Path) -> None:
+    """EX-713: an unknown program lists the guests; files are named; a batch and one input exclude each other."""
     with pytest.raises(MisuseError, match="fibonacci, ohlcv, sha256, vwap"):
-        invoke("nothing", "--input", data)
+        invoke("nothing", "--input-hex", "")
     with pytest.raises(MisuseError, match="cannot read"):
-        invoke("fibonacci", "--input", tmp_path)
+        invoke("fibonacci", "--input", tmp_path / "none")
     with pytest.raises(MisuseError, match="cannot write"):
-        invoke(program(tmp_path, rv32.halt()), "--input", data, "-o", data / "below")
-    with pytest.raises(VeritapeError, match="not_elf"):
-        invoke(data, "--input", data)
-
-
-def test_a_c_file_is_built_and_run(tmp_path: Path) -> None:
-    """EX-237: a user's own guest in C."""
-    source = tmp_path / "mine.c"
-    source.write_text(
-        '#include "veritape.h"\nint main(void) { vt_commit_u64(vt_read_u64(9) + 1); return 0; }\n'
-    )
-    data = tmp_path / "input"
-    data.write_bytes(struct.pack("<Q", 2**32 - 1))
-    assert (
-        json.loads(invoke(source, "--input", data, "--json").output)["journal"]
-        == struct.pack("<Q", 2**32).hex()
-    )
+        invoke("fibonacci", "--input-u32", "10,0,1", "-o", config / "below" / "r.sim")
+    with pytest.raises(MisuseError, match="stands alone"):
+        invoke("fibonacci", "--inputs", tmp_path, "--input-hex", "")
+    small = tmp_path / "small.toml"
+    small.write_text("[executor]\ninput_bytes = 4\n")
+    with pytest.raises(MisuseError, match="input_too_large"):
+        invoke("fibonacci", "--input-u32", "1,2", "--config", small)

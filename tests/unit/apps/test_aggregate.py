@@ -1,0 +1,53 @@
+"""``veritape aggregate``."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from tests.compiled import SIMULATOR
+from tests.receipt_caches import ECHO
+
+from veritape.apps.aggregate import aggregate
+from veritape.kernel.errors import MisuseError
+
+
+def invoke(*arguments: object) -> Result:
+    return CliRunner().invoke(
+        aggregate, [str(one) for one in arguments], standalone_mode=False, catch_exceptions=False
+    )
+
+
+def test_a_decision_is_explained_and_nothing_runs() -> None:
+    """EX-445, EX-450: label, plan, why, constraints, the estimates under their name and their known faults."""
+    text = invoke("--explain", "--count", 50).output
+    assert "50 claims: single (thresholds); nothing was run and nothing is proven" in text
+    assert "why: 50 claims are at most 50" in text
+    assert "estimate, from the source documents:" in text
+    assert "estimate_tps 408.2" in text
+    assert text.count("known fault:") == 4
+    shown = json.loads(invoke("--explain", "--count", 200, "--others", "--json").output)
+    assert (shown["label"], shown["plan"]["levels"]) == ("two_level", [20, 2, 1])
+    assert shown["estimate"]["estimate_gas_saved_percent"] == 96.0
+    assert json.loads(invoke("--explain", "--count", 0, "--json").output)["estimate"] is None
+
+
+def test_the_measured_mode_names_what_is_missing(tmp_path: Path) -> None:
+    """EX-446: without samples it answers by thresholds and names the missing figures."""
+    config = tmp_path / "executor.toml"
+    config.write_text('[executor.aggregation]\nmode = "measured"\n')
+    assert "why: no measured t_leaf, t_node" in invoke("--explain", "--count", 50, "--config", config).output
+
+
+def test_simulated_files_are_refused(tmp_path: Path) -> None:
+    """EX-716, EX-718: executed, not proven: exit 1 and the file's name; fewer than two files are bad usage."""
+    path = tmp_path / "r.sim"
+    path.write_bytes(SIMULATOR.run(ECHO, b"abcd").to_bytes())
+    done = invoke(path, path, "-o", tmp_path / "a")
+    assert done.return_value == 1
+    assert done.output.startswith(f"refused: {path}: simulated_not_proven")
+    assert json.loads(invoke(path, path, "--json").output)["reason"] == "simulated_not_proven"
+    assert not (tmp_path / "a").exists()
+    for arguments in ((), (path,), ("--count", 5), (path, path, "--count", 5)):
+        with pytest.raises(MisuseError, match="too_few_proofs"):
+            invoke(*arguments)

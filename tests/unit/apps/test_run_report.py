@@ -1,0 +1,63 @@
+"""Documents of a run."""
+
+import struct
+
+import pytest
+from tests import rv32
+from tests.compiled import SIMULATOR
+from tests.receipt_caches import ECHO, ENDLESS
+
+from veritape.apps.run_report import batch_document, decoded, document_of, text, trap_document
+from veritape.executor.adapters.guest_files import guest_image
+from veritape.executor.ohlcv import input_of
+from veritape.executor.runtime.outcomes import (
+    Cancelled,
+    DeadlineExceeded,
+    Executed,
+    Failed,
+    RuntimeReason,
+)
+from veritape.executor.runtime.presets import Parallel
+from veritape.executor.vm.execution import Limits
+
+TAPE = rv32.tape([(60, 1, 1, 100, 3), (61, 5, 1, 110, 1)])
+
+
+def test_a_journal_of_a_bundled_guest_is_decoded() -> None:
+    """EX-632: journal is an object for bundled guests, null for others and for bytes that are none."""
+    assert decoded("vwap", SIMULATOR.run(guest_image("vwap"), TAPE).journal)["vwap"] == "102.5000"  # type: ignore[index]
+    bars = decoded("ohlcv", SIMULATOR.run(guest_image("ohlcv"), input_of(TAPE)).journal)
+    assert bars is not None
+    assert [bar["close"] for bar in bars["bars"]] == [110]
+    assert decoded("sha256", SIMULATOR.run(guest_image("sha256"), b"abc").journal) == {
+        "length": 3,
+        "sha256": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+    }
+    assert decoded("fibonacci", struct.pack("<IIIQ", 1, 2, 3, 4)) == {"n": 1, "a0": 2, "a1": 3, "result": 4}
+    assert decoded("vwap", b"no") is decoded("mine.c", b"no") is decoded("fibonacci", b"") is None
+
+
+def test_documents_say_what_they_are() -> None:
+    """EX-632: every document is of kind simulated and labelled as executed, not proven."""
+    receipt = SIMULATOR.run(ECHO, b"abcd")
+    halted = document_of("echo", receipt, 0.5)
+    trapped = trap_document("endless", "id", SIMULATOR.machine(ENDLESS, b"", Limits(cycles=9)), 0.5)
+    outcomes: list[Outcome] = [
+        Executed(receipt, 0),
+        Cancelled(),
+        DeadlineExceeded(),
+        Failed(RuntimeReason.WORKER_LOST, "twice"),
+    ]
+    batch = batch_document("echo", outcomes, 1.0, Parallel(2, 1), {})
+    for document in (halted, trapped, batch):
+        assert (document["schema"], document["kind"]) == ("veritape.run/1", "simulated")
+        assert text(document).startswith("executed, not proven")
+    assert (halted["ok"], trapped["ok"], batch["ok"]) == (True, False, False)
+    assert [item["reason"] for item in batch["items"]] == [
+        None,
+        "cancelled",
+        "deadline_exceeded",
+        "worker_lost",
+    ]
+    with pytest.raises(ValueError, match="halted"):
+        trap_document("echo", "id", SIMULATOR.machine(ECHO, b"abcd"), 0.1)
