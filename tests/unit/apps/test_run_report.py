@@ -15,6 +15,7 @@ from veritape.executor.runtime.outcomes import (
     DeadlineExceeded,
     Executed,
     Failed,
+    Outcome,
     RuntimeReason,
 )
 from veritape.executor.runtime.presets import Parallel
