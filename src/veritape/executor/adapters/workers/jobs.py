@@ -4,6 +4,7 @@ A job names its program by id; a worker that has not seen it answers so, and the
 once per worker whatever the executor is. A stop file and a deadline end a job between bounded amounts of work.
 """
 
+import multiprocessing
 import resource
 from collections import OrderedDict
 from collections.abc import Callable
@@ -111,6 +112,9 @@ def run_job(job: Job) -> Done:
 
 
 def _peak_bytes() -> int:
+    """Return the process's largest memory; 0 in a process that is not a worker's own, where others grow it too."""
+    if multiprocessing.parent_process() is None:
+        return 0
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KIB
 
 
