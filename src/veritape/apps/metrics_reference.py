@@ -30,7 +30,8 @@ def catalogue() -> dict[str, list[Metric]]:
         if not Path(veritape.__path__[0], package, "metrics.py").exists():
             continue
         module = importlib.import_module(f"veritape.{package}.metrics")
-        own = {value.name: value for value in vars(module).values() if isinstance(value, Metric)}
+        values = [*vars(module).values(), *getattr(module, "METRICS", ())]
+        own = {value.name: value for value in values if isinstance(value, Metric)}
         parts[package] = [own[name] for name in sorted(own) if name not in seen]
         seen |= own.keys()
     return parts

@@ -107,7 +107,9 @@ async def _run(settings: RecordSettings, day: str | None) -> None:
         async with shown_metrics(PART, registry, shown.listen, shown.descriptor, real):
             output = configure_logs(PART, "info", registry, real, sys.stderr)
             try:
-                await _record(settings, day, Instruments(registry, settings, real.monotonic_ns()))
+                await _record(
+                    settings, day, Instruments(registry, settings, real.monotonic_ns(), real.wall_ns())
+                )
             finally:
                 output.close()
     finally:
@@ -120,7 +122,9 @@ async def _record(settings: RecordSettings, day: str | None, instruments: Instru
     recording = Recording(settings.observer.data_dir, settings.observer.venue)
     options = _journal_options(settings.journal, recording)
     daybook = Daybook(recording, options, clock, instruments.applied, say=_say)
+    daybook.committed = instruments.ledger.committed
     rest, permits = open_broker(settings, clock, owner=True)
+    rest.exchanged, rest.gate.waited = instruments.flow.exchanged, instruments.flow.waited
     log = structlog.get_logger()
     log.info(LogEvent.PROCESS_STARTED, account=account, venue=recording.venue)
     for recovered in daybook.recovered:
@@ -180,7 +184,10 @@ class Watched:
     def measure(self) -> None:
         """Bring the metrics up to date."""
         real_ns = SystemClock().monotonic_ns()
-        self.instruments.measure(self.day, self.rest, self.daybook, self.clock.wall_ns(), real_ns)
+        wall_ns = self.clock.wall_ns()
+        self.instruments.measure(self.day, self.rest, self.daybook, wall_ns, real_ns)
+        self.instruments.ledger.measure(self.daybook, wall_ns, real_ns)
+        self.instruments.flow.measure(self.day, self.rest, wall_ns)
         self.instruments.kept(self.upkeep.state)
 
     async def measure_each_second(self) -> None:

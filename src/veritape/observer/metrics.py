@@ -3,7 +3,9 @@
 from typing import Final
 
 from veritape.observer.decisions import Decision
+from veritape.observer.flow_metrics import FLOW
 from veritape.observer.frames import FrameReason
+from veritape.observer.ledger_metrics import LEDGER
 from veritape.observer.slots import SlotState
 from veritape.observer.track_a import MissingReason
 from veritape.observer.triggers import Trigger
@@ -159,12 +161,6 @@ TRADES_RECORDED: Final = Metric(
     "a trade is durable",
     labels=(("venue", ("krx", "nxt", "un", "binance")),),
 )
-GAPS_DETECTED: Final = Metric(
-    "observer_gaps_detected_total",
-    MetricType.COUNTER,
-    "Gaps that were opened.",
-    "a gap was opened by a durable record",
-)
 API_REQUESTS: Final = Metric(
     "observer_api_requests_total",
     MetricType.COUNTER,
@@ -221,7 +217,7 @@ UPTIME: Final = Metric(
 METRICS: Final = (
     UNIVERSE_SIZE, UNIVERSE_CREATED, UNIVERSE_DELETED, SNAPSHOTS, SWEEP_SECONDS, CYCLES, SWEEP_EXPECTED, SWEEP_MISSING, INTERVAL, SLOT_LIMIT, SLOTS_ALLOCATED,
     SUBSCRIPTIONS, TRIGGERS_FIRED, TRIGGERS, SLOT_EVENTS, COLLECTION_SPEED, CONNECTED, ACKNOWLEDGED, PARSE_ERRORS, TOKEN_VALIDITY, TRADES_RECORDED,
-    GAPS_DETECTED, API_REQUESTS, API_ERRORS, PERMITS, RATE_LIMIT, JOURNAL_BYTES, BACKUP_TIME, DRILL_TIME, UPTIME,
+    API_REQUESTS, API_ERRORS, PERMITS, RATE_LIMIT, JOURNAL_BYTES, BACKUP_TIME, DRILL_TIME, UPTIME, *LEDGER, *FLOW,
 )  # fmt: skip
 """Every family of the recorder."""
 

@@ -24,9 +24,6 @@ MEBIBYTE = 1 << 20
 HOURS = 7
 """Parts of the day after which everything is sealed."""
 
-SETTLED = 20
-"""The first of so many parts of the day is the minute after which memory is measured."""
-
 
 def day(size: Size) -> Iterator[Row]:
     """Measure a recorded day in a process of its own, then its backup."""
@@ -64,7 +61,10 @@ def _backup(place: Path) -> Iterator[Row]:
 
 
 async def record(data: Path) -> int:
-    """Record the day at full speed, sealed seven times; return by how many bytes memory rose after its first part."""
+    """Record the day at full speed, sealed seven times; return by how many bytes memory rose after its first part.
+
+    A minute of a day that is played at 60x is an hour, one of these parts.
+    """
     recording = Recording(data)
     daybook = Daybook(
         recording, JournalOptions(recording.journal_folder, reserve_bytes=0), SystemClock(), lambda _: None
@@ -79,8 +79,7 @@ async def record(data: Path) -> int:
         if number % (len(whole) // HOURS) == 0:
             recording.seal_due(DAY, 0, 0, all_hours=True)
             daybook.checkpoint(DAY)
-        if number == len(whole) // SETTLED:
-            before = _resident()
+            before = before or _resident()
     daybook.note(NoteKind.CLOSED, day=DAY)
     await daybook.flush()
     recording.seal_due(DAY, 0, 0, all_hours=True)

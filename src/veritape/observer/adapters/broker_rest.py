@@ -1,14 +1,13 @@
 """The broker's REST side as the recorder calls it: one pacer, one token, reactions by code (OB-251, OB-403, KIS-020)."""
 
 import asyncio
-import contextlib
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import aiohttp
 
-from veritape.kernel.clock import Clock
+from veritape.kernel.clock import NANOSECONDS, Clock, SystemClock
 from veritape.kernel.errors import UnavailableError
 from veritape.observer.adapters.bodies import read_body
 from veritape.observer.adapters.pacing_gate import Gate
@@ -30,6 +29,21 @@ SLOW_DOWN_NS = 150_000_000
 
 REPETITIONS = 3
 """Times that one call is sent."""
+
+
+class Exchange(NamedTuple):
+    """One attempt of a call that ended."""
+
+    seconds: float
+    """From sent to ended, by the machine's clock."""
+    code: str
+    """The broker's, empty without one."""
+    reason: str
+    """Why there is no answer; empty for one."""
+    answered: bool
+    """Whether the broker said anything."""
+    ended_ns: int
+    """Wall clock."""
 
 
 class BrokerRest:
@@ -54,6 +68,9 @@ class BrokerRest:
         self.outcomes: Counter[tuple[str, str]] = Counter()
         """(transaction id, reaction) -> calls."""
         self._calls: set[asyncio.Task[Answer]] = set()
+        self._machine = SystemClock()
+        self.exchanged: Callable[[Exchange], None] = lambda _exchange: None
+        """Told of every attempt that ended."""
 
     async def close(self) -> None:
         """Close every connection; permits of calls in flight return by themselves."""
@@ -63,6 +80,11 @@ class BrokerRest:
         await asyncio.gather(*self._calls, return_exceptions=True)
         await self.gate.close()
         await self._http.close()
+
+    @property
+    def pending(self) -> int:
+        """Return the calls that wait for a permit or an answer."""
+        return len(self._calls) + sum(lane.waiting for lane in self.gate.lanes.values())
 
     async def quotation(
         self,
@@ -177,12 +199,23 @@ class BrokerRest:
     async def _exchange(
         self, permit: Permit, method: str, path: str, headers: dict[str, str], **content: Any
     ) -> Answer:
-        answer = Answer(Reaction.RETRY, "", AnswerReason.TIMEOUT, {})
-        with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+        answer, failure = Answer(Reaction.RETRY, "", AnswerReason.TIMEOUT, {}), "timeout"
+        began_ns = self._machine.monotonic_ns()
+        try:
             async with self._http.request(
                 method, self._settings.rest_url + path, headers=headers, allow_redirects=False, **content
             ) as reply:
                 answer = classify(reply.status, await read_body(reply, BODY_BYTES))
+                failure = ""
+        except aiohttp.ServerTimeoutError:
+            pass
+        except aiohttp.ClientError:
+            failure = "transport"
+        except TimeoutError:
+            pass
+        seconds = (self._machine.monotonic_ns() - began_ns) / NANOSECONDS
+        reason = failure or str(answer.reason or "")
+        self.exchanged(Exchange(seconds, answer.code, reason, not failure, self._clock.wall_ns()))
         self.gate.answered(permit, refused_for_speed=answer.reaction is Reaction.SLOW_DOWN)
         return answer
 

@@ -12,6 +12,8 @@ from veritape.observer import metrics
 from veritape.observer.adapters.backup.records import State
 from veritape.observer.adapters.broker_rest import BrokerRest
 from veritape.observer.adapters.daybook import Daybook
+from veritape.observer.adapters.flow_instruments import FlowInstruments
+from veritape.observer.adapters.ledger_instruments import LedgerInstruments
 from veritape.observer.adapters.recording_day import RecordingDay
 from veritape.observer.reactions import Reaction
 from veritape.observer.recorder import Applied
@@ -33,11 +35,16 @@ BY_DAY = (metrics.ACKNOWLEDGED, metrics.TRIGGERS_FIRED, metrics.TRIGGERS, metric
 class Instruments:
     """Writes one registry; belongs to the event loop's thread."""
 
-    def __init__(self, registry: Registry, settings: RecordSettings, started_ns: int) -> None:
+    def __init__(
+        self, registry: Registry, settings: RecordSettings, started_ns: int, wall_ns: int = 0
+    ) -> None:
         self._registry = registry
         self._started_ns = started_ns
         self._trades = registry.index(metrics.TRADES_RECORDED, venue=settings.observer.venue.lower())
-        self._gaps = registry.index(metrics.GAPS_DETECTED)
+        self.ledger = LedgerInstruments(registry, settings.segments.seal_delay_seconds)
+        """Journal, ledger and gaps."""
+        self.flow = FlowInstruments(registry, settings, wall_ns)
+        """Sessions, calls, token, sweeps and connection."""
         self._window: deque[float] = deque([0.0], maxlen=SPEED_SECONDS + 1)
         self._day: RecordingDay | None = None
         self._seen: dict[tuple[str, ...], float] = {}
@@ -50,7 +57,7 @@ class Instruments:
     def applied(self, applied: Applied) -> None:
         """Count what a durable frame did."""
         self._registry.values[self._trades] += applied.recorded
-        self._registry.values[self._gaps] += applied.holes
+        self.ledger.applied(applied)
         if applied.refusal is not None:
             self._registry.add(metrics.PARSE_ERRORS, reason=applied.refusal.reason.value)
 

@@ -11,7 +11,7 @@ import mmap
 import os
 import threading
 import traceback
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -159,6 +159,10 @@ class JournalWriter:
         self._room.set()
         self.watermark = Watermark()
         """What is durable so far; read it anywhere, the thread alone writes it."""
+        self.errors: Counter[str] = Counter()
+        """Calls that the operating system refused: ``write``, ``fsync``, ``rotate``."""
+        self.stops = 0
+        """Times that the queue was full and the socket was not read."""
         self.failed: asyncio.Future[UnavailableError] = self._loop.create_future()
         """Resolves when the disk is full: what was queued is committed and sealed, and the run cannot go on."""
         self._previous = _previous_digest(options.directory)
@@ -184,8 +188,9 @@ class JournalWriter:
                 self._first_ns = self._clock.monotonic_ns()
             self._queue.append(frame)
             self._queued_bytes += len(frame.data) + journal.FRAME_HEADER.size
-            if self._queued_bytes >= self._options.queue_bytes:
+            if self._queued_bytes >= self._options.queue_bytes and self._room.is_set():
                 self._room.clear()
+                self.stops += 1
             self._wake.notify()
 
     async def room(self) -> None:
@@ -271,12 +276,14 @@ class JournalWriter:
 
     def _append(self, descriptor: int, size: int, data: bytes) -> None:
         """Write and sync at the end of a file; a full disk leaves the file as it was."""
+        call = "write"
         try:
             self._storage.write(descriptor, data)
-            began_ns = self._clock.monotonic_ns()
+            call, began_ns = "fsync", self._clock.monotonic_ns()
             self._storage.sync(descriptor)
             self._sync_ns = self._clock.monotonic_ns() - began_ns
         except OSError as error:
+            self.errors[call] += 1
             if is_full(error):
                 os.ftruncate(descriptor, size)
             raise
@@ -303,6 +310,7 @@ class JournalWriter:
         try:
             self._storage.write(descriptor, header)
         except OSError:
+            self.errors["rotate"] += 1
             os.close(descriptor)
             path.unlink()
             raise

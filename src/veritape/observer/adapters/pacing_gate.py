@@ -28,6 +28,8 @@ class Gate:
         self._room = WaitingRoom()
         self._callers: dict[Ticket, asyncio.Future[Permit]] = {}
         self._waker: asyncio.Task[None] | None = None
+        self.waited: Callable[[Lane, int], None] = lambda _lane, _waited_ns: None
+        """Told of every caller that was served: its lane, and how long it waited."""
 
     async def take(self, lane: Lane) -> Permit:
         """Wait for a permit; give it back with ``answered``.
@@ -95,6 +97,7 @@ class Gate:
                 self._waker = asyncio.create_task(self._wake(outcome))
                 return
             self._room.served(ticket, now_ns)
+            self.waited(ticket.lane, now_ns - ticket.entered_ns)
             self._callers.pop(ticket).set_result(outcome)
 
     async def _wake(self, at_ns: int) -> None:

@@ -90,6 +90,8 @@ class RecordingDay:
         """In force; None without one."""
         self._universes = UniverseDesk(rest, self._data, _filter(settings))
         self._facts: dict[str, dict[str, int]] = {}
+        self.hours: Hours | None = None
+        """Hours of the day that is recorded, None before."""
         self.manifests: list[dict[str, Any]] = []
         """Sweeps of the grid that ended."""
 
@@ -109,6 +111,7 @@ class RecordingDay:
             read_again: the calendar's later opinion of the day (OB-125).
         """
         self._midnight_ns = day_start_ns(day)
+        self.hours = hours
         self._timetable = Timetable(
             hours, self._midnight_ns, self._clock, read_again, lambda changed: self._note_day(day, changed)
         )
@@ -181,6 +184,7 @@ class RecordingDay:
 
     def _note_day(self, day: str, hours: Hours) -> None:
         """Journal the day's hours and facts, at its begin and when the calendar was changed."""
+        self.hours = hours
         self._daybook.note(
             NoteKind.DAY,
             day=day,

@@ -26,7 +26,14 @@ from veritape.observer.reactions import Reaction, websocket_reaction
 from veritape.observer.recorder import NoteKind
 from veritape.observer.session import Session, SessionAction, SessionEvent, SessionState
 from veritape.observer.slots import Command, Outcome, SlotAction, SlotEvent, Slots
-from veritape.wire.kis.frames import TRADES_KRX
+from veritape.wire.kis.frames import (
+    BOOK_BOTH,
+    BOOK_KRX,
+    BOOK_NXT,
+    TRADES_BOTH,
+    TRADES_KRX,
+    TRADES_NXT,
+)
 
 CONNECT_SECONDS = 10
 """Real-time limit of a connection attempt."""
@@ -50,6 +57,15 @@ SLOT_EVENTS = {
     "OPSP0009": SlotEvent.INTERNAL_ERROR,
 }
 """Acknowledgement code -> slot event; any other refuses the code."""
+
+
+STREAM_KINDS = {
+    **dict.fromkeys((TRADES_KRX, TRADES_NXT, TRADES_BOTH), "trade"),
+    **dict.fromkeys((BOOK_KRX, BOOK_NXT, BOOK_BOTH), "book"),
+    "H0STANC0": "expected",
+    "H0STMKO0": "status",
+}
+"""Transaction id -> kind of message."""
 
 
 class Stream:
@@ -84,6 +100,12 @@ class Stream:
         self.session = Session(silence_seconds * NANOSECONDS)
         self.frames = 0
         """Messages received, all kinds."""
+        self.connects: Counter[str] = Counter()
+        """``ok``, ``refused``, ``timeout``, ``error`` -> attempts to connect that ended so."""
+        self.kinds: Counter[str] = Counter()
+        """Kind of message -> how many came."""
+        self.last_frame_ns = 0
+        """Wall clock of the last message, 0 before the first."""
         self.acknowledgements: Counter[str] = Counter()
         """Code -> how often."""
         self.heard: Callable[[Head], None] = lambda _head: None
@@ -145,8 +167,10 @@ class Stream:
                 self._socket = await http.ws_connect(
                     self._url, autoping=True, heartbeat=None, compress=0, max_msg_size=FRAME_BYTES
                 )
-        except (aiohttp.ClientError, TimeoutError, UnavailableError, OSError):
+        except (aiohttp.ClientError, TimeoutError, UnavailableError, OSError) as error:
+            self.connects[connect_outcome(error)] += 1
             return self._happened(SessionEvent.FAILED)
+        self.connects["ok"] += 1
         self._happened(SessionEvent.OPENED)
         self._sequence = 0
         await self._converse(self._socket)
@@ -185,13 +209,18 @@ class Stream:
                 return
             self._journal(kind, data)
             self.frames += 1
+            self.last_frame_ns = self._clock.wall_ns()
             self._happened(SessionEvent.FRAME)
             if kind is Kind.TEXT and data[:1] not in {b"0", b"1"}:
+                self.kinds["control"] += 1
                 await self._control(socket, data)
                 if self.session.state in {SessionState.WAITING, SessionState.HELD}:
                     return
             elif kind is Kind.TEXT and (head := head_of(data)) is not None:
+                self.kinds[STREAM_KINDS.get(head.tr_id, "unknown")] += 1
                 self._data(head)
+            else:
+                self.kinds["unknown"] += 1
             await self._daybook.writer.room()
 
     def _data(self, head: Head) -> None:
@@ -291,6 +320,14 @@ class Stream:
         # A frame begins no delay: it needs no draw, which would cost as much as to journal it.
         draw = 0.0 if event is SessionEvent.FRAME else secrets.randbelow(DRAWS) / DRAWS
         return self.session.happened(event, self._clock.monotonic_ns(), draw)
+
+
+def connect_outcome(error: BaseException) -> str:
+    """Return how an attempt to connect that failed ended."""
+    if isinstance(error, TimeoutError):
+        return "timeout"
+    refused = isinstance(error, aiohttp.WSServerHandshakeError | aiohttp.ClientConnectorError)
+    return "refused" if refused else "error"
 
 
 def command_text(command: Command, approval_key: str) -> str:

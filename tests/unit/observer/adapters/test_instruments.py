@@ -12,6 +12,7 @@ from veritape.observer.adapters.backup.records import State
 from veritape.observer.adapters.instruments import Instruments
 from veritape.observer.decisions import Decision
 from veritape.observer.frames import FrameReason, Refusal
+from veritape.observer.ledger_metrics import GAP_SECONDS
 from veritape.observer.recorder import Applied
 from veritape.observer.session import SessionState
 from veritape.observer.settings import RecordSettings
@@ -63,7 +64,7 @@ def test_trades_gaps_and_quarantine_are_counted_as_they_become_durable(tmp_path:
     watching.applied(Applied(recorded=3, holes=1))
     watching.applied(Applied(recorded=2, refusal=Refusal(FrameReason.UNKNOWN_WIDTH, "H0STCNT0", 48)))
     assert registry.value(metrics.TRADES_RECORDED, venue="krx") == 5
-    assert registry.value(metrics.GAPS_DETECTED) == 1
+    assert registry.value(GAP_SECONDS) == 1
     assert registry.value(metrics.PARSE_ERRORS, reason="unknown_width") == 1
 
 
