@@ -33,12 +33,8 @@ class Captured(NamedTuple):
 
     received_ns: int
     data: bytes
-
-    @property
-    def stream(self) -> str:
-        """Return the stream's kind; ``snapshot`` for the REST body."""
-        head = self.data[:40].decode()
-        return head.split('"')[3].partition("@")[2] if head.startswith('{"stream"') else "snapshot"
+    stream: str
+    """The stream's kind; ``snapshot`` for the REST body."""
 
 
 @cache
@@ -46,14 +42,19 @@ def captured(day: str) -> tuple[Captured, ...]:
     """Return the lines of a capture."""
     text = zstandard.ZstdDecompressor().decompress((FOLDER / f"spot_btcusdt_{day}.zst").read_bytes())
     lines = (line.split(b" ", 1) for line in text.splitlines())
-    return tuple(Captured(int(stamp), data) for stamp, data in lines)
+    return tuple(Captured(int(stamp), data, _stream(data)) for stamp, data in lines)
+
+
+def _stream(data: bytes) -> str:
+    head = data[:40].decode()
+    return head.split('"')[3].partition("@")[2] if head.startswith('{"stream"') else "snapshot"
 
 
 def frames(*days: str, streams: tuple[str, ...] = ("trade",), connection: int = 1) -> Iterator[Frame]:
     """Yield the messages of captures as journal frames."""
     wanted = [line for day in days for line in captured(day) if line.stream in streams]
-    for sequence, (received_ns, data) in enumerate(wanted, 1):
-        yield Frame(Kind.TEXT, connection, sequence, received_ns, received_ns, data)
+    for sequence, line in enumerate(wanted, 1):
+        yield Frame(Kind.TEXT, connection, sequence, line.received_ns, line.received_ns, line.data)
 
 
 @cache

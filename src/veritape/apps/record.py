@@ -19,6 +19,7 @@ import uvloop
 from veritape.apps.broker_account import followed_clock, open_broker
 from veritape.apps.keeping import VERSION
 from veritape.apps.part_metrics import shown_metrics
+from veritape.apps.record_binance import record_binance, wants_binance
 from veritape.kernel.clock import NANOSECONDS, Clock, SystemClock
 from veritape.kernel.errors import MisuseError, UnavailableError
 from veritape.kernel.settings import load_settings
@@ -61,7 +62,8 @@ def record(config: Path, data: Path | None, day: str | None) -> None:
     """Record trades and sweeps: what is acknowledged is durable, what is missing is stated.
 
     Secrets may stand in the environment as VERITAPE_RECORD_KIS__APPKEY and VERITAPE_RECORD_KIS__APPSECRET. Ctrl-C ends
-    it in seconds and loses nothing. Exit 1: credentials refused, disk full, another process records the account.
+    it in seconds and loses nothing. observer.venue = "BINANCE" records public Binance spot data and needs no account.
+    Exit 1: credentials refused, disk full, another process records the account.
     """
     _require_date(day)
     environment = dict(os.environ)  # noqa: TID251 - apps read the environment
@@ -71,6 +73,9 @@ def record(config: Path, data: Path | None, day: str | None) -> None:
         content = config.read_bytes()
     except OSError as error:
         raise MisuseError(f"--config {config}: {error.strerror}") from error
+    if wants_binance(content, environment, PREFIX):
+        record_binance(content, environment, PREFIX, str(config), day)
+        return
     settings = load_settings(RecordSettings, content, environment, PREFIX, str(config))
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

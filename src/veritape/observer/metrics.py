@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from veritape.observer.binance.messages import MessageReason
 from veritape.observer.decisions import Decision
 from veritape.observer.flow_metrics import FLOW
 from veritape.observer.frames import FrameReason
@@ -145,7 +146,7 @@ PARSE_ERRORS: Final = Metric(
     MetricType.COUNTER,
     "Frames that were quarantined, by reason.",
     "a frame was quarantined",
-    labels=(("reason", tuple(reason.value for reason in FrameReason)),),
+    labels=(("reason", tuple(dict.fromkeys(reason.value for reason in (*FrameReason, *MessageReason)))),),
 )
 TOKEN_VALIDITY: Final = Metric(
     "observer_token_validity_seconds",

@@ -125,7 +125,7 @@ def chain_ends(rows: Iterable[Row]) -> dict[str, Before]:
 
 def seal_document(
     *, venue: str, day: str, hour: int, part: int, rows: int, file_bytes: bytes, journal: list[dict[str, Any]],
-    lines: dict[str, dict[str, Any]], previous: str, widths: Sequence[int],
+    lines: dict[str, dict[str, Any]], previous: str, widths: Sequence[int], price_scale: int = 0,
 ) -> dict[str, Any]:  # fmt: skip
     """Return a seal (OB-555); ``part`` 0 is the hour itself, n its n-th late file."""
     return {
@@ -137,7 +137,7 @@ def seal_document(
         "rows": rows,
         "bytes": len(file_bytes),
         "blake3": blake3(file_bytes).hexdigest(),
-        "price_scale": 0,
+        "price_scale": price_scale,
         "parser": {"version": PARSER, "widths": sorted(widths)},
         "journal": journal,
         "lines": lines,

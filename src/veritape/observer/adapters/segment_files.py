@@ -65,9 +65,6 @@ NUMBERS = {
 }
 """Columns that stand in a packed row under the same name, with their types."""
 
-INTEGERS = [field.name for field in SCHEMA if pa.types.is_integer(field.type)]
-"""Columns that are delta-encoded."""
-
 
 @dataclass(frozen=True)
 class Seal:
@@ -151,10 +148,7 @@ class SegmentStore:
             previous=self.last_seal_hash(),
             widths=sorted({47 if session.rpartition("/")[2] else 46 for session in table.sessions}),
         )
-        write_atomically(path, file_bytes, SEALED_MODE)
-        content = canonical_json(document)
-        write_atomically(_seal_path(path), content, SEALED_MODE)
-        self._head = blake3(content).hexdigest()
+        self._publish(path, file_bytes, document)
         return Seal(path, document, chain_ends(table))
 
     def sealed_keys(self, day: str, hour: int) -> set[tuple[str, int, int]]:
@@ -198,17 +192,24 @@ class SegmentStore:
         """
         if blake3(seal.path.read_bytes()).hexdigest() != seal.document["blake3"]:
             raise CheckFailedError(f"{seal.path}: the file is not the one that was sealed")
-        rows = self.rows_of(seal, code)
-        names = ("event_s", "side", "counted", "price", "shares")
-        tape_rows = [
-            TapeRow(*values) for values in zip(*(rows[name].to_pylist() for name in names), strict=True)
-        ]
+        tape_rows = self._tape_rows(self.rows_of(seal, code))
         if (
             segments.rows_sha256(code, tape_rows, seal.document["price_scale"])
             != seal.document["lines"][code]["rows_sha256"]
         ):
             raise CheckFailedError(f"{seal.path}: the rows of {code} are not those that were sealed")
         return segments.tape_bytes(code, seal.document["price_scale"], tape_rows)
+
+    def _tape_rows(self, rows: pa.Table) -> list[TapeRow]:
+        names = ("event_s", "side", "counted", "price", "shares")
+        return [TapeRow(*values) for values in zip(*(rows[name].to_pylist() for name in names), strict=True)]
+
+    def _publish(self, path: Path, file_bytes: bytes, document: dict[str, Any]) -> None:
+        """Write a segment, then the seal that names its hash; the next seal follows this one."""
+        write_atomically(path, file_bytes, SEALED_MODE)
+        content = canonical_json(document)
+        write_atomically(_seal_path(path), content, SEALED_MODE)
+        self._head = blake3(content).hexdigest()
 
 
 def encode(table: Table, value_holes: Integers) -> bytes:
@@ -222,16 +223,22 @@ def encode(table: Table, value_holes: Integers) -> bytes:
         "session": pa.DictionaryArray.from_arrays(numbers(table.session, pa.int32()), texts(table.sessions)),
     }
     content = pa.Table.from_arrays([columns[name] for name in SCHEMA.names], schema=SCHEMA)
-    content = content.replace_schema_metadata({"price_scale": "0"})
+    return parquet_bytes(content, 0)
+
+
+def parquet_bytes(content: pa.Table, price_scale: int) -> bytes:
+    """Return a table as the Parquet file of a segment: dictionaries for text, differences for numbers (OB-552)."""
     target = io.BytesIO()
     pq.write_table(
-        content,
+        content.replace_schema_metadata({"price_scale": str(price_scale)}),
         target,
         row_group_size=ROW_GROUP,
         compression="zstd",
         compression_level=ZSTD_LEVEL,
-        use_dictionary=["code", "session"],
-        column_encoding=dict.fromkeys(INTEGERS, "DELTA_BINARY_PACKED"),
+        use_dictionary=[one.name for one in content.schema if not pa.types.is_integer(one.type)],
+        column_encoding={
+            one.name: "DELTA_BINARY_PACKED" for one in content.schema if pa.types.is_integer(one.type)
+        },
         store_schema=False,
     )
     return target.getvalue()

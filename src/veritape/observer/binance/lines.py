@@ -4,14 +4,16 @@ A line is a symbol on a UTC day. What is recorded and what is fetched afterwards
 value; the ids that both cover lie on one axis.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from veritape.observer.binance.answers import Aggregate, Bar
 from veritape.observer.binance.books import Book
 from veritape.observer.binance.messages import Trade
-from veritape.observer.binance.trade_ids import Axis, Outcome, Point, day_start_us, utc_day
+from veritape.observer.binance.trade_ids import DAY_US, Axis, Outcome, Point, day_start_us, utc_day
 from veritape.observer.gaps import Cause
 
 RECENT_TRADES: Final = 16_384
@@ -78,6 +80,10 @@ class Filled(NamedTuple):
     aggregate_id: int
     fetched_us: int
     """Wall clock of the answer."""
+    single: bool
+    """Whether it was fetched as a trade of its own: its quantity is that trade's."""
+    left_id: int
+    """Last known trade before the hole when it opened: names the gap."""
 
 
 class Cursor(NamedTuple):
@@ -158,6 +164,11 @@ class Symbol:
     cursor: Cursor | None = None
     """Where the newest page of fetched trades ended."""
     _recent: dict[int, tuple[int, int]] = field(default_factory=dict)
+    _openings: dict[int, int] = field(default_factory=dict)
+
+    def gap_left(self, left: Point, right: Point) -> int:
+        """Return the trade before a hole when it opened: it stays when the hole is filled from the left."""
+        return self._openings.get(right.trade_id, left.trade_id)
 
     def line(self, day: str) -> Line:
         """Return a day's line, opened when it is new."""
@@ -174,6 +185,8 @@ class Symbol:
             line.duplicates += 1
             return outcome, opened
         line.late += outcome is Outcome.LATE
+        if opened and before is not None:
+            self._openings[point.trade_id] = before.trade_id
         if outcome is Outcome.RECORDED and before is not None and trade.event_us < before.event_us:
             line.blame(Problem.TIME_WENT_BACK)
         line.add(point, Totals(1, trade.quantity, trade.price * trade.quantity), fetched=False)
@@ -189,6 +202,28 @@ class Symbol:
             self.tips[day] = point
         self.axis.begin(point)
 
+    def ended(self, newest: Sequence[Aggregate], moment_us: int, received_ns: int) -> bool:
+        """Take the venue's newest trades after the stream's end; False where they do not tell where it ended.
+
+        Up to the venue's time of the stream's last message the stream should have brought every trade; what traded later is
+        no part of the recording. Answers that are behind the stream, or do not reach back to that time, say nothing.
+        """
+        due = [one for one in newest if one.event_us <= moment_us]
+        end = self.axis.end
+        if not due or end is None or newest[-1].last_id < end.trade_id:
+            return False
+        last = Point(due[-1].last_id, due[-1].event_us, received_ns)
+        point = end if end.trade_id >= last.trade_id else last
+        self.tips[utc_day(point.event_us)] = point
+        self.line(utc_day(point.event_us))
+        return True
+
+    def see_days(self, rows: Sequence[Aggregate]) -> None:
+        """Take where days begin in what the venue answered: between two rows whose ids follow each other."""
+        for before, after in pairwise(rows):
+            if before.last_id + 1 == after.first_id and before.event_us // DAY_US < after.event_us // DAY_US:
+                self.begins(after, utc_day(after.event_us))
+
     def begins(self, aggregate: Aggregate, day: str) -> None:
         """Take the venue's first trade at or after the start of a day; it may lie on a later one."""
         if utc_day(aggregate.event_us) == day:
@@ -196,7 +231,7 @@ class Symbol:
             if known != aggregate.first_id:
                 self.line(day).blame(Problem.DAY_START_CONTRADICTION)
 
-    def fill(self, aggregate: Aggregate, received_ns: int) -> Filled | None:
+    def fill(self, aggregate: Aggregate, received_ns: int, *, single: bool = False) -> Filled | None:
         """Take fetched trades; return what was missing of them, None where nothing was or it cannot be told."""
         spans = self.axis.missing(aggregate.first_id, aggregate.last_id)
         missing = sum(last - first + 1 for first, last in spans)
@@ -206,6 +241,8 @@ class Symbol:
         quantity = self._part(aggregate, spans, line) if missing < aggregate.trades else aggregate.quantity
         if quantity is None:
             return None
+        hole = next(hole for hole in self.axis.holes() if hole.last_id >= spans[0][0])
+        left_id = self.gap_left(hole.left, hole.right)
         ends = [
             (Point(first, aggregate.event_us, received_ns), Point(last, aggregate.event_us, received_ns))
             for first, last in spans
@@ -217,7 +254,7 @@ class Symbol:
             self._remember(aggregate.first_id, aggregate.price, quantity)
         return Filled(
             self.code, spans[0][0], spans[-1][1], missing, aggregate.event_us, aggregate.price, quantity,
-            aggregate.side, aggregate.aggregate_id, received_ns // 1000,
+            aggregate.side, aggregate.aggregate_id, received_ns // 1000, single, left_id,
         )  # fmt: skip
 
     def describe(self, bar: Bar) -> None:
@@ -236,6 +273,8 @@ class Symbol:
         start = self.axis.day_starts.get(day)
         if start is not None:
             self.axis.forget_before(start - 1)
+        holes = {hole.right.trade_id for hole in self.axis.holes()}
+        self._openings = {right: left for right, left in self._openings.items() if right in holes}
         self.book.forget_before(day_start_us(day))
         self.axis.day_starts = {one: first for one, first in self.axis.day_starts.items() if one >= day}
 

@@ -130,13 +130,19 @@ class _Bad(Exception):  # noqa: N818 - it never leaves this module
         self.reason = reason
 
 
-def parse_message(data: bytes, *, binary: bool = False) -> Message:
-    """Read one message; total: any bytes give a value or a refusal, nothing is raised."""
+def parse_message(data: bytes, *, binary: bool = False, with_levels: bool = True) -> Message:
+    """Read one message; total: any bytes give a value or a refusal, nothing is raised.
+
+    Args:
+        data: the message.
+        binary: whether it came as a binary message.
+        with_levels: whether the levels of a book change are read too; its chain needs only the ids.
+    """
     stream = ""
     try:
         name, event = _wrapped(_document(data, binary=binary))
         stream = name[:_NAME_LETTERS]
-        return _event(name, event)
+        return _event(name, event, with_levels=with_levels)
     except _Bad as bad:
         return Refusal(bad.reason, stream)
 
@@ -171,7 +177,7 @@ def _wrapped(document: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     return stream, event
 
 
-def _event(stream: str, event: dict[str, Any]) -> Message:
+def _event(stream: str, event: dict[str, Any], *, with_levels: bool) -> Message:
     if stream == SHUTDOWN_STREAM:
         _require_event(event, SHUTDOWN_EVENT)
         return Shutdown(_time_us(event, "E"))
@@ -182,10 +188,10 @@ def _event(stream: str, event: dict[str, Any]) -> Message:
     code = event.get("s")
     if not isinstance(code, str) or not _SYMBOL.fullmatch(code) or code.lower() != lower:
         raise _Bad(MessageReason.BAD_CODE)
-    return reader(code, event)
+    return reader(code, event, with_levels)
 
 
-def _trade(code: str, event: dict[str, Any]) -> Trade:
+def _trade(code: str, event: dict[str, Any], _: bool) -> Trade:
     _require_event(event, TRADE_EVENT)
     maker = event.get("m")
     if not isinstance(maker, bool):
@@ -195,17 +201,17 @@ def _trade(code: str, event: dict[str, Any]) -> Trade:
     return Trade(code, _id(event, "t"), _time_us(event, "T"), _time_us(event, "E"), price, quantity, side)
 
 
-def _book_ticker(code: str, event: dict[str, Any]) -> BookTicker:
+def _book_ticker(code: str, event: dict[str, Any], _: bool) -> BookTicker:
     bid, bid_quantity, ask, ask_quantity = (_number(event.get(name)) for name in ("b", "B", "a", "A"))
     return BookTicker(code, _id(event, "u"), bid, bid_quantity, ask, ask_quantity)
 
 
-def _depth(code: str, event: dict[str, Any]) -> DepthUpdate:
+def _depth(code: str, event: dict[str, Any], with_levels: bool) -> DepthUpdate:
     _require_event(event, DEPTH_EVENT)
     first_id, last_id = _id(event, "U"), _id(event, "u")
     if last_id < first_id:
         raise _Bad(MessageReason.BAD_NUMBER)
-    bids, asks = _levels(event.get("b")), _levels(event.get("a"))
+    bids, asks = (_levels(event.get(side)) if with_levels else () for side in ("b", "a"))
     return DepthUpdate(code, first_id, last_id, _time_us(event, "E"), bids, asks)
 
 
@@ -269,7 +275,7 @@ def _time_us(event: dict[str, Any], name: str) -> int:
 
 _NAME_LETTERS: Final = 40
 _SYMBOL: Final = re.compile(SYMBOL)
-_READERS: Final[dict[str, Callable[[str, dict[str, Any]], Message]]] = {
+_READERS: Final[dict[str, Callable[[str, dict[str, Any], bool], Message]]] = {
     TRADE: _trade,
     BOOK_TICKER: _book_ticker,
     DEPTH: _depth,

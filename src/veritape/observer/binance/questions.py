@@ -25,7 +25,9 @@ class Purpose(StrEnum):
     """Why something is asked."""
 
     TIP = "tip"
-    """The newest trade id: the anchor of a recording's beginning and end, and what the stream must reach."""
+    """The newest trade id: the anchor of a recording's beginning, and what the stream must reach."""
+    END = "end"
+    """The newest trades once the stream is closed: the anchor of a recording's end."""
     DAY_START = "day_start"
     """The first trade id of a day, where the recording missed midnight."""
     FILL = "fill"
@@ -62,6 +64,11 @@ def ask_tip(code: str) -> Question:
     return _question(Purpose.TIP, code, AGGREGATES, limit=1)
 
 
+def ask_end(code: str) -> Question:
+    """Ask for the newest trades, as many as there are to have: they reach back to before the stream's last message."""
+    return _question(Purpose.END, code, AGGREGATES, limit=AGGREGATES.rows)
+
+
 def ask_day_start(code: str, day: str) -> Question:
     """Ask for the first trade of a day."""
     return _question(Purpose.DAY_START, code, AGGREGATES, limit=1, startTime=_milliseconds(day_start_us(day)))
@@ -73,9 +80,10 @@ def ask_snapshot(code: str) -> Question:
 
 
 def ask_trades(code: str, hole: Hole) -> Question:
-    """Ask for the single trades of a hole: the first thousand when it is larger."""
-    limit = min(HISTORICAL_TRADES.rows, hole.trades)
-    return _question(Purpose.FILL, code, HISTORICAL_TRADES, limit=limit, fromId=hole.first_id)
+    """Ask for a page of single trades from a hole on: it costs the same however long, and may fill the holes behind too."""
+    return _question(
+        Purpose.FILL, code, HISTORICAL_TRADES, limit=HISTORICAL_TRADES.rows, fromId=hole.first_id
+    )
 
 
 def ask_aggregates(code: str, hole: Hole, next_aggregate: int | None) -> Question:

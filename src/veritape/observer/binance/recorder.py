@@ -70,6 +70,11 @@ class BinanceRecorder:
         """When messages came that could not be read."""
         self.refused: dict[tuple[Purpose, str], int] = {}
         """(purpose, reason) -> answers that could not be read."""
+        self.venue_us = 0
+        """The venue's clock: sending time of its newest message but one, so that a damaged one cannot move it."""
+        self.touched: set[str] = set()
+        """Days that trades were recorded of since the last ``take_touched``."""
+        self._sent_us = 0
         self._last_received_ns = 0
 
     def symbol(self, code: str) -> Symbol:
@@ -120,18 +125,30 @@ class BinanceRecorder:
             symbol.watches = symbol.watches[max(0, len(ended) - 1) :]
 
     def _message(self, frame: Frame, applied: Applied) -> None:
-        message = parse_message(frame.data, binary=frame.kind is Kind.BINARY)
+        message = parse_message(frame.data, binary=frame.kind is Kind.BINARY, with_levels=False)
         if isinstance(message, Trade):
             self._trade(frame, message, applied)
         elif isinstance(message, DepthUpdate):
             self.symbol(message.code).book.changed(message)
+            self._venue_clock(message.sent_us)
         elif isinstance(message, Refusal):
             applied.refusal = message
             if len(self.quarantined) < QUARANTINED_KEPT:
                 at_ns = frame.received_ns
                 self.quarantined.append(Span(at_ns, at_ns, Cause.FRAME_QUARANTINED))
 
+    def take_touched(self) -> set[str]:
+        """Hand over the days that trades were recorded of."""
+        touched, self.touched = self.touched, set()
+        return touched
+
+    def _venue_clock(self, sent_us: int) -> None:
+        """Take a message's sending time; two messages must agree that it is so late."""
+        self.venue_us = max(self.venue_us, min(self._sent_us, sent_us))
+        self._sent_us = sent_us
+
     def _trade(self, frame: Frame, trade: Trade, applied: Applied) -> None:
+        self._venue_clock(trade.sent_us)
         outcome, opened = self.symbol(trade.code).receive(trade, frame.received_ns)
         applied.holes += opened
         applied.duplicates += outcome is Outcome.DUPLICATE
@@ -139,8 +156,10 @@ class BinanceRecorder:
         if outcome is not Outcome.DUPLICATE:
             applied.recorded += 1
             hour = trade.event_us % DAY_US // HOUR_US
-            rows = self.day(utc_day(trade.event_us)).rows.setdefault(hour, [])
+            day = utc_day(trade.event_us)
+            rows = self.day(day).rows.setdefault(hour, [])
             rows.append(Row(trade, frame.sequence, frame.received_ns // 1000))
+            self.touched.add(day)
 
     def _answer(self, answer: Answered, received_ns: int) -> None:
         if answer.status != OK:
@@ -159,6 +178,14 @@ class BinanceRecorder:
             symbol.tip(aggregate, received_ns)
         return None
 
+    def _end(self, symbol: Symbol, answer: Answered, received_ns: int) -> Refused | None:
+        found = read_aggregates(answer.body)
+        if isinstance(found, Refused):
+            return found
+        symbol.ended(found, self.venue_us, received_ns)
+        symbol.see_days(found)
+        return None
+
     def _day_start(self, symbol: Symbol, answer: Answered, _received_ns: int) -> Refused | None:
         found = read_aggregates(answer.body)
         if isinstance(found, Refused):
@@ -175,9 +202,10 @@ class BinanceRecorder:
         if isinstance(found, Refused):
             return found
         for aggregate in found:
-            filled = symbol.fill(aggregate, received_ns)
+            filled = symbol.fill(aggregate, received_ns, single=single)
             if filled is not None:
                 self.day(utc_day(filled.event_us)).filled.append(filled)
+        symbol.see_days(found)
         if found:
             symbol.cursor = Cursor(found[-1].last_id, None if single else found[-1].aggregate_id + 1)
         return None
@@ -206,11 +234,12 @@ class BinanceRecorder:
             symbol = self.symbol(note["code"])
             _close(symbol, received_ns, Cause.NOT_WATCHED)
             symbol.watches.append(Span(received_ns, None, None))
-            symbol.line(utc_day(received_ns // 1000))
         elif kind is NoteKind.WATCH_CLOSED:
             _close(self.symbol(note["code"]), received_ns, Cause(note["cause"]))
         elif kind is NoteKind.CLOSED:
             self.day(note["day"]).closed_ns = received_ns
+            for symbol in self.symbols.values():
+                symbol.line(note["day"])
 
 
 def _close(symbol: Symbol, at_ns: int, cause: Cause) -> None:
@@ -221,6 +250,7 @@ def _close(symbol: Symbol, at_ns: int, cause: Cause) -> None:
 _MS_DIGITS: Final = 13
 _TAKERS: Final = {
     Purpose.TIP: BinanceRecorder._tip,  # noqa: SLF001 - the table of its own methods
+    Purpose.END: BinanceRecorder._end,  # noqa: SLF001 - as above
     Purpose.DAY_START: BinanceRecorder._day_start,  # noqa: SLF001 - as above
     Purpose.FILL: BinanceRecorder._fill,  # noqa: SLF001 - as above
     Purpose.SNAPSHOT: BinanceRecorder._snapshot,  # noqa: SLF001 - as above

@@ -85,7 +85,7 @@ def state(recorder: BinanceRecorder, code: str, day: str) -> Statement:
     events = [*_unwatched(symbol.watches), *recorder.quarantined]
     found = [(hole, *_part_of(hole, day, first_id, last_id)) for hole in symbol.axis.holes()]
     spans = [(hole.left, hole.right, low, high) for hole, low, high in found if low <= high]
-    tail = _tail(symbol, day, first_id, last_id)
+    tail = _tail(symbol, first_id, last_id)
     gaps = tuple(
         Gap(low, high, left, right, _cause(left, right, events)) for left, right, low, high in (*spans, *tail)
     )
@@ -176,11 +176,9 @@ def _part_of(hole: Hole, day: str, first_id: int | None, last_id: int | None) ->
     return (low, min(hole.last_id, last_id)) if last_id is not None else (1, 0)
 
 
-def _tail(
-    symbol: Symbol, day: str, first_id: int | None, last_id: int | None
-) -> list[tuple[Point, Point, int, int]]:
+def _tail(symbol: Symbol, first_id: int | None, last_id: int | None) -> list[tuple[Point, Point, int, int]]:
     """Return what lies between the highest known trade and the venue's newest."""
-    end, tip = symbol.axis.end, symbol.tips.get(day)
+    end, tip = symbol.axis.end, max(symbol.tips.values(), default=None)
     if end is None or tip is None or last_id is None or last_id <= end.trade_id:
         return []
     return [(end, tip, max(end.trade_id + 1, first_id or 0), last_id)]
@@ -249,7 +247,7 @@ def _line(symbol: Symbol, statement: Statement, closed_ns: int | None) -> dict[s
         "late": line.late,
         "problems": {problem.value: times for problem, times in sorted(line.problems.items())},
         "watched": _watched(symbol.watches, line.day),
-        "gaps": [_gap(line, gap, closed_ns) for gap in statement.gaps],
+        "gaps": [_gap(symbol, line, gap, closed_ns) for gap in statement.gaps],
         "book": _book(symbol.book, line.day),
         "skew_us": {
             "samples": skew.samples, "least": skew.least_us, "mean": skew.total_us // (skew.samples or 1),
@@ -268,9 +266,9 @@ def described_by_bars(line: Line) -> dict[str, int]:
     return {"trades": trades, "quantity": quantity}
 
 
-def _gap(line: Line, gap: Gap, closed_ns: int | None) -> dict[str, Any]:
+def _gap(symbol: Symbol, line: Line, gap: Gap, closed_ns: int | None) -> dict[str, Any]:
     return {
-        "id": gap_id(VENUE, line.code, line.day, gap.left.trade_id),
+        "id": gap_id(VENUE, line.code, line.day, symbol.gap_left(gap.left, gap.right)),
         "cause": gap.cause.value,
         "state": (State.OPEN if closed_ns is None else State.RESIDUAL).value,
         "first_id": gap.first_id,

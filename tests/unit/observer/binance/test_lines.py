@@ -31,7 +31,9 @@ def fetched(first_id: int, last_id: int, quantity: int, price: int = 100) -> Agg
 def test_recorded_and_fetched_trades_are_counted_apart() -> None:
     """OB-902, OB-904: in trades, quantity and value."""
     symbol = symbol_of(1, 2, 6)
-    assert symbol.fill(fetched(3, 5, 12), 9_000) == Filled(CODE, 3, 5, 3, T0_US, 100, 12, BUYER, 70, 9)
+    assert symbol.fill(fetched(3, 5, 12), 9_000) == Filled(
+        CODE, 3, 5, 3, T0_US, 100, 12, BUYER, 70, 9, single=False, left_id=2
+    )
     line = symbol.lines[FIRST]
     assert (line.recorded, line.backfilled) == (Totals(3, 9, 900), Totals(3, 12, 1200))
     assert symbol.axis.holes() == []
@@ -42,7 +44,7 @@ def test_an_aggregate_that_is_known_in_part_is_divided() -> None:
     """OB-904: its quantity less the recorded trades', exactly; the missing part may lie around a recorded trade."""
     symbol = symbol_of(1, 2, 4, 6)
     filled = symbol.fill(fetched(2, 5, 2 + 3 + 4 + 5), 9_000)
-    assert filled == Filled(CODE, 3, 5, 2, T0_US, 100, 8, BUYER, 70, 9)
+    assert filled == Filled(CODE, 3, 5, 2, T0_US, 100, 8, BUYER, 70, 9, single=False, left_id=2)
     assert symbol.lines[FIRST].backfilled == Totals(2, 8, 800)
     assert symbol.axis.holes() == []
 

@@ -65,6 +65,12 @@ def test_a_change_of_the_book_and_its_best_prices() -> None:
     )
 
 
+def test_the_levels_are_read_only_when_wanted() -> None:
+    """OB-903: the chain needs the ids alone; who builds a book reads the levels too."""
+    without = parse_message(text("btcusdt@depth@100ms", DEPTH | {"b": None}), with_levels=False)
+    assert without == DepthUpdate(CODE, 50093239203, 50093239207, 1723161255308000, (), ())
+
+
 def test_the_venue_announces_the_end_of_a_connection() -> None:
     """OB-908: the event is read and is no damage."""
     event = {"e": "serverShutdown", "E": 1770123456789}

@@ -22,7 +22,7 @@ from tests.unit.observer.binance.answering import answered, own
 from veritape.observer.audit import Status
 from veritape.observer.binance import statements
 from veritape.observer.binance.lines import Problem, Totals
-from veritape.observer.binance.questions import ask_bars, ask_day_start, ask_tip, ask_trades
+from veritape.observer.binance.questions import ask_bars, ask_day_start, ask_end, ask_tip, ask_trades
 from veritape.observer.binance.recorder import BinanceRecorder
 from veritape.observer.binance.statements import Statement, document, state, text
 from veritape.observer.gaps import Cause
@@ -118,6 +118,33 @@ def test_trades_lost_at_the_end_are_known_from_the_venue_s_newest() -> None:
     _, second = both(watched(until_id=LAST_ID - 25))
     assert (second.status, second.residual, second.closes) == (Status.RESIDUAL, 25, True)
     assert [(gap.first_id, gap.last_id) for gap in second.gaps] == [(LAST_ID - 24, LAST_ID)]
+
+
+def test_a_recording_that_ends_is_anchored_at_the_venue_s_time_of_its_last_message() -> None:
+    """OB-905: what traded up to then and did not come is missing, on both sides of midnight; what traded later is not."""
+    recorder = watched(until_id=MIDNIGHT_ID - 12, anchored=False)
+    recorder.venue_us = next(
+        one.event_us for one in trades(FIRST, SECOND) if one.trade_id == MIDNIGHT_ID + 40
+    )
+    recorder.apply(answered(ask_end(CODE), Venue(until_id=MIDNIGHT_ID + 90), START_NS + 10**12))
+    last = max(one.trade_id for one in trades(FIRST, SECOND) if one.event_us <= recorder.venue_us)
+    first, second = both(recorder)
+    assert (first.last_id, first.residual, first.closes) == (MIDNIGHT_ID - 1, 11, True)
+    assert (second.first_id, second.last_id, second.residual) == (MIDNIGHT_ID, last, last - MIDNIGHT_ID + 1)
+    assert (first.status, second.status) == (Status.RESIDUAL, Status.RESIDUAL)
+
+
+@pytest.mark.parametrize(
+    ("until_id", "moment_us"), [(LAST_ID - 500, 1 << 60), (LAST_ID, 1_723_161_600_000_000)]
+)
+def test_an_answer_that_is_older_than_the_stream_or_too_short_anchors_nothing(
+    until_id: int, moment_us: int
+) -> None:
+    """OB-905: the venue's database may be behind its stream; a thousand aggregates may not reach back."""
+    recorder = watched(anchored=False)
+    recorder.venue_us = moment_us
+    recorder.apply(answered(ask_end(CODE), Venue(until_id=until_id), START_NS + 10**12))
+    assert both(recorder)[1].status is Status.UNPROVEN
 
 
 def test_without_an_anchor_nothing_is_proven() -> None:

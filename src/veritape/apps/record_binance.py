@@ -1,0 +1,163 @@
+"""``veritape record`` with ``observer.venue = "BINANCE"``: public spot data, no account (OB-901)."""
+
+import asyncio
+import signal
+import sys
+import tomllib
+from collections.abc import Mapping
+from typing import Any
+
+import click
+import structlog
+
+from veritape.apps.part_metrics import shown_metrics
+from veritape.kernel.clock import NANOSECONDS, Clock, SystemClock
+from veritape.kernel.errors import MisuseError, UnavailableError
+from veritape.kernel.settings import load_settings
+from veritape.observer import metrics
+from veritape.observer.adapters.binance.instruments import BinanceInstruments
+from veritape.observer.adapters.binance.recording import BinanceRecording
+from veritape.observer.adapters.binance.rest import BinanceRest
+from veritape.observer.adapters.binance.watching import Watching
+from veritape.observer.adapters.daybook import VenueDaybook
+from veritape.observer.adapters.journal_files import JournalOptions
+from veritape.observer.adapters.storage import is_full
+from veritape.observer.adapters.token_files import AccountLock
+from veritape.observer.binance.limits import Weights
+from veritape.observer.binance.settings import BinanceRecordSettings
+from veritape.observer.binance.statements import VENUE
+from veritape.observer.binance.trade_ids import utc_day
+from veritape.observer.journal import Venue
+from veritape.observer.log_events import LogEvent
+from veritape.telemetry import Registry
+from veritape.telemetry.adapters.logs import configure_logs
+from veritape.telemetry.metrics import part_metrics
+
+PART = "observer"
+"""Name of this part on the metrics page."""
+
+NO_ACCOUNT = "binance"
+"""What the lock of this venue is named after: there is no account, and one recorder a data directory."""
+
+FAMILIES = (
+    metrics.TRADES_RECORDED, metrics.GAPS_DETECTED, metrics.PARSE_ERRORS, metrics.CONNECTED, metrics.COLLECTION_SPEED,
+    metrics.API_REQUESTS, metrics.API_ERRORS, metrics.JOURNAL_BYTES, metrics.UPTIME,
+)  # fmt: skip
+"""Families of the recorder that mean something here."""
+
+
+def wants_binance(content: bytes, environment: Mapping[str, str], prefix: str) -> bool:
+    """Tell whether the configuration names this venue; a file that cannot be read is left to who reads it."""
+    try:
+        table: Any = tomllib.loads(content.decode()).get("observer")
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+        return False
+    named = table.get("venue") if isinstance(table, dict) else None
+    return bool(environment.get(f"{prefix}_OBSERVER__VENUE", named) == VENUE)
+
+
+def record_binance(
+    content: bytes, environment: Mapping[str, str], prefix: str, source: str, day: str | None
+) -> None:
+    """Record until Ctrl-C, or until the one UTC day is over."""
+    settings = load_settings(BinanceRecordSettings, content, environment, prefix, source)
+    clock = SystemClock()
+    if day is not None and day < utc_day(clock.wall_ns() // 1000):
+        raise MisuseError(f"record: the UTC day {day} is over: a market is recorded while it trades")
+    try:
+        asyncio.run(_run(settings, day, clock))
+    except OSError as error:
+        if not is_full(error):
+            raise
+        raise UnavailableError(
+            f"record: {error.strerror}: {error.filename or settings.observer.data_dir}: every acknowledged frame is"
+            " durable; free some space and start again"
+        ) from error
+
+
+async def _run(settings: BinanceRecordSettings, day: str | None, clock: Clock) -> None:
+    lock = AccountLock(settings.observer.data_dir, NO_ACCOUNT)
+    lock.acquire()
+    registry = Registry((*part_metrics(PART), *FAMILIES))
+    shown = settings.telemetry
+    try:
+        async with shown_metrics(PART, registry, shown.listen, shown.descriptor, clock):
+            output = configure_logs(PART, "info", registry, clock, sys.stderr)
+            try:
+                await _record(settings, day, BinanceInstruments(registry, clock.monotonic_ns()), clock)
+            finally:
+                output.close()
+    finally:
+        lock.release()
+
+
+async def _record(
+    settings: BinanceRecordSettings, day: str | None, instruments: BinanceInstruments, clock: Clock
+) -> None:
+    recording = BinanceRecording(settings.observer.data_dir)
+    daybook = VenueDaybook(
+        recording, _options(settings, recording), clock, instruments.applied, say=click.echo
+    )
+    rest = BinanceRest(settings.binance.rest_url, Weights(settings.binance.weight_per_minute), clock)
+    watching = Watching(settings, daybook, rest, clock, click.echo)
+    log = structlog.get_logger()
+    log.info(LogEvent.PROCESS_STARTED, account=NO_ACCOUNT, venue=VENUE)
+    for recovered in daybook.recovered:
+        click.echo(
+            f"recovered {recovered.path.name}: {recovered.frames} frames kept, {recovered.cut_bytes} bytes cut"
+        )
+
+    async def measure() -> None:
+        while True:
+            instruments.measure(watching, daybook, rest.outcomes, clock.monotonic_ns())
+            await clock.sleep_until(clock.monotonic_ns() + NANOSECONDS)
+
+    background = [asyncio.create_task(measure()), asyncio.create_task(_tell(watching, daybook, clock))]
+    try:
+        await _until_signal(watching, daybook, day)
+    finally:
+        await daybook.close()
+        log.info(LogEvent.PROCESS_STOPPED, durable_frames=daybook.writer.watermark.frames)
+        for task in background:
+            task.cancel()
+        instruments.measure(watching, daybook, rest.outcomes, clock.monotonic_ns())
+        await rest.close()
+        await asyncio.gather(*background, return_exceptions=True)
+
+
+async def _until_signal(watching: Watching, daybook: VenueDaybook[BinanceRecording], day: str | None) -> None:
+    """Run until the day is over, a signal asks to stop, or the disk is full."""
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    work, stopped = asyncio.create_task(watching.run(day)), asyncio.create_task(stop.wait())
+    either: set[asyncio.Future[Any]] = {work, stopped, daybook.failed}
+    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+    for task in (work, stopped):
+        if not task.done():
+            task.cancel()
+    await asyncio.gather(work, stopped, return_exceptions=True)
+    if daybook.failed.done():
+        raise daybook.failed.result()
+    if not work.cancelled():
+        work.result()
+
+
+async def _tell(watching: Watching, daybook: VenueDaybook[BinanceRecording], clock: Clock) -> None:
+    """Print a line a minute."""
+    while True:
+        await clock.sleep_until(clock.monotonic_ns() + 60 * NANOSECONDS)
+        symbols = daybook.recording.recorder.symbols.values()
+        missing = sum(hole.trades for symbol in symbols for hole in symbol.axis.holes())
+        click.echo(
+            f"{daybook.writer.watermark.frames:,} frames durable, {missing:,} trades missing,"
+            f" {'connected' if watching.stream.live.is_set() else 'not connected'}, {daybook.lag_frames} waiting"
+        )
+
+
+def _options(settings: BinanceRecordSettings, recording: BinanceRecording) -> JournalOptions:
+    own = settings.journal
+    return JournalOptions(
+        recording.journal_folder, Venue.BINANCE, own.commit_ms, own.commit_bytes, own.roll_bytes, own.queue_bytes,
+        own.zstd_level, own.reserve_bytes, day_offset_ns=0,
+    )  # fmt: skip

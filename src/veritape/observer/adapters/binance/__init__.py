@@ -1,0 +1,1 @@
+"""Binance spot's input and output: streams, REST, segments, the recording."""

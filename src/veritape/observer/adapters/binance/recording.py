@@ -1,0 +1,134 @@
+"""A Binance recording on disk as one thing: rebuilt from its journal, sealed by the hour, audited by the UTC day.
+
+Journal folders are days of our clock, lines are days of the venue's: around midnight, and as far as the clocks differ, a
+line's messages lie in its neighbours' folders, so a day is always read with them.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from veritape.observer.adapters.binance.fill_files import FillFiles
+from veritape.observer.adapters.binance.segment_files import BinanceSegments
+from veritape.observer.adapters.journal_files import read_journal
+from veritape.observer.adapters.segment_files import Seal
+from veritape.observer.binance import statements
+from veritape.observer.binance.recorder import HOUR_US, BinanceRecorder, Row
+from veritape.observer.binance.segments import last_ids
+from veritape.observer.binance.statements import VENUE
+from veritape.observer.binance.trade_ids import DAY_US, day_start_us, utc_day
+
+FRAMES_A_TURN = 1_000
+"""Frames that are read again before anything else has its turn."""
+
+
+@dataclass
+class BinanceRecording:
+    """The data folder with the recorder that belongs to it."""
+
+    data: Path
+    """Data directory."""
+    recorder: BinanceRecorder = field(default_factory=BinanceRecorder)
+    """Rebuilt from the journal by ``load``."""
+
+    def __post_init__(self) -> None:
+        self.segments = BinanceSegments(self.data)
+        self.fills = FillFiles(self.data)
+        self._before: dict[str, int] = {}
+        self._blocks: dict[tuple[str, str], list[int]] = {}
+
+    @property
+    def venue(self) -> str:
+        """Return the venue's name."""
+        return VENUE
+
+    @property
+    def journal_folder(self) -> Path:
+        """Return where the venue's journal lies."""
+        return self.data / "journal" / VENUE
+
+    def days(self) -> list[str]:
+        """Return every day with a journal, and every day of which a trade is sealed."""
+        folders = {folder.name for folder in self.journal_folder.glob("????????")}
+        return sorted(folders | {seal.document["day"] for seal in self.segments.seals()})
+
+    def load(self, days: Iterable[str] | None = None) -> int:
+        """Rebuild the recorder from the journal, of some days with their neighbours or all; return the frames read."""
+        return sum(self.loading(self.days() if days is None else days))
+
+    def loading(self, days: Iterable[str]) -> Iterator[int]:
+        """Return what rebuilds the recorder step by step: each turn gives the frames that it read.
+
+        Rows that a segment already holds are dropped, so that nothing is sealed twice.
+        """
+        wanted = {utc_day(day_start_us(day) + step * DAY_US) for day in days for step in (-1, 0, 1)}
+        folders = sorted(self.journal_folder.glob("????????"))
+        return self._loading([folder for folder in folders if folder.name in wanted], folders[:1])
+
+    def _loading(self, folders: list[Path], oldest: list[Path]) -> Iterator[int]:
+        for folder in folders:
+            frames = 0
+            for path, block, frame in read_journal(folder):
+                self.recorder.apply(frame)
+                self.note_block(folder.name, path.name, block.number)
+                frames += 1
+                if frames == FRAMES_A_TURN:
+                    yield frames
+                    frames = 0
+            yield frames
+        if folders[:1] != oldest:
+            self.recorder.forget_before(folders[0].name)  # of that day's eve only the end was read
+        for seal in self.segments.seals():
+            for code, line in seal.document["lines"].items():
+                self._before[code] = max(self._before.get(code, 0), line["last"]["trade_id"])
+        for day, hour in {seal.key[:2] for seal in self.segments.seals()}:
+            self.recorder.forget_sealed(day, hour, self.segments.sealed_ids(day, hour))
+
+    def note_block(self, day: str, file: str, number: int) -> None:
+        """Remember that a journal block holds trades of the days that were touched since the last call."""
+        for touched in self.recorder.take_touched():
+            span = self._blocks.setdefault((touched, f"{day}/{file}"), [number, number])
+            span[0], span[1] = min(span[0], number), max(span[1], number)
+
+    def seal_due(self, day: str, delay_s: int, *, all_hours: bool = False) -> list[Seal]:
+        """Seal the hours that ended ``delay_s`` ago by the venue's clock, or all of a day's; return the new seals."""
+        if day not in self.recorder.days:
+            return []
+        passed_us = self.recorder.venue_us - day_start_us(day) - delay_s * 1_000_000
+        hours = sorted(self.recorder.days[day].rows)
+        due = [hour for hour in hours if all_hours or passed_us >= (hour + 1) * HOUR_US]
+        return [self._seal(day, hour) for hour in due]
+
+    def days_over(self, delay_s: int) -> list[str]:
+        """Return the days in memory that ended ``delay_s`` ago by the venue's clock and are not closed."""
+        now_us = self.recorder.venue_us - delay_s * 1_000_000
+        return [
+            day
+            for day, found in sorted(self.recorder.days.items())
+            if found.closed_ns is None and day_start_us(day) + DAY_US <= now_us
+        ]
+
+    def write_fills(self, day: str) -> Path | None:
+        """Write the fetched trades of a day; return the new file, None when there is nothing new."""
+        found = self.recorder.days.get(day)
+        return self.fills.write(day, found.filled) if found else None
+
+    def audit(self, day: str, generated_ns: int, codes: Iterable[str] | None = None) -> dict[str, Any]:
+        """Return the audit document of a day."""
+        return statements.document(self.recorder, day, generated_ns, codes)
+
+    def _seal(self, day: str, hour: int) -> Seal:
+        rows = self.recorder.take_rows(day, hour)
+        blocks = [
+            {"file": file, "first_block": span[0], "last_block": span[1]}
+            for (of_day, file), span in sorted(self._blocks.items())
+            if of_day == day
+        ]
+        seal = self.segments.seal(day, hour, rows, self._before, blocks)
+        self._remember_ends(rows)
+        return seal
+
+    def _remember_ends(self, rows: list[Row]) -> None:
+        for code, trade_id in last_ids(rows).items():
+            self._before[code] = max(self._before.get(code, 0), trade_id)

@@ -1,0 +1,82 @@
+"""Segments of Binance trades on disk: the columns of OB-552 for it, the same seals."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from veritape.observer import segments
+from veritape.observer.adapters.segment_files import Seal, SegmentStore, parquet_bytes
+from veritape.observer.binance.recorder import Row
+from veritape.observer.binance.segments import COLUMNS, columns, line_documents, tape_row
+from veritape.observer.binance.statements import VENUE
+from veritape.observer.segments import TapeRow
+from veritape.wire.binance.streams import PRICE_SCALE
+
+TYPES = {
+    "code": pa.dictionary(pa.int32(), pa.string()), "record": pa.int32(), "side": pa.int32(), "counted": pa.int32(),
+}  # fmt: skip
+"""Columns that are no 64-bit integers."""
+
+SCHEMA = pa.schema([(name, TYPES.get(name, pa.int64())) for name in COLUMNS])
+"""Columns of a segment."""
+
+
+class BinanceSegments(SegmentStore):
+    """The ``trades/venue=BINANCE`` folder."""
+
+    def __init__(self, data: Path) -> None:
+        super().__init__(data, VENUE)
+
+    def seal(
+        self,
+        day: str,
+        hour: int,
+        rows: Sequence[Row],
+        before: Mapping[str, int],
+        journal: list[dict[str, Any]],
+    ) -> Seal:
+        """Seal the rows of an hour, in order of (code, trade id)."""
+        part = sum(seal.key[1] == hour for seal in self.seals(day))
+        path = self._folder / f"day={day}" / f"{segments.file_stem(hour, part)}.parquet"
+        file_bytes = encode(rows)
+        document = segments.seal_document(
+            venue=VENUE,
+            day=day,
+            hour=hour,
+            part=part,
+            rows=len(rows),
+            file_bytes=file_bytes,
+            journal=journal,
+            lines=line_documents(rows, before),
+            previous=self.last_seal_hash(),
+            widths=(),
+            price_scale=PRICE_SCALE,
+        )
+        self._publish(path, file_bytes, document)
+        return Seal(path, document)
+
+    def sealed_ids(self, day: str, hour: int) -> set[tuple[str, int]]:
+        """Return (code, trade id) of every sealed row of an hour."""
+        keys: set[tuple[str, int]] = set()
+        for seal in self.seals(day):
+            if seal.key[1] == hour:
+                table = pq.read_table(seal.path, columns=["code", "trade_id"], partitioning=None)
+                keys.update(zip(table["code"].to_pylist(), table["trade_id"].to_pylist(), strict=True))
+        return keys
+
+    def _tape_rows(self, rows: pa.Table) -> list[TapeRow]:
+        names = ("event_us", "side", "price", "shares")
+        return [tape_row(*values) for values in zip(*(rows[name].to_pylist() for name in names), strict=True)]
+
+
+def encode(rows: Sequence[Row]) -> bytes:
+    """Return a segment's Parquet bytes: the same rows give the same bytes."""
+    return parquet_bytes(pa.table(columns(rows), schema=SCHEMA), PRICE_SCALE)
+
+
+def segment_store(data: Path, venue: str) -> SegmentStore:
+    """Return the segments of a venue, whichever it is."""
+    return BinanceSegments(data) if venue == VENUE else SegmentStore(data, venue)

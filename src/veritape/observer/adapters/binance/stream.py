@@ -1,0 +1,145 @@
+"""The live connection: combined streams of all symbols on one socket, reconnected for ever (OB-901, OB-908).
+
+A message is stamped and queued for the journal before anything else happens to it. Ping frames are answered by the library;
+that the venue closes each connection after 24 hours is a disconnect like any other.
+"""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import Sequence
+
+import aiohttp
+
+from veritape.kernel.clock import NANOSECONDS, Clock
+from veritape.observer.adapters.binance.recording import BinanceRecording
+from veritape.observer.adapters.daybook import VenueDaybook
+from veritape.observer.binance.messages import FRAME_BYTES, stream_path
+from veritape.observer.gaps import Cause
+from veritape.observer.journal import Kind
+from veritape.observer.recorder import NoteKind
+from veritape.observer.session import Session, SessionAction, SessionEvent, SessionState
+from veritape.wire.binance.streams import STREAM_PATH
+
+CONNECT_SECONDS = 10
+"""Real-time limit of a connection attempt."""
+
+CLOSE_SECONDS = 1
+"""Real-time limit of a farewell."""
+
+DRAWS = 1 << 30
+"""Resolution of the delays' randomness."""
+
+KINDS = {aiohttp.WSMsgType.TEXT: Kind.TEXT, aiohttp.WSMsgType.BINARY: Kind.BINARY}
+"""Messages that are journalled; any other ends the connection."""
+
+
+class BinanceStream:
+    """The streams of some symbols."""
+
+    def __init__(
+        self,
+        stream_url: str,
+        codes: Sequence[str],
+        streams: Sequence[str],
+        daybook: VenueDaybook[BinanceRecording],
+        clock: Clock,
+        silence_seconds: int,
+    ) -> None:
+        self._url = f"{stream_url}{STREAM_PATH}?streams={stream_path(tuple(codes), tuple(streams))}"
+        self._codes = tuple(codes)
+        self._daybook = daybook
+        self._clock = clock
+        self.session = Session(silence_seconds * NANOSECONDS)
+        """The connection's life."""
+        self.live = asyncio.Event()
+        """Set while the connection is open."""
+        self._sequence = 0
+        self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self._finished = False
+
+    async def run(self) -> None:
+        """Stay connected until ``finish`` or cancellation."""
+        action = self._happened(SessionEvent.WANTED)
+        async with aiohttp.ClientSession() as http:
+            while not self._finished:
+                if action is SessionAction.CONNECT:
+                    action = await self._connect(http)
+                elif self.session.wake_ns is not None:
+                    await self._clock.sleep_until(self.session.wake_ns)
+                    action = self._happened(SessionEvent.TIMER)
+                else:
+                    return
+
+    async def finish(self, cause: Cause) -> None:
+        """Close for good; the watches end because of ``cause``."""
+        self._finished = True
+        self._happened(SessionEvent.UNWANTED)
+        await self._close(cause)
+
+    async def _connect(self, http: aiohttp.ClientSession) -> SessionAction:
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                self._socket = await http.ws_connect(
+                    self._url, autoping=True, compress=0, max_msg_size=FRAME_BYTES
+                )
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            return self._happened(SessionEvent.FAILED)
+        self._happened(SessionEvent.OPENED)
+        self._happened(SessionEvent.SETTLED)
+        self._sequence = 0
+        for code in self._codes:
+            self._daybook.note(NoteKind.WATCH_OPENED, code=code)
+        self.live.set()
+        await self._converse(self._socket)
+        cause = Cause.WS_SILENT if self.session.state is SessionState.SILENT else Cause.WS_DISCONNECT
+        action = self._happened(SessionEvent.ENDED)
+        await self._close(cause)
+        return action
+
+    async def _converse(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        """Read and watch for silence until one of them ends the connection."""
+        tasks = [asyncio.create_task(part) for part in (self._read(socket), self._watch_silence())]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        for task in tasks:
+            if not task.cancelled():
+                task.result()
+
+    async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        async for message in socket:
+            kind = KINDS.get(message.type)
+            if kind is None:
+                return
+            self._sequence += 1
+            data = message.data.encode() if kind is Kind.TEXT else message.data
+            self._daybook.frame(kind, self.session.epoch, self._sequence, data)
+            self._happened(SessionEvent.FRAME)
+            await self._daybook.writer.room()
+
+    async def _watch_silence(self) -> None:
+        while (due_ns := self.session.silent_at(trading=True)) is not None:
+            now_ns = self._clock.monotonic_ns()
+            if now_ns >= due_ns:
+                if self.session.state is SessionState.SILENT:
+                    return
+                self._happened(SessionEvent.SILENCE)
+            await self._clock.sleep_until(max(due_ns, now_ns + NANOSECONDS))
+
+    async def _close(self, cause: Cause) -> None:
+        if self._socket is None:
+            return
+        socket, self._socket = self._socket, None
+        self.live.clear()
+        for code in self._codes:
+            self._daybook.note(NoteKind.WATCH_CLOSED, code=code, cause=cause.value)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await socket.close()
+
+    def _happened(self, event: SessionEvent) -> SessionAction:
+        return self.session.happened(event, self._clock.monotonic_ns(), secrets.randbelow(DRAWS) / DRAWS)
