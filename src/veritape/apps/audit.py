@@ -15,6 +15,7 @@ from veritape.kernel.errors import MisuseError
 from veritape.kernel.files import write_atomically
 from veritape.kernel.settings import SettingsT, load_settings
 from veritape.observer.adapters.backfiller import Backfiller, Brought
+from veritape.observer.adapters.binance.recording import BinanceRecording
 from veritape.observer.adapters.control_database import ControlDatabase
 from veritape.observer.adapters.integrity import journal_damage, segment_damage
 from veritape.observer.adapters.recording import Recording
@@ -22,6 +23,8 @@ from veritape.observer.adapters.reparsing import reparse
 from veritape.observer.adapters.token_files import AccountLock, account_id
 from veritape.observer.audit import Status
 from veritape.observer.audit_text import text
+from veritape.observer.binance.statements import VENUE as BINANCE
+from veritape.observer.binance.statements import text as binance_text
 from veritape.observer.control import FILE_NAME, OBSERVATIONS
 from veritape.observer.recorder import kst
 from veritape.observer.settings import KeepingSettings, RecordSettings
@@ -58,7 +61,7 @@ class Wanted:
 )
 @click.option("--day", help="Business date, YYYYMMDD; the newest recorded one when left out.")
 @click.option("--symbol", "symbols", multiple=True, help="Only this code; repeatable.")
-@click.option("--venue", default="KRX", help="Venue whose lines are audited.")
+@click.option("--venue", default="KRX", help="Venue whose lines are audited: KRX or BINANCE.")
 @click.option("--strict", is_flag=True, help="A residual fails the audit too.")
 @click.option(
     "--picture", type=click.Path(path_type=Path), metavar="F.svg", help="Draw the day into this file."
@@ -91,14 +94,41 @@ def audit(
         return _check_log(folder, as_json=as_json)
     if of_account:
         return _print_observations(folder, day, as_json=as_json)
+    wanted = Wanted(symbols, picture, reparse is not None, backfill)
+    if venue == BINANCE:
+        return _audit_binance(BinanceRecording(folder), day, wanted, strict=strict, as_json=as_json)
     recording = Recording(folder, venue)
     chosen = _chosen(recording, day or reparse or None)
     recording.load([chosen])
-    document = _audited(recording, chosen, Wanted(symbols, picture, reparse is not None, backfill), config)
-    if as_json:
-        click.echo(canonical_json(document).decode())
-    else:
-        click.echo(text(document, recording.segments.last_seal_hash()))
+    document = _audited(recording, chosen, wanted, config)
+    shown = text(document, recording.segments.last_seal_hash())
+    return _report(recording, chosen, document, shown, strict=strict, as_json=as_json)
+
+
+def _audit_binance(
+    recording: BinanceRecording, day: str | None, wanted: Wanted, *, strict: bool, as_json: bool
+) -> int:
+    """Audit a UTC day of the venue without an account: its trades are fetched while it is recorded."""
+    if wanted.picture or wanted.reparse or wanted.backfill:
+        raise MisuseError("audit: --picture, --reparse and --backfill are for KRX: leave them out")
+    chosen = _chosen(recording, day)
+    recording.load([chosen])
+    document = recording.audit(chosen, SystemClock().wall_ns(), wanted.symbols or None)
+    shown = binance_text(document, recording.segments.last_seal_hash())
+    return _report(recording, chosen, document, shown, strict=strict, as_json=as_json)
+
+
+def _report(
+    recording: Recording | BinanceRecording,
+    chosen: str,
+    document: dict[str, Any],
+    shown: str,
+    *,
+    strict: bool,
+    as_json: bool,
+) -> int:
+    """Print a statement and what is wrong with the files that it rests on; return the exit status."""
+    click.echo(canonical_json(document).decode() if as_json else shown)
     damage = [
         *journal_damage(recording.journal_folder / chosen),
         *segment_damage(recording.segments, chosen),
@@ -116,7 +146,7 @@ def _folder(data: Path | None, config: Path | None) -> Path:
     return _settings(KeepingSettings, config).observer.data_dir
 
 
-def _chosen(recording: Recording, day: str | None) -> str:
+def _chosen(recording: Recording | BinanceRecording, day: str | None) -> str:
     days = recording.days()
     if not days:
         raise MisuseError(

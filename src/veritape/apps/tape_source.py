@@ -5,7 +5,8 @@ from pathlib import Path
 
 from veritape.executor.tapes import TapeKey
 from veritape.kernel.errors import MisuseError
-from veritape.observer.adapters.segment_files import Seal, SegmentStore
+from veritape.observer.adapters.binance.segment_files import segment_store
+from veritape.observer.adapters.segment_files import Seal
 from veritape.observer.segments import file_stem
 
 
@@ -13,7 +14,7 @@ class SealedTapes:
     """The tapes of one venue's sealed segments (a ``TapeSource``)."""
 
     def __init__(self, data: Path, venue: str = "KRX") -> None:
-        self._store = SegmentStore(data, venue)
+        self._store = segment_store(data, venue)
         self._venue = venue
 
     def sealed(self) -> Sequence[TapeKey]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from tests.binance import frames as binance_frames
 from tests.tape import DAY, anchors, day_notes, frames, own_note
 
 from veritape.apps.audit import audit, passes
@@ -153,3 +154,19 @@ def test_observations_of_a_folder_without_an_index_name_who_builds_it(data: Path
         CliRunner().invoke(
             audit, ["--data", str(data), "--observations"], standalone_mode=False, catch_exceptions=False
         )
+
+
+def test_the_second_venue_is_audited_by_its_own_ledger(tmp_path: Path) -> None:
+    """OB-901, OB-971: --venue BINANCE; what only KRX has is refused by name."""
+    head = journal.encode_file_header(journal.Header(journal.Venue.BINANCE, bytes(16), 1, bytes(16)))
+    path = tmp_path / "journal" / "BINANCE" / "20240809" / "0000-0.vtj"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(head + journal.encode_block(list(binance_frames("20240809")), 0, 1))
+    arguments = ["--data", str(tmp_path), "--venue", "BINANCE"]
+    result = CliRunner().invoke(audit, arguments, standalone_mode=False)
+    assert (result.return_value, result.output.splitlines()[2].split()[:2]) == (1, ["BTCUSDT", "unproven"])
+    result = CliRunner().invoke(audit, [*arguments, "--json"], standalone_mode=False)
+    assert json.loads(result.output)["format"] == "veritape.audit.binance.v1"
+    result = CliRunner().invoke(audit, [*arguments, "--backfill"], standalone_mode=False)
+    assert isinstance(result.exception, MisuseError)
+    assert "--backfill are for KRX" in result.exception.message

@@ -229,10 +229,9 @@ def encode(table: Table, value_holes: Integers) -> bytes:
 def parquet_bytes(content: pa.Table, price_scale: int) -> bytes:
     """Return a table as the Parquet file of a segment: dictionaries for text, differences for numbers (OB-552)."""
     target = io.BytesIO()
-    pq.write_table(
-        content.replace_schema_metadata({"price_scale": str(price_scale)}),
+    with pq.ParquetWriter(
         target,
-        row_group_size=ROW_GROUP,
+        content.schema,
         compression="zstd",
         compression_level=ZSTD_LEVEL,
         use_dictionary=[one.name for one in content.schema if not pa.types.is_integer(one.type)],
@@ -240,7 +239,9 @@ def parquet_bytes(content: pa.Table, price_scale: int) -> bytes:
             one.name: "DELTA_BINARY_PACKED" for one in content.schema if pa.types.is_integer(one.type)
         },
         store_schema=False,
-    )
+    ) as writer:
+        writer.write_table(content, row_group_size=ROW_GROUP)
+        writer.add_key_value_metadata({"price_scale": str(price_scale)})
     return target.getvalue()
 
 

@@ -58,7 +58,7 @@ class Weights:
                 break
             due_ns, left = max(due_ns, at_ns + MINUTE_NS), left - cost
         said_ns, said = self._said
-        after = sum(cost for at_ns, cost in self._own if at_ns >= said_ns)
+        after = sum(cost for at_ns, cost in self._own if at_ns > said_ns)
         if said + after + weight > self._limit and now_ns < said_ns + MINUTE_NS:
             due_ns = max(due_ns, said_ns + MINUTE_NS)
         return due_ns

@@ -1,6 +1,8 @@
 """What is complete and what is missing of a line."""
 
+import json
 import random
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -272,3 +274,23 @@ def test_the_document_of_nothing() -> None:
     audit = document(BinanceRecorder(), FIRST, 1)
     assert (audit["closed"], audit["lines"]) == (False, [])
     assert "NOT every line closes" in text(audit, "")
+
+
+def example() -> dict[str, Any]:
+    """Return the document that ``docs/formats/audit-binance.md`` shows."""
+    recorder, lost_id = BinanceRecorder(), 3_735_693_100
+    start_ns = 1_723_161_600_000_000_000
+    recorder.apply(own(Kind.NOTE, note(NoteKind.WATCH_OPENED, code=CODE), start_ns))
+    for frame, trade in zip(frames(SECOND), trades(SECOND), strict=True):
+        if trade.trade_id != lost_id:
+            recorder.apply(frame)
+    closed = note(NoteKind.WATCH_CLOSED, code=CODE, cause="operator_stop")
+    recorder.apply(own(Kind.NOTE, closed, start_ns + 305 * 10**9))
+    recorder.apply(answered(ask_end(CODE), Venue(), start_ns + 306 * 10**9))
+    return document(recorder, SECOND, start_ns + 307 * 10**9)
+
+
+def test_the_worked_example_of_the_format() -> None:
+    """OB-678: the document that the format's page shows is the one that comes out."""
+    page = (Path(__file__).resolve().parents[4] / "docs" / "formats" / "audit-binance.md").read_text()
+    assert json.loads(page.split("```")[1]) == example()

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from veritape.kernel.files import write_atomically
-from veritape.observer.adapters.binance.segment_files import TYPES
-from veritape.observer.adapters.segment_files import SEALED_MODE, parquet_bytes
+from veritape.observer.adapters.binance.segment_files import TYPES, table_of
+from veritape.observer.adapters.segment_files import SEALED_MODE, parquet_bytes, read_columns
 from veritape.observer.binance.lines import Filled
 from veritape.observer.binance.statements import VENUE
 from veritape.observer.gaps import gap_id
@@ -55,14 +55,14 @@ class FillFiles:
     def _known(self, day: str) -> set[tuple[str, int]]:
         keys: set[tuple[str, int]] = set()
         for path in self.paths(day):
-            table = pq.read_table(path, columns=["code", "trade_id"], partitioning=None)
+            table = read_columns(path, ["code", "trade_id"])
             keys.update(zip(table["code"].to_pylist(), table["trade_id"].to_pylist(), strict=True))
         return keys
 
 
 def encode(day: str, filled: Sequence[Filled]) -> bytes:
     """Return a file's bytes: the same trades give the same bytes."""
-    columns = {
+    columns: dict[str, list[Any]] = {
         "code": [one.code for one in filled],
         "trade_id": [one.first_id for one in filled],
         "last_id": [one.last_id for one in filled],
@@ -76,4 +76,4 @@ def encode(day: str, filled: Sequence[Filled]) -> bytes:
         "source": [BY_ID if one.single else AGGREGATE for one in filled],
         "gap_id": [gap_id(VENUE, one.code, day, one.left_id) for one in filled],
     }
-    return parquet_bytes(pa.table(columns, schema=SCHEMA), PRICE_SCALE)
+    return parquet_bytes(table_of(columns, SCHEMA), PRICE_SCALE)

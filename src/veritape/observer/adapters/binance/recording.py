@@ -9,18 +9,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from veritape.observer.adapters import checkpoints
 from veritape.observer.adapters.binance.fill_files import FillFiles
 from veritape.observer.adapters.binance.segment_files import BinanceSegments
-from veritape.observer.adapters.journal_files import read_journal
+from veritape.observer.adapters.checkpoints import Checkpoint
+from veritape.observer.adapters.journal_files import journal_paths, read_file
 from veritape.observer.adapters.segment_files import Seal
 from veritape.observer.binance import statements
 from veritape.observer.binance.recorder import HOUR_US, BinanceRecorder, Row
 from veritape.observer.binance.segments import last_ids
 from veritape.observer.binance.statements import VENUE
 from veritape.observer.binance.trade_ids import DAY_US, day_start_us, utc_day
-
-FRAMES_A_TURN = 1_000
-"""Frames that are read again before anything else has its turn."""
 
 
 @dataclass
@@ -37,6 +36,7 @@ class BinanceRecording:
         self.fills = FillFiles(self.data)
         self._before: dict[str, int] = {}
         self._blocks: dict[tuple[str, str], list[int]] = {}
+        self._place: tuple[str, str, int] | None = None
 
     @property
     def venue(self) -> str:
@@ -57,36 +57,58 @@ class BinanceRecording:
         """Rebuild the recorder from the journal, of some days with their neighbours or all; return the frames read."""
         return sum(self.loading(self.days() if days is None else days))
 
-    def loading(self, days: Iterable[str]) -> Iterator[int]:
-        """Return what rebuilds the recorder step by step: each turn gives the frames that it read.
+    def loading(self, days: Iterable[str], checkpoint: Checkpoint | None = None) -> Iterator[int]:
+        """Return what rebuilds the recorder step by step: each turn reads a block and gives the number of its frames.
 
-        Rows that a segment already holds are dropped, so that nothing is sealed twice.
+        Args:
+            days: whose journal files, and their neighbours'; those that there are now, not what is written meanwhile.
+            checkpoint: a state from which to go on, when it is of these files and of this program.
         """
         wanted = {utc_day(day_start_us(day) + step * DAY_US) for day in days for step in (-1, 0, 1)}
         folders = sorted(self.journal_folder.glob("????????"))
-        return self._loading([folder for folder in folders if folder.name in wanted], folders[:1])
+        chosen = [folder for folder in folders if folder.name in wanted]
+        paths = [path for folder in chosen for path in journal_paths(folder)]
+        return self._loading(paths, checkpoint, begins=chosen[:1] == folders[:1])
 
-    def _loading(self, folders: list[Path], oldest: list[Path]) -> Iterator[int]:
-        for folder in folders:
-            frames = 0
-            for path, block, frame in read_journal(folder):
-                self.recorder.apply(frame)
-                self.note_block(folder.name, path.name, block.number)
-                frames += 1
-                if frames == FRAMES_A_TURN:
-                    yield frames
-                    frames = 0
-            yield frames
-        if folders[:1] != oldest:
-            self.recorder.forget_before(folders[0].name)  # of that day's eve only the end was read
+    def checkpoint(self) -> Checkpoint | None:
+        """Return the present state with its place in the journal; None before the first block."""
+        if self._place is None:
+            return None
+        state = (vars(self.recorder), self._before, self._blocks)
+        return Checkpoint(*self._place, checkpoints.encode(state))
+
+    def _loading(self, paths: list[Path], checkpoint: Checkpoint | None, *, begins: bool) -> Iterator[int]:
+        first, after = self._resume(paths, checkpoint)
+        for path in paths[first:]:
+            for block, frames in read_file(path, after if path == paths[first] else -1):
+                for frame in frames:
+                    self.recorder.apply(frame)
+                self.note_block(path.parent.name, path.name, block.number)
+                yield len(frames)
+        if paths and not begins:
+            self.recorder.forget_before(paths[0].parent.name)  # of the day before it only the end was read
         for seal in self.segments.seals():
             for code, line in seal.document["lines"].items():
                 self._before[code] = max(self._before.get(code, 0), line["last"]["trade_id"])
         for day, hour in {seal.key[:2] for seal in self.segments.seals()}:
-            self.recorder.forget_sealed(day, hour, self.segments.sealed_ids(day, hour))
+            if day in self.recorder.days:
+                self.recorder.forget_sealed(day, hour, self.segments.sealed_ids(day, hour))
+
+    def _resume(self, paths: list[Path], checkpoint: Checkpoint | None) -> tuple[int, int]:
+        """Take a checkpoint's state; return the index of the file and the block after which to read on."""
+        names = [(path.parent.name, path.name) for path in paths]
+        if checkpoint is None or (checkpoint.day, checkpoint.file) not in names:
+            return 0, -1
+        state = checkpoints.decode(checkpoint.state)
+        if state is None:
+            return 0, -1
+        recorder, self._before, self._blocks = state
+        vars(self.recorder).update(recorder)
+        return names.index((checkpoint.day, checkpoint.file)), checkpoint.block
 
     def note_block(self, day: str, file: str, number: int) -> None:
         """Remember that a journal block holds trades of the days that were touched since the last call."""
+        self._place = (day, file, number)
         for touched in self.recorder.take_touched():
             span = self._blocks.setdefault((touched, f"{day}/{file}"), [number, number])
             span[0], span[1] = min(span[0], number), max(span[1], number)

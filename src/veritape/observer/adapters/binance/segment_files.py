@@ -4,11 +4,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from veritape.observer import segments
-from veritape.observer.adapters.segment_files import Seal, SegmentStore, parquet_bytes
+from veritape.observer.adapters.segment_files import (
+    Seal,
+    SegmentStore,
+    numbers,
+    parquet_bytes,
+    read_columns,
+    texts,
+)
 from veritape.observer.binance.recorder import Row
 from veritape.observer.binance.segments import COLUMNS, columns, line_documents, tape_row
 from veritape.observer.binance.statements import VENUE
@@ -63,7 +70,7 @@ class BinanceSegments(SegmentStore):
         keys: set[tuple[str, int]] = set()
         for seal in self.seals(day):
             if seal.key[1] == hour:
-                table = pq.read_table(seal.path, columns=["code", "trade_id"], partitioning=None)
+                table = read_columns(seal.path, ["code", "trade_id"])
                 keys.update(zip(table["code"].to_pylist(), table["trade_id"].to_pylist(), strict=True))
         return keys
 
@@ -74,7 +81,23 @@ class BinanceSegments(SegmentStore):
 
 def encode(rows: Sequence[Row]) -> bytes:
     """Return a segment's Parquet bytes: the same rows give the same bytes."""
-    return parquet_bytes(pa.table(columns(rows), schema=SCHEMA), PRICE_SCALE)
+    return parquet_bytes(table_of(columns(rows), SCHEMA), PRICE_SCALE)
+
+
+def table_of(content: Mapping[str, list[Any]], schema: pa.Schema) -> pa.Table:
+    """Return a table of columns of integers and of text."""
+    return pa.Table.from_arrays([_column(content[one.name], one.type) for one in schema], schema=schema)
+
+
+def _column(values: list[Any], kind: pa.DataType) -> pa.Array:
+    if pa.types.is_integer(kind):
+        return numbers(np.array(values, np.int64), kind)
+    if not pa.types.is_dictionary(kind):
+        return texts(values)
+    names = sorted(set(values))
+    places = {name: place for place, name in enumerate(names)}
+    indices = np.array([places[value] for value in values], np.int32)
+    return pa.DictionaryArray.from_arrays(numbers(indices, pa.int32()), texts(names))
 
 
 def segment_store(data: Path, venue: str) -> SegmentStore:

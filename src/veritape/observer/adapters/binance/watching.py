@@ -79,6 +79,7 @@ class Watching:
             asyncio.create_task(part) for part in (self.stream.run(), self._ask(), self._close_days(only))
         ]
         try:
+            await self._daybook.loaded
             done, _ = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
@@ -168,3 +169,5 @@ class Watching:
         for seal in seals:
             self._daybook.index.sealed(seal)
             self._say(f"sealed {seal.path.name} of {day}: {seal.document['rows']:,} trades")
+        if seals:
+            self._daybook.checkpoint(day)
