@@ -14,7 +14,7 @@ from veritape.apps.part_metrics import shown_metrics
 from veritape.kernel.clock import NANOSECONDS, Clock, SystemClock
 from veritape.kernel.errors import MisuseError, UnavailableError
 from veritape.kernel.settings import load_settings
-from veritape.observer import metrics
+from veritape.observer import ledger_metrics, metrics
 from veritape.observer.adapters.binance.instruments import BinanceInstruments
 from veritape.observer.adapters.binance.recording import BinanceRecording
 from veritape.observer.adapters.binance.rest import BinanceRest
@@ -40,7 +40,8 @@ NO_ACCOUNT = "binance"
 """What the lock of this venue is named after: there is no account, and one recorder a data directory."""
 
 FAMILIES = (
-    metrics.TRADES_RECORDED, metrics.GAPS_DETECTED, metrics.PARSE_ERRORS, metrics.CONNECTED, metrics.COLLECTION_SPEED,
+    ledger_metrics.GAPS_DETECTED, ledger_metrics.LEDGER_TRADES, ledger_metrics.CLOCK_OFFSET,
+    metrics.TRADES_RECORDED, metrics.PARSE_ERRORS, metrics.CONNECTED, metrics.COLLECTION_SPEED,
     metrics.API_REQUESTS, metrics.API_ERRORS, metrics.JOURNAL_BYTES, metrics.UPTIME,
 )  # fmt: skip
 """Families of the recorder that mean something here."""

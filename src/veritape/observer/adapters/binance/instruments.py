@@ -3,16 +3,21 @@
 from collections import deque
 
 from veritape.kernel.clock import NANOSECONDS
-from veritape.observer import metrics
+from veritape.observer import ledger_metrics, metrics
 from veritape.observer.adapters.binance.recording import BinanceRecording
 from veritape.observer.adapters.binance.watching import Watching
 from veritape.observer.adapters.daybook import VenueDaybook
+from veritape.observer.binance.recorder import BinanceRecorder
+from veritape.observer.binance.trade_ids import utc_day
 from veritape.observer.recorder import Applied
 from veritape.observer.session import SessionState
 from veritape.telemetry import Metric, Registry
 
 OPEN_STATES = {SessionState.SUBSCRIBING, SessionState.LIVE, SessionState.SILENT}
 """Session states with an open socket."""
+
+MICROSECONDS = 1_000_000
+"""Of a second."""
 
 SPEED_SECONDS = 10
 """Window of the collection speed."""
@@ -25,7 +30,7 @@ class BinanceInstruments:
         self._registry = registry
         self._started_ns = started_ns
         self._trades = registry.index(metrics.TRADES_RECORDED, venue="binance")
-        self._gaps = registry.index(metrics.GAPS_DETECTED)
+        self._gaps = registry.index(ledger_metrics.GAPS_DETECTED)
         self._window: deque[float] = deque([0.0], maxlen=SPEED_SECONDS + 1)
         self._seen: dict[str, float] = {}
 
@@ -55,6 +60,24 @@ class BinanceInstruments:
         self._rise(metrics.API_REQUESTS, sum(calls.values()))
         self._rise(metrics.API_ERRORS, calls.get(False, 0))
         self._rise(metrics.JOURNAL_BYTES, daybook.writer.watermark.bytes_written)
+        self._measure_lines(daybook.recording.recorder)
+
+    def _measure_lines(self, recorder: BinanceRecorder) -> None:
+        """Add up the lines of the venue's day, and show how far our clock is from the venue's."""
+        registry, day = self._registry, utc_day(recorder.venue_us)
+        lines = [symbol.lines[day] for symbol in recorder.symbols.values() if day in symbol.lines]
+        missing = sum(hole.trades for symbol in recorder.symbols.values() for hole in symbol.axis.holes())
+        trades = {
+            "recorded": sum(line.recorded.trades for line in lines),
+            "backfilled": sum(line.backfilled.trades for line in lines),
+            "residual": missing,
+        }
+        for state, count in trades.items():
+            registry.set(ledger_metrics.LEDGER_TRADES, count, state=state)
+        samples = sum(line.skew.samples for line in lines)
+        if samples:
+            mean_us = sum(line.skew.total_us for line in lines) / samples
+            registry.set(ledger_metrics.CLOCK_OFFSET, mean_us / MICROSECONDS)
 
     def _rise(self, metric: Metric, count: float) -> None:
         """Add what a live count rose by since it was last read."""

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+from tests.binance import CODE, FIRST, frames
 from tests.binance_run import FastClock, Run, settings
 
-from veritape.observer import metrics
+from veritape.observer import ledger_metrics, metrics
 from veritape.observer.adapters.binance.instruments import BinanceInstruments
+from veritape.observer.binance.lines import Skew
 from veritape.observer.binance.messages import MessageReason, Refusal
 from veritape.observer.metrics import METRICS
 from veritape.observer.recorder import Applied
@@ -23,15 +25,20 @@ async def test_what_durable_frames_and_the_live_state_set(tmp_path: Path) -> Non
     instruments.applied(Applied(recorded=20, holes=2))
     instruments.applied(Applied(refusal=Refusal(MessageReason.BAD_NUMBER, "btcusdt@trade")))
     run = Run(settings(tmp_path, 9), FastClock(1))
+    for frame in list(frames(FIRST))[:100]:
+        run.daybook.frame(frame.kind, frame.connection, frame.sequence, frame.data)
     await run.daybook.flush()
+    run.recording.recorder.symbols[CODE].lines[FIRST].skew = Skew(2, -5_000_000, -3_000_000, -2_000_000)
     for now_ns in (10**9 + 5, 2 * 10**9 + 5):
         instruments.measure(run.watching, run.daybook, {True: 3, False: 1}, now_ns)
     assert value(registry, metrics.TRADES_RECORDED, venue="binance") == 20
-    assert value(registry, metrics.GAPS_DETECTED) == 2
+    assert value(registry, ledger_metrics.GAPS_DETECTED) == 2
     assert value(registry, metrics.PARSE_ERRORS, reason="bad_number") == 1
     assert value(registry, metrics.COLLECTION_SPEED) == 2
     assert value(registry, metrics.UPTIME) == 2
     assert value(registry, metrics.CONNECTED) == 0
+    assert value(registry, ledger_metrics.LEDGER_TRADES, state="recorded") == 100
+    assert value(registry, ledger_metrics.CLOCK_OFFSET) == -2.5
     assert (value(registry, metrics.API_REQUESTS), value(registry, metrics.API_ERRORS)) == (4, 1)
     assert value(registry, metrics.JOURNAL_BYTES) == run.daybook.writer.watermark.bytes_written > 0
     await run.close()
