@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,10 @@ ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = Path(__file__).parent / "programs"
 TRADES = 1_000
 PATIENCE_SECONDS = 90
+PREFIX = {"kis-agent": ("faketime", "-f", "@2026-11-20 10:00:00")}
+"""kis-agent connects in trading hours only: its process gets a Friday morning in Seoul."""
+EXTRA = {"kis-agent": {"no_proxy": "127.0.0.1", "TZ": "Asia/Seoul", "KIS_TOKEN_PATH": "token.json"}}
+"""It takes addresses as arguments; what else it asks for by name meets the proxy. Its token stays in the test's folder."""
 
 
 @dataclass
@@ -74,16 +79,18 @@ def run(client: str, width: int, folder: Path, done: Callable[[Outcome], bool]) 
     assert python.exists(), f"{python} is missing: run scripts/install-test-servers"
     truth, output, home = folder / "truth.jsonl", folder / "output.jsonl", folder / "home"
     home.mkdir()
-    with _replay(folder, width, truth) as proxy:
+    with _replay(folder, width, truth) as addresses:
         environment = {
-            "PATH": "/usr/bin:/bin", "HOME": str(home), "APPKEY": APPKEY, "APPSECRET": APPSECRET, "no_proxy": "",
-            "http_proxy": proxy, "https_proxy": proxy, "REQUESTS_CA_BUNDLE": str(folder / "ca.pem"),
+            "PATH": "/usr/bin:/bin", "HOME": str(home), "APPKEY": APPKEY, "APPSECRET": APPSECRET,
+            "http_proxy": addresses["proxy"], "https_proxy": addresses["proxy"],
+            "REQUESTS_CA_BUNDLE": str(folder / "ca.pem"), **EXTRA.get(client, {"no_proxy": ""}),
+            "REST_URL": addresses["REST"], "WEBSOCKET_URL": addresses["WebSocket"],
         }  # fmt: skip
         program = PROGRAMS / f"{client.replace('-', '_')}.py"
         with (
             (folder / "client.log").open("w") as log,
             subprocess.Popen(
-                [python, "-P", program, output, *CODES],
+                [*PREFIX.get(client, ()), python, "-P", program, output, *CODES],
                 stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=home, env=environment,
             ) as process,
         ):  # fmt: skip
@@ -94,20 +101,38 @@ def run(client: str, width: int, folder: Path, done: Callable[[Outcome], bool]) 
     return _outcome(output, truth.read_text().splitlines())
 
 
+def report_of_calls(calls: int, fault: str, folder: Path) -> tuple[int, dict[str, dict[str, int]]]:
+    """Let python-kis make calls while a fault is on; return how many it got answered, and the broker's report of it."""
+    python = ROOT / ".tools" / "clients" / "python-kis" / "bin" / "python"
+    output, home = folder / "output.jsonl", folder / "home"
+    home.mkdir()
+    with _replay(folder, 46, folder / "truth.jsonl", "--fault", fault) as addresses:
+        environment = {
+            "PATH": "/usr/bin:/bin", "HOME": str(home), "APPKEY": APPKEY, "APPSECRET": APPSECRET, "CALLS": str(calls),
+            "http_proxy": addresses["proxy"], "https_proxy": addresses["proxy"], "no_proxy": "",
+            "REQUESTS_CA_BUNDLE": str(folder / "ca.pem"),
+        }  # fmt: skip
+        command: list[str | Path] = [python, "-P", PROGRAMS / "python_kis_calls.py", output, *CODES]
+        subprocess.run(
+            command, cwd=home, env=environment, timeout=PATIENCE_SECONDS, check=True, capture_output=True
+        )
+        with urllib.request.urlopen(f"{addresses['REST']}/replay/report") as answer:  # noqa: S310 - our own address
+            document = json.load(answer)
+    return len(output.read_text().splitlines()), document["accounts"][APPKEY]
+
+
 @contextlib.contextmanager
-def _replay(folder: Path, width: int, truth: Path) -> Iterator[str]:
+def _replay(folder: Path, width: int, truth: Path, *more: str) -> Iterator[dict[str, str]]:
     command: list[str | Path] = [
         Path(sys.executable).with_name("veritape"), "replay", "--rest-port", "0", "--websocket-port", "0",
         "--proxy-port", "0", "--ca-file", folder / "ca.pem", "--wire", f"trade={width}", "--speed", "max",
-        "--wait-registered", "--truth", truth, *(part for tape in write_tapes(folder) for part in ("--tape", tape)),
+        "--wait-registered", "--fault", "no_pingpong", *more, "--truth", truth, *(part for tape in write_tapes(folder) for part in ("--tape", tape)),
     ]  # fmt: skip
     log = folder / "replay.log"
     with log.open("w") as target, subprocess.Popen(command, stdout=target, stderr=target) as process:
         try:
             _wait(lambda: process.poll() is not None or "appsecret" in log.read_text(), folder)
-            found = re.search(r"^proxy +(\S+)$", log.read_text(), re.MULTILINE)
-            assert found, log.read_text()
-            yield found[1]
+            yield dict(re.findall(r"^(proxy|REST|WebSocket) +(\S+)$", log.read_text(), re.MULTILINE))
         finally:
             process.terminate()
             assert process.wait(10) == 0, log.read_text()

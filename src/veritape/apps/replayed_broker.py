@@ -11,9 +11,10 @@ from veritape.kernel.files import write_atomically
 from veritape.replay import day_faults
 from veritape.replay.accounts import APPKEY, APPSECRET, Account, Accounts
 from veritape.replay.adapters.certificates import certify
+from veritape.replay.adapters.doorkeeper import LOOPBACK
 from veritape.replay.adapters.player import Player, PlayOptions
 from veritape.replay.adapters.proxy import Proxy
-from veritape.replay.adapters.server import LOOPBACK, BrokerServer
+from veritape.replay.adapters.server import BrokerServer
 from veritape.replay.control_faults import ControlFaults
 from veritape.replay.faults import Faults
 from veritape.replay.limits import Limits

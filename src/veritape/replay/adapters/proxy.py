@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import Callable, Mapping
 
 from veritape.kernel.errors import UnavailableError
-from veritape.replay.adapters.server import LOOPBACK
+from veritape.replay.adapters.doorkeeper import LOOPBACK
 from veritape.replay.proxy import ESTABLISHED, HEAD_BYTES, Listener, ProxyReason, refusal, route
 
 HEAD_SECONDS = 10.0

@@ -9,6 +9,15 @@ import aiohttp
 from aiohttp import web
 
 from veritape.kernel.errors import UnavailableError
+from veritape.replay.adapters.doorkeeper import (
+    HEAD_BYTES,
+    HEAD_SECONDS,
+    LOOPBACK,
+    REST_CONNECTIONS,
+    SOCKETS,
+    Doorkeeper,
+    Turned,
+)
 from veritape.replay.adapters.outbox import Outbox, write
 from veritape.replay.adapters.player import Player
 from veritape.replay.rest import Answer, Quotations, Request
@@ -17,12 +26,6 @@ from veritape.replay.schedule import KST_NS, kst_datetime
 from veritape.replay.sockets import COMMAND_BYTES, Exchange, Socket
 from veritape.wire.kis.master import KOSDAQ, KOSPI
 from veritape.wire.kis.rest import MASTER_PATHS
-
-LOOPBACK: Final = "127.0.0.1"
-"""The only address."""
-
-HEADER_BYTES: Final = 16 << 10
-"""Longest request line or header."""
 
 CLEAN_CODES: Final = frozenset({1000, 1001})
 """Close codes of a client that said goodbye."""
@@ -34,7 +37,11 @@ STOP_SECONDS: Final = 0.5
 class BrokerServer:
     """Both listeners."""
 
-    def __init__(self, quotations: Quotations, exchange: Exchange, player: Player) -> None:
+    def __init__(
+        self, quotations: Quotations, exchange: Exchange, player: Player, head_seconds: float = HEAD_SECONDS
+    ) -> None:
+        self._head_seconds = head_seconds
+        self._keepers: list[Doorkeeper] = []
         self._quotations = quotations
         self._exchange = exchange
         self._player = player
@@ -67,37 +74,47 @@ class BrokerServer:
         sockets = web.Application()
         for path in ("/", "/tryitout", "/tryitout/{tr_id}"):
             sockets.router.add_get(path, self._websocket)
-        self.rest_port = await self._listen(rest, rest_port, "--rest-port")
+        self.rest_port = await self._listen(rest, REST_CONNECTIONS, rest_port, "--rest-port")
         if tls is not None:
-            site = web.TCPSite(self._runners[0], LOOPBACK, 0, ssl_context=tls)
-            await site.start()
-            self.tls_port = self._runners[0].addresses[1][1]
-        self.websocket_port = await self._listen(sockets, websocket_port, "--websocket-port")
+            self.tls_port = await self._open(self._runners[0], REST_CONNECTIONS, 0, tls)
+        self.websocket_port = await self._listen(sockets, SOCKETS, websocket_port, "--websocket-port")
 
     async def stop(self) -> None:
         """Close both listeners and every connection."""
+        for keeper in self._keepers:
+            keeper.close()
         for runner in self._runners:
             await runner.cleanup()
 
-    async def _listen(self, app: web.Application, port: int, option: str) -> int:
+    async def _listen(self, app: web.Application, limit: int, port: int, option: str) -> int:
         runner = web.AppRunner(
             app,
             access_log=None,
             shutdown_timeout=STOP_SECONDS,
             handler_cancellation=True,
-            max_line_size=HEADER_BYTES,
-            max_field_size=HEADER_BYTES,
+            max_line_size=HEAD_BYTES,
+            max_field_size=HEAD_BYTES,
         )
         await runner.setup()
         self._runners.append(runner)
         try:
-            await web.TCPSite(runner, LOOPBACK, port).start()
+            return await self._open(runner, limit, port)
         except OSError as error:
             raise UnavailableError(
                 f"replay: {LOOPBACK}:{port} is in use: choose another port with {option} or stop the other process"
             ) from error
-        bound: int = runner.addresses[0][1]
-        return bound
+
+    async def _open(
+        self, runner: web.AppRunner, limit: int, port: int, tls: ssl.SSLContext | None = None
+    ) -> int:
+        if runner.server is None:
+            raise RuntimeError(runner)
+        keeper = Doorkeeper(runner.server, limit, self._note_turned, self._head_seconds)
+        self._keepers.append(keeper)
+        return await keeper.listen(port, tls)
+
+    def _note_turned(self, reason: Turned) -> None:
+        self._player.note("refused", {"code": reason, "rule": "KIS-224"})
 
     async def _clock(self, request: web.Request) -> web.Response:
         del request

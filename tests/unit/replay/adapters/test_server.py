@@ -52,7 +52,7 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 async def test_rest_headers_and_case(server: BrokerServer, http: aiohttp.ClientSession) -> None:
-    """KIS-020, KIS-021, KIS-022: header and parameter names in any case; the three answer headers in lower case."""
+    """KIS-020, KIS-021, KIS-022, KIS-208: header and parameter names in any case; the three answer headers in lower case."""
     base = f"http://127.0.0.1:{server.rest_port}"
     credentials = {"grant_type": "client_credentials", "appkey": APPKEY, "appsecret": APPSECRET}
     async with http.post(base + wire.TOKEN_PATH, json=credentials) as answer:

@@ -1,6 +1,8 @@
 """Tables of the data frames."""
 
+import ast
 import re
+from pathlib import Path
 
 import pytest
 
@@ -37,3 +39,27 @@ def test_positions_of_the_book() -> None:
                 58: "STCK_DEAL_CLS_CODE", 59: "KMID_PRC", 62: "NMID_PRC", 65: "ANTC_EXCH_CLS_CODE"}  # fmt: skip
     assert {place: frames.BOOK_66[place] for place in numbered} == numbered
     assert frames.BOOK_63[62] == "MARKET_CLS_CODE"
+
+
+def test_the_two_sides_share_names_and_widths_and_no_code() -> None:
+    """KIS-007: the wire's modules define no public function; broker and recorder do not import each other."""
+    source = Path(frames.__file__).parents[2]
+    for module in sorted((source / "wire" / "kis").glob("*.py")):
+        tree = ast.parse(module.read_text())
+        functions = [node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+        assert [name for name in functions if not name.startswith("_")] == []
+    for package, other in (("replay", "observer"), ("observer", "replay")):
+        for module in sorted((source / package).rglob("*.py")):
+            assert f"veritape.{other}" not in module.read_text().replace(f"veritape.{other}.v", ""), module
+
+
+def test_every_stream_has_a_present_width() -> None:
+    """KIS-122: the newest width of each stream, oldest first in the table of known ones."""
+    assert frames.PRESENT_WIDTHS == {
+        "H0STCNT0": 47, "H0NXCNT0": 47, "H0UNCNT0": 47, "H0STASP0": 63, "H0NXASP0": 65, "H0UNASP0": 66, "H0STANC0": 45,
+        "H0STMKO0": 11, "H0STCNI0": 26, "H0STCNI9": 26,
+    }  # fmt: skip
+    for widths in frames.KNOWN_WIDTHS.values():
+        assert list(widths) == sorted(widths)
+    for (_, width), names in frames.OTHER_NAMES.items():
+        assert len(names) == len(set(names)) == width
