@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -40,9 +40,11 @@ from veritape.observer.adapters.token_files import AccountLock, account_id
 from veritape.observer.journal import Venue
 from veritape.observer.log_events import LogEvent
 from veritape.observer.metrics import METRICS
+from veritape.observer.recorder import KST_NS
 from veritape.observer.settings import JournalSettings, RecordSettings
 from veritape.telemetry import Registry
-from veritape.telemetry.adapters.logs import configure_logs
+from veritape.telemetry.adapters.log_file import LogFile
+from veritape.telemetry.adapters.logs import Lines, configure_logs
 from veritape.telemetry.metrics import part_metrics
 
 PART = "observer"
@@ -110,15 +112,33 @@ async def _run(settings: RecordSettings, day: str | None) -> None:
     shown = settings.telemetry
     try:
         async with shown_metrics(PART, registry, shown.listen, shown.descriptor, real):
-            output = configure_logs(PART, "info", registry, real, sys.stderr)
-            try:
-                await _record(
-                    settings, day, Instruments(registry, settings, real.monotonic_ns(), real.wall_ns())
-                )
-            finally:
-                output.close()
+            with _log_stream(shown.log_file) as stream:
+                output = configure_logs(PART, "info", registry, real, stream)
+                try:
+                    instruments = Instruments(registry, settings, real.monotonic_ns(), real.wall_ns())
+                    await _record(settings, day, instruments)
+                finally:
+                    output.close()
     finally:
         lock.release()
+
+
+@contextlib.contextmanager
+def _log_stream(path: Path | None) -> Iterator[Lines]:
+    """Return where the log goes.
+
+    Raises:
+        UnavailableError: the file cannot be opened.
+    """
+    if path is None:
+        yield sys.stderr
+        return
+    try:
+        file = LogFile(path, SystemClock(), KST_NS)
+    except OSError as error:
+        raise UnavailableError(f"telemetry.log_file {path}: {error.strerror}") from error
+    with contextlib.closing(file):
+        yield file
 
 
 async def _record(settings: RecordSettings, day: str | None, instruments: Instruments) -> None:

@@ -276,6 +276,8 @@ class TelemetrySettings(Settings):
     """Address of the metrics page, host:port; empty turns it off."""
     descriptor: Annotated[int, Field(ge=3)] | None = None
     """Open pipe of a supervisor that takes the metrics in place of the page; set by ``veritape up`` and ``demo``."""
+    log_file: Path | None = None
+    """File of the log, begun anew at 64 MiB and at midnight in Seoul, 30 compressed ones kept; standard error without one."""
 
     @field_validator("listen")
     @classmethod

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from veritape.apps.bench.observer_backup import backups
 from veritape.apps.bench.observer_calls import calls
 from veritape.apps.bench.observer_day import day
 from veritape.apps.bench.observer_files import files
@@ -17,3 +18,4 @@ def observer(size: Size) -> Iterator[Row]:
     yield from files(size)
     yield from calls(size)
     yield from day(size)
+    yield from backups(size)

@@ -1,16 +1,14 @@
-"""Rows of a whole day: memory over it, backup and drill of it (OB-1041, OB-1042)."""
+"""A whole day: memory over it (OB-1041)."""
 
 import asyncio
-import hashlib
 import resource
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from veritape.apps.bench.observer_tape import DAY, folder, frames, texts
-from veritape.apps.bench.results import Row, Size, timed
+from veritape.apps.bench.results import Row, Size
 from veritape.kernel.clock import SystemClock
 from veritape.observer.adapters.daybook import Daybook
 from veritape.observer.adapters.journal_files import JournalOptions
@@ -25,39 +23,13 @@ HOURS = 7
 """Parts of the day after which everything is sealed."""
 
 
-def day(size: Size) -> Iterator[Row]:
-    """Measure a recorded day in a process of its own, then its backup."""
+def day(_: Size) -> Iterator[Row]:
+    """Measure a recorded day in a process of its own."""
     with folder() as place:
         command = [sys.executable, "-m", "veritape.apps.bench.observer_day", str(place / "data")]
         answer = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - ours
         growth = int(answer.stdout.split()[-1]) / MEBIBYTE
         yield Row("memory_growth_over_a_tape_day", [growth], "MiB", "lower", 8, 0)
-        if not size.quick:
-            yield from _backup(place)
-
-
-def _backup(place: Path) -> Iterator[Row]:
-    data, target = place / "data", place / "target"
-    target.mkdir()
-
-    def both() -> int:
-        for words in (
-            ("backup", "--day", DAY, "--to", target.as_uri()),
-            ("drill", "--day", DAY, "--from", target.as_uri()),
-        ):
-            command = [str(Path(sys.executable).with_name("veritape")), *words, "--data", str(data)]
-            subprocess.run(command, capture_output=True, check=True)  # noqa: S603 - ours
-        return 1
-
-    def copy() -> int:
-        shutil.copytree(data, place / "copy", ignore=shutil.ignore_patterns("reserve"))
-        return sum(
-            bool(hashlib.blake2b(path.read_bytes())) for path in (place / "copy").rglob("*") if path.is_file()
-        )
-
-    _, seconds = timed(both)
-    _, peer = timed(copy)
-    yield Row("backup_and_drill_seconds", [seconds], "s", "lower", 10, 4, "copy and hash", [peer])
 
 
 async def record(data: Path) -> int:

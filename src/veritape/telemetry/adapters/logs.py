@@ -8,7 +8,7 @@ bounded queue to a thread that writes; what does not fit is dropped, counted and
 import queue
 import threading
 from collections.abc import MutableMapping
-from typing import Any, TextIO
+from typing import Any, Protocol
 
 import structlog
 
@@ -30,10 +30,22 @@ Fields = MutableMapping[str, Any]
 """A record on its way through structlog."""
 
 
+class Lines(Protocol):
+    """What takes the lines: a text stream, or a file that is begun anew."""
+
+    def write(self, text: str, /) -> int:
+        """Append a line."""
+        ...
+
+    def flush(self) -> None:
+        """Hand over what was written."""
+        ...
+
+
 class LogOutput:
     """The queue and the thread that writes. ``close`` writes what waits."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: Lines) -> None:
         self._stream = stream
         self._queue: queue.Queue[str | None] = queue.Queue(QUEUE_LIMIT)
         self.dropped = 0
@@ -105,7 +117,7 @@ class _Steps:
         return log_line(fields)
 
 
-def configure_logs(part: str, level: str, registry: Registry, clock: Clock, stream: TextIO) -> LogOutput:
+def configure_logs(part: str, level: str, registry: Registry, clock: Clock, stream: Lines) -> LogOutput:
     """Set structlog up for this process; close the returned output at the end.
 
     Args:

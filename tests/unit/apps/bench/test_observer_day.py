@@ -1,4 +1,4 @@
-"""A whole day: memory over it, its backup."""
+"""A whole day: memory over it."""
 
 import subprocess
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from veritape.apps.bench import observer_day
 from veritape.apps.bench.observer_day import day, record
 from veritape.apps.bench.observer_tape import texts
-from veritape.apps.bench.results import QUICK, Size
+from veritape.apps.bench.results import QUICK
 from veritape.observer.adapters.segment_files import SegmentStore
 
 
@@ -22,7 +22,7 @@ async def test_a_day_is_recorded_and_sealed_in_parts(tmp_path: Path, monkeypatch
 
 
 def test_its_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """OB-1041, OB-1042: the backup's row is left out of the quick size."""
+    """OB-1041."""
 
     def answered(command: list[str], **_: object) -> "subprocess.CompletedProcess[str]":
         Path(command[-1]).mkdir(parents=True, exist_ok=True)
@@ -30,4 +30,3 @@ def test_its_rows(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(subprocess, "run", answered)
     assert [(row.name, row.values) for row in day(QUICK)] == [("memory_growth_over_a_tape_day", [3])]
-    assert [row.name for row in day(Size())] == ["memory_growth_over_a_tape_day", "backup_and_drill_seconds"]
