@@ -21,8 +21,8 @@ CODES = [f"7{number:05}" for number in range(QUIET + SURGING)]
 """The quiet ones first: equal ranks go to the smaller code, so they hold slots when the others surge."""
 
 PINNED = CODES[-2:]
-SURGE_MINUTE, CLOSE_MINUTE = 25, 30
-"""Minutes of the session; the recorder has the ones before to start."""
+CHOICE_MINUTE, SURGE_MINUTE, CLOSE_MINUTE = 15, 25, 30
+"""Minutes of the session; a second of real time is one, so the recorder has a while to start before the first choice."""
 
 OPEN_MS = 34_200_000
 """Open on the tape's clock, New York."""
@@ -50,7 +50,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         options = ("--speed", str(SPEED), "--seconds", str(CLOSE_MINUTE * 60), *tapes)
         broker = one.broker(*options, manual=PINNED, waits=False)
         with one.configuration.open("a") as configuration:
-            configuration.write("[track_a]\ninterval_minutes = 1\ncontext_minutes = 5\n")
+            configuration.write(f"[track_a]\ninterval_minutes = 1\ncontext_minutes = {CHOICE_MINUTE}\n")
         recorder = one.recorder("--day", DAY)
         ended = recorder.wait()
         assert ended.status == 0, ended.output
@@ -170,15 +170,16 @@ def test_what_had_a_slot_is_accounted_for(run: Run) -> None:
         assert sum(totals) == anchor["shares"], code
 
 
-def test_the_ranking_calls_stay_two_a_minute(run: Run, tmp_path: Path) -> None:
-    """OB-302: rankings that the broker serves are inputs of the engine, at most one of each list a minute."""
+def test_the_rankings_are_asked_for_twice_a_minute(run: Run) -> None:
+    """OB-302, KIS-066: both lists are inputs of the engine, each at most once a minute."""
     asked: dict[str, list[int]] = {}
     for data in journalled_inputs(run.data / "journal" / "KRX", DAY):
         fact = json.loads(data)
         if fact["input"] == "ranking":
-            asked.setdefault(fact["list"], []).append(fact["at_ns"])
+            asked.setdefault(fact["list"], []).append(fact["at_ns"] // 10**9)
+    assert set(asked) == {"volume", "fluctuation"}
     for times in asked.values():
-        assert len(times) <= CLOSE_MINUTE + 1
+        assert SURGE_MINUTE // 2 < len(times) <= CLOSE_MINUTE + 1
 
 
 def test_a_killed_recorder_goes_on_with_the_same_slots(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ SWEEP_BEFORE_S: Final = 10
 """Seconds before the choice at which the context sweep starts."""
 
 SWEEP_SECONDS: Final = 5
-"""Time that the sweep has: done at 09:29:54.5, judged at 09:29:55."""
+"""Time that the sweep has: done at 09:29:54.5, judged at 09:29:55. After a late start nothing waits for it: it has a cycle's."""
 
 CAP: Final = 10.0
 """Largest part of each of the three."""

@@ -30,10 +30,9 @@ from veritape.observer.quotes import Quote, quotes_of
 from veritape.observer.rankings import ASKED_SECONDS, CALLS, RankingList, ranks_of
 from veritape.observer.reactions import Reaction
 from veritape.observer.recorder import NoteKind, note
-from veritape.observer.sessions import Hours
 from veritape.observer.settings import RecordSettings
 from veritape.observer.slots import Outcome, SlotAction
-from veritape.observer.track_a import Cycle, CycleKind, chunks, grid, parameters
+from veritape.observer.track_a import DEADLINE_S, Cycle, CycleKind, chunks, grid, parameters
 from veritape.observer.track_b import Step, TrackB
 from veritape.observer.triggers import VELOCITY_SECONDS, Trigger
 from veritape.wire.kis.frames import BOOK_KRX, TRADES_KRX
@@ -243,26 +242,23 @@ class Chooser:
     async def _choose(self, sweeper: Sweeper) -> None:
         """Make the day's first choice, or make up for it after a late start (OB-392, OB-394)."""
         timetable, minutes = self._day.timetable, self._settings.track_a.context_minutes
-        is_late = self._second() > choice_s(timetable.hours, minutes) - SWEEP_BEFORE_S
-        late_s = self._second() + SWEEP_BEFORE_S
-
-        def at_s(hours: Hours) -> int:
-            return late_s if is_late else choice_s(hours, minutes)
-
-        if self.engine.seats.settled or at_s(timetable.hours) >= timetable.hours.close_s:
+        if self.engine.seats.settled or choice_s(timetable.hours, minutes) >= timetable.hours.close_s:
             return
-        await timetable.until(lambda hours: at_s(hours) - SWEEP_BEFORE_S)
-        sweep_s = at_s(timetable.hours) - SWEEP_BEFORE_S
+        is_late = self._second() > choice_s(timetable.hours, minutes) - SWEEP_BEFORE_S
+        if not is_late:
+            await timetable.until(lambda hours: choice_s(hours, minutes) - SWEEP_BEFORE_S)
+        sweep_s = self._second()
         grid_ns = self._day.midnight_ns + sweep_s * NANOSECONDS
         cycle = Cycle(0, CycleKind.CONTEXT, grid_ns, tuple(self._day.symbols))
-        await sweeper.sweep(cycle, self._day.day, sweep_s, SWEEP_SECONDS)
+        await sweeper.sweep(cycle, self._day.day, sweep_s, DEADLINE_S if is_late else SWEEP_SECONDS)
         provenance = Provenance.LATE_START if is_late else Provenance.CONTEXT
         if len(cycle.quotes) * ANSWERED[1] >= len(cycle.codes) * ANSWERED[0]:
             rows = [quote for quote, _, _ in cycle.quotes.values()]
             self._tell(**inputs.sweep(Input.CONTEXT_SWEEP, sweep_s, rows))
         else:
             provenance = Provenance.STALE_CONTEXT if self.engine.was_swept else Provenance.CONTEXT_FAILED
-        await self._until(sweep_s + SWEEP_BEFORE_S)
+        if not is_late:
+            await timetable.until(lambda hours: choice_s(hours, minutes))
         self._tell(input=Input.CONTEXT.value, provenance=provenance.value)
         self._say(f"slots chosen from the whole universe ({provenance.value})")
 
