@@ -1,15 +1,18 @@
 """Sweeps on disk: one Parquet file and one manifest a cycle (OB-208, OB-210)."""
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from blake3 import blake3
 
 from veritape.kernel.canonical import canonical_json
 from veritape.kernel.files import write_atomically
+from veritape.observer.adapters.segment_files import texts
 from veritape.observer.track_a import Cycle, CycleKind
 
 SCHEMA = pa.schema(
@@ -41,14 +44,26 @@ def write_cycle(
     """
     folder = data / "sweeps" / f"venue={venue}" / f"day={day}"
     stem = clock_text if cycle.kind is CycleKind.GRID else f"{clock_text}.{cycle.kind.value}-{cycle.number}"
+    codes = sorted(cycle.quotes)
     rows = [
-        {"requested_us": requested, "received_us": received, **quote._asdict()}
-        for quote, requested, received in (cycle.quotes[code] for code in sorted(cycle.quotes))
+        (requested, received, *quote[1:])
+        for quote, requested, received in (cycle.quotes[code] for code in codes)
     ]
+    values = zip(*rows, strict=True) if rows else [()] * (len(SCHEMA) - 1)
+    columns = [texts(codes), *map(_integers, values)]
     target = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), target, compression="zstd", store_schema=False)
+    table = pa.Table.from_arrays(columns, schema=SCHEMA)
+    pq.write_table(table, target, compression="zstd", store_schema=False)
     file_bytes = target.getvalue()
     manifest = cycle.manifest(universe_blake3, blake3(file_bytes).hexdigest())
     write_atomically(folder / f"{stem}.parquet", file_bytes)
     write_atomically(folder / f"{stem}.json", canonical_json(manifest))
     return manifest
+
+
+def _integers(values: Sequence[int | None]) -> pa.Array:
+    """Return a column of integers with gaps (a single quote has no ask and bid), without pandas as ``numbers``."""
+    known = np.array([value is not None for value in values], bool)
+    content = np.array([value or 0 for value in values], np.int64)
+    buffers = [pa.py_buffer(np.packbits(known, bitorder="little")), pa.py_buffer(content)]
+    return pa.Array.from_buffers(pa.int64(), len(content), buffers)
