@@ -208,3 +208,22 @@ def totals(trades: list[dict[str, Any]]) -> dict[str, int]:
         "shares": sum(trade["shares"] for trade in trades),
         "value_krw": sum(trade["price"] * trade["shares"] for trade in trades),
     }
+
+
+def assert_recorded_what_was_sent(run: Run) -> None:
+    """Compare the audit and the segments with the truth file, trade by trade."""
+    truth, lines, sealed = run.truth(), run.audit(), run.sealed()
+    happened = {
+        (code, trade["chain_shares"], trade["price"], trade["shares"])
+        for code, trades in truth.items()
+        for trade in trades
+    }
+    assert len(sealed) == len(set(sealed)), "a trade is sealed twice"
+    assert set(sealed) <= happened
+    for code in CODES:
+        line = lines[code]
+        rows = [row for row in sealed if row[0] == code]
+        assert line["recorded"]["trades"] == len(rows)
+        assert line["recorded"]["shares"] == sum(row[3] for row in rows)
+        for key, value in totals(truth[code]).items():
+            assert line["recorded"][key] + line["backfilled"][key] + line["residual"][key] == value

@@ -12,8 +12,10 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.servers.gateway_process import VERITAPE, gateway_process
+from tests.servers.gateway_world import unguarded
 from tests.tape import DAY, anchors, bundled, day_notes, frames, own_note
 
+from veritape.gateway.adapters.policy_file import shipped_policy
 from veritape.kernel.clock import SystemClock
 from veritape.observer.adapters.journal_files import JournalOptions, JournalWriter
 from veritape.observer.adapters.recording import Recording
@@ -42,9 +44,10 @@ async def record(data: Path) -> None:
 @pytest.fixture
 async def config(tmp_path: Path) -> Path:
     await record(tmp_path / "observer")
-    path = tmp_path / "gateway.toml"
+    path, policy = tmp_path / "gateway.toml", tmp_path / "policy.toml"
+    policy.write_bytes(unguarded(shipped_policy()))
     path.write_text(
-        f'data_dir = "{tmp_path}/gateway"\ntelemetry = {{ listen = "" }}\nread = {{ observer_dir = "{tmp_path}/observer" }}\n'
+        f'policy = "{policy}"\ndata_dir = "{tmp_path}/gateway"\ntelemetry = {{ listen = "" }}\nread = {{ observer_dir = "{tmp_path}/observer" }}\n'
     )
     return path
 
@@ -93,7 +96,7 @@ async def test_a_recording_is_served_under_quota(config: Path) -> None:
         config, "SELECT sum(items) FROM usage_event WHERE kind = 'charge' AND account = 'free'"
     ) == [(admitted,)]
     assert ledger(config, "SELECT sum(items) FROM usage_event WHERE kind = 'denied'") == [(200 - admitted,)]
-    secrets = b"".join(path.read_bytes() for path in (config.parent / "gateway").iterdir())
+    secrets = b"".join(path.read_bytes() for path in (config.parent / "gateway").rglob("*") if path.is_file())
     for key in (free, pro):
         assert key not in log
         assert key.encode() not in secrets
@@ -116,7 +119,12 @@ async def test_kill_9_loses_no_acknowledged_charge_and_doubles_none(config: Path
     key, rng, acknowledged = make_key(config, "enterprise"), random.Random(967), list[str]()
     for _ in range(KILLS):
         with gateway_process(config) as process:
-            await asyncio.to_thread(httpx.get, f"{process.base}/health")
+            await asyncio.to_thread(
+                httpx.get,
+                f"{process.base}/v1/completeness?day=20991231",
+                headers={"X-API-Key": key},
+                timeout=30,
+            )
             clients = [asyncio.ensure_future(flood(process.base, key, acknowledged)) for _ in range(4)]
             await asyncio.sleep(0.05 + rng.random() * 0.2)
             process.process.kill()

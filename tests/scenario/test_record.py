@@ -11,7 +11,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.scenario.recording_run import CODES, DAY, SOAK, Process, Run, a_run, totals
+from tests.scenario.recording_run import (
+    CODES,
+    DAY,
+    SOAK,
+    Process,
+    Run,
+    a_run,
+    assert_recorded_what_was_sent,
+    totals,
+)
 
 FIGURES = {
     "990001": (
@@ -49,25 +58,6 @@ STOP_SECONDS = 4
 def run(tmp_path: Path) -> Iterator[Run]:
     with a_run(tmp_path) as one:
         yield one
-
-
-def assert_recorded_what_was_sent(run: Run) -> None:
-    """Compare the audit and the segments with the truth file, trade by trade."""
-    truth, lines, sealed = run.truth(), run.audit(), run.sealed()
-    happened = {
-        (code, trade["chain_shares"], trade["price"], trade["shares"])
-        for code, trades in truth.items()
-        for trade in trades
-    }
-    assert len(sealed) == len(set(sealed)), "a trade is sealed twice"
-    assert set(sealed) <= happened
-    for code in CODES:
-        line = lines[code]
-        rows = [row for row in sealed if row[0] == code]
-        assert line["recorded"]["trades"] == len(rows)
-        assert line["recorded"]["shares"] == sum(row[3] for row in rows)
-        for key, value in totals(truth[code]).items():
-            assert line["recorded"][key] + line["backfilled"][key] + line["residual"][key] == value
 
 
 def test_the_worked_day_gives_its_figures_exactly(run: Run) -> None:
