@@ -102,6 +102,23 @@ class SessionAction(StrEnum):
     """Close; ask for a new approval key before the next attempt."""
 
 
+class SessionNotice(StrEnum):
+    """What somebody should hear of."""
+
+    CONNECTED = "connected"
+    """A connection is open."""
+    CONNECTION_LOST = "connection_lost"
+    """It ended, or an attempt failed."""
+    WAS_SILENT = "was_silent"
+    """Nothing came for too long, and then something did."""
+    WS_SILENT = "ws_silent"
+    """Nothing came: the connection is closed."""
+    APPKEY_IN_USE = "appkey_in_use"
+    """Another process uses the account."""
+    CONNECT_BUDGET = "connect_budget"
+    """So many connects within an hour that the next one waits."""
+
+
 S, E, A = SessionState, SessionEvent, SessionAction
 _OPEN: Final = (S.SUBSCRIBING, S.LIVE, S.SILENT)
 
@@ -126,6 +143,17 @@ TRANSITIONS: Final[dict[tuple[SessionState, SessionEvent], tuple[SessionState, S
 }
 """(state, event) -> (next state, action): the table of OB-451; anything else is ignored."""
 
+NOTICES: Final[dict[tuple[SessionState | None, SessionEvent, SessionState], SessionNotice]] = {
+    (None, E.OPENED, S.SUBSCRIBING): SessionNotice.CONNECTED,
+    (None, E.FAILED, S.WAITING): SessionNotice.CONNECTION_LOST,
+    (None, E.ENDED, S.WAITING): SessionNotice.CONNECTION_LOST,
+    (None, E.BAD_APPROVAL, S.WAITING): SessionNotice.CONNECTION_LOST,
+    (S.SILENT, E.FRAME, S.LIVE): SessionNotice.WAS_SILENT,
+    (S.SILENT, E.SILENCE, S.WAITING): SessionNotice.WS_SILENT,
+    (None, E.IN_USE, S.HELD): SessionNotice.APPKEY_IN_USE,
+}
+"""(state before or None for any, event, state after) -> what somebody should hear of."""
+
 
 @dataclass
 class Session:
@@ -142,6 +170,8 @@ class Session:
     """Monotonic time at which the present connection opened."""
     last_frame_ns: int = 0
     """Monotonic time of the last sign of life."""
+    notice: SessionNotice | None = None
+    """What the last event was, if anybody should hear of it."""
     _failures: int = 0
     _holds: int = 0
     _connects: list[int] = field(default_factory=list)
@@ -155,9 +185,11 @@ class Session:
             chance: uniform in [0, 1), for the delay.
         """
         cell = TRANSITIONS.get((self.state, event))
+        self.notice = None
         if cell is None:
             return SessionAction.NONE
         before, (self.state, action) = self.state, cell
+        self.notice = NOTICES.get((before, event, self.state)) or NOTICES.get((None, event, self.state))
         if action is SessionAction.SUBSCRIBE:
             self.epoch += 1
             self.connected_ns = self.last_frame_ns = now_ns
@@ -191,6 +223,7 @@ class Session:
         if self.connected_ns is not None and now_ns - self.connected_ns >= STEADY_NS:
             self._failures = 0
         if len(self._connects) >= CONNECTS:
+            self.notice = SessionNotice.CONNECT_BUDGET
             return now_ns + BUDGET_NS
         cap_ns = min(LAST_CAP_NS, FIRST_CAP_NS << min(self._failures, 16))
         self._failures += 1

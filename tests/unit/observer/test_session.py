@@ -10,6 +10,7 @@ from veritape.observer.session import (
     FIRST_CAP_NS,
     FLOOR_NS,
     HELD_NS,
+    NOTICES,
     PROBE_NS,
     QUIET_NS,
     STEADY_NS,
@@ -17,6 +18,7 @@ from veritape.observer.session import (
     Session,
     SessionAction,
     SessionEvent,
+    SessionNotice,
     SessionState,
 )
 
@@ -110,3 +112,39 @@ def test_a_bad_approval_key_is_renewed() -> None:
     session = live()
     assert session.happened(SessionEvent.BAD_APPROVAL, 0) is SessionAction.RENEW
     assert session.state is SessionState.WAITING
+
+
+def test_what_somebody_should_hear_of_is_a_table_of_legal_transitions() -> None:
+    """OB-451: events ``was_silent``, ``ws_silent``, ``appkey_in_use``, ``connect_budget``, beside opened and lost."""
+    for (before, event, after), notice in NOTICES.items():
+        states = [before] if before else [state for state, of in TRANSITIONS if of is event]
+        assert states
+        for state in states:
+            session = Session(SILENCE, state)
+            session.happened(event, 5)
+            assert (session.state, session.notice) == (after, notice)
+    assert set(NOTICES.values()) | {SessionNotice.CONNECT_BUDGET} == set(SessionNotice)
+
+
+def test_a_notice_is_of_the_last_event_only() -> None:
+    """OB-451: heard once."""
+    session = Session(SILENCE)
+    session.happened(SessionEvent.WANTED, 0)
+    session.happened(SessionEvent.OPENED, 0)
+    assert session.notice is SessionNotice.CONNECTED
+    session.happened(SessionEvent.FRAME, 1)
+    assert session.notice is None
+    session.happened(SessionEvent.TIMER, 1)
+    assert session.notice is None
+
+
+def test_the_budget_of_connects_is_told() -> None:
+    """OB-451: 12 connects in 60 min: wait 300 s, event ``connect_budget``."""
+    session = Session(SILENCE)
+    session.happened(SessionEvent.WANTED, 0)
+    for _ in range(CONNECTS - 1):
+        session.happened(SessionEvent.FAILED, 0)
+        assert session.notice is SessionNotice.CONNECTION_LOST
+        session.happened(SessionEvent.TIMER, 0)
+    session.happened(SessionEvent.FAILED, 0)
+    assert (session.notice, session.wake_ns) == (SessionNotice.CONNECT_BUDGET, BUDGET_NS)

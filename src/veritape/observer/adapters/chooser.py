@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
+
 from veritape.kernel.clock import NANOSECONDS, Clock
 from veritape.observer import control, inputs
 from veritape.observer.adapters.broker_rest import BrokerRest
@@ -25,6 +27,7 @@ from veritape.observer.decisions import Decision, Limits
 from veritape.observer.inputs import Input
 from veritape.observer.journal import Kind
 from veritape.observer.lanes import Lane
+from veritape.observer.log_events import LogEvent
 from veritape.observer.pace import Head, Pace
 from veritape.observer.quotes import Quote, quotes_of
 from veritape.observer.rankings import ASKED_SECONDS, CALLS, RankingList, ranks_of
@@ -260,6 +263,11 @@ class Chooser:
         if not is_late:
             await timetable.until(lambda hours: choice_s(hours, minutes))
         self._tell(input=Input.CONTEXT.value, provenance=provenance.value)
+        log, codes = structlog.get_logger(), len(self.engine.wanted)
+        if provenance is Provenance.CONTEXT_FAILED:
+            log.warning(LogEvent.CONTEXT_FAILED, codes=codes)
+        else:
+            log.info(LogEvent.SLOTS_CHOSEN, provenance=provenance.value, codes=codes)
         self._say(f"slots chosen from the whole universe ({provenance.value})")
 
     def _heard(self, head: Head) -> None:
@@ -271,9 +279,12 @@ class Chooser:
         slots = self._stream.slots
         if outcome.action is SlotAction.LEARN_LIMIT:
             self._daybook.observe(self._day.day, "registrations", str(slots.limit))
+            structlog.get_logger().warning(LogEvent.LIMIT_LEARNED, registrations=slots.limit)
             self._tell(input=Input.LIMIT.value, code=outcome.code, slots=max(1, slots.codes))
-        elif outcome.action is SlotAction.REFUSE_CODE and outcome.tr_id == TRADES_KRX:
-            self._tell(input=Input.REFUSED.value, code=outcome.code)
+        elif outcome.action is SlotAction.REFUSE_CODE:
+            structlog.get_logger().warning(LogEvent.CODE_REFUSED, code=outcome.code, tr_id=outcome.tr_id)
+            if outcome.tr_id == TRADES_KRX:
+                self._tell(input=Input.REFUSED.value, code=outcome.code)
         elif outcome.action is SlotAction.OPEN_WATCH and outcome.tr_id == TRADES_KRX:
             self._unquoted.append(outcome.code)
             self._subscribed.set()

@@ -13,7 +13,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import aiohttp
+import structlog
 
+from veritape.kernel.canonical import canonical_json
 from veritape.kernel.clock import NANOSECONDS, Clock
 from veritape.kernel.errors import UnavailableError
 from veritape.observer.adapters.broker_rest import BrokerRest
@@ -21,10 +23,11 @@ from veritape.observer.adapters.daybook import Daybook
 from veritape.observer.frames import FRAME_BYTES, Acknowledgement, Heartbeat, parse_message
 from veritape.observer.gaps import Cause
 from veritape.observer.journal import Kind
+from veritape.observer.log_events import LogEvent
 from veritape.observer.pace import Head, head_of
 from veritape.observer.reactions import Reaction, websocket_reaction
 from veritape.observer.recorder import NoteKind
-from veritape.observer.session import Session, SessionAction, SessionEvent, SessionState
+from veritape.observer.session import Session, SessionAction, SessionEvent, SessionNotice, SessionState
 from veritape.observer.slots import Command, Outcome, SlotAction, SlotEvent, Slots
 from veritape.wire.kis.frames import (
     BOOK_BOTH,
@@ -37,6 +40,9 @@ from veritape.wire.kis.frames import (
 
 CONNECT_SECONDS = 10
 """Real-time limit of a connection attempt."""
+
+LINGER_SECONDS = 5
+"""Real time for which an unanswered close keeps the next connection waiting (OB-453)."""
 
 RELEASE_SECONDS = 3
 """Real time that releases have at the day's end."""
@@ -117,6 +123,7 @@ class Stream:
         self._key: tuple[str, int] | None = None
         self._kick = asyncio.Event()
         self._finished = False
+        self._was_silent = False
 
     async def run(self, codes: Sequence[str]) -> None:
         """Keep the codes registered until ``finish`` or cancellation.
@@ -174,10 +181,11 @@ class Stream:
         self._happened(SessionEvent.OPENED)
         self._sequence = 0
         await self._converse(self._socket)
-        cause = Cause.WS_SILENT if self.session.state is SessionState.SILENT else Cause.WS_DISCONNECT
+        cause = Cause.WS_SILENT if self._was_silent else Cause.WS_DISCONNECT
+        self._was_silent = False
         action = self._happened(SessionEvent.ENDED)
         if not self._finished:
-            await self._close(cause)
+            await self._close(cause, LINGER_SECONDS)
         return action
 
     async def _converse(self, socket: aiohttp.ClientWebSocketResponse) -> None:
@@ -287,16 +295,18 @@ class Stream:
             if due_ns is None:
                 return
             if now_ns >= due_ns and self._happened(SessionEvent.SILENCE) is SessionAction.CLOSE:
+                self._was_silent = True
                 return
             await self._clock.sleep_until(max(due_ns, now_ns + NANOSECONDS))
 
-    async def _close(self, cause: Cause) -> None:
+    async def _close(self, cause: Cause, seconds: float = 1) -> None:
+        """Free the slots and close; at most this long, then the broker will notice by itself (OB-453)."""
         for outcome in self.slots.connection_closed():
             self._apply(outcome, cause)
         if self._socket is not None:
             socket, self._socket = self._socket, None
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(1):
+                async with asyncio.timeout(seconds):
                     await socket.close()
 
     def _apply(self, outcome: Outcome, cause: Cause) -> None:
@@ -318,8 +328,19 @@ class Stream:
 
     def _happened(self, event: SessionEvent) -> SessionAction:
         # A frame begins no delay: it needs no draw, which would cost as much as to journal it.
-        draw = 0.0 if event is SessionEvent.FRAME else secrets.randbelow(DRAWS) / DRAWS
-        return self.session.happened(event, self._clock.monotonic_ns(), draw)
+        chance = 0.0 if event is SessionEvent.FRAME else secrets.randbelow(DRAWS) / DRAWS
+        action = self.session.happened(event, self._clock.monotonic_ns(), chance)
+        if (notice := self.session.notice) is not None:
+            self._tell(notice)
+        return action
+
+    def _tell(self, notice: SessionNotice) -> None:
+        """Journal and log what became of the connection."""
+        facts = {"event": notice.value, "epoch": self.session.epoch}
+        self._daybook.own(Kind.CONNECTION, canonical_json(facts))
+        log = structlog.get_logger()
+        tell = log.info if notice is SessionNotice.CONNECTED else log.warning
+        tell(LogEvent(notice.value), epoch=self.session.epoch)
 
 
 def connect_outcome(error: BaseException) -> str:

@@ -1,6 +1,7 @@
 """The live connection against the replayed broker: registrations, heartbeats, drops, refusals."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,18 +18,21 @@ from veritape.observer.journal import Kind
 from veritape.observer.session import SessionState
 from veritape.observer.slots import Command
 from veritape.replay.accounts import APPKEY, APPSECRET
+from veritape.wire.kis.frames import BOOK_KRX, TRADES_KRX
 
 ALL = tuple(CODES)
 
 
 @asynccontextmanager
-async def streaming(one: Broker, data: Path) -> AsyncIterator[tuple[Stream, Daybook]]:
+async def streaming(
+    one: Broker, data: Path, silence_seconds: int = 60, tr_ids: tuple[str, ...] = (TRADES_KRX,)
+) -> AsyncIterator[tuple[Stream, Daybook]]:
     async with rest_of(one, data) as (rest, clock):
         recording = Recording(data)
         book = Daybook(
             recording, JournalOptions(recording.journal_folder, reserve_bytes=0), clock, lambda _: None
         )
-        stream = Stream(one.settings().ws_url, rest, book, clock, 41, 60)
+        stream = Stream(one.settings().ws_url, rest, book, clock, 41, silence_seconds, tr_ids)
         task = asyncio.create_task(stream.run(ALL))
         try:
             yield stream, book
@@ -134,3 +138,42 @@ async def test_the_client_connects_to_tryitout(tmp_path: Path) -> None:
     async with broker(seconds=60) as one, streaming(one, tmp_path) as (stream, _):
         assert stream._url == f"{one.settings().ws_url}/tryitout"
         await until(lambda: stream.session.state is SessionState.LIVE)
+
+
+async def test_books_are_registered_beside_trades_and_recorded(tmp_path: Path) -> None:
+    """KIS-162, OB-341, OB-558: two registrations a code; both kinds of frames reach the recorder."""
+    async with (
+        broker(seconds=60) as one,
+        streaming(one, tmp_path, tr_ids=(TRADES_KRX, BOOK_KRX)) as (stream, book),
+    ):
+        await until(lambda: stream.session.state is SessionState.LIVE)
+        await until(lambda: one.player.tape.now_ms > 32_440_000)
+        [socket] = one.exchange.sockets
+        assert ("H0STASP0", "990001") in socket.registered
+        assert ("H0STCNT0", "990001") in socket.registered
+        assert (stream.slots.taken, stream.slots.active) == (6, list(ALL))
+        await book.flush()
+        day = book.recording.recorder.days[DAY]
+        assert day.lines["990001"].recorded.trades > 0
+        assert day.books.hours
+        assert [watch.cause for watch in day.watches["990001"]] == [None]
+
+
+async def test_a_connection_that_says_nothing_is_closed_as_silent(tmp_path: Path) -> None:
+    """OB-451, OB-452, OB-673: the limit, then 5 s more, then closed; the watched spans end with ws_silent."""
+    async with broker(seconds=600) as one, streaming(one, tmp_path, silence_seconds=20) as (stream, book):
+        await until(lambda: stream.session.state is SessionState.LIVE)
+        for outbox in one.player.outboxes.values():
+            outbox.put = lambda *_: None  # type: ignore[method-assign]
+        await until(lambda: stream.session.epoch == 2)
+        await book.flush()
+        watches = book.recording.recorder.days[DAY].watches["990001"]
+        assert watches[0].cause is Cause.WS_SILENT
+        await stream.abandon(Cause.OPERATOR_STOP)
+        await book.flush()
+    events = [
+        json.loads(frame.data)["event"]
+        for _, _, frame in read_journal(tmp_path / "journal")
+        if frame.kind is Kind.CONNECTION
+    ]
+    assert events[:3] == ["connected", "ws_silent", "connected"]
