@@ -86,7 +86,7 @@ async def test_a_heartbeat_is_answered_with_the_same_text(tmp_path: Path) -> Non
         await until(lambda: bool(one.player.outboxes))
         box = next(iter(one.player.outboxes.values()))
         box.put('{"header":{"tr_id":"PINGPONG","datetime":"20131007085600"}}')
-        box.socket.pinged_ns = 1
+        box.socket.pinged_ns = one.player.broker_ns()
         await until(lambda: box.socket.pinged_ns is None)
         assert stream.frames >= 1
 
