@@ -5,15 +5,17 @@ n counts within it. A file appears once, complete, and is never changed: its row
 """
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyarrow.json import ParseOptions, read_json
 
+from veritape.kernel.canonical import canonical_json
 from veritape.kernel.files import write_atomically
-from veritape.observer.adapters.segment_files import SCHEMA, SEALED_MODE, ZSTD_LEVEL
+from veritape.observer.adapters.segment_files import SCHEMA, SEALED_MODE, ZSTD_LEVEL, read_columns
 from veritape.observer.backfill import Fetched, Source
 from veritape.observer.bars import Bar
 from veritape.observer.frames import Trade
@@ -24,7 +26,7 @@ TRADES, BARS = "trades", "bars"
 
 TRADE_SCHEMA = pa.schema(
     [
-        *SCHEMA,
+        *((one.name, pa.string() if pa.types.is_dictionary(one.type) else one.type) for one in SCHEMA),
         ("chain_value", pa.int64()),
         ("source", pa.string()),
         ("fetched_us", pa.int64()),
@@ -72,9 +74,7 @@ class BackfillFiles:
     def add_trades(self, day: str, rows: Sequence[Fetched], now_ns: int) -> Path:
         """Write fetched trades; they count once this returns."""
         ordered = sorted(rows, key=lambda row: (row.code, row.epoch, row.chain_shares))
-        return self._write(
-            TRADES, day, pa.Table.from_pylist([_document(r) for r in ordered], TRADE_SCHEMA), now_ns
-        )
+        return self._write(TRADES, day, _table([_document(row) for row in ordered], TRADE_SCHEMA), now_ns)
 
     def add_bars(self, day: str, code: str, bars: Iterable[Bar], tr_id: str, now_ns: int) -> Path:
         """Write the minute bars of one code."""
@@ -82,13 +82,13 @@ class BackfillFiles:
             {"code": code, **bar._asdict(), "tr_id": tr_id, "fetched_us": now_ns // 1000}
             for bar in sorted(bars)
         ]
-        return self._write(BARS, day, pa.Table.from_pylist(rows, BAR_SCHEMA), now_ns)
+        return self._write(BARS, day, _table(rows, BAR_SCHEMA), now_ns)
 
     def trades(self, day: str) -> dict[str, list[Fetched]]:
         """Return every fetched trade of a day by code, in the order in which they were fetched."""
         found: dict[str, list[Fetched]] = {}
         for path in self.paths(TRADES, day):
-            for document in pq.read_table(path, partitioning=None).to_pylist():
+            for document in read_columns(path).to_pylist():
                 found.setdefault(document["code"], []).append(_fetched(day, document))
         return found
 
@@ -96,7 +96,7 @@ class BackfillFiles:
         """Return every bar of a day: code -> label -> bar, the newest fetch of each."""
         found: dict[str, dict[int, Bar]] = {}
         for path in self.paths(BARS, day):
-            for document in pq.read_table(path, partitioning=None).to_pylist():
+            for document in read_columns(path).to_pylist():
                 bar = Bar(*(document[name] for name in Bar._fields))
                 found.setdefault(document["code"], {})[bar.label_s] = bar
         return found
@@ -117,6 +117,14 @@ class BackfillFiles:
         path = folder / f"{stem}-{number}.parquet"
         write_atomically(path, target.getvalue(), SEALED_MODE)
         return path
+
+
+def _table(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
+    """Return rows as columns; ``Table.from_pylist`` would do, and import pandas, which takes a second."""
+    lines = b"\n".join(canonical_json(dict(row)) for row in rows)
+    return read_json(io.BytesIO(lines), parse_options=ParseOptions(explicit_schema=schema)).select(
+        schema.names
+    )
 
 
 def _order(path: Path) -> tuple[str, int]:

@@ -176,7 +176,15 @@ class Recording:
         day = self.recorder.day(document["day"])
         latest = max((line.end.event_s for line in day.lines.values()), default=0)
         span = Span(day.open_s, day.close_s, day.close_s + SETTLE_S if day.closed else latest + 1)
-        return svg(document, self.evidence(day).minute_shares, span)
+        return svg(document, self.minute_shares(day), span)
+
+    def minute_shares(self, day: Day) -> dict[str, dict[int, int]]:
+        """Return code -> first second of a minute -> recorded shares, sealed or not."""
+        minutes = minute_shares([seal.path for seal in self.segments.seals(day.day)])
+        for row in (row for rows in day.rows.values() for row in rows):
+            own, minute = minutes.setdefault(row.trade.code, {}), row.trade.event_s // MINUTE_S * MINUTE_S
+            own[minute] = own.get(minute, 0) + row.trade.shares
+        return minutes
 
     def evidence(self, day: Day) -> Evidence:
         """Return what the day's files say: recorded shares a minute, and the objections of the second ledger.
@@ -184,10 +192,7 @@ class Recording:
         The second ledger has a say once every trade of the day is sealed (OB-681).
         """
         files = [seal.path for seal in self.segments.seals(day.day)]
-        minutes = minute_shares(files)
-        for row in (row for rows in day.rows.values() for row in rows):
-            own, minute = minutes.setdefault(row.trade.code, {}), row.trade.event_s // MINUTE_S * MINUTE_S
-            own[minute] = own.get(minute, 0) + row.trade.shares
+        minutes = self.minute_shares(day) if day.bars else {}
         if not day.closed or any(day.rows.values()):
             return Evidence(minutes)
         batch = batch_audit(files, self.backfill.paths(TRADES, day.day), day.anchors)
