@@ -222,14 +222,14 @@ class Symbol:
         """Take where days begin in what the venue answered: between two rows whose ids follow each other."""
         for before, after in pairwise(rows):
             if before.last_id + 1 == after.first_id and before.event_us // DAY_US < after.event_us // DAY_US:
-                self.begins(after, utc_day(after.event_us))
+                self.begins(after)
 
-    def begins(self, aggregate: Aggregate, day: str) -> None:
-        """Take the venue's first trade at or after the start of a day; it may lie on a later one."""
-        if utc_day(aggregate.event_us) == day:
-            known = self.axis.day_starts.setdefault(day, aggregate.first_id)
-            if known != aggregate.first_id:
-                self.line(day).blame(Problem.DAY_START_CONTRADICTION)
+    def begins(self, aggregate: Aggregate) -> None:
+        """Take the venue's first trade at or after the start of some day: it is the first of its own day."""
+        day = utc_day(aggregate.event_us)
+        known = self.axis.day_starts.setdefault(day, aggregate.first_id)
+        if known != aggregate.first_id:
+            self.line(day).blame(Problem.DAY_START_CONTRADICTION)
 
     def fill(self, aggregate: Aggregate, received_ns: int, *, single: bool = False) -> Filled | None:
         """Take fetched trades; return what was missing of them, None where nothing was or it cannot be told."""

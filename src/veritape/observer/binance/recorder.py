@@ -190,10 +190,8 @@ class BinanceRecorder:
         found = read_aggregates(answer.body)
         if isinstance(found, Refused):
             return found
-        start_ms = answer.parameters.get("startTime", "")
         for aggregate in found[:1]:
-            if start_ms.isascii() and start_ms.isdigit():
-                symbol.begins(aggregate, utc_day(int(start_ms[:_MS_DIGITS]) * 1000))
+            symbol.begins(aggregate)
         return None
 
     def _fill(self, symbol: Symbol, answer: Answered, received_ns: int) -> Refused | None:
@@ -247,7 +245,6 @@ def _close(symbol: Symbol, at_ns: int, cause: Cause) -> None:
         symbol.watches[-1] = Span(symbol.watches[-1].start_ns, at_ns, cause)
 
 
-_MS_DIGITS: Final = 13
 _TAKERS: Final = {
     Purpose.TIP: BinanceRecorder._tip,  # noqa: SLF001 - the table of its own methods
     Purpose.END: BinanceRecorder._end,  # noqa: SLF001 - as above

@@ -60,6 +60,21 @@ def test_a_break_makes_the_book_invalid_until_another_snapshot() -> None:
     assert (book.is_valid, book.valid) == (True, [Validity(5, 5), Validity(6, 6)])
 
 
+def test_a_snapshot_for_a_valid_book_or_before_any_change_is_not_needed() -> None:
+    """OB-903: it changes nothing; old spans are dropped once their day is closed."""
+    book = Book()
+    book.snapshot(5)
+    assert (book.is_valid, book.stale_snapshots) == (False, 0)
+    book.changed(change(10, 12, 5))
+    book.snapshot(11)
+    book.snapshot(11)
+    assert (book.snapshots, book.valid) == (1, [Validity(5, 5)])
+    book.changed(change(20, 21, 9))
+    book.snapshot(20)
+    book.forget_before(8)
+    assert book.valid == [Validity(9, 9)]
+
+
 def test_a_repeated_change_is_no_break() -> None:
     """OB-903: what is known changes nothing."""
     book = Book()

@@ -94,15 +94,13 @@ def test_the_skew_of_the_captures_is_negative_throughout() -> None:
 
 
 def test_the_venue_says_where_a_day_begins() -> None:
-    """OB-905: a first trade of the day; one of a later day says nothing; two different ones contradict."""
+    """OB-905: the first trade at or after a midnight is the first of its own day; two different ones contradict."""
     symbol = symbol_of(1)
     start = Aggregate(7, 50, 52, 1_723_161_600_000_000, 100, 30, BUYER)
-    symbol.begins(start, FIRST)
-    assert symbol.axis.day_starts == {}
-    symbol.begins(start, SECOND)
-    symbol.begins(start, SECOND)
+    symbol.begins(start)
+    symbol.begins(start)
     assert symbol.axis.day_starts == {SECOND: 50}
-    symbol.begins(start._replace(first_id=49), SECOND)
+    symbol.begins(start._replace(first_id=49))
     assert symbol.lines[SECOND].problems == {Problem.DAY_START_CONTRADICTION: 1}
 
 

@@ -15,6 +15,7 @@ from veritape.observer.binance.questions import (
     ask_aggregates,
     ask_bars,
     ask_day_start,
+    ask_end,
     ask_snapshot,
     ask_tip,
     ask_trades,
@@ -145,7 +146,7 @@ def test_the_newest_trade_and_bars() -> None:
 
 @pytest.mark.parametrize(
     ("question", "purpose"),
-    [(ask_tip(CODE), Purpose.TIP), (ask_day_start(CODE, SECOND), Purpose.DAY_START), (ask_snapshot(CODE), Purpose.SNAPSHOT)],
+    [(ask_tip(CODE), Purpose.TIP), (ask_end(CODE), Purpose.END), (ask_day_start(CODE, SECOND), Purpose.DAY_START), (ask_snapshot(CODE), Purpose.SNAPSHOT)],
 )  # fmt: skip
 def test_answers_that_cannot_be_read_are_counted(question: Question, purpose: Purpose) -> None:
     """OB-991: kept in the journal, counted by reason; another status than 200 is no content."""
@@ -154,6 +155,19 @@ def test_answers_that_cannot_be_read_are_counted(question: Question, purpose: Pu
     recorder.apply(own(Kind.REST, answer_bytes(question, 503, b"<html>")))
     recorder.apply(own(Kind.REST, b"no answer"))
     assert recorder.refused == {(purpose, "bad_json"): 1}
+
+
+def test_answers_without_content_change_nothing() -> None:
+    """OB-904: a page may be empty; a frame that was sent says nothing."""
+    recorder = recorded(FIRST, lost=frozenset({FIRST_ID + 9}))
+    missing = hole(recorder)
+    for question in (ask_tip(CODE), ask_end(CODE), ask_day_start(CODE, SECOND), ask_trades(CODE, missing)):
+        recorder.apply(own(Kind.REST, answer_bytes(question, 200, b"[]")))
+    recorder.apply(own(Kind.SENT, b"{}"))
+    symbol = recorder.symbols[CODE]
+    starts = {SECOND: MIDNIGHT_ID}
+    assert (hole(recorder), symbol.cursor, symbol.tips) == (missing, None, {})
+    assert symbol.axis.day_starts == starts
 
 
 def test_unread_answers_about_holes_change_nothing() -> None:

@@ -23,7 +23,7 @@ from tests.unit.observer.binance.answering import answered, own
 
 from veritape.observer.audit import Status
 from veritape.observer.binance import statements
-from veritape.observer.binance.lines import Problem, Totals
+from veritape.observer.binance.lines import Problem, Span, Totals
 from veritape.observer.binance.questions import ask_bars, ask_day_start, ask_end, ask_tip, ask_trades
 from veritape.observer.binance.recorder import BinanceRecorder
 from veritape.observer.binance.statements import Statement, document, state, text
@@ -36,17 +36,26 @@ START_NS = 1_723_161_253_000_000_000
 
 
 def watched(
-    lost: frozenset[int] = frozenset(), *, until_id: int = LAST_ID, anchored: bool = True
+    lost: frozenset[int] = frozenset(),
+    *,
+    from_id: int = FIRST_ID,
+    until_id: int = LAST_ID,
+    anchored: bool = True,
 ) -> BinanceRecorder:
     """Return a recorder that watched both captures, anchored before and after as a running one is."""
     recorder = BinanceRecorder()
     recorder.apply(own(Kind.NOTE, note(NoteKind.WATCH_OPENED, code=CODE), START_NS))
     for frame, trade in zip(frames(FIRST, SECOND), trades(FIRST, SECOND), strict=True):
-        if trade.trade_id not in lost and trade.trade_id <= until_id:
+        if trade.trade_id not in lost and from_id <= trade.trade_id <= until_id:
             recorder.apply(frame)
     if anchored:
         recorder.apply(answered(ask_tip(CODE), Venue(), START_NS + 10**12))
     return recorder
+
+
+def near_midnight(*, anchored: bool = True) -> BinanceRecorder:
+    """Return one that watched the last 300 trades of the first day and the first 300 of the second."""
+    return watched(from_id=MIDNIGHT_ID - 300, until_id=MIDNIGHT_ID + 299, anchored=anchored)
 
 
 def both(recorder: BinanceRecorder) -> tuple[Statement, Statement]:
@@ -137,13 +146,13 @@ def test_a_recording_that_ends_is_anchored_at_the_venue_s_time_of_its_last_messa
 
 
 @pytest.mark.parametrize(
-    ("until_id", "moment_us"), [(LAST_ID - 500, 1 << 60), (LAST_ID, 1_723_161_600_000_000)]
+    ("until_id", "moment_us"), [(MIDNIGHT_ID + 100, 1 << 60), (LAST_ID, 1_723_161_600_000_000)]
 )
 def test_an_answer_that_is_older_than_the_stream_or_too_short_anchors_nothing(
     until_id: int, moment_us: int
 ) -> None:
     """OB-905: the venue's database may be behind its stream; a thousand aggregates may not reach back."""
-    recorder = watched(anchored=False)
+    recorder = near_midnight(anchored=False)
     recorder.venue_us = moment_us
     recorder.apply(answered(ask_end(CODE), Venue(until_id=until_id), START_NS + 10**12))
     assert both(recorder)[1].status is Status.UNPROVEN
@@ -151,9 +160,9 @@ def test_an_answer_that_is_older_than_the_stream_or_too_short_anchors_nothing(
 
 def test_without_an_anchor_nothing_is_proven() -> None:
     """OB-905: a loss behind the last message cannot be seen by ids alone; an older anchor is none."""
-    recorder = watched(anchored=False)
+    recorder = near_midnight(anchored=False)
     assert both(recorder)[1].status is Status.UNPROVEN
-    recorder.apply(answered(ask_tip(CODE), Venue(until_id=LAST_ID - 100)))
+    recorder.apply(answered(ask_tip(CODE), Venue(until_id=MIDNIGHT_ID + 100)))
     assert both(recorder)[1].status is Status.UNPROVEN
 
 
@@ -174,14 +183,14 @@ def test_the_trade_before_the_recording_is_no_part_of_it() -> None:
 @pytest.mark.parametrize("problem", sorted(statements.CONTRADICTIONS))
 def test_a_contradiction_is_never_complete(problem: Problem) -> None:
     """OB-614: both cannot be true."""
-    recorder = watched()
+    recorder = near_midnight()
     recorder.symbols[CODE].lines[FIRST].blame(problem)
     assert both(recorder)[0].status is Status.CONTRADICTED
 
 
 def test_an_equation_that_fails_is_a_contradiction() -> None:
     """OB-606: a planted trade too many is found."""
-    recorder = watched()
+    recorder = near_midnight()
     line = recorder.symbols[CODE].lines[FIRST]
     line.recorded = line.recorded.plus(Totals(1, 1, 1))
     statement = both(recorder)[0]
@@ -294,3 +303,21 @@ def test_the_worked_example_of_the_format() -> None:
     """OB-678: the document that the format's page shows is the one that comes out."""
     page = (Path(__file__).resolve().parents[4] / "docs" / "formats" / "audit-binance.md").read_text()
     assert json.loads(page.split("```")[1]) == example()
+
+
+def test_a_day_behind_one_whose_beginning_is_unknown_does_not_end_it() -> None:
+    """OB-905: of two midnights the earlier one was missed: where the first day ends is not told by the later one."""
+    recorder = watched(frozenset(range(MIDNIGHT_ID - 5, MIDNIGHT_ID + 3)), from_id=MIDNIGHT_ID - 300)
+    symbol = recorder.symbols[CODE]
+    symbol.axis.day_starts["20240810"] = LAST_ID + 1
+    first, second = both(recorder)
+    assert (first.last_id, second.last_id) == (None, LAST_ID)
+
+
+def test_a_watch_of_another_day_is_none_of_this_one() -> None:
+    """OB-678: spans are clipped to the day."""
+    recorder = near_midnight()
+    audit = document(recorder, SECOND, 1)
+    assert audit["lines"][0]["watched"] == [[0, 86_400]]
+    recorder.symbols[CODE].watches = [Span(5, 10, Cause.OPERATOR_STOP)]
+    assert document(recorder, SECOND, 1)["lines"][0]["watched"] == []

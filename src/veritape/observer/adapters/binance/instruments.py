@@ -1,5 +1,6 @@
 """Keep a Binance recorder's metrics: the same families as KRX's, as far as they mean the same (TL-210)."""
 
+import statistics
 from collections import deque
 
 from veritape.kernel.clock import NANOSECONDS
@@ -15,6 +16,9 @@ from veritape.telemetry import Metric, Registry
 
 OPEN_STATES = {SessionState.SUBSCRIBING, SessionState.LIVE, SessionState.SILENT}
 """Session states with an open socket."""
+
+OFFSETS, FEWEST_OFFSETS = 200, 20
+"""Trades whose median is the clocks' difference, and below how many it is not known."""
 
 MICROSECONDS = 1_000_000
 """Of a second."""
@@ -74,10 +78,11 @@ class BinanceInstruments:
         }
         for state, count in trades.items():
             registry.set(ledger_metrics.LEDGER_TRADES, count, state=state)
-        samples = sum(line.skew.samples for line in lines)
-        if samples:
-            mean_us = sum(line.skew.total_us for line in lines) / samples
-            registry.set(ledger_metrics.CLOCK_OFFSET, mean_us / MICROSECONDS)
+        hours = recorder.days[day].rows if day in recorder.days else {}
+        newest = hours[max(hours)][-OFFSETS:] if hours else []
+        if len(newest) >= FEWEST_OFFSETS:
+            offset_us = statistics.median(row.received_us - row.trade.sent_us for row in newest)
+            registry.set(ledger_metrics.CLOCK_OFFSET, offset_us / MICROSECONDS)
 
     def _rise(self, metric: Metric, count: float) -> None:
         """Add what a live count rose by since it was last read."""

@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-from tests.binance import CODE, FIRST, frames
+from tests.binance import FIRST, frames
 from tests.binance_run import FastClock, Run, settings
 
 from veritape.observer import ledger_metrics, metrics
 from veritape.observer.adapters.binance.instruments import BinanceInstruments
-from veritape.observer.binance.lines import Skew
 from veritape.observer.binance.messages import MessageReason, Refusal
 from veritape.observer.metrics import METRICS
 from veritape.observer.recorder import Applied
@@ -28,7 +27,8 @@ async def test_what_durable_frames_and_the_live_state_set(tmp_path: Path) -> Non
     for frame in list(frames(FIRST))[:100]:
         run.daybook.frame(frame.kind, frame.connection, frame.sequence, frame.data)
     await run.daybook.flush()
-    run.recording.recorder.symbols[CODE].lines[FIRST].skew = Skew(2, -5_000_000, -3_000_000, -2_000_000)
+    rows = run.recording.recorder.days[FIRST].rows
+    rows[23] = [row._replace(received_us=row.trade.sent_us - 2_500_000) for row in rows[23]]
     for now_ns in (10**9 + 5, 2 * 10**9 + 5):
         instruments.measure(run.watching, run.daybook, {True: 3, False: 1}, now_ns)
     assert value(registry, metrics.TRADES_RECORDED, venue="binance") == 20

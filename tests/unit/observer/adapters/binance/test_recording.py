@@ -10,7 +10,7 @@ from veritape.observer.adapters.binance.recording import BinanceRecording
 from veritape.observer.adapters.daybook import VenueDaybook
 from veritape.observer.adapters.journal_files import JournalOptions, journal_paths
 from veritape.observer.binance.questions import ask_end, ask_trades
-from veritape.observer.journal import Frame, Kind
+from veritape.observer.journal import Frame, Kind, decode_file_header
 from veritape.observer.journal import Venue as JournalVenue
 from veritape.observer.recorder import NoteKind, note
 
@@ -34,10 +34,12 @@ def opened() -> Frame:
 
 
 async def test_folders_are_days_of_our_clock_and_lines_days_of_the_venue_s(tmp_path: Path) -> None:
-    """OB-905, OB-907: the last 19 trades of the first folder belong to the second line, and are read with it."""
+    """OB-905, OB-907, OB-001, OB-502: the first folder's last 19 trades are of the second line; headers name venue 16."""
     book = await written(tmp_path, opened(), *frames(FIRST, SECOND))
     await book.close()
     assert [path.parent.name for path in journal_paths(tmp_path)] == [FIRST, SECOND]
+    heads = [decode_file_header(path.read_bytes()[:64]) for path in journal_paths(tmp_path)]
+    assert [int(head.venue) for head in heads] == [16, 16]
     again = BinanceRecording(tmp_path)
     assert again.days() == [FIRST, SECOND]
     again.load([SECOND])
