@@ -272,7 +272,9 @@ async def _tell(day: RecordingDay, daybook: Daybook, clock: Clock) -> None:
 def _upkeep(settings: RecordSettings, daybook: Daybook, clock: Clock) -> Upkeep:
     source = Source(settings.observer.data_dir, settings.observer.venue, settings.calendar.override_file)
     log, index = structlog.get_logger(), daybook.index
-    return Upkeep(source, settings.backup, settings.retention, VERSION, clock, log, index.backed_up)
+    return Upkeep(
+        source, settings.backup, settings.retention, VERSION, clock, log, daybook.writer.seal, index.backed_up
+    )
 
 
 def _exports(settings: RecordSettings, daybook: Daybook, clock: Clock) -> LiveExports:

@@ -34,6 +34,9 @@ RESERVE_BYTES = 64 << 20
 RESERVE_NAME = "reserve"
 """Its name in the journal directory."""
 
+SEAL_SECONDS = 10
+"""Longest wait for a file to be sealed: a disk that takes longer has failed, and the writer tells of that itself."""
+
 SEALED_MODE = 0o444
 """Permission bits of a sealed file."""
 
@@ -154,6 +157,7 @@ class JournalWriter:
         self._wake = threading.Condition()
         self._closing = False
         self._sealing = False
+        self._sealed = threading.Event()
         self._file: _File | None = None
         self._room = asyncio.Event()
         self._room.set()
@@ -197,6 +201,14 @@ class JournalWriter:
         """Wait until the queue has room: the caller stops reading its socket meanwhile and drops nothing (OB-456)."""
         await self._room.wait()
 
+    async def seal(self) -> None:
+        """Commit what is queued and seal the file; the next frame begins another. A failed disk ends the wait."""
+        with self._wake:
+            self._sealing = True
+            self._sealed.clear()
+            self._wake.notify()
+        await asyncio.to_thread(self._sealed.wait, SEAL_SECONDS)
+
     async def close(self) -> None:
         """Commit what is queued, seal the file, end the thread."""
         with self._wake:
@@ -208,9 +220,10 @@ class JournalWriter:
     def _run(self) -> None:
         group: list[Frame] = []
         try:
-            while group := self._take():
-                self._write(group)
-                self._seal_behind_last()
+            while (group := self._take()) or not self._closing:
+                if group:
+                    self._write(group)
+                self._seal_when_asked()
             self._seal()
         except OSError as error:
             self._stop_if_broken(error)
@@ -219,12 +232,13 @@ class JournalWriter:
             traceback.print_exc()
             crash(f"veritape: journal: {type(error).__name__} in the writer thread: a bug; stopped at once")
 
-    def _seal_behind_last(self) -> None:
+    def _seal_when_asked(self) -> None:
         with self._wake:
             due = self._sealing and not self._queue
             self._sealing = self._sealing and not due
         if due:
             self._seal()
+            self._sealed.set()
 
     def _stop_if_broken(self, error: OSError) -> None:
         if not is_full(error):
@@ -235,7 +249,7 @@ class JournalWriter:
     def _take(self) -> list[Frame]:
         """Return the next group: everything queued ``commit_ms`` after its first frame; empty at the end."""
         with self._wake:
-            while not self._queue and not self._closing:
+            while not self._queue and not self._closing and not self._sealing:
                 self._wake.wait()
             if (
                 not self._closing

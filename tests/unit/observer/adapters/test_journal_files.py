@@ -268,3 +268,18 @@ async def test_the_last_frame_of_a_day_seals_the_file_and_the_next_one_begins_an
     await writing.writer.close()
     assert [one.name for one in journal_paths(writing.folder)] == ["0900-0.vtj", "0900-1.vtj"]
     assert writing.on_disk() == [frame(number) for number in range(1, 302)]
+
+
+async def test_a_file_is_sealed_on_demand_whatever_waits(tmp_path: Path) -> None:
+    """OB-507, OB-751: with frames in the queue, without any, and twice."""
+    writing = Writing(tmp_path)
+    for number in range(1, 100):
+        writing.writer.append(frame(number))
+    await writing.writer.seal()
+    assert journal.scan(journal_paths(writing.folder)[0].read_bytes()).sealed
+    await writing.writer.seal()
+    writing.writer.append(frame(100))
+    await writing.writer.seal()
+    assert all(path.stat().st_mode & 0o777 == 0o444 for path in journal_paths(writing.folder))
+    await writing.writer.close()
+    assert writing.on_disk() == [frame(number) for number in range(1, 101)]

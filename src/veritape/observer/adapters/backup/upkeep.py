@@ -6,7 +6,7 @@ by the next start (OB-751, OB-762).
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -63,7 +63,9 @@ class Upkeep:
     """The recorder's clock: what 21:00 is."""
     log: Log
     """Takes the events."""
-    indexed: Callable[[], None] = lambda: None
+    seal: Callable[[], Awaitable[None]]
+    """Seals the journal file that is being written, so that the backup has it."""
+    indexed: Callable[[], None]
     """Told, in the event loop, when manifests were written."""
     state: State = field(init=False)
     """How the last runs went."""
@@ -96,6 +98,7 @@ class Upkeep:
         state, now_ns = self._records.state(), self.clock.wall_ns()
         done_ns = min(state.backup_ns or state.target_ns, now_ns)
         if now_ns >= self._schedule.backup_due_ns(done_ns, state.backup_failures, state.backup_failed_ns):
+            await self.seal()
             await self._in_thread(self._backup, targets)
             self.indexed()
         state = self._records.state()

@@ -45,14 +45,19 @@ class Kept:
         self.one: World = world(folder, days=days)
         self.clock = ManualClock(wall_ns=midnight_ns("20131007") + 16 * HOUR_NS)
         self.log = Events()
-        self.indexed = 0
+        self.indexed = self.sealed = 0
         urls = targets or (self.one.target.url,)
         backups = BackupSettings(targets=urls)
         source = Source(self.one.data)
-        self.upkeep = Upkeep(source, backups, RetentionSettings(), "0.1.0", self.clock, self.log, self.index)
+        self.upkeep = Upkeep(
+            source, backups, RetentionSettings(), "0.1.0", self.clock, self.log, self.seal, self.index
+        )
         self.records = Records(self.one.data)
         self.records.change(target_ns=self.clock.wall_ns())
         self.targets = [open_target(url) for url in urls]
+
+    async def seal(self) -> None:
+        self.sealed += 1
 
     def index(self) -> None:
         self.indexed += 1
@@ -73,7 +78,11 @@ async def test_the_backup_runs_at_nine_once_a_day(tmp_path: Path) -> None:
     kept = Kept(tmp_path)
     assert await kept.at("20131007", 20.99) == []
     assert await kept.at("20131007", 21) == ["backup_made"]
-    assert (kept.indexed, kept.upkeep.state.backup_ns) == (1, midnight_ns("20131007") + 21 * HOUR_NS)
+    assert (kept.sealed, kept.indexed, kept.upkeep.state.backup_ns) == (
+        1,
+        1,
+        midnight_ns("20131007") + 21 * HOUR_NS,
+    )
     assert await kept.at("20131008", 20.99) == []
     record_day(kept.one.data, "20131008")
     assert await kept.at("20131008", 21) == ["backup_made"]
