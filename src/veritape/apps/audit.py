@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from veritape.apps.broker_account import followed_clock, open_broker
+from veritape.apps.keeping import require_whole_log
 from veritape.kernel.canonical import canonical_json
 from veritape.kernel.clock import SystemClock
 from veritape.kernel.errors import MisuseError
@@ -233,6 +234,7 @@ def _print_observations(data: Path, day: str | None, *, as_json: bool) -> int:
 def _check_log(data: Path, *, as_json: bool) -> int:
     """Follow the audit log of any part's data folder; the error of a bad line names it (TL-668)."""
     head = verify_files(data)
+    require_whole_log(data, head)
     if as_json:
         click.echo(canonical_json({"head": head.digest.hex(), "records": head.seq}).decode())
     else:

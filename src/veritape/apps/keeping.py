@@ -1,6 +1,7 @@
 """What the commands ``backup``, ``restore`` and ``drill`` share: where the data lies, where the backup does."""
 
 import getpass
+import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any, TypeVar
 
 import click
 
-from veritape.kernel.errors import MisuseError
+from veritape.kernel.errors import CheckFailedError, MisuseError
 from veritape.kernel.settings import load_settings
 from veritape.observer import control
 from veritape.observer.adapters.backup.events import backup_rows
@@ -20,6 +21,8 @@ from veritape.observer.adapters.backup.source import Source
 from veritape.observer.adapters.backup.targets import FolderTarget, StoreTarget, open_target
 from veritape.observer.adapters.control_database import ControlDatabase
 from veritape.observer.settings import KeepingSettings
+from veritape.telemetry.adapters.audit_files import FOLDER, log_files
+from veritape.telemetry.audit_log import Head
 
 PREFIX = "VERITAPE_RECORD"
 """What the environment variables of the recorder, and so of its backup, begin with."""
@@ -115,6 +118,40 @@ def index_backups(place: Place) -> None:
         database = ControlDatabase(path)
         database.put(control.BACKUPS, *backup_rows(Records(place.source.data)))
         database.close()
+
+
+def require_whole_log(data: Path, head: Head) -> None:
+    """Hold an audit log against the head that the newest backup manifest knows: a chain alone cannot show that its end was cut.
+
+    Args:
+        data: data folder of the log.
+        head: where its chain stands now.
+
+    Raises:
+        CheckFailedError: records that were backed up are gone or others (TL-668).
+    """
+    known = [(manifest.audit_log, receipt.manifest.name) for receipt, manifest in Records(data).proven()]
+    for backed_up, name in known:
+        if backed_up is None:
+            continue
+        if head.seq < backed_up.seq:
+            raise CheckFailedError(
+                f"the audit log ends with record {head.seq}, and manifest {name} knows {backed_up.seq}: its end was cut"
+            )
+        if _hash_of(data, backed_up.seq) != backed_up.hash:
+            raise CheckFailedError(
+                f"record {backed_up.seq} of the audit log is not the one that manifest {name} knows"
+            )
+
+
+def _hash_of(data: Path, seq: int) -> str:
+    for path in log_files(data / FOLDER):
+        with path.open("rb") as lines:
+            for line in lines:
+                record = json.loads(line)
+                if record["seq"] == seq:
+                    return str(record["hash"])
+    return ""
 
 
 def require_date(day: str | None) -> None:

@@ -3,9 +3,13 @@
 from pathlib import Path
 
 import pytest
+from tests.backup_world import world
 
-from veritape.apps.keeping import place_of, require_date, required_place
-from veritape.kernel.errors import MisuseError
+from veritape.apps.keeping import place_of, require_date, require_whole_log, required_place
+from veritape.kernel.clock import SystemClock
+from veritape.kernel.errors import CheckFailedError, MisuseError
+from veritape.telemetry.adapters.audit_files import AuditFiles, verify_files
+from veritape.telemetry.audit_log import AuditKind, Entry
 
 
 def configuration(folder: Path, more: str = "") -> Path:
@@ -67,3 +71,21 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
     for wrong in ("today", "2013-10-07", "20131307"):
         with pytest.raises(MisuseError, match="expected a date"):
             require_date(wrong)
+
+
+def test_an_audit_log_whose_end_was_cut_is_found(tmp_path: Path) -> None:
+    """OB-754: the newest manifest knows where the log stood; a chain that is shorter or another fails (TL-668)."""
+    one = world(tmp_path, days=1)
+    log = AuditFiles(one.data, SystemClock())
+    heads = [log.append(Entry(AuditKind.CONFIG_LOADED, "cli:me", f"file:{n}", {})) for n in range(3)]
+    one.backup()
+    require_whole_log(one.data, verify_files(one.data))
+    require_whole_log(tmp_path / "none", heads[0])
+    with pytest.raises(CheckFailedError, match="manifest 20131007-1 knows 3: its end was cut"):
+        require_whole_log(one.data, heads[1])
+    (path,) = (one.data / "audit").glob("*.jsonl")
+    path.unlink()
+    for name in "abcd":
+        head = log.append(Entry(AuditKind.CONFIG_LOADED, "cli:other", name, {}))
+    with pytest.raises(CheckFailedError, match="record 3 of the audit log is not the one"):
+        require_whole_log(one.data, head)
