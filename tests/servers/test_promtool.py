@@ -1,7 +1,13 @@
 """Prometheus's own check of the page: exactly the findings that the product states."""
 
+import signal
+import socket
 import subprocess
+import urllib.request
 from importlib.resources import files
+from pathlib import Path
+
+from tests.scenario.recording_run import DAY, a_run
 
 from veritape.apps.metrics_reference import catalogue
 from veritape.telemetry import Metric, MetricType, Registry
@@ -50,3 +56,45 @@ def test_a_planted_finding_is_seen() -> None:
     assert found([planted]) - stated() == {
         ('non-counter metrics should not have "_total" suffix', "planted_total")
     }
+
+
+def test_a_running_recorders_page_has_exactly_the_stated_findings(tmp_path: Path) -> None:
+    """TL-060, TL-190, TL-210, TL-220: a live scrape: promtool finds what is stated; every family of the catalogue is there and adds up."""
+    with a_run(tmp_path) as run:
+        broker = run.broker("--speed", "60", "--seconds", "600", "--fault", "drop=0.02")
+        configuration = run.configuration.read_text().replace('listen = ""', 'listen = "127.0.0.1:0"')
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        run.configuration.write_text(
+            configuration.replace(":0", f":{port}", 1) if ":0" in configuration else configuration
+        )
+        recorder = run.recorder("--day", DAY)
+        recorder.says(r"09:0[1-9].* 3 of 41 slots")
+        text = b""
+        while b'observer_ledger_trades{state="recorded"} 0' in text or not text:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
+                text = answer.read()
+            recorder.runs_on_for(0.5)
+        recorder.send(signal.SIGTERM)
+        assert recorder.wait().status == 0
+        broker.end()
+    answer = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, check=False)
+    findings = {
+        (message, name)
+        for name, _, message in (
+            line.partition(" ")
+            for line in answer.stdout.decode().splitlines() + answer.stderr.decode().splitlines()
+        )
+    }
+    shown = {line.split()[2].decode() for line in text.splitlines() if line.startswith(b"# TYPE ")}
+    assert findings == {(message, name) for message, name in stated() if name in shown}
+    observer = {metric.name for metric in catalogue()["observer"]}
+    assert observer <= shown
+    values = {
+        line.rsplit(b" ", 1)[0].decode(): float(line.rsplit(b" ", 1)[1])
+        for line in text.splitlines()
+        if not line.startswith(b"#")
+    }
+    closed = sum(values[f"observer_gaps_{one}_total"] for one in ("low", "medium", "high"))
+    below = sum(values[f'observer_open_gaps{{severity="{one}"}}'] for one in ("low", "medium"))
+    assert values["observer_gaps_detected_total"] == closed + below > 0

@@ -10,20 +10,31 @@ import platform
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import structlog
 
 from veritape.kernel.clock import Clock
 from veritape.telemetry import Registry
+from veritape.telemetry.adapters.file_export import FileExport
 from veritape.telemetry.adapters.listener import Address, Listener
 from veritape.telemetry.adapters.page_routes import page_routes
 from veritape.telemetry.adapters.pipes import VectorReceiver, VectorSender
-from veritape.telemetry.adapters.process_watch import watch_loop, watch_process
-from veritape.telemetry.metrics import page_metrics
+from veritape.telemetry.adapters.process_watch import watch_loop, watch_part, watch_process
+from veritape.telemetry.metrics import TASK_FAILURES, page_metrics
 from veritape.telemetry.page import Page
 
 
 @asynccontextmanager
 async def shown_metrics(
-    part: str, registry: Registry, listen: str, descriptor: int | None, clock: Clock
+    part: str,
+    registry: Registry,
+    listen: str,
+    descriptor: int | None,
+    clock: Clock,
+    export_dir: Path | None = None,
+    folder: Path | None = None,
 ) -> AsyncIterator[int | None]:
     """Show the registry while the context lasts; yield the port of its own page, None without one.
 
@@ -33,6 +44,8 @@ async def shown_metrics(
         listen: host:port of the page; empty for none.
         descriptor: the supervisor's pipe; with one there is no page here.
         clock: the machine's own.
+        export_dir: where the page is written as files too; None for nowhere (TL-160).
+        folder: the part's data, whose disk is told; None for none.
 
     Raises:
         UnavailableError: the port is busy, or the pipe is not open.
@@ -44,13 +57,32 @@ async def shown_metrics(
                 _ended, asyncio.create_task(VectorSender(descriptor, registry, clock).run())
             )
         elif listen:
-            port = await stack.enter_async_context(_own_page(part, registry, listen, clock))
+            port = await stack.enter_async_context(_own_page(part, registry, listen, clock, export_dir))
         stack.push_async_callback(_ended, asyncio.create_task(watch_loop(registry, part, clock)))
+        stack.push_async_callback(_ended, asyncio.create_task(watch_part(registry, part, folder, clock)))
+        _count_failures(registry, part)
         yield port
 
 
+def _count_failures(registry: Registry, part: str) -> None:
+    """Count what ends a task of this loop and nobody awaits: always a bug."""
+    loop = asyncio.get_running_loop()
+    before = loop.get_exception_handler()
+
+    def failed(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        registry.add(TASK_FAILURES, part=part)
+        if before is None:
+            loop.default_exception_handler(context)
+        else:
+            before(loop, context)
+
+    loop.set_exception_handler(failed)
+
+
 @asynccontextmanager
-async def _own_page(part: str, registry: Registry, listen: str, clock: Clock) -> AsyncIterator[int]:
+async def _own_page(
+    part: str, registry: Registry, listen: str, clock: Clock, export_dir: Path | None
+) -> AsyncIterator[int]:
     own = Registry(
         page_metrics((part,), version=version("veritape"), commit="", python=platform.python_version())
     )
@@ -63,6 +95,9 @@ async def _own_page(part: str, registry: Registry, listen: str, clock: Clock) ->
     receiver = VectorReceiver(page, clock, lambda _part, _reason: None)
     sender = VectorSender(receiver.open_pipe(part), registry, clock)
     tasks = [asyncio.create_task(work) for work in (sender.run(), watch_process(own, clock))]
+    if export_dir is not None:
+        export = FileExport(page, export_dir, clock, structlog.get_logger().warning)
+        tasks.insert(0, asyncio.create_task(export.run()))
     try:
         yield port
     finally:

@@ -111,7 +111,9 @@ async def _run(settings: RecordSettings, day: str | None) -> None:
     registry = Registry((*part_metrics(PART), *METRICS))
     shown = settings.telemetry
     try:
-        async with shown_metrics(PART, registry, shown.listen, shown.descriptor, real):
+        async with shown_metrics(
+            PART, registry, shown.listen, shown.descriptor, real, shown.export_dir, settings.observer.data_dir
+        ):
             with _log_stream(shown.log_file) as stream:
                 output = configure_logs(PART, "info", registry, real, stream)
                 try:

@@ -274,6 +274,8 @@ class TelemetrySettings(Settings):
 
     listen: str = "127.0.0.1:9464"
     """Address of the metrics page, host:port; empty turns it off."""
+    export_dir: Path | None = None
+    """Folder into which the metrics page is written every minute and at the end; none by default."""
     descriptor: Annotated[int, Field(ge=3)] | None = None
     """Open pipe of a supervisor that takes the metrics in place of the page; set by ``veritape up`` and ``demo``."""
     log_file: Path | None = None

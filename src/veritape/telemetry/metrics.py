@@ -71,6 +71,63 @@ OPEN_FILES = Metric(
     "Open file descriptors of the listener's process.",
     "every 5 seconds",
 )
+VIRTUAL = Metric(
+    "process_virtual_memory_bytes",
+    MetricType.GAUGE,
+    "Virtual memory of the listener's process.",
+    "every 5 seconds",
+    unit="bytes",
+)
+MOST_FILES = Metric(
+    "process_max_fds", MetricType.GAUGE, "File descriptors that the process may open.", "every 5 seconds"
+)
+TASK_FAILURES = Metric(
+    "veritape_task_failures_total",
+    MetricType.COUNTER,
+    "Tasks that ended because of a bug.",
+    "the broad handler at the top of a task caught a bug",
+    labels=PART,
+)
+PROCESSES = (
+    "supervisor", "observer", "executor", "prover", "gateway", "gateway_worker", "replay", "fingerprint", "rls",
+)  # fmt: skip
+"""Values of the label ``process``."""
+
+PART_CPU = Metric(
+    "veritape_process_cpu_seconds_total",
+    MetricType.COUNTER,
+    "Processor time of a part's processes, user and system.",
+    "every 5 seconds",
+    unit="seconds",
+    labels=(("process", PROCESSES),),
+)
+PART_RESIDENT = Metric(
+    "veritape_process_resident_memory_bytes",
+    MetricType.GAUGE,
+    "Resident memory of a part's processes.",
+    "every 5 seconds",
+    unit="bytes",
+    labels=(("process", PROCESSES),),
+    merge=Merge.SUM,
+)
+DISK_FREE = Metric(
+    "veritape_disk_free_bytes",
+    MetricType.GAUGE,
+    "Room on the file system that holds a folder.",
+    "every 5 seconds",
+    unit="bytes",
+    labels=(("volume", ("data", "backup", "cache")),),
+    merge=Merge.MIN,
+)
+DISK_SIZE = Metric(
+    "veritape_disk_size_bytes",
+    MetricType.GAUGE,
+    "Size of the file system that holds a folder.",
+    "every 5 seconds",
+    unit="bytes",
+    labels=(("volume", ("data", "backup", "cache")),),
+    merge=Merge.MIN,
+)
 START_TIME = Metric(
     "process_start_time_seconds",
     MetricType.GAUGE,
@@ -79,13 +136,15 @@ START_TIME = Metric(
     unit="seconds",
 )
 
-PROCESS = (CPU, RESIDENT, OPEN_FILES, START_TIME)
+PROCESS = (CPU, RESIDENT, VIRTUAL, OPEN_FILES, MOST_FILES, START_TIME)
 """Families of the process that owns the listener."""
 
 
 def part_metrics(part: str) -> tuple[Metric, ...]:
     """Return the families that every process of a part has beside the part's own."""
-    return (with_values(HEARTBEAT, part=(part,)), with_values(LOOP_LAG, part=(part,)), LOG_RECORDS, OVERFLOW)
+    of_part = (with_values(metric, part=(part,)) for metric in (HEARTBEAT, LOOP_LAG, TASK_FAILURES))
+    of_process = (with_values(metric, process=(part,)) for metric in (PART_CPU, PART_RESIDENT))
+    return (*of_part, *of_process, DISK_FREE, DISK_SIZE, LOG_RECORDS, OVERFLOW)
 
 
 def page_metrics(parts: tuple[str, ...], *, version: str, commit: str, python: str) -> tuple[Metric, ...]:

@@ -15,6 +15,7 @@ from veritape.telemetry.exposition import Exposition, sample_values
 from veritape.telemetry.metric import Merge, Metric, MetricType
 from veritape.telemetry.metrics import PART_UP
 from veritape.telemetry.registry import Registry, Row, Series
+from veritape.telemetry.summary import summary
 from veritape.telemetry.vectors import Vector
 
 FRESH_NS = 3 * NANOSECONDS
@@ -131,9 +132,10 @@ class Page:
         return found
 
     def document(self, now_ns: int, wall_ns: int) -> bytes:
-        """Return ``/metrics.json``: families, parts and the time, as UTF-8 JSON."""
+        """Return ``/metrics.json``: the summary, families, parts and the time, all of one moment (TL-190), as UTF-8 JSON."""
         up = self.part_up(now_ns)
-        body = {"as_of_ns": wall_ns, "part_up": up, "families": self.families(now_ns)}
+        families = self.families(now_ns)
+        body = {**summary(families), "families": families, "as_of_ns": wall_ns, "part_up": up}
         return json.dumps(body, allow_nan=False, separators=(",", ":")).encode()
 
     def _rows(self) -> Sequence[Row]:

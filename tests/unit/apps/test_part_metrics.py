@@ -1,9 +1,11 @@
 """A part's metrics: on a page of its own, or through a pipe."""
 
 import asyncio
+import gc
 import os
 import socket
 import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +14,7 @@ from veritape.kernel.clock import SystemClock
 from veritape.kernel.errors import UnavailableError
 from veritape.observer.metrics import METRICS, TRADES_RECORDED
 from veritape.telemetry import Registry
-from veritape.telemetry.metrics import part_metrics
+from veritape.telemetry.metrics import TASK_FAILURES, part_metrics
 from veritape.telemetry.vectors import VectorDecoder
 
 
@@ -63,3 +65,27 @@ async def test_a_busy_port_is_refused_with_its_number() -> None:
         with pytest.raises(UnavailableError, match=str(number)):
             async with shown_metrics("observer", a_registry(), f"127.0.0.1:{number}", None, SystemClock()):
                 pass
+
+
+async def test_the_page_is_exported_and_a_bug_in_a_task_is_counted(tmp_path: Path) -> None:
+    """TL-160, TL-200: files at the end; a task that nobody awaits and that ends with a bug counts."""
+    registry = a_registry()
+    told: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: told.append(context))
+
+    async def bug() -> None:
+        raise ZeroDivisionError
+
+    async with shown_metrics(
+        "observer", registry, "127.0.0.1:0", None, SystemClock(), tmp_path / "export", tmp_path
+    ):
+        task = asyncio.create_task(bug())
+        await asyncio.wait([task])
+        del task
+        while not told:
+            gc.collect()
+            await asyncio.sleep(0.01)
+    assert registry.value(TASK_FAILURES, part="observer") == 1
+    text = (tmp_path / "export" / "metrics_prometheus.txt").read_text()
+    assert 'veritape_part_up{part="observer"}' in text
+    asyncio.get_running_loop().set_exception_handler(None)

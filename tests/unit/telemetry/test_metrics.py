@@ -10,10 +10,15 @@ def test_a_process_has_its_own_part_only() -> None:
     assert names == {
         "veritape_heartbeat_timestamp_seconds",
         "veritape_event_loop_lag_seconds",
+        "veritape_task_failures_total",
+        "veritape_process_cpu_seconds_total",
+        "veritape_process_resident_memory_bytes",
+        "veritape_disk_free_bytes",
+        "veritape_disk_size_bytes",
         "veritape_log_records_total",
         "veritape_label_overflow_total",
     }
-    assert sum(metric.series for metric in part_metrics("replay")) == 1 + 16 + 5 + 1
+    assert sum(metric.series for metric in part_metrics("replay")) == 1 + 16 + 5 + 1 + 1 + 2 + 6
 
 
 def test_the_build_is_named_in_labels() -> None:

@@ -2,10 +2,11 @@
 
 import asyncio
 import math
+from pathlib import Path
 
 from veritape.kernel.clock import NANOSECONDS, ManualClock, SystemClock
 from veritape.telemetry import B1, Registry, metrics
-from veritape.telemetry.adapters.process_watch import TIMER_NS, watch_loop, watch_process
+from veritape.telemetry.adapters.process_watch import TIMER_NS, watch_loop, watch_part, watch_process
 
 
 async def test_the_loop_is_watched() -> None:
@@ -53,4 +54,37 @@ async def test_a_stepped_wall_clock_changes_no_duration() -> None:
     slot = registry.index(lag, part="replay")
     assert registry.values[slot : slot + lag.width] == [2.0, *[0.0] * (lag.width - 1)]
     assert registry.value(heartbeat, part="replay") == 7200
+    task.cancel()
+
+
+async def test_a_parts_process_and_its_disk_are_watched(tmp_path: Path) -> None:
+    """TL-200: processor time and memory by process, room of the data's file system; a folder that is not there tells nothing."""
+    registry = Registry(metrics.part_metrics("observer"))
+    cpu, resident = (
+        one for one in metrics.part_metrics("observer") if one.name.startswith("veritape_process")
+    )
+    task = asyncio.create_task(watch_part(registry, "observer", tmp_path, SystemClock()))
+    await asyncio.sleep(0)
+    assert registry.value(cpu, process="observer") > 0
+    assert registry.value(resident, process="observer") > 1e6
+    free, size = (
+        registry.value(metrics.DISK_FREE, volume="data"),
+        registry.value(metrics.DISK_SIZE, volume="data"),
+    )
+    assert 0 < free <= size
+    task.cancel()
+    other = Registry(metrics.part_metrics("observer"))
+    task = asyncio.create_task(watch_part(other, "observer", tmp_path / "none", SystemClock()))
+    await asyncio.sleep(0)
+    assert math.isnan(other.value(metrics.DISK_FREE, volume="data"))
+    task.cancel()
+
+
+async def test_the_listeners_process_tells_its_limits() -> None:
+    """TL-200: virtual memory and the most descriptors."""
+    registry = Registry(metrics.PROCESS)
+    task = asyncio.create_task(watch_process(registry, SystemClock()))
+    await asyncio.sleep(0)
+    assert registry.value(metrics.VIRTUAL) >= registry.value(metrics.RESIDENT)
+    assert registry.value(metrics.MOST_FILES) >= registry.value(metrics.OPEN_FILES)
     task.cancel()
