@@ -144,7 +144,7 @@ async def test_silence_sends_nothing_and_keeps_the_socket() -> None:
 
 async def test_a_fragmented_frame_is_one_message_in_two_pieces() -> None:
     """KIS-225, KIS-113: fragment cuts inside a field."""
-    async with replayed("fragment") as plain:
+    async with replayed("fragment", "no_pingpong") as plain:
         socket = await watch(plain)
         await socket.text()
         first, second = await socket.frame(), await socket.frame()
@@ -174,18 +174,18 @@ async def test_a_mixed_frame_holds_two_symbols() -> None:
 async def test_every_connection_ends_at_its_moment() -> None:
     """KIS-225, OB-851: close has a close frame, reset none, half_close ends one direction only."""
     series = [tape(trades=4, step_ms=1000)]
-    async with replayed("close=09:00:02", series=series) as plain:
+    async with replayed("close=09:00:02", "no_pingpong", series=series) as plain:
         socket = await watch(plain)
         texts = await socket.texts(3)
         assert code_of(texts[0]) == "OPSP0000"
         assert [volumes(text)[0] for text in texts[1:]] == [1, 2]
         assert (await socket.frame())[0] == CLOSE
-    async with replayed("reset=09:00:02", series=series, speed=20) as plain:
+    async with replayed("reset=09:00:02", "no_pingpong", series=series, speed=20) as plain:
         socket = await watch(plain)
         await socket.texts(3)
         with pytest.raises(ConnectionResetError):
             await socket.reader.readexactly(1)
-    async with replayed("half_close=09:00:02", series=series, speed=20) as plain:
+    async with replayed("half_close=09:00:02", "no_pingpong", series=series, speed=20) as plain:
         socket = await watch(plain)
         await socket.texts(3)
         assert await socket.frame() == (0, b"")

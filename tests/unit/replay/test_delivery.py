@@ -74,6 +74,14 @@ def test_mix_joins_another_code_s_next_frame() -> None:
     assert texts("mix", packets=apart) == ["0|H0STCNT0|001|a", "0|H0STCNT0|001|x"]
 
 
+def test_a_single_record_that_waited_is_not_split() -> None:
+    """OB-851: a packet let go by another code's frame keeps its one record."""
+    delivery = Delivery(parse(["mix=1@09:00:00-09:00:01", "split=1@09:00:01"]))
+    assert sent(delivery, packet(1, "a")) == []
+    leaving = sent(delivery, packet(2, "b", "c"), NINE + 1000)
+    assert [one.text[11:] for one in leaving] == ["001|a", "001|b", "001|c"]
+
+
 def test_reorder_swaps_with_the_successor_on_the_session() -> None:
     """OB-851: each session sees the swap; at the end nothing stays behind."""
     delivery = Delivery(parse(["reorder=1@09:00:00-09:00:01"]))

@@ -1,6 +1,7 @@
 """Quotes and by-time rows follow from the trades so far."""
 
 from veritape.replay.market import Market, multiplied
+from veritape.replay.packing import Frame
 from veritape.replay.series import Row, Series, build
 
 OPEN_MS = 32_400_000
@@ -60,3 +61,17 @@ def test_one_price_carries_no_quotes_and_the_multi_price_does() -> None:
     assert not [name for name in price if "ask" in name or "bid" in name]
     assert (row["inter2_askp"], row["inter2_bidp"]) == ("200", "100")
     assert {"stck_prpr", "acml_vol", "acml_tr_pbmn", "stck_sdpr"} <= set(price)
+
+
+def test_a_venue_has_the_part_of_a_frame_that_lies_in_its_hours() -> None:
+    """KIS-187: NXT trades from 09:00:30 on; a code that did not trade then is not there."""
+    rows = [Row(34_200_000 + ms, 100, 1, auction=False) for ms in (29_990, 29_995, 30_000, 30_001)]
+    tape = Market([build("990001", rows), build("990002", rows[:1])], "20131007")
+    nxt = tape.venue("NX")
+    assert nxt is tape.venue("NX")
+    assert tape.venue("UN") is tape.venue("J") is tape
+    whole = Frame(1, "990001", 1, 4, OPEN_MS + 30_030)
+    assert [trade.chain_shares for trade in nxt.of_frame(tape, whole)] == [1, 2]
+    assert [trade.chain_shares for trade in tape.of_frame(tape, whole)] == [2, 3, 4]
+    assert nxt.of_frame(tape, Frame(2, "990001", 0, 2, OPEN_MS)) == ()
+    assert nxt.of_frame(tape, Frame(3, "990002", 0, 1, OPEN_MS)) == ()

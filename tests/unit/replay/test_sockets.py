@@ -100,6 +100,7 @@ def test_an_idle_socket_is_pinged_and_a_silent_one_cut() -> None:
     assert not book.heartbeat(socket, IDLE_NS - 1)
     assert book.heartbeat(socket, IDLE_NS)
     assert not book.heartbeat(socket, IDLE_NS)
+    assert book.heartbeat(socket, 2 * IDLE_NS)
     assert not book.must_cut(socket, IDLE_NS + CUT_NS - 1)
     assert book.must_cut(socket, IDLE_NS + CUT_NS)
     echo = '{"header": {"tr_id": "PINGPONG", "datetime": "20131007090500"}}'

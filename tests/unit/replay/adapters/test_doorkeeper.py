@@ -1,6 +1,7 @@
 """The door: room, length and time of a request head."""
 
 import asyncio
+from typing import ClassVar
 
 from veritape.replay.adapters.doorkeeper import HEAD_BYTES, Doorkeeper, Turned
 
@@ -78,3 +79,33 @@ async def test_a_head_that_is_too_long_or_too_slow_is_told_so() -> None:
         writer.close()
     await door.emptied()
     door.keeper.close()
+
+
+async def test_a_writer_that_is_ahead_is_told_to_wait() -> None:
+    """KIS-224: what the transport says of its buffer and of the other side's end reaches the server."""
+
+    class Flood(Echo):
+        told: ClassVar[list[str]] = []
+
+        def data_received(self, data: bytes) -> None:
+            self.transport.write(data + bytes((8 << 20) - 1))
+
+        def pause_writing(self) -> None:
+            self.told.append("pause")
+
+        def resume_writing(self) -> None:
+            self.told.append("resume")
+
+        def eof_received(self) -> bool:
+            self.told.append("eof")
+            return False
+
+    keeper = Doorkeeper(Flood, 1, lambda reason: None)
+    reader, writer = await asyncio.open_connection("127.0.0.1", await keeper.listen(0))
+    writer.write(b"x")
+    await reader.readexactly(8 << 20)
+    writer.write_eof()
+    assert await reader.read() == b""
+    assert Flood.told == ["pause", "resume", "eof"]
+    writer.close()
+    keeper.close()
