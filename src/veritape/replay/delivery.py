@@ -60,6 +60,13 @@ class Outcome:
     """What struck it, in the order of the table."""
 
 
+UNWATCHED: Final = Outcome(Fate.UNWATCHED, ())
+"""Nobody had registered the code."""
+
+UNTOUCHED: Final = Outcome(Fate.SENT, ())
+"""No fault struck the frame."""
+
+
 class Packet(NamedTuple):
     """Records of one stream that are due for some sessions."""
 
@@ -104,7 +111,9 @@ class Delivery:
     def outcome(self, struck: Sequence[str], *, watched: bool) -> Outcome:
         """Return the fate of a frame that these faults struck."""
         if not watched:
-            return Outcome(Fate.UNWATCHED, ())
+            return UNWATCHED
+        if not struck:
+            return UNTOUCHED
         lost = tuple(name for name in struck if name in {"drop", "silence"})
         if lost:
             return Outcome(Fate.DROPPED, lost)
@@ -125,8 +134,11 @@ class Delivery:
             struck: the faults that strike its frame.
             tape_ms: tape clock.
         """
-        if not self.faults.names or not struck:
-            parts = self._regrouped(packet) if self._merging or self._mixing else [packet]
+        if not struck:
+            if not (self._merging or self._mixing or self._swapped):
+                text = joined(packet.tr_id, packet.records)
+                return [Sending(socket, text) for socket in packet.sockets]
+            parts = self._regrouped(packet)
         elif {"drop", "silence"} & set(struck):
             return []
         elif "merge" in struck and (packet.tr_id, packet.code) not in self._merging:

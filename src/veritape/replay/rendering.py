@@ -6,6 +6,7 @@ are hundredths of a per cent, rounded half away from zero.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from veritape.replay.packing import Frame
@@ -133,7 +134,11 @@ def ratio(numerator: int, denominator: int) -> str:
 
 def clock_text(ms: int) -> str:
     """Return HHMMSS of milliseconds since midnight; after 24:00 the clock begins anew."""
-    seconds = ms // 1_000 % 86_400
+    return _second_text(ms // 1_000 % 86_400)
+
+
+@lru_cache(maxsize=86_400)
+def _second_text(seconds: int) -> str:
     return f"{seconds // 3600:02}{seconds // 60 % 60:02}{seconds % 60:02}"
 
 
