@@ -12,9 +12,11 @@ from typing import Any, Final, NamedTuple
 
 from veritape.gateway.readers import DayCompleteness, Line, Segment, Totals, Trade
 from veritape.kernel.clock import NANOSECONDS, Clock
+from veritape.kernel.errors import MisuseError
 from veritape.observer import audit
 from veritape.observer.adapters.recording import Recording
 from veritape.observer.adapters.segment_files import Seal, SegmentStore
+from veritape.observer.binance.statements import VENUE as BINANCE
 from veritape.observer.recorder import KST_NS
 
 REFRESH_NS: Final = 2 * NANOSECONDS
@@ -51,6 +53,15 @@ class RecordedTape:
     """A recorder's data folder as the gateway's ``TapeReader``. Safe to call from several threads."""
 
     def __init__(self, data: Path, venue: str, clock: Clock) -> None:
+        """Open the folder.
+
+        Raises:
+            MisuseError: the venue's rows have trade ids in place of the totals that the gateway serves.
+        """
+        if venue == BINANCE:
+            raise MisuseError(
+                "read.venue: trades of BINANCE are recorded, audited and computed on, and not served"
+            )
         self._data, self._venue, self._clock = data, venue, clock
         self._store = SegmentStore(data, venue)
         self._lock = Lock()

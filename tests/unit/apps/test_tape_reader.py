@@ -9,6 +9,7 @@ from tests.tape import DAY, MIDNIGHT_NS, anchors, bundled, day_notes, frames, ow
 from veritape.apps import tape_reader
 from veritape.apps.tape_reader import RecordedTape
 from veritape.kernel.clock import NANOSECONDS, ManualClock, SystemClock
+from veritape.kernel.errors import MisuseError
 from veritape.observer.adapters.journal_files import JournalOptions, JournalWriter
 from veritape.observer.adapters.recording import Recording
 from veritape.observer.journal import Frame
@@ -101,3 +102,9 @@ async def test_memory_is_bounded(data: Path, monkeypatch: pytest.MonkeyPatch) ->
         tape.trades(tape.segments(DAY, code)[0], code)
     assert tape.completeness(DAY) is not None
     assert (len(tape._rows), len(tape._states)) == (1, 0)
+
+
+def test_a_venue_without_totals_is_not_served(tmp_path: Path) -> None:
+    """OB-562, OB-901: refused by name, and not read by another venue's rules."""
+    with pytest.raises(MisuseError, match="BINANCE"):
+        RecordedTape(tmp_path, "BINANCE", SystemClock())
