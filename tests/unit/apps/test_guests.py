@@ -18,7 +18,7 @@ def test_the_bundled_guests_are_listed() -> None:
     assert (
         [line.split()[0] for line in lines]
         == sorted(document["guests"])
-        == ["fibonacci", "ohlcv", "sha256", "vwap"]
+        == ["fibonacci", "mixed", "ohlcv", "sha256", "vwap"]
     )
     assert lines[0].endswith(document["guests"]["fibonacci"]["program_id"])
 

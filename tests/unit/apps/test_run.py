@@ -114,7 +114,7 @@ def test_failed_items_fail_the_command_and_are_named(tmp_path: Path, config: Pat
 
 def test_what_cannot_be_read_or_written_is_named(tmp_path: Path, config: Path) -> None:
     """EX-713: an unknown program lists the guests; files are named; a batch and one input exclude each other."""
-    with pytest.raises(MisuseError, match="fibonacci, ohlcv, sha256, vwap"):
+    with pytest.raises(MisuseError, match="fibonacci, mixed, ohlcv, sha256, vwap"):
         invoke("nothing", "--input-hex", "")
     with pytest.raises(MisuseError, match="cannot read"):
         invoke("fibonacci", "--input", tmp_path / "none")

@@ -5,10 +5,12 @@ import json
 import click
 
 from veritape.apps.bench.executor import executor
+from veritape.apps.bench.executor_scenarios import run_scenario, scenario_text
 from veritape.apps.bench.gateway import gateway
 from veritape.apps.bench.observer import observer
 from veritape.apps.bench.results import QUICK, Size, Suite, measured, text
 from veritape.apps.bench.telemetry import telemetry
+from veritape.kernel.errors import MisuseError
 
 SUITES: dict[str, Suite] = {
     "observer": observer,
@@ -24,10 +26,24 @@ SUITES: dict[str, Suite] = {
 @click.option(
     "--quick", is_flag=True, help="Under three minutes a suite: fewer repetitions, 60 s rows take 10 s."
 )
+@click.option(
+    "--scenario",
+    type=click.Choice(["integration", "stress"]),
+    help="Of the executor: a run of five scenarios.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document a suite.")
-def bench(suite: str | None, quick: bool, as_json: bool) -> None:
+def bench(suite: str | None, quick: bool, scenario: str | None, as_json: bool) -> int:
     """Measure the parts on this machine, now, beside a peer or a plain loop."""
+    if scenario is not None:
+        if suite != "executor":
+            raise MisuseError(
+                "--scenario belongs to the suite executor: veritape bench executor --scenario ..."
+            )
+        found = run_scenario(scenario)
+        click.echo(json.dumps(found) if as_json else scenario_text(found))
+        return int(not found["ok"])
     size = QUICK if quick else Size()
     for name in [suite] if suite else SUITES:
         document = measured(name, SUITES[name](size))
         click.echo(json.dumps(document) if as_json else "\n".join(text(document)))
+    return 0

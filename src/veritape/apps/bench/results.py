@@ -57,6 +57,8 @@ class Row:
     """What stands beside it; empty: nothing."""
     peer_values: list[float] = field(default_factory=list)
     """One a run of the peer; empty when it could not be measured."""
+    published: bool = False
+    """The peer's figure was published and not measured here."""
 
     def document(self) -> dict[str, Any]:
         """Return the row as ``--json`` prints it."""
@@ -76,7 +78,7 @@ class Row:
             "peer": self.peer,
             "peer_value": None if peer is None else _short(peer),
             "ratio": None if not peer else round(value / peer, 3),
-            "published": False,
+            "published": self.published,
         }
 
     def _meets(self, value: float, target: float) -> bool:

@@ -44,7 +44,7 @@ def test_every_public_parameter_is_in_the_journal() -> None:
 
 def test_a_guest_that_is_not_the_manifests_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """EX-231: the manifest's SHA-256 is checked; an unknown name lists the guests."""
-    with pytest.raises(MisuseError, match="fibonacci, ohlcv, sha256, vwap"):
+    with pytest.raises(MisuseError, match="fibonacci, mixed, ohlcv, sha256, vwap"):
         guest_files.guest_elf("nothing")
     document = {"guests": {"vwap": {"sha256": "00"}}}
     monkeypatch.setattr(guest_files, "manifest", lambda: document)

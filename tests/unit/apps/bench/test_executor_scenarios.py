@@ -1,0 +1,65 @@
+"""The integration and stress runs at a fiftieth of their size; their arithmetic at full size."""
+
+from typing import Any
+
+import pytest
+
+from veritape.apps.bench import executor_scenarios as scenarios
+from veritape.apps.bench.executor_scenarios import run_scenario, scenario_text
+
+UNIT = 0.02
+
+
+def test_the_integration_run_has_its_five_scenarios() -> None:
+    """EX-681, EX-684, EX-825: every row is labelled executed and checked by a fresh process; the cache hits as it must."""
+    document = run_scenario("integration", 0.1, "thread")
+    assert [row["name"] for row in document["rows"]] == ["small", "medium", "large", "cache", "parallel"]
+    assert {row["label"] for row in document["rows"]} == {"executed"}
+    assert all(row["verified"] > 0 for row in document["rows"])
+    cache = document["rows"][3]
+    assert (cache["executions"], cache["hit_rate_percent"]) == (1, 90.0)
+    assert document["kind"] == "simulated"
+    assert (document["ok"], document["reason"]) == (False, "cache: hit rate 90.0 %, not 99.0 %")
+    assert "executed, not proven" in scenario_text(document)
+    assert not any("proof" in name for row in document["rows"] for name in row)
+
+
+def test_the_stress_run_has_its_five_scenarios() -> None:
+    """EX-681, EX-683, EX-825: throughput, sustained, burst, cache with 80 % hits, large aggregation; nobody is refused."""
+    document = run_scenario("stress", UNIT, "thread")
+    rows = {row["name"]: row for row in document["rows"]}
+    assert list(rows) == ["throughput", "sustained", "burst", "cache", "large_aggregation"]
+    assert (rows["cache"]["hit_rate_percent"], rows["cache"]["rejected"], rows["burst"]["refusals"]) == (
+        80.0,
+        0,
+        0,
+    )
+    assert rows["burst"]["longest_queue"] <= 1000
+    assert rows["sustained"]["p50_s"] <= rows["sustained"]["p99_s"]
+    assert all(row["verified"] > 0 for row in rows.values())
+    assert "pass" in scenario_text(document) or "memory" in document["reason"]
+
+
+def test_the_totals_are_those_of_the_specification() -> None:
+    """EX-682, EX-683: 260 claims listed and 460 executions requested; 21,000 requests in the stress run."""
+    made = scenarios
+    assert sum(made.SIZES.values()) == 260
+    assert 260 + made.REPEATED + made.PARALLEL_JOBS * made.PARALLEL_ITEMS == 460
+    assert (
+        made.THROUGHPUT + made.BATCHES * made.BATCH + made.BURST + made.REQUESTS + made.AGGREGATED == 21_000
+    )
+    assert 100 * (1 - made.DISTINCT / made.REQUESTS) == 80.0
+
+
+@pytest.mark.parametrize(
+    ("row", "problems"),
+    [
+        ({"name": "cache", "hit_rate_percent": 80.0}, []),
+        ({"name": "cache", "hit_rate_percent": 79.99}, ["cache: hit rate 79.99 %, not 80.0 %"]),
+        ({"name": "sustained", "memory_flat": False}, ["sustained: memory grew over 10 %"]),
+        ({"name": "burst"}, []),
+    ],
+)
+def test_a_run_fails_by_its_hit_rate_or_memory(row: dict[str, Any], problems: list[str]) -> None:
+    """EX-684: pass or fail against the targets, exit 1; no other ratings."""
+    assert scenarios._problems("stress", row) == problems
