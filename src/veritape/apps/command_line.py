@@ -36,11 +36,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "verify": ("veritape.apps.verify:verify", "check a proof; simulated receipts are refused"),
     "aggregate": ("veritape.apps.aggregate:aggregate", "explain how claims would become one proof"),
     "inclusion": ("veritape.apps.inclusion:inclusion", "show that a claim is in an aggregate"),
+    "jobs": ("veritape.apps.jobs:jobs", "the executor's service alone: jobs over HTTP"),
     "cache": ("veritape.apps.cache:cache", "look at the receipt cache"),
 }
 """Command name -> ("module:attribute" of its click command, one line of help)."""
 
-LONG_RUNNING: Final = frozenset({"up", "record", "replay", "serve", "compute"})
+LONG_RUNNING: Final = frozenset({"up", "record", "replay", "serve", "compute", "jobs"})
 """Commands that run until they are stopped: Ctrl-C and SIGTERM are how they end, with 0, even while they still start."""
 
 INTERRUPTED = 130

@@ -13,7 +13,7 @@ from veritape.executor.inclusion import InclusionReason
 from veritape.executor.ohlcv import OhlcvReason
 from veritape.executor.proven import VerifyReason
 from veritape.executor.receipts import ReceiptReason
-from veritape.executor.runtime.outcomes import RuntimeReason
+from veritape.executor.runtime.outcomes import JobReason, RuntimeReason
 from veritape.executor.vm.traps import TrapReason
 from veritape.executor.vwap import VwapReason
 
@@ -39,6 +39,7 @@ BY_ENUMERATION: Final[Mapping[type[StrEnum], str]] = {
     DecisionReason: "aggregation",
     ConfigReason: "aggregation",
     RuntimeReason: "backend",
+    JobReason: "input",
     VwapReason: "segment",
     OhlcvReason: "segment",
 }

@@ -34,6 +34,19 @@ class RuntimeReason(StrEnum):
     """The disk refused to keep the item's receipt."""
 
 
+class JobReason(StrEnum):
+    """Why a request about a job is refused."""
+
+    UNKNOWN_PROGRAM = "unknown_program"
+    """Only registered programs run here."""
+    BAD_REQUEST = "bad_request"
+    """The body is no job: the detail names the member."""
+    NOT_FOUND = "not_found"
+    """No such job, or it was forgotten."""
+    BODY_TOO_LARGE = "body_too_large"
+    """Over 64 MiB."""
+
+
 class Cost(NamedTuple):
     """What a job takes."""
 

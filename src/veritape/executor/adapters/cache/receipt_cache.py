@@ -52,6 +52,8 @@ class ReceiptCache:
     """Takes one line about an entry that was refused."""
     counters: CacheCounters = field(default_factory=CacheCounters)
     """Since the start of the process."""
+    disk_refused: bool = False
+    """The last write to disk failed."""
     _lock: Any = field(default_factory=threading.RLock)
     _flights: dict[bytes, "Future[SimulatedReceipt]"] = field(default_factory=dict)
 
@@ -74,7 +76,12 @@ class ReceiptCache:
         now_ns = self.clock.wall_ns()
         data = {key: receipt.to_bytes() for key, receipt in receipts.items()}
         if self.disk is not None:
-            self._count(Layer.DISK, self.disk.put(data, now_ns))
+            try:
+                self._count(Layer.DISK, self.disk.put(data, now_ns))
+            except OSError:
+                self.disk_refused = True
+                raise
+            self.disk_refused = False
         with self._lock:
             for key, receipt in receipts.items():
                 self._count(Layer.MEMORY, self.memory.put(key, receipt, len(data[key]), now_ns))

@@ -73,7 +73,7 @@ class L2Runtime:
         reason = backend.available()
         if reason is not None:
             raise UnavailableError(f"backend_unavailable: {reason}", RuntimeReason.BACKEND_UNAVAILABLE)
-        self._backend, self._pool, self._clock = backend, pool, clock
+        self._backend, self.pool, self._clock = backend, pool, clock
         self.cache, self.figures = cache, figures
         self._changed = threading.Condition()
         sponge, admission = backend.simulator.sponge, Admission(budget_bytes)
@@ -206,12 +206,12 @@ class L2Runtime:
             self._changed.notify_all()
         for thread in self._threads:
             thread.join()
-        self._pool.close()
+        self.pool.close()
         self.cache.close()
 
     def _start_threads(self) -> None:
         """Have as many threads as workers, made when they are first needed."""
-        while len(self._threads) < self._pool.workers:
+        while len(self._threads) < self.pool.workers:
             thread = threading.Thread(target=self._serve, daemon=True)
             self._threads.append(thread)
             thread.start()
