@@ -1,0 +1,88 @@
+"""Feeds one of our decoders with coverage-guided bytes: python -m tests.fuzz_decoders NAME SECONDS.
+
+Every input must give a value or one of the documented reasons, in bounded time and memory; anything else is a crash, which
+atheris reports with the input.
+"""
+
+import sys
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any
+
+import atheris
+
+with atheris.instrument_imports(include=["veritape.executor"]):
+    from veritape.executor import elf, inclusion, proven, receipts
+    from veritape.executor.cache import entries
+    from veritape.executor.claims import Claim, parse_claim
+    from veritape.kernel.errors import PeerError
+    from veritape.stark.hashing import Digest
+
+SECRET = b"s" * 32
+ZERO = bytes(32)
+
+
+def cheap(tag: int, length: int, elements: Any) -> Digest:
+    """Return a digest that costs nothing: what is fuzzed is the form."""
+    return (tag % 1000, length % 1000, len(elements), 0, 0, 0, 0, 0)
+
+
+def path(data: bytes) -> None:
+    siblings = tuple(data[8:][start : start + 32].ljust(32, b"\0") for start in range(0, len(data[8:]), 32))
+    made = inclusion.Path(
+        int.from_bytes(data[:4], "little", signed=True), int.from_bytes(data[4:8], "little"), siblings
+    )
+    inclusion.check_path(Claim(ZERO, ZERO, ZERO, 0, 0, 1), made, ZERO, cheap)
+
+
+def entry(data: bytes) -> object:
+    decoders: tuple[Callable[[], object], ...] = (
+        lambda: entries.from_file(data, SECRET),
+        lambda: entries.from_value(ZERO, data, SECRET),
+    )
+    for decode in decoders:
+        try:
+            decode()
+        except PeerError as error:
+            reasoned(error)
+    return entries.unpack(ZERO, data)
+
+
+DECODERS: dict[str, Callable[[bytes], object]] = {
+    "elf": elf.load,
+    "claim": parse_claim,
+    "receipt": lambda data: receipts.parse_receipt(data, cheap),
+    "proof": lambda data: proven.read_proven(data, frozenset({ZERO}), cheap),
+    "inclusion": path,
+    "cache": entry,
+}
+
+
+def reasoned(error: PeerError) -> None:
+    if not isinstance(error.reason, StrEnum):
+        raise TypeError(f"no documented reason: {error}")
+
+
+def main() -> None:
+    name, seconds = sys.argv[1], int(sys.argv[2])
+    decoder = DECODERS[name]
+
+    def one(data: bytes) -> None:
+        try:
+            decoder(data)
+        except PeerError as error:
+            reasoned(error)
+
+    options = [
+        f"-max_total_time={seconds}",
+        "-timeout=10",
+        "-rss_limit_mb=2048",
+        "-max_len=8192",
+        "-print_final_stats=1",
+    ]
+    atheris.Setup([sys.argv[0], *options, *sys.argv[3:]], one)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
