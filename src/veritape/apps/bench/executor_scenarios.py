@@ -54,12 +54,18 @@ HIT_RATES: Final = {"integration": 99.0, "stress": 80.0}
 
 Row = dict[str, Any]
 
+Seen = tuple[int, int, str]
+"""Exit code, cycles and journal of one execution."""
+
+Again = Callable[[Path, str, Sequence[bytes]], list[Seen]]
+"""Executes inputs once more, somewhere else."""
+
 
 class Scenarios:
     """Runs scenarios in a folder; a unit below 1 makes them smaller, for tests."""
 
-    def __init__(self, folder: Path, unit: float = 1.0, pool: str = "process") -> None:
-        self._folder, self._unit, self._pool = folder, unit, pool
+    def __init__(self, folder: Path, again: "Again", unit: float, pool: str) -> None:
+        self._folder, self._again, self._unit, self._pool = folder, again, unit, pool
         self._image = guest_image("fibonacci")
         self._clock = SystemClock()
 
@@ -213,41 +219,37 @@ class Scenarios:
         return (self._clock.monotonic_ns() - began_ns) / NANOSECONDS, result
 
     def _verified(self, name: str, inputs: Sequence[bytes], receipts: Sequence[SimulatedReceipt]) -> int:
-        """Execute the inputs again in a fresh process, and compare; return how many claims match.
+        """Have the inputs executed again, and compare; return how many claims match.
 
         Raises:
             CheckFailedError: it gives something else.
         """
-        lines, config = self._folder / f"{name}.jsonl", self._folder / f"{name}.toml"
-        lines.write_text("".join(f'"{data.hex()}"\n' for data in inputs))
-        config.write_text(
-            f'[executor]\npool = "thread"\n[executor.cache]\ndisk_path = "{self._folder / f"{name}-again"}"\n'
-        )
-        command = (
-            sys.executable,
-            "-m",
-            "veritape",
-            "run",
-            "fibonacci",
-            "--inputs",
-            str(lines),
-            "--config",
-            str(config),
-            "--json",
-        )
-        done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - our own command
-        if done.returncode:
-            raise CheckFailedError(f"{name}: executing again failed: {done.stderr.decode()[-200:]}")
-        again = [
-            (one["exit_code"], one["cycles"], one["journal_hex"]) for one in json.loads(done.stdout)["items"]
-        ]
         ours = [(one.claim.exit_code, one.claim.cycles, one.journal.hex()) for one in receipts]
-        if again != ours:
+        if self._again(self._folder, name, inputs) != ours:
             raise CheckFailedError(f"{name}: executing again gives other claims")
-        return len(again)
+        return len(ours)
 
 
-def run_scenario(scenario: str, unit: float = 1.0, pool: str = "process") -> Row:
+def fresh_process(folder: Path, name: str, inputs: Sequence[bytes]) -> list[Seen]:
+    """Execute inputs again with ``veritape run`` in a process of its own, over a cache of its own.
+
+    Raises:
+        CheckFailedError: it ended with an error.
+    """
+    lines, config, again = folder / f"{name}.jsonl", folder / f"{name}.toml", folder / f"{name}-again"
+    lines.write_text("".join(f'"{data.hex()}"\n' for data in inputs))
+    config.write_text(f'[executor]\npool = "thread"\n[executor.cache]\ndisk_path = "{again}"\n')
+    options = ("--inputs", str(lines), "--config", str(config), "--json")
+    command = (sys.executable, "-m", "veritape", "run", "fibonacci", *options)
+    done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - our own command
+    if done.returncode:
+        raise CheckFailedError(f"{name}: executing again failed: {done.stderr.decode()[-200:]}")
+    return [(one["exit_code"], one["cycles"], one["journal_hex"]) for one in json.loads(done.stdout)["items"]]
+
+
+def run_scenario(
+    scenario: str, unit: float = 1.0, pool: str = "process", again: Again = fresh_process
+) -> Row:
     """Run the five scenarios of a run and return its document.
 
     Raises:
@@ -256,7 +258,7 @@ def run_scenario(scenario: str, unit: float = 1.0, pool: str = "process") -> Row
     clock = SystemClock()
     began_ns = clock.monotonic_ns()
     with tempfile.TemporaryDirectory(prefix="veritape-scenario-") as folder:
-        made = Scenarios(Path(folder), unit, pool)
+        made = Scenarios(Path(folder), again, unit, pool)
         rows = made.integration() if scenario == "integration" else made.stress()
     problems = [problem for row in rows for problem in _problems(scenario, row)]
     return {

@@ -1,13 +1,23 @@
 """The integration and stress runs at a fiftieth of their size; their arithmetic at full size."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.compiled import SIMULATOR
 
 from veritape.apps.bench import executor_scenarios as scenarios
-from veritape.apps.bench.executor_scenarios import run_scenario, scenario_text
+from veritape.apps.bench.executor_scenarios import Scenarios, Seen, fresh_process, run_scenario, scenario_text
+from veritape.executor.adapters.guest_files import guest_image
+from veritape.kernel.errors import CheckFailedError
 
 UNIT = 0.02
+
+
+def in_this_process(_: Path, __: str, inputs: Sequence[bytes]) -> list[Seen]:
+    receipts = [SIMULATOR.run(guest_image("fibonacci"), data) for data in inputs]
+    return [(one.claim.exit_code, one.claim.cycles, one.journal.hex()) for one in receipts]
 
 
 def test_the_integration_run_has_its_five_scenarios() -> None:
@@ -26,7 +36,7 @@ def test_the_integration_run_has_its_five_scenarios() -> None:
 
 def test_the_stress_run_has_its_five_scenarios() -> None:
     """EX-681, EX-683, EX-825: throughput, sustained, burst, cache with 80 % hits, large aggregation; nobody is refused."""
-    document = run_scenario("stress", UNIT, "thread")
+    document = run_scenario("stress", UNIT, "thread", in_this_process)
     rows = {row["name"]: row for row in document["rows"]}
     assert list(rows) == ["throughput", "sustained", "burst", "cache", "large_aggregation"]
     assert (rows["cache"]["hit_rate_percent"], rows["cache"]["rejected"], rows["burst"]["refusals"]) == (
@@ -63,3 +73,12 @@ def test_the_totals_are_those_of_the_specification() -> None:
 def test_a_run_fails_by_its_hit_rate_or_memory(row: dict[str, Any], problems: list[str]) -> None:
     """EX-684: pass or fail against the targets, exit 1; no other ratings."""
     assert scenarios._problems("stress", row) == problems
+
+
+def test_another_claim_would_be_noticed(tmp_path: Path) -> None:
+    """EX-681: the comparison bites: a fresh process that gives something else, or ends with an error, fails the run."""
+    made = Scenarios(tmp_path, lambda *_: [(0, 1, "")], 0.01, "thread")
+    with pytest.raises(CheckFailedError, match="gives other claims"):
+        made._batch("small", 2, first=0)
+    with pytest.raises(CheckFailedError, match="executing again failed"):
+        fresh_process(tmp_path, "short", [b"short"])
