@@ -1,6 +1,7 @@
 """An account's REST side as every process opens it: its permits, its token, its calls."""
 
 import asyncio
+from urllib.parse import urlsplit
 
 import structlog
 from blake3 import blake3
@@ -14,8 +15,9 @@ from veritape.observer.adapters.token_files import TokenStore, account_id
 from veritape.observer.log_events import LogEvent
 from veritape.observer.pacing import Pace
 from veritape.observer.pacing_page import BOOT_BYTES
-from veritape.observer.settings import RecordSettings
+from veritape.observer.settings import LOOPBACK_HOSTS, RecordSettings
 from veritape.observer.tokens import MINUTE_NS
+from veritape.wire.kis.rest import REAL_ONLY
 
 
 def open_broker(settings: RecordSettings, clock: Clock, *, owner: bool) -> tuple[BrokerRest, PermitFile]:
@@ -30,8 +32,8 @@ def open_broker(settings: RecordSettings, clock: Clock, *, owner: bool) -> tuple
     data, log = settings.observer.data_dir, structlog.get_logger()
     kis, token = settings.kis, settings.token
     store = TokenStore(data, account, kis.rest_url, token.key_file, kis.environment)
-    if owner and token.key_file is None:
-        log.warning(LogEvent.TOKEN_UNENCRYPTED, account=account)
+    if owner:
+        _tell_limits(settings, account)
     replayed = kis.follow_replay_clock
     boot_id = blake3(kis.rest_url.encode()).digest(BOOT_BYTES) if replayed else machine_boot_id()
     permits = PermitFile(
@@ -44,6 +46,19 @@ def open_broker(settings: RecordSettings, clock: Clock, *, owner: bool) -> tuple
     )
     margin_ns = token.refresh_margin_minutes * MINUTE_NS
     return BrokerRest(kis, Gate(permits, clock), store, clock, margin_ns), permits
+
+
+def _tell_limits(settings: RecordSettings, account: str) -> None:
+    """Say once, at the recorder's start, what is not private and what is off (OB-405, KIS-013, KIS-015)."""
+    log = structlog.get_logger()
+    if settings.token.key_file is None:
+        log.warning(LogEvent.TOKEN_UNENCRYPTED, account=account)
+    address = urlsplit(settings.kis.ws_url)
+    if address.scheme == "ws" and address.hostname not in LOOPBACK_HOSTS:
+        log.warning(LogEvent.PLAINTEXT, host=address.hostname)
+    if settings.kis.environment == "paper":
+        for tr_id, feature in REAL_ONLY.items():
+            log.warning(LogEvent.FEATURE_OFF, feature=feature, tr_id=tr_id)
 
 
 async def followed_clock(settings: RecordSettings) -> tuple[Clock, "asyncio.Task[None] | None"]:

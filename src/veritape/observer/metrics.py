@@ -7,6 +7,7 @@ from veritape.observer.decisions import Decision
 from veritape.observer.flow_metrics import FLOW
 from veritape.observer.frames import FrameReason
 from veritape.observer.ledger_metrics import LEDGER
+from veritape.observer.readiness import Check
 from veritape.observer.slots import SlotState
 from veritape.observer.track_a import MissingReason
 from veritape.observer.triggers import Trigger
@@ -207,6 +208,13 @@ DRILL_TIME: Final = Metric(
     "each second",
     unit="seconds",
 )
+READY_CHECK: Final = Metric(
+    "observer_ready_check",
+    MetricType.GAUGE,
+    "Whether a check of readiness passes: 1 or 0; `/ready` is made of them.",
+    "each second of a day",
+    labels=(("check", tuple(check.value for check in Check)),),
+)
 UPTIME: Final = Metric(
     "observer_system_uptime_seconds",
     MetricType.GAUGE,
@@ -216,7 +224,7 @@ UPTIME: Final = Metric(
 )
 
 METRICS: Final = (
-    UNIVERSE_SIZE, UNIVERSE_CREATED, UNIVERSE_DELETED, SNAPSHOTS, SWEEP_SECONDS, CYCLES, SWEEP_EXPECTED, SWEEP_MISSING, INTERVAL, SLOT_LIMIT, SLOTS_ALLOCATED,
+    READY_CHECK, UNIVERSE_SIZE, UNIVERSE_CREATED, UNIVERSE_DELETED, SNAPSHOTS, SWEEP_SECONDS, CYCLES, SWEEP_EXPECTED, SWEEP_MISSING, INTERVAL, SLOT_LIMIT, SLOTS_ALLOCATED,
     SUBSCRIPTIONS, TRIGGERS_FIRED, TRIGGERS, SLOT_EVENTS, COLLECTION_SPEED, CONNECTED, ACKNOWLEDGED, PARSE_ERRORS, TOKEN_VALIDITY, TRADES_RECORDED,
     API_REQUESTS, API_ERRORS, PERMITS, RATE_LIMIT, JOURNAL_BYTES, BACKUP_TIME, DRILL_TIME, UPTIME, *LEDGER, *FLOW,
 )  # fmt: skip

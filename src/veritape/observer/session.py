@@ -60,6 +60,10 @@ class SessionState(StrEnum):
     """Another process uses the account."""
 
 
+OPEN_STATES: Final = frozenset({SessionState.SUBSCRIBING, SessionState.LIVE, SessionState.SILENT})
+"""States with an open socket."""
+
+
 class SessionEvent(StrEnum):
     """What may happen."""
 

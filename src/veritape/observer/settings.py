@@ -149,7 +149,7 @@ class TrackBSettings(Settings):
     """``[track_b]``"""  # noqa: D415 - a table's name
 
     limit: Annotated[int, Field(ge=1, le=REGISTRATIONS)] = REGISTRATIONS
-    """Registrations on the one WebSocket, 1 to 41."""
+    """Registrations on the one WebSocket, 1 to 41; 41 as seen by several clients until 2026-09."""
     books: bool = False
     """Record order books too: a second registration for every code, so 20 codes."""
     manual: tuple[str, ...] = ()

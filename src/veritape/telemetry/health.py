@@ -1,13 +1,18 @@
 """Liveness and readiness of a page's parts, from results alone (TL-700, TL-710, TL-740)."""
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from veritape.kernel.clock import NANOSECONDS
 from veritape.telemetry.page import Part
 
 FAILING_NS = 30 * NANOSECONDS
 """Silence of a part after which the chain is failing."""
+
+OPTIONAL = frozenset({"clock"})
+"""Checks that are shown and make nobody wait (TL-720)."""
 
 RETRY_SECONDS = 5
 """``Retry-After`` of a chain that is not ready."""
@@ -36,21 +41,39 @@ def health(parts: Mapping[str, Part], now_ns: int, started_ns: int, version: str
 
 
 def ready(parts: Mapping[str, Part], now_ns: int, started_ns: int) -> tuple[int, bytes]:
-    """Return status and body of ``/ready``: 200 when every part reports."""
+    """Return status and body of ``/ready``: 200 when every part reports and the checks that it shows pass."""
     checks = [
-        {
-            "name": name,
-            "passed": part.is_up(now_ns),
-            "required": True,
-            "age_seconds": round(age_seconds(part, now_ns, started_ns), 3),
-            "reason": ""
-            if part.is_up(now_ns)
-            else "stale"
-            if any(p.latest for p in part.pipes)
-            else "not_started",
-        }
+        check
         for name, part in parts.items()
+        for check in (_reports(name, part, now_ns, started_ns), *_shown(name, part, now_ns, started_ns))
     ]
-    passed = all(check["passed"] for check in checks)
+    passed = all(check["passed"] or not check["required"] for check in checks)
     body = {"status": "ready" if passed else "not_ready", "service": "veritape", "checks": checks}
     return 200 if passed else 503, json.dumps(body).encode()
+
+
+def _reports(name: str, part: Part, now_ns: int, started_ns: int) -> dict[str, Any]:
+    is_up = part.is_up(now_ns)
+    silent = "stale" if any(pipe.latest for pipe in part.pipes) else "not_started"
+    return {
+        "name": name,
+        "passed": is_up,
+        "required": True,
+        "age_seconds": round(age_seconds(part, now_ns, started_ns), 3),
+        "reason": "" if is_up else silent,
+    }
+
+
+def _shown(name: str, part: Part, now_ns: int, started_ns: int) -> Iterator[dict[str, Any]]:
+    """Yield what a part's family ``<part>_ready_check`` says, one check a value of its label; NaN was never run."""
+    for (family, labels), slot in part.registry.slots.items():
+        latest = next((pipe.latest for pipe in part.pipes if pipe.latest), ())
+        if family != f"{name}_ready_check" or not latest or math.isnan(latest[slot]):
+            continue
+        yield {
+            "name": labels[0],
+            "passed": latest[slot] == 1,
+            "required": labels[0] not in OPTIONAL,
+            "age_seconds": round(age_seconds(part, now_ns, started_ns), 3),
+            "reason": "" if latest[slot] == 1 else "failed",
+        }

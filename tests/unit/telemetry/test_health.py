@@ -3,7 +3,7 @@
 import json
 
 from veritape.kernel.clock import NANOSECONDS
-from veritape.telemetry import Registry
+from veritape.telemetry import Metric, MetricType, Registry
 from veritape.telemetry.health import FAILING_NS, health, ready
 from veritape.telemetry.metrics import page_metrics, part_metrics
 from veritape.telemetry.page import FRESH_NS, Page
@@ -32,3 +32,32 @@ def test_health_and_readiness_are_the_conjunction_over_parts() -> None:
     status, body = health(page.parts, FAILING_NS, 0, "1")
     assert (status, json.loads(body)["status"]) == (503, "failing")
     assert json.loads(body)["heartbeat_age_seconds"] == 30
+
+
+CHECK = Metric(
+    "observer_ready_check",
+    MetricType.GAUGE,
+    "Help.",
+    "each second",
+    labels=(("check", ("disk_space", "clock", "later")),),
+)
+
+
+def test_a_parts_own_checks_are_on_the_page() -> None:
+    """TL-710, OB-411: 503 names the check that fails; an optional one makes nobody wait; one that never ran is not shown."""
+    registry = Registry((*part_metrics("observer"), CHECK))
+    page = Page(
+        Registry(page_metrics(("observer",), version="1", commit="c", python="3")), {"observer": registry}
+    )
+    pipe = page.add_pipe("observer")
+
+    def ready_with(disk: float, clock: float) -> tuple[int, list[tuple[str, bool, str]]]:
+        registry.set(CHECK, disk, check="disk_space")
+        registry.set(CHECK, clock, check="clock")
+        pipe.receive(Vector(1, 0, tuple(registry.values)), 0)
+        status, body = ready(page.parts, 0, 0)
+        return status, [(c["name"], c["passed"], c["reason"]) for c in json.loads(body)["checks"][1:]]
+
+    assert ready_with(1, 1) == (200, [("disk_space", True, ""), ("clock", True, "")])
+    assert ready_with(1, 0) == (200, [("disk_space", True, ""), ("clock", False, "failed")])
+    assert ready_with(0, 1) == (503, [("disk_space", False, "failed"), ("clock", True, "")])

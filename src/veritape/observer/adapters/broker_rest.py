@@ -1,8 +1,10 @@
 """The broker's REST side as the recorder calls it: one pacer, one token, reactions by code (OB-251, OB-403, KIS-020)."""
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Mapping
+from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
 import aiohttp
@@ -67,6 +69,8 @@ class BrokerRest:
         """The access token."""
         self.outcomes: Counter[tuple[str, str]] = Counter()
         """(transaction id, reaction) -> calls."""
+        self.clock_offset_ns: int | None = None
+        """Our wall clock less the broker's, by the Date of its last answer; for waiting rules and checks only (KIS-180)."""
         self._calls: set[asyncio.Task[Answer]] = set()
         self._machine = SystemClock()
         self.exchanged: Callable[[Exchange], None] = lambda _exchange: None
@@ -206,6 +210,7 @@ class BrokerRest:
                 method, self._settings.rest_url + path, headers=headers, allow_redirects=False, **content
             ) as reply:
                 answer = classify(reply.status, await read_body(reply, BODY_BYTES))
+                self._compare_clocks(reply.headers.get("Date", ""))
                 failure = ""
         except aiohttp.ServerTimeoutError:
             pass
@@ -218,6 +223,11 @@ class BrokerRest:
         self.exchanged(Exchange(seconds, answer.code, reason, not failure, self._clock.wall_ns()))
         self.gate.answered(permit, refused_for_speed=answer.reaction is Reaction.SLOW_DOWN)
         return answer
+
+    def _compare_clocks(self, date: str) -> None:
+        with contextlib.suppress(ValueError):
+            broker_ns = int(parsedate_to_datetime(date).timestamp()) * NANOSECONDS + NANOSECONDS // 2
+            self.clock_offset_ns = self._clock.wall_ns() - broker_ns
 
     @property
     def _appkey(self) -> str:

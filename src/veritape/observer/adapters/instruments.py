@@ -16,14 +16,12 @@ from veritape.observer.adapters.flow_instruments import FlowInstruments
 from veritape.observer.adapters.ledger_instruments import LedgerInstruments
 from veritape.observer.adapters.recording_day import RecordingDay
 from veritape.observer.reactions import Reaction
+from veritape.observer.readiness import Check, problems
 from veritape.observer.recorder import Applied
-from veritape.observer.session import SessionState
+from veritape.observer.session import OPEN_STATES
 from veritape.observer.settings import RecordSettings
 from veritape.observer.slots import SlotState
 from veritape.telemetry import Metric, Registry
-
-OPEN_STATES = {SessionState.SUBSCRIBING, SessionState.LIVE, SessionState.SILENT}
-"""Session states with an open socket."""
 
 SPEED_SECONDS = 10
 """Window of the collection speed."""
@@ -101,6 +99,10 @@ class Instruments:
             self._seen = {key: seen for key, seen in self._seen.items() if key[0] not in counted_by_day}
         if day.universe is not None:
             self._measure_universe(day.universe)
+        if day.is_begun:
+            failed = problems(day.ready_facts())
+            for check in Check:
+                self._registry.set(metrics.READY_CHECK, float(check not in failed), check=check.value)
         self._measure_slots(day)
         others = 0
         for code, count in day.stream.acknowledgements.items():

@@ -18,6 +18,7 @@ from veritape.observer.adapters.broker_rest import BrokerRest
 from veritape.observer.adapters.chooser import Chooser, ChosenDay, registered_for
 from veritape.observer.adapters.daybook import Daybook
 from veritape.observer.adapters.gap_watch import GapWatch
+from veritape.observer.adapters.health import Health
 from veritape.observer.adapters.segment_files import Seal
 from veritape.observer.adapters.stream import Stream
 from veritape.observer.adapters.sweeper import ANCHOR_WAIT_S, Sweeper, grid_cycle
@@ -27,7 +28,9 @@ from veritape.observer.business_days import Calendar
 from veritape.observer.gaps import Cause
 from veritape.observer.log_events import LogEvent
 from veritape.observer.membership import Filter
+from veritape.observer.readiness import Facts
 from veritape.observer.recorder import KST_NS, Anchor, NoteKind
+from veritape.observer.session import OPEN_STATES
 from veritape.observer.sessions import MINUTE_S, Hours
 from veritape.observer.settings import RecordSettings
 from veritape.observer.track_a import Cycle, CycleKind, MissingReason, grid_second
@@ -37,6 +40,9 @@ CONNECT_S, AFTER_S = -5 * MINUTE_S, 10 * MINUTE_S
 
 TOKEN_S = -30 * MINUTE_S
 """Seconds from the open at which the token must outlive the session (OB-407)."""
+
+HEALTH_S = -1 * MINUTE_S
+"""Seconds from the open at which everything must stand (OB-411)."""
 
 LATE_S = 1
 """A grid time that passed this many seconds before the start of the process was missed."""
@@ -89,6 +95,10 @@ class RecordingDay:
         self.universe: dict[str, Any] | None = None
         """In force; None without one."""
         self._universes = UniverseDesk(rest, self._data, _filter(settings))
+        self.health = Health(rest, clock, self._data, is_replayed=settings.kis.follow_replay_clock)
+        """What readiness is measured by."""
+        self.is_begun = False
+        """Whether the day's hours are known."""
         self._facts: dict[str, dict[str, int]] = {}
         self.hours: Hours | None = None
         """Hours of the day that is recorded, None before."""
@@ -115,6 +125,7 @@ class RecordingDay:
         self._timetable = Timetable(
             hours, self._midnight_ns, self._clock, read_again, lambda changed: self._note_day(day, changed)
         )
+        self.is_begun = True
         universe_blake3 = await self._prepare(day, calendar)
         sweeper = Sweeper(
             self._rest,
@@ -138,6 +149,7 @@ class RecordingDay:
             asyncio.create_task(self.stream.run(wanted)),
             asyncio.create_task(self.chooser.run(sweeper if is_swept else None)),
             asyncio.create_task(self._seal_hours(day)),
+            asyncio.create_task(self._tell_health(day)),
             asyncio.create_task(self._look_for_gaps(day)),
         ]
         if self._settings.backfill.enabled:
@@ -181,6 +193,20 @@ class RecordingDay:
         self._note_day(day, self._timetable.hours)
         await self._rest.token()
         return str(document["blake3"]) if document else ""
+
+    def ready_facts(self) -> Facts:
+        """Measure what readiness depends on; the day must have begun."""
+        hours = self._timetable.hours
+        return self.health.facts(
+            is_due=hours.open_s + HEALTH_S <= self._second() < hours.close_s,
+            has_universe=self.universe is not None,
+            is_connected=self.stream.session.state in OPEN_STATES,
+        )
+
+    async def _tell_health(self, day: str) -> None:
+        await self._timetable.until(lambda hours: hours.open_s + HEALTH_S)
+        await self.health.ask_for_a_price(next(iter((*self._settings.track_b.manual, *self.codes)), None))
+        self.health.tell(day, self.ready_facts())
 
     def _note_day(self, day: str, hours: Hours) -> None:
         """Journal the day's hours and facts, at its begin and when the calendar was changed."""

@@ -13,6 +13,7 @@ from veritape.observer.adapters.instruments import Instruments
 from veritape.observer.decisions import Decision
 from veritape.observer.frames import FrameReason, Refusal
 from veritape.observer.ledger_metrics import GAP_SECONDS
+from veritape.observer.readiness import Check, Facts
 from veritape.observer.recorder import Applied
 from veritape.observer.session import SessionState
 from veritape.observer.settings import RecordSettings
@@ -21,6 +22,7 @@ from veritape.observer.triggers import Trigger
 from veritape.telemetry import Registry
 
 SECOND = 1_000_000_000
+FACTS = Facts(True, True, None, True, False, 1 << 40, 1 << 40, 0)
 UNIVERSE = {"day": "20131007", "count": 3, "created": ["a", "b"], "deleted": ["c"]}
 
 
@@ -55,7 +57,14 @@ def a_day(
     chooser = SimpleNamespace(
         fired=Counter({Trigger.RANKING: 2, Trigger.MANUAL: 1}), decided=Counter({Decision.OVERFLOW: 3})
     )
-    return SimpleNamespace(stream=stream, chooser=chooser, manifests=manifests or [], universe=UNIVERSE)
+    return SimpleNamespace(
+        stream=stream,
+        chooser=chooser,
+        manifests=manifests or [],
+        universe=UNIVERSE,
+        is_begun=True,
+        ready_facts=lambda: FACTS,
+    )
 
 
 def test_trades_gaps_and_quarantine_are_counted_as_they_become_durable(tmp_path: Path) -> None:
@@ -115,6 +124,8 @@ def test_a_new_days_counts_are_added_to_the_old_ones(tmp_path: Path) -> None:
     assert registry.value(metrics.SLOT_EVENTS, event="overflow") == 6
     assert registry.value(metrics.SLOT_LIMIT) == 41
     assert registry.value(metrics.UNIVERSE_SIZE) == 3
+    failed = {check for check in Check if registry.value(metrics.READY_CHECK, check=check.value) == 0}
+    assert failed == {Check.TOKEN_VALID, Check.WEBSOCKET}
     assert (registry.value(metrics.UNIVERSE_CREATED), registry.value(metrics.UNIVERSE_DELETED)) == (2, 1)
     assert registry.value(metrics.SLOTS_ALLOCATED) == 0
     assert registry.value(metrics.CONNECTED) == 1
