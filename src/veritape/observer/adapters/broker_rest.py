@@ -110,8 +110,8 @@ class BrokerRest:
         answer = Answer(Reaction.RETRY, "", AnswerReason.TIMEOUT, {})
         renewals = 0
         for _ in range(times):
-            token = await self.token()
-            answer = await self._get(call, parameters, token, lane)
+            permit, token = await self._admitted(lane)
+            answer = await self._get(permit, call, parameters, token)
             self.outcomes[call.tr_id, answer.reaction.value] += 1
             if answer.reaction is Reaction.RENEW_TOKEN and not renewals:
                 renewals += 1
@@ -174,13 +174,25 @@ class BrokerRest:
         return await self._post(TOKEN_PATH, body)
 
     async def _post(self, path: str, body: dict[str, str]) -> Answer:
+        permit = await self.gate.take(Lane.TOKEN)
         answer = await self._send(
-            Lane.TOKEN, "POST", path, {"content-type": "application/json; charset=utf-8"}, json=body
+            permit, "POST", path, {"content-type": "application/json; charset=utf-8"}, json=body
         )
         self.outcomes[path, answer.reaction.value] += 1
         return answer
 
-    async def _get(self, call: Call, parameters: Mapping[str, str], token: str, lane: Lane) -> Answer:
+    async def _admitted(self, lane: Lane) -> tuple[Permit, str]:
+        """Wait for a permit and return it with a token; one that died meanwhile is not sent again and again (OB-402)."""
+        while True:
+            await self.token()
+            is_dead = self.tokens.holds_calls
+            permit = await self.gate.take(lane)
+            token = self.tokens.token
+            if token is not None and (is_dead or not self.tokens.holds_calls):
+                return permit, token.text
+            self.gate.unused(permit)
+
+    async def _get(self, permit: Permit, call: Call, parameters: Mapping[str, str], token: str) -> Answer:
         headers = {
             "authorization": f"Bearer {token}",
             "appkey": self._appkey,
@@ -188,13 +200,12 @@ class BrokerRest:
             "tr_id": call.tr_id,
             "custtype": "P",
         }
-        return await self._send(lane, "GET", call.path, headers, params=dict(parameters))
+        return await self._send(permit, "GET", call.path, headers, params=dict(parameters))
 
     async def _send(
-        self, lane: Lane, method: str, path: str, headers: dict[str, str], **content: Any
+        self, permit: Permit, method: str, path: str, headers: dict[str, str], **content: Any
     ) -> Answer:
-        """Wait for a permit and ask; a caller that is cancelled afterwards leaves the call to its answer (OB-255)."""
-        permit = await self.gate.take(lane)
+        """Ask; a caller that is cancelled leaves the call to its answer, which returns the permit (OB-255)."""
         call = asyncio.create_task(self._exchange(permit, method, path, headers, **content))
         self._calls.add(call)
         call.add_done_callback(self._calls.discard)

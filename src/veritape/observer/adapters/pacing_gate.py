@@ -56,6 +56,11 @@ class Gate:
                 pace.refused(permit, now_ns)
             pace.answered(permit, now_ns)
 
+    def unused(self, permit: Permit) -> None:
+        """Give back a permit whose call was never sent."""
+        with self._permits.pace() as pace:
+            pace.cancelled(permit)
+
     async def close(self) -> None:
         """Serve nobody any more."""
         if self._waker is not None:
@@ -77,8 +82,7 @@ class Gate:
     def _abandon(self, ticket: Ticket, caller: "asyncio.Future[Permit]") -> None:
         """Let a caller go; a permit that it was handed in the same turn was never used."""
         if caller.done() and not caller.cancelled():
-            with self._permits.pace() as pace:
-                pace.cancelled(caller.result())
+            self.unused(caller.result())
             return
         self._callers.pop(ticket, None)
         self._room.leave(ticket)

@@ -74,6 +74,18 @@ async def test_twenty_calls_that_fail_at_once_cause_one_issue(tmp_path: Path) ->
         assert (rest.tokens.attempts, one.account.report.tokens) == (2, 2)
 
 
+async def test_calls_that_wait_for_a_permit_are_not_sent_with_a_token_that_died(tmp_path: Path) -> None:
+    """OB-402, OB-931: of sixty calls only those in flight are refused; all are answered with the new token."""
+    async with broker() as one, rest_of(one, tmp_path) as (rest, _):
+        await rest.token()
+        forget(one, rest)
+        calls = [rest.quotation(MULTI_PRICE, parameters(["990001"])) for _ in range(60)]
+        answers = await asyncio.gather(*calls)
+        assert [answer.reaction for answer in answers] == [Reaction.OK] * 60
+        assert rest.outcomes[MULTI_PRICE.tr_id, "renew_token"] <= 18
+        assert rest.tokens.attempts == 2
+
+
 async def test_fifty_starts_cause_one_issue(tmp_path: Path) -> None:
     """OB-1019, OB-401: a restart loop."""
     async with broker() as one:
@@ -149,7 +161,9 @@ async def test_refusals_and_silence_are_answers(tmp_path: Path) -> None:
             assert (answer.reaction, answer.code) == (Reaction.BUG, "OPSQ0002")
         gone = one.settings(rest_url="http://127.0.0.1:9", master_url="http://127.0.0.1:9")
         async with rest_of(one, tmp_path / "other", lambda _: gone) as (rest, _):
-            assert (await rest._send(Lane.BULK, "GET", "/x", {})).reason is AnswerReason.TIMEOUT
+            assert (
+                await rest._send(await rest.gate.take(Lane.BULK), "GET", "/x", {})
+            ).reason is AnswerReason.TIMEOUT
             with pytest.raises(UnavailableError):
                 await rest.master("/x")
             with pytest.raises(UnavailableError, match="no approval key"):
