@@ -17,6 +17,7 @@ from veritape.apps.keeping import (
 from veritape.apps.progress import Progress
 from veritape.kernel.canonical import canonical_json
 from veritape.kernel.clock import SystemClock
+from veritape.kernel.errors import MisuseError
 from veritape.observer.adapters.backup.deleting import Deleting, event_of
 from veritape.observer.adapters.backup.events import backup_entries
 from veritape.observer.adapters.backup.records import Records
@@ -60,6 +61,8 @@ def backup(
     """
     require_date(day)
     place = required_place(config, data)
+    if not place.source.days():
+        raise MisuseError(f"backup: no recording of {place.source.venue} in {place.source.data}")
     clock = SystemClock()
     targets = place.targets(to, "--to")
     if same_device(targets, place.source.data):

@@ -109,8 +109,9 @@ def test_bad_usage_exits_2(one: World) -> None:
         failed = run(one, *words).exception
         assert isinstance(failed, MisuseError)
         assert failed.exit_code == 2
-    result = CliRunner().invoke(backup, ["--to", "file:///x"], standalone_mode=False)
-    assert isinstance(result.exception, MisuseError)
+    (one.data.parent / "empty").mkdir()
+    for words in (["--to", "file:///x"], ["--data", str(one.data.parent / "empty"), "--to", "file:///x"]):
+        assert isinstance(CliRunner().invoke(backup, words, standalone_mode=False).exception, MisuseError)
 
 
 def test_a_target_that_is_away_exits_1_and_deletes_nothing(one: World, tmp_path: Path) -> None:

@@ -8,7 +8,10 @@ from veritape.observer.adapters.daybook import Daybook
 from veritape.observer.adapters.export_files import Exporter, ExportFolder
 
 WAIT_NS = 10 * NANOSECONDS
-"""Pause when nothing is due, or what is due waits for a frame that shows that the recorder ran."""
+"""Pause when what is due waits for a frame that shows that the recorder ran."""
+
+READ_NS = 60 * NANOSECONDS
+"""Longest pause: the journal is read in small pieces, so that the recorder never waits long for the interpreter."""
 
 
 class LiveExports:
@@ -24,11 +27,11 @@ class LiveExports:
         """Write windows until cancelled; returns at once when no kind is wanted."""
         try:
             while self._exporter.windows.kinds:
-                await self.write()
                 now_ns = self._clock.wall_ns()
-                due_ns = self._exporter.windows.next_end_ns() or 0
-                pause_ns = due_ns - now_ns if due_ns > now_ns else WAIT_NS
+                due_ns = self._exporter.windows.next_end_ns() or now_ns + READ_NS
+                pause_ns = min(due_ns - now_ns, READ_NS) if due_ns > now_ns else WAIT_NS
                 await self._clock.sleep_until(self._clock.monotonic_ns() + pause_ns)
+                await self.write()
         finally:
             self._exporter.stopped = True
 
