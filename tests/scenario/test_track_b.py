@@ -147,6 +147,8 @@ def test_the_decision_log_replays_byte_for_byte(run: Run) -> None:
     inputs = list(journalled_inputs(run.data / "journal" / "KRX", DAY))
     engine, lines = replay(inputs)
     assert b"".join(lines) == log_bytes(run)
+    again = run.command("export", "--data", str(run.data), "--day", DAY, "--kind", "decisions")
+    assert (again.status, "0 files written" in again.output) == (0, True), again.output
     assert len(lines) > CLOSE_MINUTE // 2
     rows = [entry.row(DAY) for entry in engine.overflow.entries]
     files = sorted((run.data / "export").glob(f"overflow_{DAY}_*.jsonl"))

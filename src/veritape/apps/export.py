@@ -7,9 +7,15 @@ import click
 from veritape.kernel.canonical import canonical_json
 from veritape.kernel.clock import SystemClock
 from veritape.kernel.errors import MisuseError
-from veritape.observer.adapters.export_files import ExportFolder, rebuild
+from veritape.observer.adapters.control_index import journalled_inputs
+from veritape.observer.adapters.decision_files import files_of
+from veritape.observer.adapters.export_files import NOTHING, ExportFolder, place, rebuild
 from veritape.observer.adapters.recording import Recording
+from veritape.observer.adapters.recording_day import day_start_ns
 from veritape.observer.exports import ExportKind
+
+DECISIONS = "decisions"
+"""Kind of the decision log and the overflow ledger."""
 
 
 @click.command(context_settings={"show_default": True})
@@ -17,7 +23,7 @@ from veritape.observer.exports import ExportKind
 @click.option("--day", help="Business date, YYYYMMDD; the newest recorded one when left out.")
 @click.option("--venue", default="KRX", help="Venue whose recording is read.")
 @click.option(
-    "--kind", "kinds", multiple=True, type=click.Choice([kind.value for kind in ExportKind]),
+    "--kind", "kinds", multiple=True, type=click.Choice([*(kind.value for kind in ExportKind), DECISIONS]),
     help="Only this kind of window; repeatable. All when left out.",
 )  # fmt: skip
 @click.option(
@@ -34,7 +40,7 @@ def export(
     compress: bool,
     as_json: bool,
 ) -> int:
-    """Make the window files of a day from its journal: swing (sweeps), scalp (trades), system (events).
+    """Make the window files of a day from its journal: swing (sweeps), scalp (trades), system (events), decisions.
 
     Files that are there are compared and left alone. Exit 1: one of them has other bytes than the journal gives.
     """
@@ -45,8 +51,11 @@ def export(
     if chosen not in days:
         raise MisuseError(f"export: no recording of day {chosen} in {data}: recorded are {', '.join(days)}")
     folder = ExportFolder(into or data / "export", compress)
-    wanted = tuple(ExportKind(kind) for kind in kinds) or tuple(ExportKind)
-    rebuilt = rebuild(data, venue, chosen, wanted, folder, SystemClock().wall_ns())
+    wanted = tuple(ExportKind(kind) for kind in kinds if kind != DECISIONS) if kinds else tuple(ExportKind)
+    rebuilt = rebuild(data, venue, chosen, wanted, folder, SystemClock().wall_ns()) if wanted else NOTHING
+    if not kinds or DECISIONS in kinds:
+        inputs = journalled_inputs(data / "journal" / venue / chosen, chosen)
+        rebuilt = rebuilt.joined(place(files_of(inputs, chosen, day_start_ns(chosen)), folder.folder))
     if as_json:
         document = {"format": "veritape.export.v1", "day": chosen, "into": str(folder.folder)}
         click.echo(canonical_json({**document, **rebuilt._asdict()}).decode())

@@ -9,6 +9,12 @@ from tests.recorded_day import record_day
 
 from veritape.apps.export import export
 from veritape.kernel.errors import MisuseError
+from veritape.observer import inputs, journal
+from veritape.observer.adapters.recording_day import day_start_ns
+from veritape.observer.decisions import Limits
+from veritape.observer.journal import Frame, Header, Kind, Venue
+from veritape.observer.recorder import NoteKind, note
+from veritape.observer.triggers import RULES
 
 
 @pytest.fixture
@@ -40,3 +46,29 @@ def test_what_was_not_recorded_is_named(data: Path, tmp_path: Path) -> None:
     for words in ((data, "--day", "20131231"), (tmp_path / "none",)):
         failed = run(*words).exception
         assert isinstance(failed, MisuseError)
+
+
+def test_decisions_are_written_again_from_the_journal(tmp_path: Path) -> None:
+    """OB-306, OB-512, OB-1021: the hours of the decision log; a changed one is found."""
+    midnight_ns, day = day_start_ns("20131007"), "20131007"
+    facts = [
+        inputs.begun((32_400, 55_800), 600, 40, {"990001": (1, 1, False)}, ()),
+        inputs.configured(RULES, Limits(2), ("990002",)),
+        {"input": "closed"},
+    ]
+    frames = []
+    for number, fact in enumerate(facts):
+        at_ns = midnight_ns + (32_000 + 24_000 * (number == 2)) * 10**9
+        data = note(NoteKind.TRACK_B, day=day, at_ns=at_ns, **fact)
+        frames.append(Frame(Kind.NOTE, 0, number + 1, at_ns, at_ns, data))
+    path = tmp_path / "journal" / "KRX" / day / "0853-0.vtj"
+    path.parent.mkdir(parents=True)
+    head = journal.encode_file_header(Header(Venue.KRX, bytes(16), 1, bytes(16)))
+    path.write_bytes(head + journal.encode_block(frames, 0, 1))
+    told = json.loads(run(tmp_path, "--kind", "decisions", "--json").stdout)
+    assert told["written"] == [f"decisions_{day}_{hour:02}00.jsonl" for hour in range(8, 16)]
+    first = tmp_path / "export" / told["written"][0]
+    assert json.loads(first.read_bytes())["decisions"][0]["code"] == "990002"
+    assert run(tmp_path, "--kind", "decisions").return_value == 0
+    first.write_bytes(b"changed")
+    assert run(tmp_path, "--kind", "decisions").return_value == 1

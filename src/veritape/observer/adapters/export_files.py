@@ -142,23 +142,35 @@ class Rebuilt(NamedTuple):
     different: tuple[str, ...]
     """Files that were there with others."""
 
+    def joined(self, other: "Rebuilt") -> "Rebuilt":
+        """Add what rebuilding other files gave."""
+        return Rebuilt(self.written + other.written, self.same + other.same, self.different + other.different)
+
+
+NOTHING = Rebuilt((), 0, ())
+"""Nothing was rebuilt."""
+
+
+def place(files: Mapping[str, bytes], folder: Path) -> Rebuilt:
+    """Write the files that are not in a folder, compare those that are."""
+    written, different, same = [], [], 0
+    for name, content in files.items():
+        path = folder / name
+        if not path.exists():
+            write_atomically(path, content)
+            written.append(name)
+        elif path.read_bytes() == content:
+            same += 1
+        else:
+            different.append(name)
+    return Rebuilt(tuple(written), same, tuple(different))
+
 
 def rebuild(
     data: Path, venue: str, day: str, kinds: tuple[ExportKind, ...], into: ExportFolder, now_ns: int
 ) -> Rebuilt:
     """Make a day's windows again from the journal, beside those that are there (OB-512, OB-721)."""
-    written, different, same = [], [], 0
     following = [folder.name for folder in (data / "journal" / venue).glob("????????") if folder.name > day]
     exporter = Exporter(data, venue, day, kinds, min(following, default=day))
-    for window in exporter.finished(now_ns):
-        if kst(window.start_ns)[0] != day:
-            continue
-        path = into.path(window)
-        if not path.exists():
-            write_atomically(path, into.content(window))
-            written.append(path.name)
-        elif path.read_bytes() == into.content(window):
-            same += 1
-        else:
-            different.append(path.name)
-    return Rebuilt(tuple(written), same, tuple(different))
+    windows = (window for window in exporter.finished(now_ns) if kst(window.start_ns)[0] == day)
+    return place({into.path(window).name: into.content(window) for window in windows}, into.folder)

@@ -6,10 +6,14 @@ from typing import Any
 
 import pytest
 
-from veritape.observer import control
+from veritape.observer import control, inputs
 from veritape.observer.adapters.control_database import ControlDatabase
 from veritape.observer.adapters.control_index import ControlIndex
-from veritape.observer.adapters.decision_files import DecisionFiles
+from veritape.observer.adapters.decision_files import DecisionFiles, files_of
+from veritape.observer.decisions import Limits
+from veritape.observer.recorder import NoteKind, note
+from veritape.observer.track_b import replay
+from veritape.observer.triggers import RULES
 
 DAY, HOUR, SECOND = "20131007", 3600, 10**9
 
@@ -74,3 +78,30 @@ def test_the_same_lines_again_are_the_same_bytes(tmp_path: Path, index: ControlI
         contents.append(written(tmp_path))
     assert contents[0] == contents[1]
     assert sum(content.count(b"\n") for content in contents[0].values()) == 15
+
+
+def told(second: int, **fact: Any) -> bytes:
+    return note(NoteKind.TRACK_B, day=DAY, at_ns=second * SECOND, **fact)
+
+
+def test_a_closed_days_files_follow_from_its_inputs() -> None:
+    """OB-306, OB-512: every hour from the first input to the close; before the close the last hour is not complete."""
+    given = [
+        told(8 * HOUR + 3500, **inputs.begun((9 * HOUR, 15 * HOUR), 600, 37, {"A": (1, 1, False)}, ())),
+        told(8 * HOUR + 3500, **inputs.configured(RULES, Limits(1), ("B",))),
+        told(10 * HOUR, input="ranking", list="volume", ranks=[["A", 1]]),
+    ]
+    _, lines = replay(given)
+    assert files_of(given, DAY, 0) == {
+        f"decisions_{DAY}_0800.jsonl": lines[0],
+        f"decisions_{DAY}_0900.jsonl": b"",
+    }
+    given.append(told(11 * HOUR + 60, input="closed"))
+    found = files_of(given, DAY, 0)
+    assert list(found)[2:] == [
+        f"decisions_{DAY}_1000.jsonl",
+        f"decisions_{DAY}_1100.jsonl",
+        f"overflow_{DAY}_1000.jsonl",
+    ]
+    assert json.loads(found[f"overflow_{DAY}_1000.jsonl"])["code"] == "A"
+    assert files_of([], DAY, 0) == {}
