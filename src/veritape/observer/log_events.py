@@ -10,6 +10,8 @@ class LogEvent(StrEnum):
     """The recorder holds its account's lock; ``account``, ``venue``."""
     JOURNAL_RECOVERED = "journal_recovered"
     """A file of the last run was closed; ``file``, ``frames``, ``cut_bytes``, ``damaged_ranges``."""
+    DISK_ROOM = "disk_room"
+    """The disk's free space is another now: ``room`` plenty, low or scarce, ``free_bytes``."""
     CONTROL_REBUILT = "control_rebuilt"
     """control.db was corrupt and was built again from seals and journal; ``moved_to``."""
     CONNECTED = "connected"

@@ -209,6 +209,8 @@ class JournalSettings(Settings):
     """Compression of the blocks, 0 (none) to 9."""
     reserve_bytes: Annotated[int, Field(ge=0, le=1 << 30)] = 64 << 20
     """Size of the file that is released when the disk is full, 0 to 1 GiB."""
+    kept_bytes: Annotated[int, Field(ge=0, le=1 << 40)] = 1 << 30
+    """Free space that only the journal may use: below it segments, order books and exports wait, 0 to 1 TiB."""
 
 
 class SegmentSettings(Settings):

@@ -12,11 +12,13 @@ import structlog
 
 from veritape.kernel.canonical import canonical_json
 from veritape.kernel.clock import NANOSECONDS, Clock, SystemClock
+from veritape.kernel.errors import UnavailableError
 from veritape.kernel.files import write_atomically
 from veritape.observer.adapters.backfiller import Backfiller
 from veritape.observer.adapters.broker_rest import BrokerRest
 from veritape.observer.adapters.chooser import Chooser, ChosenDay, registered_for
 from veritape.observer.adapters.daybook import Daybook
+from veritape.observer.adapters.disk_watch import DiskWatch
 from veritape.observer.adapters.gap_watch import GapWatch
 from veritape.observer.adapters.health import Health
 from veritape.observer.adapters.segment_files import Seal
@@ -99,6 +101,7 @@ class RecordingDay:
         """What readiness is measured by."""
         self.is_begun = False
         """Whether the day's hours are known."""
+        self._disk = DiskWatch(self._data, settings.journal.kept_bytes)
         self._facts: dict[str, dict[str, int]] = {}
         self.hours: Hours | None = None
         """Hours of the day that is recorded, None before."""
@@ -274,6 +277,8 @@ class RecordingDay:
         await self._daybook.loaded
         while True:
             await self._clock.sleep_until(self._clock.monotonic_ns() + SEAL_EVERY_S * NANOSECONDS)
+            if not self._disk.has_room():
+                continue
             for seal in self._daybook.recording.seal_due(day, self._second(), delay_s):
                 self._sealed(seal, day)
             self._daybook.recording.seal_books_due(day, self._second(), delay_s)
@@ -302,6 +307,10 @@ class RecordingDay:
         await self._daybook.flush()
         for line in recording.recorder.day(day).lines.values():
             line.settle(self._clock.wall_ns(), at_end=True)
+        if not self._disk.has_room():
+            raise UnavailableError(
+                f"{self._data}: too little space is left to seal {day}: all of it is in the journal; free some and start again"
+            )
         for seal in recording.seal_due(day, self._second(), 0, all_hours=True):
             self._sealed(seal, day)
         recording.seal_books_due(day, self._second(), 0, all_hours=True)

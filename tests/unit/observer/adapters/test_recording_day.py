@@ -8,6 +8,7 @@ import pytest
 from tests.broker import broker, rest_of
 from tests.tape import CODES, DAY
 
+from veritape.kernel.errors import UnavailableError
 from veritape.observer.adapters.daybook import Daybook
 from veritape.observer.adapters.journal_files import JournalOptions
 from veritape.observer.adapters.recording import Recording
@@ -57,6 +58,26 @@ async def test_a_minute_of_market_closes_on_every_line(tmp_path: Path) -> None:
             "universe", "journal", "trades", "sweeps", "books", "backfill", "export", "quarantine", "control.db", "token",
         }  # fmt: skip
         assert json.loads((tmp_path / "universe" / f"{DAY}_kr_stocks.json").read_bytes())["count"] == 3
+
+
+async def test_a_disk_without_room_keeps_the_journal_and_seals_nothing(tmp_path: Path) -> None:
+    """OB-510: below what is kept for the journal no segment is written; every frame is durable, and the error names the remedy."""
+    async with broker(seconds=60, speed=60.0) as one, rest_of(one, tmp_path) as (rest, clock):
+        recording = Recording(tmp_path)
+        book = Daybook(
+            recording, JournalOptions(recording.journal_folder, reserve_bytes=0), clock, lambda _: None
+        )
+        chosen = settings(tmp_path, one.settings())
+        kept = chosen.journal.model_copy(update={"kept_bytes": 1 << 60})
+        day = RecordingDay(chosen.model_copy(update={"journal": kept}), rest, book, clock, lambda _line: None)
+        with pytest.raises(UnavailableError, match="free some and start again"):
+            async with asyncio.timeout(60):
+                await day.run(DAY, MINUTE, Calendar({DAY: MINUTE}))
+        await book.close()
+    assert recording.segments.seals() == []
+    again = Recording(tmp_path)
+    again.load()
+    assert len(again.seal_due(DAY, 0, 0, all_hours=True)) == 1
 
 
 async def test_what_was_lost_is_fetched_before_the_audit(
