@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 import structlog
+import uvloop
 
 from veritape.apps.part_metrics import shown_metrics
 from veritape.kernel.clock import NANOSECONDS, Clock, SystemClock
@@ -66,7 +67,8 @@ def record_binance(
     if day is not None and day < utc_day(clock.wall_ns() // 1000):
         raise MisuseError(f"record: the UTC day {day} is over: a market is recorded while it trades")
     try:
-        asyncio.run(_run(settings, day, clock))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_run(settings, day, clock))
     except OSError as error:
         if not is_full(error):
             raise
@@ -150,9 +152,11 @@ async def _tell(watching: Watching, daybook: VenueDaybook[BinanceRecording], clo
         await clock.sleep_until(clock.monotonic_ns() + 60 * NANOSECONDS)
         symbols = daybook.recording.recorder.symbols.values()
         missing = sum(hole.trades for symbol in symbols for hole in symbol.axis.holes())
+        trouble = f" ({watching.stream.trouble})" if watching.stream.trouble else ""
+        state = "connected" if watching.stream.live.is_set() else f"not connected{trouble}"
         click.echo(
-            f"{daybook.writer.watermark.frames:,} frames durable, {missing:,} trades missing,"
-            f" {'connected' if watching.stream.live.is_set() else 'not connected'}, {daybook.lag_frames} waiting"
+            f"{daybook.writer.watermark.frames:,} frames durable, {missing:,} trades missing, {state},"
+            f" {daybook.lag_frames} waiting"
         )
 
 

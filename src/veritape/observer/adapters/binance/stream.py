@@ -27,6 +27,9 @@ CONNECT_SECONDS = 10
 CLOSE_SECONDS = 1
 """Real-time limit of a farewell."""
 
+TROUBLE_LETTERS = 120
+"""Longest text of a failed attempt."""
+
 DRAWS = 1 << 30
 """Resolution of the delays' randomness."""
 
@@ -54,6 +57,8 @@ class BinanceStream:
         """The connection's life."""
         self.live = asyncio.Event()
         """Set while the connection is open."""
+        self.trouble = ""
+        """Why the last attempt to connect failed; empty once one did not."""
         self._sequence = 0
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._finished = False
@@ -83,8 +88,10 @@ class BinanceStream:
                 self._socket = await http.ws_connect(
                     self._url, autoping=True, compress=0, max_msg_size=FRAME_BYTES
                 )
-        except (aiohttp.ClientError, TimeoutError, OSError):
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            self.trouble = f"{type(error).__name__} {error}".strip()[:TROUBLE_LETTERS]
             return self._happened(SessionEvent.FAILED)
+        self.trouble = ""
         self._happened(SessionEvent.OPENED)
         self._happened(SessionEvent.SETTLED)
         self._sequence = 0

@@ -61,10 +61,11 @@ async def test_a_venue_that_does_not_answer_is_tried_again(tmp_path: Path) -> No
     streaming = asyncio.create_task(run.watching.stream.run())
     while run.watching.stream.session.wake_ns is None:
         await asyncio.sleep(0.01)
+    assert "Cannot connect" in run.watching.stream.trouble
     again = BinanceServer(Venue(), Faults(until=50), None, 0, FIRST)
     await again.start(port)
     await again.ended.wait()
-    assert run.watching.stream.live.is_set()
+    assert (run.watching.stream.live.is_set(), run.watching.stream.trouble) == (True, "")
     await run.watching.stream.finish(Cause.OPERATOR_STOP)
     await streaming
     await run.close()
