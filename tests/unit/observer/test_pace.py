@@ -45,5 +45,6 @@ def test_trades_count_for_ten_seconds() -> None:
     assert dict(pace.counts(9 * SECOND + 5)) == {code: 100}
     assert dict(pace.counts(10 * SECOND)) == {code: 90}
     pace.arrived("other", 1, 10 * SECOND)
-    assert dict(pace.counts(18 * SECOND)) == {code: 10, "other": 1}
+    pace.arrived("other", 2, 10 * SECOND + 1)
+    assert dict(pace.counts(18 * SECOND)) == {code: 10, "other": 3}
     assert dict(pace.counts(60 * SECOND)) == {}

@@ -199,6 +199,21 @@ def test_a_release_of_a_stray_is_not_taken_for_another_commands_answer() -> None
     assert slots.illegal == 1
 
 
+def test_one_answer_may_release_a_stray_and_the_registration_after_it() -> None:
+    """OB-350, OB-344: the answer to the stray's release was lost; the next one ends the registration that followed."""
+    slots = Slots(1)
+    for _ in range(3):
+        slots.data("A", TRADES_KRX)
+    drain(slots, 0)
+    slots.want(["A"])
+    drain(slots, 10**9)
+    slots.happened("A", SlotEvent.REGISTERED)
+    slots.want([])
+    assert drain(slots, 2 * 10**9)[0] == [Command("A", register=False)]
+    assert slots.happened("A", SlotEvent.RELEASED).action is SlotAction.CLOSE_WATCH
+    assert (slots.taken, slots.illegal) == (0, 0)
+
+
 def test_data_answers_for_a_lost_acknowledgement() -> None:
     """OB-343: unknown, data for its code: active, as acknowledged."""
     slots = in_state(SlotState.UNKNOWN)

@@ -243,13 +243,16 @@ def test_settings_may_change_within_a_day() -> None:
     step = world.tell(OPEN + 100, **inputs.configured(RULES, Limits(2), ("000003",)))
     assert made(step) == [("000001", "released", "manual"), ("000003", "allocated", "manual")]
     assert world.engine.wanted == ["000003", "000002"]
+    assert world.tell(OPEN + 101, **inputs.configured(RULES, Limits(2), ("000003",))).made == []
 
 
 def test_a_restarted_engine_is_where_it_was() -> None:
     """OB-351, OB-512: the day's inputs again give the same slots in the same order, scores and log."""
     world = World(slots=3, pinned=("000000",))
+    assert not world.engine.was_swept
     for number in range(3):
         world.sweep(number)
+    assert world.engine.was_swept
     world.sweep(3, c000004=60_000, c000005=80_000, c000006=50_000)
     again, log = replay(world.journal)
     assert again.begun
