@@ -61,7 +61,7 @@ def run(tmp_path: Path) -> Iterator[Run]:
 
 
 def test_the_worked_day_gives_its_figures_exactly(run: Run) -> None:
-    """OB-608, OB-606: the whole day at --speed max with drop = 0.01 and seed 7, each figure as in the table."""
+    """OB-608, OB-606, OB-931: scenario 6: the whole day at --speed max with drop = 0.01 and seed 7, each figure as in the table."""
     broker = run.broker("--speed", "max", "--fault", "drop=0.01", "--seed", "7")
     recorder = run.recorder("--day", DAY)
     assert recorder.wait().status == 0, recorder.output
@@ -80,7 +80,7 @@ def test_the_worked_day_gives_its_figures_exactly(run: Run) -> None:
 
 @pytest.mark.parametrize("wire", ["trade=46", "trade=47"])
 def test_a_session_without_faults_is_complete(run: Run, wire: str) -> None:
-    """OB-614, OB-812: recorded equals sent for every symbol, at either width, and no gap is stated."""
+    """OB-614, OB-812, OB-931: scenario 6: recorded equals sent for every symbol, at either width, and no gap is stated."""
     broker = run.broker("--speed", "60", "--seconds", "240", "--wire", wire)
     assert run.recorder("--day", DAY).wait().status == 0
     broker.send(signal.SIGTERM)

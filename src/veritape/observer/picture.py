@@ -17,7 +17,7 @@ CELL_WIDTH, CELL_HEIGHT = 3, 14
 LEFT, TOP, RIGHT, BOTTOM = 88, 56, 24, 44
 """Pixels around the cells: labels, title and time axis, margin, legend."""
 
-LEGEND_STEP: Final = 150
+LEGEND_STEP: Final = 120
 """Pixels between two entries of the legend."""
 
 SETTLE_S: Final = 180
@@ -83,7 +83,7 @@ def svg(audit: Mapping[str, Any], minute_shares: Mapping[str, Mapping[int, int]]
         span: the session.
     """
     lines = sorted(audit["lines"], key=lambda line: line["code"])
-    width = LEFT + CELL_WIDTH * len(span.minutes) + RIGHT
+    width = LEFT + max(CELL_WIDTH * len(span.minutes), LEGEND_STEP * len(COLOURS)) + RIGHT
     height = TOP + CELL_HEIGHT * len(lines) + BOTTOM
     title = f"Completeness of {audit['venue']} on {audit['day']}: {len(lines)} lines"
     parts = [

@@ -1,4 +1,4 @@
-"""Rows of files: compaction, size, audit, recovery, stores beside each other (OB-1035 to 1038, OB-1040, OB-1043)."""
+"""Rows of files: compaction, size, audit, reads, recovery, stores (OB-563, OB-1035 to 1038, OB-1040, OB-1043)."""
 
 import asyncio
 import gzip
@@ -18,11 +18,14 @@ from veritape.apps.bench.observer_tape import DAY, folder, frames, texts, write_
 from veritape.apps.bench.results import Row, Size, rates, timed
 from veritape.kernel.clock import SystemClock
 from veritape.observer import journal
-from veritape.observer.adapters.batch_audit import batch_audit
+from veritape.observer.adapters.batch_audit import batch_audit, minute_bars
 from veritape.observer.adapters.journal_files import Committed, JournalOptions, JournalWriter, mapped
 from veritape.observer.adapters.journal_recovery import recover
 from veritape.observer.adapters.recording import Recording
 from veritape.observer.journal import Frame
+
+READ_CODE = "990001"
+"""Symbol whose day is read."""
 
 GIGABYTE = 10**9
 """What recovery is counted in."""
@@ -45,6 +48,7 @@ def files(size: Size) -> Iterator[Row]:
         yield from _compaction(size, place)
         yield from _sizes(place, [seal.path for seal in seals])
         yield from _audit(size, [seal.path for seal in seals])
+        yield from _reads(size, recording, [seal.path for seal in seals])
         yield from _recovery(size, place)
         yield from _stores(size, place)
         yield from _compression(size)
@@ -122,6 +126,28 @@ def _audit(size: Size, sealed: list[Path]) -> Iterator[Row]:
         "audit_seconds_per_million_ticks", [1e6 / value for value in values], "s", "lower", 1, 0.5,
         "one DuckDB sum a code", [1e6 / value for value in peers],
     )  # fmt: skip
+
+
+def _reads(size: Size, recording: Recording, sealed: list[Path]) -> Iterator[Row]:
+    """Measure what readers ask of sealed files (OB-563)."""
+
+    def symbol_day() -> int:
+        return min(1, sum(len(table) for _, table in recording.segments.trades(DAY, READ_CODE)))
+
+    def plain_day() -> int:
+        return min(1, sum(len(pq.ParquetFile(path).read()) for path in sealed))
+
+    def bars() -> int:
+        return min(1, len(minute_bars(sealed)))
+
+    for name, work, target, peer, peer_work in (
+        ("one_codes_day_from_sealed_files", symbol_day, 20, "every row of the files", plain_day),
+        ("minute_bars_of_all_codes", bars, 1000, "every row of the files", plain_day),
+    ):
+        values, peers = rates(size, work, peer_work)
+        yield Row(
+            name, [1000 / value for value in values], "ms", "lower", target, None, peer, [1000 / value for value in peers]
+        )  # fmt: skip
 
 
 def _recovery(size: Size, place: Path) -> Iterator[Row]:

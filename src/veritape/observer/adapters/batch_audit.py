@@ -6,7 +6,7 @@ the row below it, that interval is missing, and the trades inside are what S + B
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 
@@ -16,14 +16,13 @@ from veritape.observer.recorder import Anchor
 
 TRADES = """
 CREATE OR REPLACE TEMP TABLE trades AS
-SELECT code, epoch, ends, begins, shares, value, counted, value_hole, is_late, event_s,
+SELECT code, epoch, ends, begins, shares, value, counted, value_hole, event_s,
        lag(ends, 1, 0) OVER axis AS ends_below,
        counts - counted - lag(counts, 1, 0) OVER axis AS missing_trades,
        event_s - lag(event_s) OVER axis AS pause_s
 FROM (SELECT code, chain_epoch AS epoch, chain_shares AS ends, chain_shares - shares AS begins, shares,
-             price * shares AS value, counted, value_hole, sells + buys AS counts, event_s,
-             filename LIKE '%.late-%' AS is_late
-      FROM read_parquet(?, filename = true, hive_partitioning = false))
+             price * shares AS value, counted, value_hole, sells + buys AS counts, event_s
+      FROM read_parquet(?, hive_partitioning = false))
 WINDOW axis AS (PARTITION BY code, epoch ORDER BY ends)
 """
 """Every sealed row with its neighbour below."""
@@ -51,19 +50,34 @@ WHERE rank = 1
 """
 """Fetched rows that lie in a hole, each once."""
 
+LATE = ".late-"
+"""In the name of a segment that was sealed after its hour."""
+
 LINES = """
 SELECT code, sum(counted), sum(shares), sum(value), count(*) FILTER (WHERE begins < ends_below),
-       CASE WHEN bool_or(is_late) THEN NULL ELSE sum(value_hole) END,
+       CASE WHEN code IN (SELECT code FROM late) THEN NULL ELSE sum(value_hole) END,
        count(*) FILTER (WHERE pause_s > 10), count(*) FILTER (WHERE pause_s > 60), count(*) FILTER (WHERE pause_s > 300)
 FROM trades GROUP BY code
 """
 """Sums a line."""
 
 MINUTES = """
-SELECT code, event_s // 60 * 60, sum(shares)
+SELECT code, event_s // 60 * 60, arg_min(price, (chain_epoch, chain_shares)), max(price), min(price),
+       arg_max(price, (chain_epoch, chain_shares)), sum(shares), sum(price * shares)
 FROM read_parquet(?, hive_partitioning = false) GROUP BY ALL
 """
-"""Recorded shares a minute."""
+"""The recorded trades of each minute, first to last on the chain."""
+
+
+class MinuteBar(NamedTuple):
+    """What was recorded in one minute of a line; prices in won."""
+
+    open: int
+    high: int
+    low: int
+    close: int
+    shares: int
+    value_krw: int
 
 
 def batch_audit(
@@ -97,19 +111,24 @@ def batch_audit(
         return _with_backfill(database, lines, fetched)
 
 
-def minute_shares(segments: Sequence[Path]) -> dict[str, dict[int, int]]:
-    """Return code -> first second of a minute -> recorded shares."""
-    if not segments:
-        return {}
-    found: dict[str, dict[int, int]] = {}
-    with duckdb.connect() as database:
-        for code, minute, shares in database.execute(MINUTES, [_names(segments)]).fetchall():
-            found.setdefault(code, {})[minute] = int(shares)
+def minute_bars(segments: Sequence[Path]) -> dict[str, dict[int, MinuteBar]]:
+    """Return code -> first second of a minute -> what was recorded in it, of all codes of a day (OB-563)."""
+    found: dict[str, dict[int, MinuteBar]] = {}
+    if segments:
+        with duckdb.connect() as database:
+            for code, minute, *values in database.execute(MINUTES, [_names(segments)]).fetchall():
+                found.setdefault(code, {})[minute] = MinuteBar(*map(int, values))
     return found
 
 
 def _recorded(database: duckdb.DuckDBPyConnection, segments: Sequence[Path]) -> dict[str, BatchLine]:
     database.execute(TRADES, [_names(segments)])
+    database.execute("CREATE TEMP TABLE late (code VARCHAR)")
+    if late := [path for path in segments if LATE in path.name]:
+        database.execute(
+            "INSERT INTO late SELECT DISTINCT code FROM read_parquet(?, hive_partitioning = false)",
+            [_names(late)],
+        )
     return {row[0]: _line(row) for row in database.execute(LINES).fetchall()}
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from veritape.observer import audit
 from veritape.observer.adapters import checkpoints
 from veritape.observer.adapters.backfill_files import TRADES, BackfillFiles
-from veritape.observer.adapters.batch_audit import batch_audit, minute_shares
+from veritape.observer.adapters.batch_audit import batch_audit, minute_bars
 from veritape.observer.adapters.book_files import BookStore
 from veritape.observer.adapters.checkpoints import Checkpoint
 from veritape.observer.adapters.journal_files import journal_paths, read_file
@@ -180,7 +180,8 @@ class Recording:
 
     def minute_shares(self, day: Day) -> dict[str, dict[int, int]]:
         """Return code -> first second of a minute -> recorded shares, sealed or not."""
-        minutes = minute_shares([seal.path for seal in self.segments.seals(day.day)])
+        bars = minute_bars([seal.path for seal in self.segments.seals(day.day)])
+        minutes = {code: {minute: bar.shares for minute, bar in own.items()} for code, own in bars.items()}
         for row in (row for rows in day.rows.values() for row in rows):
             own, minute = minutes.setdefault(row.trade.code, {}), row.trade.event_s // MINUTE_S * MINUTE_S
             own[minute] = own.get(minute, 0) + row.trade.shares

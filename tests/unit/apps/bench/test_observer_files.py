@@ -8,7 +8,7 @@ from veritape.apps.bench.results import QUICK
 
 
 def test_every_row_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """OB-1035, OB-1036, OB-1037, OB-1038, OB-1040, OB-1043, OB-941, OB-513: on a short tape, each beside its peer."""
+    """OB-563, OB-1035, OB-1036, OB-1037, OB-1038, OB-1040, OB-1043, OB-941, OB-513: on a short tape, each beside its peer."""
     few = observer_tape.frames()[:5_000]
     for module in (observer_tape, observer_files):
         monkeypatch.setattr(module, "frames", lambda: few)
@@ -16,7 +16,8 @@ def test_every_row_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = {row.name: row for row in files(QUICK._replace(runs=1))}
     assert list(rows) == [
         "compaction_ticks_per_second", "bytes_per_tick beside zstd", "bytes_per_tick beside snappy",
-        "audit_seconds_per_million_ticks", "recovery_seconds_per_gb", "journal_scan_gb_per_second",
+        "audit_seconds_per_million_ticks", "one_codes_day_from_sealed_files", "minute_bars_of_all_codes",
+        "recovery_seconds_per_gb", "journal_scan_gb_per_second",
         "store_append_rows_per_second beside SQLite FULL", "store_append_rows_per_second beside DuckDB",
         "store_append_rows_per_second beside Parquet a batch", "frames_compression_ratio",
         "frames_compressed_mb_per_second",

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests.tape import CODES, DAY, MIDNIGHT_NS, anchors, bundled, day_notes, frames, own_note
 
-from veritape.observer.adapters.batch_audit import batch_audit, minute_shares
+from veritape.observer.adapters.batch_audit import batch_audit, minute_bars
 from veritape.observer.adapters.recording import Recording
 from veritape.observer.agreement import BatchLine, differences
 from veritape.observer.audit import Status, state
@@ -128,6 +128,21 @@ def test_a_file_that_holds_another_trade_contradicts_the_line(
     assert audit["anomalies"] == ["high_gap", "contradiction"]
 
 
+def test_late_trades_lie_in_a_file_of_their_own_and_both_ledgers_still_agree(tmp_path: Path) -> None:
+    """OB-681, OB-551: a frame that comes after its hour was sealed; the seals' own sums of missing won are old then."""
+    recording, taped = Recording(tmp_path), list(frames(("990001",), until_ms=UNTIL))
+    for frame in [*day_notes(("990001",)), *taped[:50], *taped[53:]]:
+        recording.recorder.apply(frame)
+    recording.seal_due(DAY, 86_399, 0, all_hours=True)
+    for frame in [*taped[51:53], *anchors(("990001",), UNTIL), own_note(NoteKind.CLOSED, 56_100, day=DAY)]:
+        recording.recorder.apply(frame)
+    recording.seal_due(DAY, 86_399, 0, all_hours=True)
+    assert [seal.path.name for seal in recording.segments.seals(DAY)] == ["09.parquet", "09.late-1.parquet"]
+    line = batch_of(recording)["990001"]
+    assert (line.value_holes, len(line.holes)) == (None, 1)
+    assert differences(state(recording.recorder.days[DAY], "990001"), line) == []
+
+
 def test_a_time_rule_fires_where_nothing_is_missing(tmp_path: Path) -> None:
     """OB-643: on the complete tape a 10 s rule fires hundreds of times on 990002, accounting never."""
     recording = sealed(tmp_path, drop=0, until_ms=None, codes=("990002",))
@@ -140,16 +155,21 @@ def test_a_time_rule_fires_where_nothing_is_missing(tmp_path: Path) -> None:
     assert [(line["gaps"], line["status"]) for line in audit["lines"]] == [([], "complete")]
 
 
-def test_recorded_shares_by_the_minute(tmp_path: Path) -> None:
-    """OB-706: what bars are compared with."""
+def test_recorded_bars_by_the_minute(tmp_path: Path) -> None:
+    """OB-563, OB-706: open, high, low, close, shares and won of each minute of every code: what bars are compared with."""
     recording = sealed(tmp_path, drop=0)
-    minutes = minute_shares([seal.path for seal in recording.segments.seals(DAY)])
+    minutes = minute_bars([seal.path for seal in recording.segments.seals(DAY)])
     for code in CODES:
         trades = bundled(code).until(UNTIL).trades
-        assert sum(minutes[code].values()) == trades[-1].chain_shares
-        first = trades[0].ms // 60_000
-        assert minutes[code][first * 60] == sum(t.shares for t in trades if t.ms // 60_000 == first)
-    assert minute_shares([]) == {}
+        assert sum(bar.shares for bar in minutes[code].values()) == trades[-1].chain_shares
+        assert sum(bar.value_krw for bar in minutes[code].values()) == trades[-1].chain_value
+        own = [t for t in trades if t.ms // 60_000 == trades[0].ms // 60_000]
+        prices = [t.price for t in own]
+        assert minutes[code][own[0].ms // 60_000 * 60] == (
+            prices[0], max(prices), min(prices), prices[-1], sum(t.shares for t in own),
+            sum(t.price * t.shares for t in own),
+        )  # fmt: skip
+    assert minute_bars([]) == {}
 
 
 def test_a_day_without_segments_has_no_batch() -> None:
