@@ -184,6 +184,10 @@ class Plain:
     def now_ms(self) -> int:
         return self.broker.player.tape.now_ms
 
+    def stand_at(self, ms: int) -> None:
+        """Let a tape that waits for its watchers stand at a time, and with it the broker's clock."""
+        self.broker.player.tape.now_ns = ms * 1_000_000
+
 
 def tape(code: str = "990001", trades: int = 20, step_ms: int = 30, first_ms: int = NINE) -> Series:
     """Return a day of trades of one share each, at rising prices."""
@@ -198,9 +202,12 @@ def tape(code: str = "990001", trades: int = 20, step_ms: int = 30, first_ms: in
 async def replayed(
     *faults: str, series: list[Series] | None = None, speed: float | None = None, wire: tuple[str, ...] = (),
     until_ms: int | None = None, virtual: bool = True, waits: bool = True, truth: str | None = None, seed: int = 7,
-    limits: Limits | None = None, paper: bool = False, day: str = "20131007",
+    limits: Limits | None = None, paper: bool = False, stands: bool = False, day: str = "20131007",
 ) -> AsyncIterator[Plain]:  # fmt: skip
-    """Run ``veritape replay``'s broker on free ports with these faults."""
+    """Run ``veritape replay``'s broker on free ports with these faults.
+
+    A tape that ``stands`` waits just before the open until every code is registered: no window of a limit passes.
+    """
     options = PlayOptions(speed, virtual, waits, parse_widths(wire), truth)
     broker = Broker(series or [tape()], parse(faults, seed), options, limits or Limits(), paper=paper)
     broker.load(session(day, until_ms=until_ms), None)
@@ -210,6 +217,8 @@ async def replayed(
         asyncio.create_task(broker.player.beat()),
     ]
     plain = Plain(broker)
+    if stands:
+        plain.stand_at(NINE - 200)
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             yield plain

@@ -63,10 +63,10 @@ async def test_answers_are_slow_or_never_come() -> None:
 
 async def test_tokens_die_before_their_time() -> None:
     """KIS-225, OB-851, KIS-034: token_expiry in mid-sweep; token_life; the call after it meets EGW00123."""
-    async with replayed("token_expiry=09:00:00", speed=1000, waits=False) as plain:
+    async with replayed("token_expiry=09:00:00", stands=True) as plain:
         await plain.issue()
-        while plain.now_ms < 32_400_000:
-            await asyncio.sleep(0.005)
+        assert (await plain.price()).json["rt_cd"] == "0"
+        plain.stand_at(32_400_000)
         assert (await plain.price()).json["msg_cd"] == "EGW00123"
     async with replayed("token_life=0.1", speed=1, virtual=False) as plain:
         answer = await plain.issue()
@@ -91,13 +91,13 @@ async def test_a_new_token_kills_the_old_one() -> None:
 
 async def test_approval_keys_are_limited() -> None:
     """KIS-225, KIS-287: approval_limit=S."""
-    async with replayed("approval_limit=60", speed=1) as plain:
+    async with replayed("approval_limit=60", stands=True) as plain:
         assert [(await plain.approve()).status for _ in range(2)] == [200, 403]
 
 
 async def test_the_window_is_narrower() -> None:
     """KIS-225, KIS-220: window=N calls of a sliding second."""
-    async with replayed("window=2", speed=1) as plain:
+    async with replayed("window=2", stands=True) as plain:
         codes = [(await plain.price()).json["msg_cd"] for _ in range(3)]
         assert codes == ["MCA00000", "MCA00000", "EGW00201"]
 

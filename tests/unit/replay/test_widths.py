@@ -1,6 +1,8 @@
 """Widths per stream and time."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from veritape.kernel.errors import MisuseError
 from veritape.replay.widths import Widths, parse_widths
@@ -39,3 +41,13 @@ def test_a_bad_option_is_refused(text: str) -> None:
     """OB-804: exit 2 with what is expected."""
     with pytest.raises(MisuseError, match=r"expected trade=W|HH:MM:SS"):
         parse_widths([text])
+
+
+@given(st.text(max_size=30) | st.from_regex(r"(trade|book)=[0-9]{0,4}(@[0-9:]{0,8})?", fullmatch=True))
+def test_any_text_is_widths_or_a_refusal(text: str) -> None:
+    """OB-992: the parser of --wire is total."""
+    try:
+        document = parse_widths([text]).document()
+    except MisuseError:
+        return
+    assert all(1 <= width <= 999 for changes in document.values() for _, width in changes)
