@@ -113,9 +113,16 @@ def report_of_calls(calls: int, fault: str, folder: Path) -> tuple[int, dict[str
             "REQUESTS_CA_BUNDLE": str(folder / "ca.pem"),
         }  # fmt: skip
         command: list[str | Path] = [python, "-P", PROGRAMS / "python_kis_calls.py", output, *CODES]
-        subprocess.run(
-            command, cwd=home, env=environment, timeout=PATIENCE_SECONDS, check=True, capture_output=True
+        ended = subprocess.run(
+            command,
+            cwd=home,
+            env=environment,
+            timeout=PATIENCE_SECONDS,
+            check=False,
+            capture_output=True,
+            text=True,
         )
+        assert ended.returncode == 0, ended.stdout + ended.stderr
         with urllib.request.urlopen(f"{addresses['REST']}/replay/report") as answer:  # noqa: S310 - our own address
             document = json.load(answer)
     return len(output.read_text().splitlines()), document["accounts"][APPKEY]
