@@ -1,6 +1,7 @@
 """The chain of book changes."""
 
 import random
+from functools import cache
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,10 +15,11 @@ def change(first_id: int, last_id: int, sent_us: int = 0) -> DepthUpdate:
     return DepthUpdate(CODE, first_id, last_id, sent_us, (), ())
 
 
-def changes(*days: str) -> list[DepthUpdate]:
+@cache
+def changes(*days: str) -> tuple[DepthUpdate, ...]:
     lines = [line for day in days for line in captured(day) if line.stream.startswith("depth")]
-    found = [parse_message(line.data) for line in lines]
-    return [one for one in found if isinstance(one, DepthUpdate)]
+    found = [parse_message(line.data, with_levels=False) for line in lines]
+    return tuple(one for one in found if isinstance(one, DepthUpdate))
 
 
 def test_a_book_is_valid_once_a_snapshot_lies_inside_its_chain() -> None:

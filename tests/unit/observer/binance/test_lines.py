@@ -1,6 +1,7 @@
 """A symbol and its days: what is recorded, what is fetched, what is known of the rest."""
 
 import json
+from collections import deque
 
 import pytest
 from tests.binance import CODE, FIRST, FIRST_ID, LAST_ID, MIDNIGHT_ID, SECOND, aggregates, trades
@@ -143,16 +144,14 @@ def test_aggregates_of_the_captures_fill_random_holes_exactly() -> None:
     """OB-904: recorded and fetched together are what traded, in trades, quantity and value."""
     rows = read_aggregates(json.dumps(aggregates()).encode())
     assert not isinstance(rows, Refused)
-    symbol, truth, waiting = Symbol(CODE), Totals(0, 0, 0), list(rows)
+    symbol, truth, waiting = Symbol(CODE), Totals(0, 0, 0), deque(rows)
     for place, one in enumerate(trades(FIRST, SECOND)):
         truth = truth.plus(Totals(1, one.quantity, one.price * one.quantity))
         if place % 7 or one.trade_id in {FIRST_ID, LAST_ID}:
             symbol.receive(one, one.sent_us * 1000)
         if place % 2_000 == 1_999 or one.trade_id == LAST_ID:
-            for row in [row for row in waiting if row.last_id <= one.trade_id - 1]:
-                symbol.fill(row, 5)
-                waiting.remove(row)
-    symbol.fill(waiting[-1], 5)
+            while waiting and waiting[0].last_id < one.trade_id:
+                symbol.fill(waiting.popleft(), 5)
     first, second = (symbol.lines[day] for day in (FIRST, SECOND))
     assert (symbol.axis.holes(), first.problems, second.problems) == ([], {}, {})
     sums = [first.recorded, first.backfilled, second.recorded, second.backfilled]
