@@ -19,7 +19,7 @@ from tests.backup_world import World, world
 from tests.recorded_day import record_day
 
 from veritape.kernel.clock import SystemClock
-from veritape.kernel.errors import UnavailableError
+from veritape.kernel.errors import PeerError, UnavailableError
 from veritape.observer.adapters.backup.deleting import Deleting
 from veritape.observer.adapters.backup.records import Records
 from veritape.observer.adapters.backup.sending import How
@@ -172,3 +172,15 @@ def test_an_anomaly_keeps_a_journal_for_seven_days(one: World) -> None:
     keeper = deleting(one)
     assert keeper.plan("20131013").delete == ()
     assert [one.path for one in keeper.plan("20131014").delete] == [WINDOW, JOURNAL.format("20131007")]
+
+
+def test_a_day_whose_journal_cannot_be_read_keeps_it(one: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """OB-732: what is not known to be sealed is not."""
+    one.backup()
+
+    def damaged(_: Source, day: str) -> None:
+        raise PeerError(f"{day}: a block does not unpack")
+
+    monkeypatch.setattr(Source, "recording", damaged)
+    plan = deleting(one).plan("20131030")
+    assert plan.kept[JOURNAL.format("20131007")] is Kept.NOT_SEALED

@@ -1,7 +1,9 @@
 """Backups, drills and the retention without anybody asking."""
 
 import asyncio
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -166,3 +168,20 @@ async def test_it_sleeps_between_and_stops_when_the_process_does(tmp_path: Path)
         kept.upkeep._told("sent", 1)
     await kept.upkeep._in_thread(kept.upkeep._backup, kept.targets)
     assert kept.log.names() == []
+
+
+async def test_a_full_disk_and_a_drill_that_cannot_be_had_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OB-732, OB-762: 80 % is a warning, at 90 % young days go early; a target that is away fails the drill."""
+    kept = Kept(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(used=80, total=100))
+    assert await kept.at("20131007", 21) == ["backup_made", "disk_filling"]
+    assert list(kept.one.data.rglob("*.vtj")) != []
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(used=90, total=100))
+    assert await kept.at("20131008", 21) == ["backup_made", "retention_deleted", "disk_filling"]
+    assert list(kept.one.data.rglob("*.vtj")) == []
+    (tmp_path / "target").rename(tmp_path / "away")
+    (tmp_path / "target").write_bytes(b"in the way")
+    assert "drill_failed" in await kept.at("20131015", 22)
+    assert kept.records.state().drill_failed_ns == kept.clock.wall_ns()
