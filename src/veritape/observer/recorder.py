@@ -10,7 +10,7 @@ as notes, canonical JSON with the key ``note``; see ``NoteKind``.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -153,6 +153,8 @@ class Applied:
     """Trades that fell into a hole."""
     holes: int = 0
     """Holes that appeared."""
+    late_dates: int = 0
+    """Trades of an older date than the connection's newest: stored under their own date."""
     books: int = 0
     """Order books kept."""
     refusal: Unread | None = None
@@ -234,7 +236,16 @@ class Recorder:
             return
         for index, trade in enumerate(message):
             self._trade(frame, index, trade, applied)
-        self._trading_day = (frame.connection, message[-1].day)
+        self._note_dates(frame.connection, message, applied)
+
+    def _note_dates(self, connection: int, trades: Sequence[Trade], applied: Applied) -> None:
+        """A new day begins with a new date of the records; older ones stay under their own and are counted (KIS-181)."""
+        before, newest = self._trading_day
+        if before != connection or trades[-1].day > newest:
+            newest = trades[-1].day
+        elif trades[0].day < newest:
+            applied.late_dates += sum(trade.day < newest for trade in trades)
+        self._trading_day = (connection, newest)
 
     def _books(self, frame: Frame, message: BookFrame, applied: Applied) -> None:
         """Keep books; one that is ahead of the line for longer than it may settle is a suspicion (level d)."""

@@ -184,3 +184,15 @@ def test_the_chains_of_the_bundled_day_hold_through_the_wire() -> None:
     recorder = recorded(*frames())
     for line in recorder.days[DAY].lines.values():
         assert (line.problems, line.axis.holes(), line.duplicates) == ({}, [], 0)
+
+
+def test_a_record_of_an_older_date_is_stored_under_its_own_and_counted() -> None:
+    """KIS-181: `late_date`; a new day begins with a new date, not with midnight; another connection begins anew."""
+    today = frames(until_ms=UNTIL)[0]
+    tomorrow = today._replace(data=today.data.replace(b"20131007", b"20131008"), sequence=2)
+    recorder = Recorder()
+    late = [recorder.apply(one).late_dates for one in (today, tomorrow, tomorrow, today._replace(sequence=4))]
+    count = len(today.data.split(b"20131007")) - 1
+    assert late == [0, 0, 0, count]
+    assert recorder.apply(today._replace(connection=2)).late_dates == 0
+    assert {day: bool(one.lines) for day, one in recorder.days.items()} == {DAY: True, "20131008": True}
