@@ -55,6 +55,7 @@ class Backfiller:
         self._share = share
         self._budget: Budget | None = None
         self._tried: set[tuple[str, int]] = set()
+        self._until_ns: int | None = None
         self.brought = Brought()
         """Everything so far."""
 
@@ -71,9 +72,14 @@ class Backfiller:
             if self._share:
                 await self._fetch_old_holes(day)
 
-    async def finish(self, day: str) -> Brought:
-        """Fetch everything that is left, then bars for what cannot be fetched; the session is over."""
-        self._budget = None
+    async def finish(self, day: str, until_ns: int | None = None) -> Brought:
+        """Fetch everything that is left, then bars for what cannot be fetched; the session is over.
+
+        Args:
+            day: business date.
+            until_ns: wall clock at which it ends, done or not; None for no end.
+        """
+        self._budget, self._until_ns = None, until_ns
         reparse(self._recording, day, self._clock.wall_ns())
         found, is_today = self._recording.recorder.day(day), kst(self._clock.wall_ns())[0] == day
         for _ in range(
@@ -110,7 +116,7 @@ class Backfiller:
             left, right = hole.left.chain_shares, hole.right.chain_shares
             walk = TailWalk(left, right, min(hole.right.event_s, DAY_SECONDS - 1))
             walk.offer(pages)
-            while not walk.over:
+            while not walk.over and self._may_ask(day):
                 page = await self._page(code, walk.cursor_s)
                 pages += page
                 walk.receive(page)
@@ -160,7 +166,7 @@ class Backfiller:
         latest = min(holes[-1].right.event_s // MINUTE_S * MINUTE_S + MINUTE_S, DAY_SECONDS - MINUTE_S)
         newest = min(latest, last_minute_over(now_s)) if today == day else latest
         walk = BarWalk(BARS_TODAY if today == day else BARS_PAST, open_s, newest)
-        while not walk.over:
+        while not walk.over and not self._is_late():
             query = _bars_query(code, day, walk)
             answer = await self._rest.quotation(walk.call, query, Lane.BACKFILL)
             bars = bars_of(answer, day, walk.cursor_s) if answer.reaction is Reaction.OK else []
@@ -170,6 +176,13 @@ class Backfiller:
             self._recording.backfill.add_bars(day, code, walk.bars.values(), walk.call.tr_id, now_ns)
             self._recording.recorder.day(day).bars[code] = dict(walk.bars)
             self.brought.bars += len(walk.bars)
+
+    def _may_ask(self, day: str) -> bool:
+        """Tell whether the by-time call still speaks of the day: it knows no date, and answers for the present one."""
+        return not self._is_late() and kst(self._clock.wall_ns())[0] == day
+
+    def _is_late(self) -> bool:
+        return self._until_ns is not None and self._clock.wall_ns() >= self._until_ns
 
     async def _permission(self) -> None:
         """Wait until the budget grants a call; after the session there is none."""

@@ -52,6 +52,9 @@ LATE_S = 1
 AUDIT_S = 30 * MINUTE_S
 """Seconds after the close at which the day is audited (OB-680); a replayed day does not wait for it."""
 
+BACKFILL_S = 20 * MINUTE_S
+"""Seconds after the close at which the backfill ends, done or not: the audit waits for it."""
+
 LOOK_EVERY_S = 5
 """Seconds between two looks for gaps."""
 
@@ -295,7 +298,8 @@ class RecordingDay:
             self._gaps.look(day)
 
     async def _fetch_what_is_left(self, day: str) -> None:
-        brought = await self._backfiller.finish(day)
+        until_ns = self._midnight_ns + (self._timetable.hours.close_s + BACKFILL_S) * NANOSECONDS
+        brought = await self._backfiller.finish(day, until_ns)
         structlog.get_logger().info(LogEvent.BACKFILL_ENDED, day=day, **asdict(brought))
 
     async def _close_day(self, day: str) -> None:

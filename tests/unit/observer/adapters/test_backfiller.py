@@ -15,7 +15,7 @@ from veritape.observer.completeness import ZERO, Totals
 from veritape.observer.lanes import Lane
 from veritape.observer.reactions import Answer
 from veritape.observer.recorder import NoteKind
-from veritape.wire.kis.rest import BARS_PAST, BARS_TODAY, Call
+from veritape.wire.kis.rest import BARS_PAST, BARS_TODAY, TRADES_BY_TIME, Call
 
 OPEN_MS = 32_400_000
 SECONDS = 600
@@ -103,6 +103,24 @@ async def test_of_a_past_day_only_bars_can_be_fetched(tmp_path: Path) -> None:
     brought = await Backfiller(tape, Still(UNTIL + 86_400_000), recording, 0.2).finish(DAY)  # type: ignore[arg-type]
     assert (brought.trades, set(tape.asked)) == (0, {BARS_PAST})
     assert brought.bars > 0
+
+
+async def test_it_ends_in_time_and_with_the_day(tmp_path: Path) -> None:
+    """OB-701: done or not, the audit follows; rows of the next day are never asked for."""
+    recording = recorded(tmp_path, 0.05)
+    close(recording)
+    tape, still = Calls(UNTIL), Still(LATER_MS)
+    backfiller = Backfiller(tape, still, recording, 0.2)  # type: ignore[arg-type]
+    assert (await backfiller.finish(DAY, still.now_ns)).trades == 0
+    ask = tape.quotation
+
+    async def then_midnight(call: Call, query: dict[str, str], lane: Lane) -> Answer:
+        still.now_ns += 86_400 * NANOSECONDS
+        return await ask(call, query, lane)
+
+    tape.quotation = then_midnight  # type: ignore[method-assign]
+    await backfiller.finish(DAY)
+    assert tape.asked.count(TRADES_BY_TIME) == 1
 
 
 async def test_in_session_only_holes_older_than_ten_seconds_are_fetched(tmp_path: Path) -> None:
