@@ -27,6 +27,11 @@ WINDOW axis AS (PARTITION BY code, epoch ORDER BY ends)
 """
 """Every sealed row with its neighbour below."""
 
+NO_TRADES = """
+CREATE TEMP TABLE trades (code VARCHAR, epoch INTEGER, ends BIGINT, begins BIGINT, ends_below BIGINT, missing_trades BIGINT)
+"""
+"""What the holes are found in on a day without a sealed row: everything up to the anchors is missing."""
+
 HOLES = """
 CREATE OR REPLACE TEMP TABLE holes AS
 SELECT code, epoch, ends_below AS "left", begins AS "right", missing_trades AS trades FROM trades WHERE begins > ends_below
@@ -98,9 +103,7 @@ def batch_audit(
                 "INSERT INTO anchors VALUES (?, ?)",
                 [(code, one.chain_shares) for code, one in anchors.items()],
             )
-        lines = _recorded(database, segments) if segments else {}
-        if not segments:
-            return lines
+        lines = _recorded(database, segments)
         database.execute(HOLES)
         for code, epoch, left, right, trades in database.execute(
             'SELECT code, epoch, "left", "right", trades FROM holes ORDER BY code, epoch, "left"'
@@ -122,6 +125,9 @@ def minute_bars(segments: Sequence[Path]) -> dict[str, dict[int, MinuteBar]]:
 
 
 def _recorded(database: duckdb.DuckDBPyConnection, segments: Sequence[Path]) -> dict[str, BatchLine]:
+    if not segments:
+        database.execute(NO_TRADES)
+        return {}
     database.execute(TRADES, [_names(segments)])
     database.execute("CREATE TEMP TABLE late (code VARCHAR)")
     if late := [path for path in segments if LATE in path.name]:

@@ -172,6 +172,16 @@ def test_recorded_bars_by_the_minute(tmp_path: Path) -> None:
     assert minute_bars([]) == {}
 
 
+def test_a_day_of_which_nothing_was_recorded_is_missing_up_to_its_anchors(tmp_path: Path) -> None:
+    """OB-681: watched, and no frame came: both ledgers say that everything is missing, and neither contradicts."""
+    recording = sealed(tmp_path, drop=1)
+    batch = batch_of(recording)
+    for code in CODES:
+        statement = state(recording.recorder.days[DAY], code)
+        assert differences(statement, batch[code]) == []
+        assert batch[code].holes[0].right == bundled(code).until(UNTIL).trades[-1].chain_shares
+
+
 def test_a_day_without_segments_has_no_batch() -> None:
     """OB-681: nothing sealed, nothing said."""
     assert batch_audit([], [], {}) == {}
