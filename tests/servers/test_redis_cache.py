@@ -62,7 +62,7 @@ def test_machines_share_what_one_executed(server: RedisProcess) -> None:
 
 @pytest.mark.parametrize("forgery", ["forged", "cut", "crossed", "large", "other secret"])
 def test_an_attackers_value_is_refused(server: RedisProcess, forgery: str) -> None:
-    """EX-720: forged, cut, another key's, oversized or another secret's value: rejected, counted, deleted, a miss."""
+    """EX-720, EX-815: forged, cut, another key's, oversized or another secret's value: rejected, counted, deleted, a miss."""
     client = attacker(server)
     cache(server, b"x" * 32 if forgery == "other secret" else SECRET).put({KEY: RECEIPT, OTHER_KEY: OTHER})
     name = shared_name(KEY, SECRET)
@@ -117,7 +117,7 @@ def test_a_leader_that_died_is_followed(server: RedisProcess) -> None:
 
 
 def test_a_server_that_hangs_or_dies_is_left_alone(tmp_path: Path) -> None:
-    """EX-410: 50 ms an operation; after five failures the work goes on without the layer, counted; nothing raises."""
+    """EX-410, EX-815: 50 ms an operation; after five failures the work goes on without the layer, counted; nothing raises."""
     with redis_process(tmp_path) as server:
         mine = cache(server)
         mine.put({KEY: RECEIPT})

@@ -25,7 +25,7 @@ THIRD = Claim(PROGRAM, bytes_digest(Tag.INPUT, b"abc", sponge), EMPTY, 0, 0, 79)
 
 
 def test_the_claims_are_those_of_the_worked_example() -> None:
-    """EX-287: program id, bytes, digests of three claims, of a list of one and of all three."""
+    """EX-284, EX-286, EX-287: program id, bytes, digests of three claims, of a list of one and of all three."""
     assert PROGRAM.hex() == "be1eed22a1ead456ed3e2f0952dce40e44ec7d07c9070e3303615935f7d7490d"
     assert FIRST.to_bytes().hex() == (
         "5654434c01000000be1eed22a1ead456ed3e2f0952dce40e44ec7d07c9070e3303615935f7d7490d"

@@ -5,7 +5,7 @@ from veritape.stark.hashing import sponge
 
 
 def test_the_digests_are_those_of_the_worked_example() -> None:
-    """EX-287: empty input, empty journal, fib(10)'s input and journal."""
+    """EX-282, EX-287: empty input, empty journal, fib(10)'s input and journal."""
     assert (
         bytes_digest(Tag.INPUT, b"", sponge).hex()
         == "87bf826bc497ed7b55fccb3c09b9d60a2402047419f6fe54638042594b78d935"

@@ -81,7 +81,7 @@ def test_an_image_is_loaded_as_it_was_written() -> None:
     ],
 )  # fmt: skip
 def test_each_rejection_has_its_reason(data: bytes, expected: ImageReason) -> None:
-    """EX-147: one file per reason."""
+    """EX-144, EX-145, EX-147: one file per reason: class, machine, type, flags, headers, bounds, place and permissions of segments."""
     assert reason(data) is expected
 
 

@@ -21,7 +21,7 @@ COUNTED = [
 
 
 def test_the_permutation_gives_the_published_vectors() -> None:
-    """ST-060, ST-061: the published test, the inputs 0 to 15 and zeros give the printed outputs."""
+    """ST-060, ST-061, EX-271: the published test, the inputs 0 to 15 and zeros give the printed outputs."""
     assert hashing.permute(PUBLISHED_INPUT) == PUBLISHED_OUTPUT
     assert hashing.permute(range(16)) == COUNTED
     assert hashing.permute([0] * 16)[:3] == [1467453764, 68262570, 2085334433]

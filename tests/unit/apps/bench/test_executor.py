@@ -7,7 +7,7 @@ from veritape.apps.bench.results import Size
 
 
 def test_the_rows_are_measured_beside_their_peers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """EX-901, EX-902, EX-911, EX-913, EX-914, EX-915: every row of step 1, with target, goal, and a peer that says whether it was measured."""
+    """EX-204, EX-901, EX-902, EX-911, EX-913, EX-914, EX-915: every row of step 1, with target, goal, and a peer that says whether it was measured."""
     monkeypatch.setattr(suite, "KERNEL_ITEMS", 200)
     monkeypatch.setattr(suite, "RUNTIME_ITEMS", 20)
     monkeypatch.setattr(suite, "HITS", 3)

@@ -24,7 +24,7 @@ def trap_of(words: list[int], data: bytes = b"", limits: Limits | None = None) -
 
 
 def test_input_is_read_front_to_back_and_padded_with_zeros() -> None:
-    """EX-172: read copies what remains, zero-pads the last word, returns the bytes, then 0 (EX-173, 175)."""
+    """EX-172, EX-175, EX-805: read copies what remains, zero-pads the last word, returns the bytes, then 0 (EX-173)."""
     words = [*rv32.call(1, rv32.RAM, 4), *rv32.call(1, rv32.RAM + 4, 8), rv32.i("addi", 20, 10, 0)]
     done = run(
         [*words, *rv32.call(1, rv32.RAM, 8), rv32.i("addi", 21, 10, 0), *rv32.call(2, rv32.RAM, 12)],
@@ -36,7 +36,7 @@ def test_input_is_read_front_to_back_and_padded_with_zeros() -> None:
 
 
 def test_the_journal_has_a_limit() -> None:
-    """EX-172: a commit up to the limit passes, one word more is journal_limit."""
+    """EX-172, EX-805: a commit up to the limit passes, one word more is journal_limit."""
     commit = rv32.call(2, rv32.RAM, 8)
     assert trap_of(commit, b"", Limits(journal_bytes=8)) is None
     assert (
@@ -92,3 +92,18 @@ def test_what_overlaps_has_one_meaning() -> None:
     assert (
         inside == run([*rv32.call(4, rv32.RAM, rv32.RAM + 32, 1), *rv32.call(2, rv32.RAM, 32)], apart).journal
     )
+
+
+def test_the_journal_is_the_only_output() -> None:
+    """EX-174: registers, memory and debug text are part of no claim: programs that differ in them alone commit the same."""
+    one = run([*rv32.call(2, rv32.RAM, 4), *rv32.li(20, 1)], b"same")
+    two = run([*rv32.call(2, rv32.RAM, 4), *rv32.li(20, 2)], b"same")
+    assert one.journal == two.journal == b"same"
+    assert one.registers != two.registers
+
+
+def test_equal_arguments_give_equal_executions() -> None:
+    """EX-102: no clock, randomness or environment: twice the same, the limits that do not bind included."""
+    words = [*rv32.call(1, rv32.RAM, 8), *rv32.call(3, rv32.RAM), *rv32.call(2, rv32.RAM, 64)]
+    first, second = run(words, bytes(64), b"input"), run(words, bytes(64), b"input", Limits(cycles=10_000))
+    assert first == second

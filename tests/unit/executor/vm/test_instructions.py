@@ -28,7 +28,7 @@ def test_every_operation_has_a_step() -> None:
 
 @given(word, word)
 def test_arithmetic_is_that_of_integers(a: int, b: int) -> None:
-    """EX-106: products, quotients and remainders equal Python's integers, division truncating towards zero."""
+    """EX-106, EX-801: products, quotients and remainders equal Python's integers, division truncating towards zero."""
     assert result("mulhu", a, b) == a * b >> 32
     assert result("mulh", a, b) == signed(a) * signed(b) >> 32 & 0xFFFFFFFF
     assert result("mulhsu", a, b) == signed(a) * b >> 32 & 0xFFFFFFFF

@@ -18,12 +18,12 @@ def test_every_case_of_the_vectors_becomes_part_of_a_program() -> None:
 
 @pytest.mark.parametrize(("name", "program"), [(name, program) for name, _, program in PROGRAMS])
 def test_the_riscv_tests_pass(name: str, program: Image) -> None:
-    """EX-207: every case passes; an exit code would name the failed test."""
+    """EX-207, EX-802: every case passes; an exit code would name the failed test."""
     assert execute(program, b"").exit_code == 0, name
 
 
 def test_the_worked_example_halts() -> None:
-    """EX-287: li a0, 7; li a7, 0; ecall: exit code 7 after 3 cycles, the halting call counted."""
+    """EX-104, EX-287: li a0, 7; li a7, 0; ecall: exit code 7 after 3 cycles, the halting call counted."""
     done = execute(rv32.image([0x00700513, 0x00000893, rv32.ECALL]), b"")
     assert (done.exit_code, done.cycles, done.trap, done.journal) == (7, 3, None, b"")
     assert done.detail.cycles_by_class == (2, 0, 0, 0, 0, 0, 0, 0, 1)
@@ -64,7 +64,7 @@ def test_the_cycle_limit_is_tested_before_the_fetch() -> None:
 def test_each_trap_stops_the_machine(
     words: list[int], reason: TrapReason, pc: int | None, address: int
 ) -> None:
-    """EX-108: reason, pc, word and faulting address say where and why; the trapping instruction is not counted."""
+    """EX-108, EX-803: reason, pc, word and faulting address say where and why; the trapping instruction is not counted."""
     done = execute(rv32.image(words), b"")
     assert done.exit_code is None
     assert done.trap is not None

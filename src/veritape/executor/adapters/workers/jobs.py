@@ -45,7 +45,7 @@ class Job:
     seconds: float | None = None
     """Time from its start after which it stops; None: no deadline."""
     stop_file: Path | None = None
-    """It stops when this file exists; on another machine the deadline alone stops it."""
+    """It stops when this file exists or its folder is gone; on another machine the deadline alone stops it."""
 
 
 @dataclass(frozen=True)
@@ -97,9 +97,11 @@ def run_job(job: Job) -> Done:
     began_ns = clock.monotonic_ns()
     end_ns = None if job.seconds is None else began_ns + int(job.seconds * NANOSECONDS)
 
+    watched = job.stop_file if job.stop_file is not None and job.stop_file.parent.exists() else None
+
     def stop() -> bool:
         late = end_ns is not None and clock.monotonic_ns() >= end_ns
-        return late or (job.stop_file is not None and job.stop_file.exists())
+        return late or (watched is not None and (watched.exists() or not watched.parent.exists()))
 
     results: list[bytes | Failed] = []
     try:

@@ -27,7 +27,7 @@ SECOND = 1_000_000_000
 
 
 def test_each_event_sets_its_figure() -> None:
-    """EX-594: receipts, cycles, errors by kind, workers, queue and cache, at the event that they name."""
+    """EX-594, EX-601, EX-823: receipts, cycles, errors by kind, workers, queue and cache, at the event that they name."""
     registry = Registry(METRICS, strict=True)
     figures = Figures(registry)
     receipt = SIMULATOR.run(ECHO, b"abcd")

@@ -1,6 +1,7 @@
 """Jobs in this process."""
 
 import pickle
+import threading
 from pathlib import Path
 
 from tests.compiled import READABLE, SIMULATOR
@@ -44,11 +45,15 @@ def test_a_trap_is_a_result() -> None:
 
 
 def test_a_stop_file_and_a_deadline_end_a_job(tmp_path: Path) -> None:
-    """EX-353, EX-354: what was finished is returned; an endless guest ends at its next look."""
+    """EX-353, EX-354: what was finished is returned; an endless guest ends at its next look, also when its caller is gone."""
     stop = tmp_path / "stop"
     stop.touch()
     assert run_job(Job(b"endless", (b"",), Limits(), trace_backend, ENDLESS, stop_file=stop)).results == ()
     assert run_job(Job(b"endless", (b"",), Limits(), trace_backend, seconds=0.05)).results == ()
+    folder = tmp_path / "job"
+    folder.mkdir()
+    threading.Timer(0.1, folder.rmdir).start()
+    assert run_job(Job(b"endless", (b"",), Limits(), trace_backend, stop_file=folder / "stop")).results == ()
 
 
 def test_a_worker_forgets_the_oldest_images() -> None:

@@ -2,6 +2,7 @@
 
 import errno
 import struct
+import tempfile
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,7 +23,7 @@ from veritape.executor.runtime.outcomes import (
     RuntimeReason,
 )
 from veritape.executor.runtime.progress import Phase, Progress
-from veritape.executor.vm.execution import Limits
+from veritape.executor.vm.execution import Limits, Stop
 from veritape.executor.vm.traps import TrapReason
 from veritape.kernel.errors import MisuseError, UnavailableError
 from veritape.telemetry.registry import Registry
@@ -38,7 +39,7 @@ def receipt(outcome: Outcome) -> SimulatedReceipt:
 
 
 def test_a_batch_gives_one_outcome_an_input_in_order(tmp_path: Path) -> None:
-    """EX-343, EX-717: a trap and an input over the limit cost no other; a duplicate points to its twin's claim."""
+    """EX-343, EX-717, EX-812: a trap and an input over the limit cost no other; a duplicate points to its twin's claim."""
     registry = Registry(METRICS, strict=True)
     with runtime(disk_cache(tmp_path), registry=registry) as made:
         inputs = [*words(5, 0, 7, 5), b"x" * 100, *words(9)]
@@ -110,6 +111,24 @@ def test_a_caller_can_stop_a_batch(tmp_path: Path) -> None:
     threading.Timer(0.2, go.set).start()
     with runtime(disk_cache(tmp_path)) as made:
         assert made.run_batch(ENDLESS, words(1, 2, 3), stop=go.is_set) == [Cancelled()] * 3
+
+
+def third_look() -> Stop:
+    """Return a stop token that says so at its third look."""
+    looks = iter([False, False])
+    return lambda: next(looks, True)
+
+
+def test_a_hundred_cancels_leave_nothing_behind(tmp_path: Path) -> None:
+    """EX-354, EX-812: memory returns to within 10 % after 100 cancelled jobs, and no temporary folder is left."""
+    before = set(Path(tempfile.gettempdir()).glob("veritape-job-*"))
+    with runtime(disk_cache(tmp_path)) as made:
+        sizes = []
+        for _ in range(100):
+            assert made.run_batch(ENDLESS, words(1), stop=third_look()) == [Cancelled()]
+            sizes.append(int(Path("/proc/self/statm").read_text().split()[1]))
+    assert sizes[-1] <= sizes[9] * 1.1
+    assert set(Path(tempfile.gettempdir()).glob("veritape-job-*")) <= before
 
 
 def test_a_runtime_that_is_closed_cancels_what_waits(tmp_path: Path) -> None:
