@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -149,3 +150,10 @@ def test_no_bytes_break_the_decoders(place: int, flip: int, data: bytes) -> None
         assert reason(candidate) in {CacheReason.BAD_ENTRY, CacheReason.BAD_MAC}
     with pytest.raises(PeerError):
         unpack(KEYS[0], b"VTPACK01\1" + data[:30])
+
+
+def test_the_worked_example_of_the_format() -> None:
+    """EX-404: the bytes that docs/formats/receipt-cache.md prints."""
+    text = (Path(__file__).resolve().parents[4] / "docs" / "formats" / "receipt-cache.md").read_text()
+    printed = text.split("```")[1].replace("\n", "")
+    assert to_file(Entry(b"k" * 32, 1, b"body"), SECRET).hex() == printed
