@@ -174,19 +174,22 @@ class TraceBackend:
                 yield Failed(execution.trap.reason, describe_trap(execution))
             else:
                 yield receipt_of(program, digest, execution, journal_digest)
-        if stopped is not None:
-            raise stopped
+        if stopped:
+            raise StoppedError("stopped between two executions")
 
 
-def _taken(executions: Iterator[Execution], count: int) -> tuple[list[Execution], StoppedError | None]:
-    """Return the next executions, and the error when the stop token ended them early."""
+def _taken(executions: Iterator[Execution], count: int) -> tuple[list[Execution], bool]:
+    """Return the next executions, and whether the stop token ended them early.
+
+    The error itself is not handed on: held in a frame of its own traceback it would keep a whole machine's memory alive.
+    """
     done: list[Execution] = []
     try:
         for _ in range(count):
             done.append(next(executions))  # noqa: PERF401 - what came before a stop counts
-    except StoppedError as error:
-        return done, error
-    return done, None
+    except StoppedError:
+        return done, True
+    return done, False
 
 
 def backend_type(name: str) -> BackendType:
