@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from veritape.observer.books import BOOK_TRS, BookFrame, read_books
-from veritape.observer.records import ANY, CLOCK, DATE, INTEGER, read_records, record_pattern, second_of_day
+from veritape.observer.records import ANY, CLOCK, DATE, INTEGER, record_pattern
 from veritape.wire.kis.frames import FIELD_NAMES, FIELD_SEPARATOR, HEADER_SEPARATOR, SYMBOL
 
 FRAME_BYTES: Final = 1 << 20
@@ -161,21 +161,27 @@ def _records(tr_id: str, count: int, payload: str) -> Message:
 
 def _trades(pattern: re.Pattern[str], payload: str) -> tuple[Trade, ...] | None:
     """Return the records' trades, None when the shape of one is wrong (KIS-126)."""
-    records = read_records(pattern, payload)
-    if records is None:
-        return None
-    trades = []
-    for code, clock, *numbers, side_text, day, phase, hour_class, market in records:
-        price, shares, chain_shares, chain_value, sells, buys = map(int, numbers)
+    trades: list[Trade] = []
+    match, side_of, place, end = pattern.match, _SIDES.get, 0, len(payload)
+    while place < end:
+        found = match(payload, place)
+        if found is None:
+            return None
+        place = found.end()
+        code, clock, won, size, total, value, sold, bought, direction, day, phase, hour_class, market = (
+            found.groups()
+        )
+        price, shares, chain_shares, chain_value = int(won), int(size), int(total), int(value)
+        sells, buys, side, now = int(sold), int(bought), side_of(direction, NO_SIDE), int(clock)
         if not (price > 0 and 0 < shares <= chain_shares and chain_value > 0):
             return None
         if not (0 <= sells <= MOST_TRADES and 0 <= buys <= MOST_TRADES):
             return None
-        side = _SIDES.get(side_text, NO_SIDE)
         counted = phase == "20" and hour_class == "0" and side in _SIDES_COUNTED
+        second = now - 40 * (now // 100) - 2400 * (now // 10_000)  # as ``second_of_day``
         session = f"{phase}/{hour_class[:4]}/{market[:4]}"
-        values = (chain_shares, chain_value, sells, buys, side, counted, day, session)
-        trades.append(_new(Trade, (code, second_of_day(clock), price, shares, *values)))
+        chain = (chain_shares, chain_value, sells, buys)
+        trades.append(_new(Trade, (code, second, price, shares, *chain, side, counted, day, session)))
     return tuple(trades)
 
 

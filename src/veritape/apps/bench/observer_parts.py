@@ -25,7 +25,7 @@ CLIENTS = Path(__file__).parents[4] / ".tools" / "clients"
 
 CLIENT_PROGRAM = """
 import json, sys, time
-texts = sys.stdin.buffer.read().decode().split("\\\\n")
+texts = sys.stdin.buffer.read().decode().splitlines()
 if sys.argv[1] == "python-kis":
     from pykis.responses.websocket import KisWebsocketResponse
     from pykis.api.websocket.price import KisDomesticRealtimePrice as Price
@@ -41,7 +41,7 @@ for _ in range(int(sys.argv[2])):
     for text in texts:
         list(parse(text))
     runs.append(time.perf_counter() - began)
-print(json.dumps(runs))
+print(json.dumps([len(texts), runs]))
 """
 """Runs in a client's environment; prints the seconds of each run."""
 
@@ -105,7 +105,10 @@ def _client_seconds(client: str, frames: tuple[bytes, ...], runs: int) -> list[f
     answer = subprocess.run(  # noqa: S603 - a program of ours in an environment of ours
         [python, "-c", CLIENT_PROGRAM, client, str(runs)], input=b"\n".join(frames), capture_output=True, check=True
     )  # fmt: skip
-    return list(json.loads(answer.stdout.splitlines()[-1]))
+    count, seconds = json.loads(answer.stdout.splitlines()[-1])
+    if count != len(frames):
+        raise AssertionError(f"{client} parsed {count} frames of {len(frames)}")
+    return list(seconds)
 
 
 def _trades(frame: bytes) -> list[Trade]:
