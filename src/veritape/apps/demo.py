@@ -116,11 +116,13 @@ async def _run(options: ChainOptions) -> dict[str, Any]:
             raise supervisor.failed.result()
         if stop.is_set():
             raise KeyboardInterrupt
+        audit = asyncio.create_task(_audit(options))
         await output_of("compute", *executor_folders(options), "--once")
+        receipts = asyncio.create_task(_receipts(options))
         base = f"http://{LOOPBACK}:{options.ports.gateway}"
         gateway = await visit(base, await create_keys(options), codes(options), DAY)
         families = families_of(await page_text(f"http://{LOOPBACK}:{options.ports.metrics}/metrics"))
-    facts = await _facts(options, gateway, families)
+    facts = _facts(options, gateway, families, await audit, await receipts)
     return compose(replace(facts, seconds=(clock.monotonic_ns() - began_ns) / NANOSECONDS))
 
 
@@ -133,14 +135,15 @@ async def _show(supervisor: Supervisor) -> None:
         click.echo(f"\r{line:<78}" if terminal else line, err=True, nl=not terminal)
 
 
-async def _facts(options: ChainOptions, gateway: dict[str, int], families: int) -> Facts:
+def _facts(
+    options: ChainOptions, gateway: dict[str, int], families: int, audit: dict[str, Any], receipts: Receipts
+) -> Facts:
     folders = Folders(options.folder)
     with (folders.root / f"truth-{DAY}.jsonl").open("rb") as lines:
         truth = read_truth(lines)
     seals = SegmentStore(folders.observer).seals(DAY)
-    audit = json.loads(await output_of("audit", "--data", str(folders.observer), "--day", DAY, "--json"))
     return Facts(
-        receipts=await _receipts(options),
+        receipts=receipts,
         truth=truth,
         audit=audit,
         segments_sealed=len(seals),
@@ -149,6 +152,13 @@ async def _facts(options: ChainOptions, gateway: dict[str, int], families: int) 
         gateway=gateway,
         families=families,
     )
+
+
+async def _audit(options: ChainOptions) -> dict[str, Any]:
+    """Have a fresh process audit the recording."""
+    data = str(Folders(options.folder).observer)
+    document: dict[str, Any] = json.loads(await output_of("audit", "--data", data, "--day", DAY, "--json"))
+    return document
 
 
 async def _receipts(options: ChainOptions) -> Receipts:
