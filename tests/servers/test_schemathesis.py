@@ -1,6 +1,7 @@
 """Schemathesis, unmodified, against the gateway by its own OpenAPI document."""
 
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
@@ -47,8 +48,9 @@ async def test_every_answer_is_one_that_the_document_promises(config: str, tmp_p
     """GW-743: statuses, headers and bodies of every route are as written, for good and for bad requests."""
     world = World(tmp_path)
     status, printed = await verdict(world, config, tmp_path)
+    operations = len(json.loads(world.gateway.table.openapi)["paths"])
     world.close()
-    assert (status, "6 passed" in printed) == (0, True), printed
+    assert (status, f"{operations} passed" in printed) == (0, True), printed
 
 
 class Broken(MemoryTape):
