@@ -68,7 +68,7 @@ def test_a_path_inside_its_folder_is_good(path: str) -> None:
 def test_a_bad_path_in_a_manifest_is_refused() -> None:
     """OB-755, OB-991: a manifest comes from outside: a path with .. is bad_path, an unknown format bad_manifest."""
     document = json.loads(manifests.encode(manifest()))
-    for path in ("../../root/.ssh/authorized_keys", "/etc/cron.d/x"):
+    for path in ("../../home/.ssh/authorized_keys", "/etc/cron.d/x"):
         document["files"][0]["path"] = path
         assert refusal(canonical_json(document)) is BackupReason.BAD_PATH
     document["files"][0]["path"] = "fine"
