@@ -139,7 +139,7 @@ def renew(subject: Subject, call: Renewal, now_us: int) -> Renewed | None:
     used_mu = max(0, month.total_mu + mine_mu - field_mu)
     held_mu = subject.leases.get(call.boot, Lease(0, 0)).held_mu
     code, granted_mu = RenewalCode.DONE, 0
-    if call.spent_mu > held_mu:
+    if call.spent_mu > held_mu or (not call.wanted_mu and call.boot not in subject.leases):
         code = RenewalCode.ENDED
     else:
         held_mu -= call.spent_mu

@@ -165,6 +165,9 @@ def test_the_worked_example_of_two_workers() -> None:
     late = renew(subject, renewal("A", 10_000, 50_000, 80_000), t0 + 540_000)
     assert late is not None
     assert (late.code, late.granted_mu, late.after.minute) == (RenewalCode.ENDED, 0, after.minute)
+    returned = renew(subject, renewal("A", 0, 0), t0 + 540_000)
+    assert returned is not None
+    assert (returned.code, returned.after.minute) == (RenewalCode.ENDED, after.minute)
 
 
 def test_what_is_granted_is_bounded_by_everything() -> None:

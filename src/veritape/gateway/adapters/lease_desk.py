@@ -1,6 +1,7 @@
 """Leases of one worker: spend without asking, renew and give back in the background (GW-301 to 311)."""
 
 import asyncio
+import contextlib
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -139,7 +140,10 @@ class LeaseDesk:
         finally:
             desk.asking = False
         if errand is Errand.RETURN or reply.code == RenewalCode.ENDED:
+            period = desk.period
             self._forget(subject, desk)
+            if reply.code == RenewalCode.ENDED and period:
+                await self._give_month_back(subject, period)
             return
         recalled = reply.now_us - reply.recall_us < RECALL_US
         holding.granted(
@@ -147,6 +151,11 @@ class LeaseDesk:
         )
         desk.spent_mu = holding.spent_mu
         desk.parts, desk.period = parts_of(reply, desk.limits)
+
+    async def _give_month_back(self, subject: str, period: str) -> None:
+        """Correct the month after a lease that ended before its return: its rest was charged and never spent (GW-304)."""
+        with contextlib.suppress(StoreError):  # the next push of exact counters does it
+            await self._redis.heal(subject, period)
 
     def _forget(self, subject: str, desk: _Desk) -> None:
         """Hold nothing; what was charged beforehand and not spent is charged no more."""

@@ -1,6 +1,7 @@
 """Leases of workers on a real Redis."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -79,9 +80,20 @@ async def test_two_workers_spend_without_asking_and_stay_within_the_bound(server
         assert admitted <= 1_500 + passed_us * 1_000 // 60_000_000
         assert seen[True, Mode.LEASE] > admitted * 0.6
         async with asyncio.timeout(5):
-            while (state := await one.status("pro:live", PRO)).held_mu:
+            while (state := await one.status("pro:live", PRO)).held_mu or state.used_mu != admitted * MU:
                 await asyncio.sleep(0.02)
-        assert state.used_mu == admitted * MU
+
+
+async def test_a_lease_that_ended_before_its_return_gives_its_month_back(server: RedisProcess) -> None:
+    """GW-304: the worker was away until after the lease's end; what it had not spent is charged no more."""
+    short = TERMS._replace(lease=LeaseRule(50 * MU, 30_000, 700 * MU))
+    async with worker(server, "a") as store:
+        seen = await drive(store, 0.3, 0.001, short)
+        time.sleep(0.1)  # noqa: ASYNC251 - the whole worker stands still
+        async with asyncio.timeout(5):
+            while (await store.status("pro:live", PRO)).used_mu != seen.total() * MU:
+                await asyncio.sleep(0.02)
+    assert seen[True, Mode.LEASE]
 
 
 async def test_a_leased_budget_is_admitted_to_its_end_and_not_beyond(server: RedisProcess) -> None:

@@ -21,7 +21,7 @@ if mine > field or ARGV[19] == '1' then used, field = math.max(0, used + mine - 
 local own = redis.call('HGET', KEYS[4], boot)
 local mine_held = own and tonumber(string.match(own, '^(%d+)')) or 0
 local code = 1
-if spent > mine_held then
+if spent > mine_held or (wanted == 0 and not own) then
   code = 4
 else
   owe(minute, minute_rule, spent, now)
