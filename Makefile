@@ -26,7 +26,8 @@ check: env  ## formatting, lint, types, import contracts, spelling, dead code
 
 test: env  ## every test
 	@scripts/install-test-servers
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto tests/unit tests/property
+	$(BIN)/pytest -n 4 tests/scenario tests/servers
 
 soak: env  ## the same tests at the specification's size
 	@scripts/install-test-servers
