@@ -21,9 +21,13 @@ from veritape.kernel.clock import NANOSECONDS, SystemClock
 from veritape.kernel.errors import VeritapeError
 from veritape.observer.adapters.segment_files import SegmentStore
 from veritape.replay.faults import DEFAULT_SEED
+from veritape.telemetry.log_record import readable
 
 DEFAULT_SECONDS = 60
 """Wall seconds that are played when nothing is said; ``--speed max`` plays the whole day."""
+
+COLUMNS = 78
+"""Of a terminal's line that is written over."""
 
 PROGRESS_SECONDS = 5
 """Pause between two lines of progress where there is no terminal."""
@@ -131,8 +135,8 @@ async def _show(supervisor: Supervisor) -> None:
     terminal = sys.stderr.isatty()
     while True:
         await asyncio.sleep(1 if terminal else PROGRESS_SECONDS)
-        line = f"demo: {supervisor.last_line('observer')}"
-        click.echo(f"\r{line:<78}" if terminal else line, err=True, nl=not terminal)
+        line = f"demo: {readable(supervisor.last_line('observer'))}"
+        click.echo(f"\r{line:<{COLUMNS}.{COLUMNS}}" if terminal else line, err=True, nl=not terminal)
 
 
 def _facts(

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from veritape.kernel.clock import NANOSECONDS, Clock
 from veritape.kernel.errors import CheckFailedError
+from veritape.telemetry.log_record import readable
 
 STOP_SECONDS = 4.0
 """Seconds between SIGTERM and SIGKILL: ``up`` promises to end within 5."""
@@ -155,7 +156,9 @@ class Supervisor:
         if status not in {1, 2} and not often:
             return False
         if not self.failed.done():
-            message = f"{child.plan.name} ended with status {status}: {self.last_line(child.plan.name)}"
+            message = (
+                f"{child.plan.name} ended with status {status}: {readable(self.last_line(child.plan.name))}"
+            )
             self.failed.set_result(
                 CheckFailedError(f"{message} (see {self._log_directory / child.plan.name}.log)")
             )

@@ -39,6 +39,22 @@ def log_line(fields: Mapping[str, object]) -> str:
     return line
 
 
+def readable(line: str) -> str:
+    """Return a record as words for a person, ``error disk full: needed_bytes 4096``; any other line as it is."""
+    try:
+        fields = json.loads(line)
+    except ValueError:
+        return line
+    if not isinstance(fields, dict) or not {"level", "event"} <= fields.keys():
+        return line
+    told = [
+        f"{name} {value}" for name, value in fields.items() if name not in {"at", "level", "part", "event"}
+    ]
+    event = str(fields["event"]).replace("_", " ")
+    head = event if fields["level"] == "info" else f"{fields['level']} {event}"
+    return f"{head}: {', '.join(told)}" if told else head
+
+
 def failure(error: BaseException) -> dict[str, object]:
     """Return an exception as fields: type, message, frames from the outermost."""
     frames, trace = [], error.__traceback__

@@ -2,7 +2,7 @@
 
 import json
 
-from veritape.telemetry.log_record import CUT, failure, log_line, timestamp
+from veritape.telemetry.log_record import CUT, failure, log_line, readable, timestamp
 
 
 def test_fields_stand_in_their_order() -> None:
@@ -35,3 +35,14 @@ def test_an_exception_is_fields() -> None:
         fields = failure(error)
     assert (fields["error_type"], "wrong" in str(fields["error"])) == ("ValueError", True)
     assert str(fields["frames"]).startswith("['test_log_record.py:")
+
+
+def test_a_person_reads_words() -> None:
+    """TL-610: a record is told without its braces; what is no record stays as it is."""
+    line = log_line(
+        {"at": "t", "level": "error", "part": "observer", "event": "disk_full", "needed_bytes": 4096}
+    )
+    assert readable(line) == "error disk full: needed_bytes 4096"
+    assert readable('{"level":"info","event":"day_opened"}') == "day opened"
+    for other in ("09:06  1,911 frames durable", "{", "[1]", "3", '{"level":"info"}'):
+        assert readable(other) == other
