@@ -283,8 +283,8 @@ def test_the_metrics_page_follows_the_recording(run: Run) -> None:
 
 
 def _minute(broker: Process) -> int:
-    """Return the tape's minute since the open, from the broker's progress."""
-    hour, minute = re.findall(r"^\d{8} (\d\d)(\d\d)\d\d ", broker.output, re.MULTILINE)[-1]
+    """Return the tape's minute since the open, from the broker's log."""
+    hour, minute = re.findall(r'"tape_time":"(\d\d)(\d\d)\d\d"', broker.output)[-1]
     return (int(hour) - 9) * 60 + int(minute)
 
 

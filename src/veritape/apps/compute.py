@@ -8,13 +8,15 @@ from typing import Any
 import click
 
 from veritape.apps.compiled_kernels import compiled_simulator
-from veritape.apps.executor_runtime import executor_settings, make_runtime
+from veritape.apps.executor_runtime import executor_settings, log_note, make_runtime, note_start
+from veritape.apps.part_log import part_log
 from veritape.apps.part_metrics import shown_metrics
 from veritape.apps.running_chain import until_signal
 from veritape.apps.tape_source import SealedTapes
 from veritape.executor.adapters.guest_files import guest_image
 from veritape.executor.adapters.receipt_files import ReceiptStore
 from veritape.executor.adapters.service import Service, chain_programs
+from veritape.executor.log_events import LogEvent
 from veritape.executor.metrics import METRICS
 from veritape.kernel.clock import SystemClock
 from veritape.telemetry.metrics import part_metrics
@@ -51,11 +53,14 @@ def compute(
     """Run the guests vwap and ohlcv over every sealed segment and write receipts (executed, not proven) until Ctrl-C or SIGTERM."""
     registry = Registry((*part_metrics(PART), *METRICS))
     settings = executor_settings(config)
-    with make_runtime(settings, registry, receipts.with_name(CACHE), click.echo) as runtime:
-        store = ReceiptStore(receipts, compiled_simulator().sponge)
-        programs = chain_programs(guest_image)
-        service = Service(SealedTapes(data, venue), store, runtime, programs, click.echo)
-        asyncio.run(_run(service, registry, listen, descriptor, once=once))
+    store = ReceiptStore(receipts, compiled_simulator().sponge)
+    with part_log(PART, registry, SystemClock()):
+        note_start(settings)
+        with make_runtime(settings, registry, receipts.with_name(CACHE), log_note) as runtime:
+            programs = chain_programs(guest_image)
+            service = Service(SealedTapes(data, venue), store, runtime, programs, log_note)
+            asyncio.run(_run(service, registry, listen, descriptor, once=once))
+        log_note(LogEvent.PROCESS_STOPPED)
     if once:
         click.echo(f"{len(store.names())} receipts of sealed segments (executed, not proven)")
 

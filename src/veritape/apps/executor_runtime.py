@@ -1,8 +1,9 @@
 """Compose the executor's runtime from its settings: one place for commands, the chain and the service."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
+
+import structlog
 
 from veritape.apps.compiled_kernels import compiled_simulator, trace_backend
 from veritape.executor.adapters.cache.disk import DiskLayer, read_secret
@@ -15,6 +16,7 @@ from veritape.executor.adapters.workers.pool import WorkerPool, make_executor
 from veritape.executor.adapters.workers.runtime import L2Runtime
 from veritape.executor.backend import TraceBackend
 from veritape.executor.cache.memory import MemoryLayer
+from veritape.executor.log_events import LEVELS, LogEvent, Note, note_nothing
 from veritape.executor.metrics import METRICS
 from veritape.executor.receipts import SimulatedReceipt
 from veritape.executor.runtime.presets import Parallel, parallel
@@ -45,6 +47,17 @@ def executor_settings(config: Path | None) -> ExecutorSettings:
     return load_settings(ExecutorFile, data, os.environ, PREFIX, source).executor  # noqa: TID251 - apps read the environment
 
 
+def log_note(event: LogEvent, /, **fields: object) -> None:
+    """Log an event at its level: the ``Note`` of a part that runs for long."""
+    getattr(structlog.get_logger(), LEVELS[event])(event, **fields)
+
+
+def note_start(settings: ExecutorSettings) -> None:
+    """Log that the part has begun, and with what."""
+    own = effective(settings)
+    log_note(LogEvent.PROCESS_STARTED, workers=own.workers, threads=own.threads, pool=settings.pool)
+
+
 def effective(settings: ExecutorSettings) -> Parallel:
     """Return how many workers and threads this machine and the settings give."""
     return parallel(settings.sizes(), cores(), settings.workers or None, settings.threads_per_worker or None)
@@ -55,7 +68,7 @@ def receipt_cache(
     figures: Figures,
     clock: Clock,
     folder: Path | None,
-    say: Callable[[str], None],
+    note: Note,
 ) -> ReceiptCache:
     """Return the cache that the settings describe; ``folder`` is where the disk layer lies when they name none."""
     own, sizes, simulator = settings.cache, settings.sizes(), compiled_simulator()
@@ -66,7 +79,7 @@ def receipt_cache(
     memory: MemoryLayer[SimulatedReceipt] = MemoryLayer(
         own.entries or sizes.cache_entries, own.memory_bytes or sizes.cache_memory_bytes, ttl_ns
     )
-    cache = ReceiptCache(memory, simulator.sponge, clock, disk, say=say)
+    cache = ReceiptCache(memory, simulator.sponge, clock, disk, note=note)
     cache.refused = lambda error: figures.refused("cache", error.reason)
     leases: list[Leases] = [FileLeases(path / "locks")]
     if own.redis_url and secret is not None:
@@ -84,7 +97,7 @@ def make_runtime(
     settings: ExecutorSettings,
     registry: Registry | None = None,
     folder: Path | None = None,
-    say: Callable[[str], None] = lambda _: None,
+    note: Note = note_nothing,
     clock: Clock | None = None,
 ) -> L2Runtime:
     """Return a runtime over the compiled trace backend; what it runs is executed, not proven."""
@@ -95,11 +108,11 @@ def make_runtime(
         TraceBackend(compiled_simulator()),
         trace_backend,
         pool,
-        receipt_cache(settings, figures, clock, folder, say),
+        receipt_cache(settings, figures, clock, folder, note),
         figures,
         clock,
         settings.budget_bytes(memory_bytes()),
         settings.queue_limit,
         settings.kill_grace_s,
-        say,
+        note,
     )

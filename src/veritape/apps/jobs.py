@@ -10,16 +10,18 @@ from pathlib import Path
 import click
 import uvicorn
 
-from veritape.apps.executor_runtime import executor_settings, make_runtime
+from veritape.apps.executor_runtime import executor_settings, log_note, make_runtime, note_start
+from veritape.apps.part_log import part_log
 from veritape.apps.part_metrics import shown_metrics
 from veritape.apps.running_chain import until_signal
 from veritape.executor.adapters.guest_files import guest_image, manifest
 from veritape.executor.adapters.http.application import application
 from veritape.executor.adapters.http.jobs import Jobs
 from veritape.executor.adapters.workers.watch import Watch
+from veritape.executor.log_events import LogEvent
 from veritape.executor.metrics import METRICS
 from veritape.executor.settings import ExecutorSettings
-from veritape.kernel.clock import SystemClock
+from veritape.kernel.clock import Clock, SystemClock
 from veritape.kernel.errors import MisuseError, UnavailableError
 from veritape.telemetry.metrics import part_metrics
 from veritape.telemetry.registry import Registry
@@ -80,7 +82,16 @@ def bound(address: str) -> socket.socket:
 
 async def _serve(settings: ExecutorSettings, listener: socket.socket, metrics: str) -> None:
     clock, registry = SystemClock(), Registry((*part_metrics(PART), *METRICS))
-    runtime = make_runtime(settings, registry, say=click.echo, clock=clock)
+    with part_log(PART, registry, clock):
+        note_start(settings)
+        await _take_jobs(settings, listener, metrics, registry, clock)
+        log_note(LogEvent.PROCESS_STOPPED)
+
+
+async def _take_jobs(
+    settings: ExecutorSettings, listener: socket.socket, metrics: str, registry: Registry, clock: Clock
+) -> None:
+    runtime = make_runtime(settings, registry, note=log_note, clock=clock)
     watch = Watch(runtime, runtime.pool, clock)
     programs = {name: guest_image(name) for name in manifest()["guests"]}
     service = application(Jobs(runtime, programs, settings.limits()), watch, version("veritape"))

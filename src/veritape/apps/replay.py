@@ -11,20 +11,29 @@ from importlib.resources import files
 from pathlib import Path
 
 import click
+import structlog
 
+from veritape.apps.part_log import part_log
 from veritape.apps.replayed_broker import Broker, Doors
+from veritape.kernel.clock import SystemClock
 from veritape.kernel.errors import MisuseError
 from veritape.replay import faults as fault_requests
 from veritape.replay.accounts import APPKEY, APPSECRET
 from veritape.replay.adapters.player import PlayOptions
 from veritape.replay.limits import PROFILES, Limits
+from veritape.replay.log_events import LogEvent
 from veritape.replay.market import multiplied
 from veritape.replay.rendering import clock_text
 from veritape.replay.schedule import next_session_day, parse_clock, session
 from veritape.replay.series import OPEN_MS, Series, TapeReason, build, read_rows
 from veritape.replay.widths import parse_widths
+from veritape.telemetry.metrics import part_metrics
+from veritape.telemetry.registry import Registry
 from veritape.wire.kis.frames import SYMBOL
 from veritape.wire.kis.hosts import PAPER, REAL
+
+PART = "replay"
+"""Name of this part in its log."""
 
 BUNDLED = {
     "990001": "ibm_20131007_trade.zip",
@@ -208,7 +217,8 @@ def replay(
     """Simulate the broker: real recorded trades over its wire protocol, with its limits.
 
     Any client of Korea Investment & Securities' API can connect: give it the appkey and secret that are printed. Ctrl-C
-    ends it; --truth then holds what the market did, for comparison with what a client recorded.
+    ends it; --truth then holds what the market did, for comparison with what a client recorded. Its log goes to standard
+    error as lines of JSON.
     """
     if (proxy_port is None) != (ca_file is None):
         raise MisuseError("--proxy-port and --ca-file belong together: give both")
@@ -234,7 +244,8 @@ def replay(
         proxy_port,
         ca_file,
     )
-    asyncio.run(_run(broker, doors, calendar_file if next_days else None, next_days=next_days))
+    with part_log(PART, Registry(part_metrics(PART)), SystemClock()):
+        asyncio.run(_run(broker, doors, calendar_file if next_days else None, next_days=next_days))
 
 
 async def _run(broker: Broker, doors: Doors, calendar: Path | None, *, next_days: bool) -> None:
@@ -243,12 +254,14 @@ async def _run(broker: Broker, doors: Doors, calendar: Path | None, *, next_days
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     try:
         await broker.listen(doors)
+        structlog.get_logger().info(LogEvent.PROCESS_STARTED, **broker.shown())
         click.echo(f"appkey     {APPKEY}")
         click.echo(f"appsecret  {APPSECRET}")
         click.echo("choices where the real broker's behaviour is unknown: docs/guides/replay.md#unknowns")
         await _play(broker, calendar, stop, next_days=next_days)
     finally:
         await broker.close()
+        structlog.get_logger().info(LogEvent.PROCESS_STOPPED, frames_sent=broker.player.frames_sent)
 
 
 async def _play(broker: Broker, calendar: Path | None, stop: asyncio.Event, *, next_days: bool) -> None:
@@ -268,14 +281,18 @@ async def _play(broker: Broker, calendar: Path | None, stop: asyncio.Event, *, n
 
 
 async def _days(broker: Broker, calendar: Path | None, *, next_days: bool) -> None:
+    log = structlog.get_logger()
     while True:
         played = broker.planned
-        await broker.player.play(partial(_progress, played.day))
+        log.info(LogEvent.DAY_BEGUN, day=played.day)
+        await broker.player.play(partial(_minute, played.day))
+        log.info(LogEvent.DAY_ENDED, day=played.day, frames_sent=broker.player.frames_sent)
         if not next_days:
-            click.echo(f"{played.day} is over; still serving, Ctrl-C ends it")
             await asyncio.Event().wait()
         broker.load(session(next_session_day(played.day), until_ms=played.end_ms), calendar)
 
 
-def _progress(day: str, ms: int, frames_sent: int) -> None:
-    click.echo(f"{day} {clock_text(ms)}  {frames_sent:,} frames sent")
+def _minute(day: str, ms: int, frames_sent: int) -> None:
+    structlog.get_logger().info(
+        LogEvent.MINUTE_PLAYED, day=day, tape_time=clock_text(ms), frames_sent=frames_sent
+    )

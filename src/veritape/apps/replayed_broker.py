@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
+import structlog
 
 from veritape.kernel.clock import SystemClock
 from veritape.kernel.errors import MisuseError, UnavailableError
@@ -18,6 +19,7 @@ from veritape.replay.adapters.server import BrokerServer
 from veritape.replay.control_faults import ControlFaults
 from veritape.replay.faults import Faults
 from veritape.replay.limits import Limits
+from veritape.replay.log_events import LogEvent
 from veritape.replay.market import Market
 from veritape.replay.proxy import Listener, ProxyReason
 from veritape.replay.rest import Quotations
@@ -102,6 +104,15 @@ class Broker:
         if self.proxy is not None:
             click.echo(f"proxy      http://{LOOPBACK}:{self.proxy.port}")
 
+    def shown(self) -> dict[str, object]:
+        """Return what the log says of an open broker."""
+        return {
+            "rest_port": self.server.rest_port,
+            "websocket_port": self.server.websocket_port,
+            "faults": sorted(self._faults.names),
+            "seed": self._faults.seed,
+        }
+
     async def close(self) -> None:
         """Close every listener."""
         if self.proxy is not None:
@@ -110,6 +121,7 @@ class Broker:
 
     def _note_refusal(self, reason: ProxyReason) -> None:
         self.player.note("proxy_refused", {"reason": reason, "rule": "KIS-203"})
+        structlog.get_logger().warning(LogEvent.PROXY_REFUSED, reason=reason)
 
     def load(self, played: Session, calendar_file: Path | None) -> None:
         """Make a day current and tell its hours to who reads the calendar."""

@@ -14,6 +14,7 @@ from veritape.apps.run_report import batch_document, document_of, text, trap_doc
 from veritape.executor.adapters.workers.batch_run import Show
 from veritape.executor.backend import Simulator
 from veritape.executor.image import Image
+from veritape.executor.log_events import LogEvent
 from veritape.executor.receipts import SimulatedReceipt, describe_trap
 from veritape.executor.runtime.outcomes import Executed, Outcome
 from veritape.executor.runtime.progress import Progress
@@ -121,7 +122,7 @@ def _batch(
 ) -> int:
     clock = SystemClock()
     began_ns = clock.monotonic_ns()
-    with make_runtime(settings, say=_say) as runtime:
+    with make_runtime(settings, note=_note) as runtime:
         outcomes = runtime.run_batch(image, inputs, limits, deadline, show=_progress())
         counters = runtime.cache.counters.shown()
     seconds = (clock.monotonic_ns() - began_ns) / NANOSECONDS
@@ -160,8 +161,9 @@ def _write(path: Path | None, data: bytes) -> None:
         raise MisuseError(f"cannot write {path}: {error.strerror}") from error
 
 
-def _say(line: str) -> None:
-    click.echo(f"veritape: {line}", err=True)
+def _note(event: LogEvent, /, **fields: object) -> None:
+    said = ", ".join(f"{name} {value}" for name, value in fields.items() if value is not None)
+    click.echo(f"veritape: {event}: {said}", err=True)
 
 
 def _show(said: bytes) -> None:

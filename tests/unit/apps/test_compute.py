@@ -1,6 +1,7 @@
 """The executor in the chain: follows seals, ends at SIGTERM."""
 
 import asyncio
+import json
 import signal
 import sys
 import time
@@ -14,9 +15,10 @@ UNTIL = 32_400_000 + 60_000
 
 
 async def test_the_service_follows_the_seals_and_ends_at_sigterm(tmp_path: Path) -> None:
-    """EX-343: a seal that appears while it runs gets its receipts; SIGTERM ends it with 0 within 3 seconds."""
+    """EX-343, TL-600: a seal that appears gets its receipts, each logged once; SIGTERM ends it with 0 within 3 seconds."""
     command = ("compute", "--data", str(tmp_path / "data"), "--receipts", str(tmp_path / "receipts"))
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "veritape", *command)
+    with (tmp_path / "executor.log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(sys.executable, "-m", "veritape", *command, stderr=log)
     try:
         rows = recorded(*frames(until_ms=UNTIL)).days[DAY].rows[9]
         seal = SegmentStore(tmp_path / "data").write(
@@ -34,3 +36,9 @@ async def test_the_service_follows_the_seals_and_ends_at_sigterm(tmp_path: Path)
         if process.returncode is None:
             process.kill()
             await process.wait()
+    records = [json.loads(line) for line in (tmp_path / "executor.log").read_text().splitlines()]
+    assert (records[0]["event"], records[-1]["event"]) == ("process_started", "process_stopped")
+    assert {one["event"] for one in records[1:-1]} == {"receipt_made"}
+    made = [(one["program"], one["tape"]) for one in records[1:-1]]
+    assert len(made) == len(set(made))
+    assert {one for one in made if one[0] == "vwap"} == {("vwap", f"KRX.{DAY}.09.{code}") for code in codes}

@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import pytest
+from tests.noted import Noted
 from tests.receipt_caches import ECHO
 
 from veritape.apps.executor_runtime import effective, executor_settings, make_runtime
 from veritape.executor.adapters.workers.machine import cores
+from veritape.executor.log_events import LogEvent
 from veritape.executor.metrics import METRICS, RECEIPTS_REFUSED, WORKERS_MAX
 from veritape.executor.runtime.outcomes import Executed
 from veritape.kernel.errors import MisuseError
@@ -29,18 +31,19 @@ def test_a_runtime_keeps_receipts_in_the_folder_and_counts_refusals(tmp_path: Pa
     """EX-342, EX-408: collaborators come from the settings; a poisoned entry is counted as refused by the cache."""
     config = tmp_path / "executor.toml"
     config.write_text(f'[executor]\npool = "thread"\n[executor.cache]\ndisk_path = "{tmp_path / "cache"}"\n')
-    settings, registry, said = executor_settings(config), Registry(METRICS, strict=True), list[str]()
+    settings, registry, said = executor_settings(config), Registry(METRICS, strict=True), Noted()
     with make_runtime(settings, registry) as runtime:
         assert isinstance(runtime.run(ECHO, b"abcd"), Executed)
     assert registry.value(WORKERS_MAX) == min(8, cores())
     (path,) = (tmp_path / "cache").glob("*.entry")
     path.write_bytes(path.read_bytes()[:-1] + b"x")
-    with make_runtime(settings, registry, say=said.append) as runtime:
+    with make_runtime(settings, registry, note=said) as runtime:
         outcome = runtime.run(ECHO, b"abcd")
     assert isinstance(outcome, Executed)
     assert not outcome.cached
     assert registry.value(RECEIPTS_REFUSED, stage="cache", **{"class": "format"}) == 1
-    assert said == ["cache disk: bad_entry: the entry is dropped and made anew"]
+    problem = "bad_entry: the entry is dropped and made anew"
+    assert said.of(LogEvent.ENTRY_REFUSED) == [{"layer": "disk", "reason": "bad_entry", "problem": problem}]
 
 
 def test_redis_is_part_of_the_cache_when_it_is_named(tmp_path: Path) -> None:

@@ -1,5 +1,10 @@
 """The command ``veritape replay``: options and refusals."""
 
+import json
+import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -104,3 +109,32 @@ def test_an_output_that_cannot_be_written_ends_with_one_line(tmp_path: Path, opt
     assert isinstance(result.exception, UnavailableError)
     assert f"{option} {path}" in result.exception.message
     assert result.exception.exit_code == 1
+
+
+def test_a_day_is_logged_from_the_open_doors_to_the_end() -> None:
+    """TL-600, TL-610: addresses and keys on stdout, the life cycle as JSON lines on stderr, up to the last listener's end."""
+    command = [
+        sys.executable, "-m", "veritape", "replay", "--rest-port", "0", "--websocket-port", "0", "--speed", "max",
+        "--seconds", "60", "--fault", "drop=0.01",
+    ]  # fmt: skip
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        records = []
+        for line in process.stderr:
+            records.append(json.loads(line))
+            if records[-1]["event"] == "day_ended":
+                process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+        assert process.stdout is not None
+        said = process.stdout.read()
+    minutes = [record["tape_time"] for record in records if record["event"] == "minute_played"]
+    assert minutes
+    assert minutes == sorted(set(minutes))
+    assert [record["event"] for record in records if record["event"] != "minute_played"] == [
+        "process_started", "day_begun", "day_ended", "process_stopped",
+    ]  # fmt: skip
+    assert {record["part"] for record in records} == {"replay"}
+    for name, door in (("REST", "rest_port"), ("WebSocket", "websocket_port")):
+        assert re.search(rf"^{name} +[a-z]+://127.0.0.1:{records[0][door]}\b", said, re.MULTILINE)
+    assert re.search("^appkey +", said, re.MULTILINE)
+    assert (records[0]["faults"], records[-1]["event"]) == (["drop"], "process_stopped")

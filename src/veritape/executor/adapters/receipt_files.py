@@ -14,7 +14,8 @@ class ReceiptStore:
 
     def __init__(self, folder: Path, sponge: Sponge) -> None:
         self._folder = folder
-        self._sponge = sponge
+        self.sponge = sponge
+        """Reads receipts."""
 
     def path(self, program: str, key: TapeKey) -> Path:
         """Return where a program's receipt over a tape lies."""
@@ -26,7 +27,7 @@ class ReceiptStore:
         if not path.exists():
             return False
         try:
-            read_receipt(path, self._sponge)
+            read_receipt(path, self.sponge)
         except PeerError:
             return False
         return True

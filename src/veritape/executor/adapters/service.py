@@ -8,12 +8,15 @@ thread: the event loop stays free for signals and metrics.
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from veritape.executor import ohlcv, vwap
 from veritape.executor.adapters.receipt_files import ReceiptStore
 from veritape.executor.adapters.workers.runtime import L2Runtime
+from veritape.executor.claims import claim_digest
 from veritape.executor.image import Image
-from veritape.executor.receipts import CALLED, SimulatedReceipt
+from veritape.executor.log_events import LogEvent, Note
+from veritape.executor.metrics import SIMULATED
 from veritape.executor.runtime.outcomes import Executed, Failed, Outcome
 from veritape.executor.tapes import TapeKey, TapeSource
 from veritape.kernel.clock import NANOSECONDS, Clock
@@ -60,8 +63,8 @@ class Service:
     """Executes."""
     programs: Sequence[ChainProgram]
     """What is computed."""
-    say: Callable[[str], None]
-    """Takes one line a receipt or failure."""
+    note: Note
+    """Takes an event a receipt or failure."""
     _done: set[tuple[str, TapeKey]] = field(default_factory=set)
     _failed: set[tuple[str, TapeKey]] = field(default_factory=set)
 
@@ -113,14 +116,15 @@ class Service:
             return self.source.tape(key)
         except VeritapeError as error:
             for program in programs:
-                self._fail(program, key, error.message)
+                self._fail(program, key, error.message, error.reason)
             self.runtime.figures.failed(error.reason)
             return None
 
     def _settle(self, program: ChainProgram, key: TapeKey, outcome: Outcome) -> bool:
         """Write an outcome's receipt; False when there is none to keep."""
         if not isinstance(outcome, Executed):
-            self._fail(program, key, outcome.detail if isinstance(outcome, Failed) else "stopped")
+            if isinstance(outcome, Failed):
+                self._fail(program, key, outcome.detail, outcome.reason)
             return False
         receipt = outcome.receipt
         if receipt.claim.exit_code:
@@ -133,17 +137,23 @@ class Service:
             self.runtime.figures.failed(None)
             return False
         self._done.add((program.name, key))
-        self.say(_line(program, key, receipt))
+        self.note(
+            LogEvent.RECEIPT_MADE,
+            claim=claim_digest(receipt.claim, self.store.sponge).hex(),
+            program=program.name,
+            tape=".".join(key),
+            cycles=receipt.claim.cycles,
+            result=program.describe(receipt.journal),
+            kind=SIMULATED,
+            cached=outcome.cached,
+        )
         return True
 
-    def _fail(self, program: ChainProgram, key: TapeKey, message: str) -> None:
+    def _fail(self, program: ChainProgram, key: TapeKey, problem: str, reason: StrEnum | None = None) -> None:
         self._failed.add((program.name, key))
-        self.say(f"{program.name} {'.'.join(key)}: {message}")
-
-
-def _line(program: ChainProgram, key: TapeKey, receipt: SimulatedReceipt) -> str:
-    said = program.describe(receipt.journal)
-    return f"{program.name} {'.'.join(key)}: {said} over {receipt.claim.cycles} cycles ({CALLED})"
+        self.note(
+            LogEvent.TAPE_FAILED, reason=reason, program=program.name, tape=".".join(key), problem=problem
+        )
 
 
 def _average(journal: bytes) -> str:

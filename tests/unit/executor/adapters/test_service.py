@@ -7,11 +7,14 @@ from pathlib import Path
 
 from tests import rv32
 from tests.compiled import SIMULATOR
+from tests.noted import Noted
 from tests.receipt_caches import disk_cache, runtime
 
 from veritape.executor.adapters.guest_files import guest_image
-from veritape.executor.adapters.receipt_files import ReceiptStore
+from veritape.executor.adapters.receipt_files import ReceiptStore, read_receipt
 from veritape.executor.adapters.service import Service, chain_programs
+from veritape.executor.claims import claim_digest
+from veritape.executor.log_events import LogEvent, Note
 from veritape.executor.metrics import ERRORS, GUEST_CYCLES, METRICS, RECEIPTS
 from veritape.executor.tapes import TapeKey
 from veritape.kernel.clock import ManualClock
@@ -38,22 +41,30 @@ class FakeTapes:
         return b"malformed" if key == KEYS[3] else GOOD
 
 
-def service(folder: Path, tapes: FakeTapes, said: list[str], registry: Registry | None = None) -> Service:
+def service(folder: Path, tapes: FakeTapes, said: Note, registry: Registry | None = None) -> Service:
     store = ReceiptStore(folder / "receipts", SIMULATOR.sponge)
     made = runtime(disk_cache(folder / "cache"), registry=registry)
-    return Service(tapes, store, made, chain_programs(guest_image), said.append)
+    return Service(tapes, store, made, chain_programs(guest_image), said)
 
 
 async def test_each_sealed_tape_is_computed_once_by_each_program(tmp_path: Path) -> None:
-    """EX-343: receipts are made for what is sealed, never twice, also after a restart; a bad tape costs no other."""
-    tapes, said, registry = FakeTapes(), list[str](), Registry(METRICS)
+    """EX-343, TL-610: receipts are made for what is sealed, never twice, also after a restart; a bad tape costs no other."""
+    tapes, said, registry = FakeTapes(), Noted(), Registry(METRICS)
     first = service(tmp_path, tapes, said, registry)
     assert (await first.once(), await first.once()) == (4, 0)
     assert tapes.read == KEYS
-    assert sum("102.5000 over" in line and "(executed, not proven)" in line for line in said) == 2
-    assert sum("1 bars over" in line for line in said) == 2
-    assert sum("not the one that was sealed" in line for line in said) == 2
-    assert sum("exit code 1, no receipt kept" in line for line in said) == 2
+    made, failed = said.of(LogEvent.RECEIPT_MADE), said.of(LogEvent.TAPE_FAILED)
+    assert [(one["program"], one["result"], one["kind"]) for one in made] == [
+        ("vwap", "102.5000", "simulated"), ("vwap", "102.5000", "simulated"),
+        ("ohlcv", "1 bars", "simulated"), ("ohlcv", "1 bars", "simulated"),
+    ]  # fmt: skip
+    assert made[0]["tape"] == "KRX.20131007.09.990001"
+    receipt = read_receipt(first.store.path("vwap", KEYS[0]), SIMULATOR.sponge)
+    assert made[0]["claim"] == claim_digest(receipt.claim, SIMULATOR.sponge).hex()
+    assert sorted((one["tape"][-6:], one["problem"]) for one in failed) == [
+        ("990003", "the file is not the one that was sealed"), ("990003", "the file is not the one that was sealed"),
+        ("990004", "exit code 1, no receipt kept"), ("990004", "exit code 1, no receipt kept"),
+    ]  # fmt: skip
     assert registry.value(RECEIPTS, kind="simulated") == 4
     assert registry.value(RECEIPTS, kind="stark") == 0
     assert registry.value(ERRORS) == 1
@@ -67,25 +78,25 @@ async def test_each_sealed_tape_is_computed_once_by_each_program(tmp_path: Path)
 async def test_a_receipt_that_was_deleted_comes_from_the_cache(tmp_path: Path) -> None:
     """EX-401: the chain runs through the cache: nothing is executed again."""
     registry = Registry(METRICS)
-    assert await service(tmp_path, FakeTapes(), []).once() == 4
+    assert await service(tmp_path, FakeTapes(), Noted()).once() == 4
     ReceiptStore(tmp_path / "receipts", SIMULATOR.sponge).path("ohlcv", KEYS[0]).unlink()
-    assert await service(tmp_path, FakeTapes(), [], registry).once() == 1
+    assert await service(tmp_path, FakeTapes(), Noted(), registry).once() == 1
     assert registry.value(RECEIPTS, kind="simulated") == 0
 
 
 async def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     """EX-721: one line, counted; the service goes on."""
     (tmp_path / "receipts").write_bytes(b"a file where the folder should be")
-    said, registry = list[str](), Registry(METRICS)
+    said, registry = Noted(), Registry(METRICS)
     assert await service(tmp_path, FakeTapes(), said, registry).once() == 0
-    assert sum("cannot write the receipt" in line for line in said) == 4
+    assert sum("cannot write the receipt" in one["problem"] for one in said.of(LogEvent.TAPE_FAILED)) == 4
     assert registry.value(ERRORS) == 5
 
 
 async def test_the_service_looks_again_after_its_pause(tmp_path: Path) -> None:
     """EX-343: it goes on until it is cancelled."""
     tapes, clock = FakeTapes(), ManualClock()
-    running = asyncio.create_task(service(tmp_path, tapes, []).run(clock))
+    running = asyncio.create_task(service(tmp_path, tapes, Noted()).run(clock))
     while not clock._sleepers:
         await asyncio.sleep(0.001)
     ReceiptStore(tmp_path / "receipts", SIMULATOR.sponge).path("vwap", KEYS[0]).unlink()

@@ -17,6 +17,7 @@ from veritape.executor.adapters.cache.redis_layer import RedisLayer
 from veritape.executor.cache.counters import CacheCounters, Layer
 from veritape.executor.cache.entries import Entry, simulated_of
 from veritape.executor.cache.memory import Eviction, MemoryLayer
+from veritape.executor.log_events import LogEvent, Note, note_nothing
 from veritape.executor.receipts import SimulatedReceipt
 from veritape.kernel.clock import Clock
 from veritape.kernel.errors import PeerError
@@ -24,10 +25,6 @@ from veritape.stark.hashing import Sponge
 
 POLL_S = 0.02
 """Seconds between two looks of who waits for another process."""
-
-
-def _say_nothing(_: str) -> None:
-    """Drop a line."""
 
 
 @dataclass
@@ -48,8 +45,8 @@ class ReceiptCache:
     """Single flight among processes."""
     refused: Callable[[PeerError], None] = lambda _: None
     """Called for each entry that was refused."""
-    say: Callable[[str], None] = _say_nothing
-    """Takes one line about an entry that was refused."""
+    note: Note = note_nothing
+    """Takes what is to be said of an entry that was refused."""
     counters: CacheCounters = field(default_factory=CacheCounters)
     """Since the start of the process."""
     disk_refused: bool = False
@@ -186,7 +183,7 @@ class ReceiptCache:
     def _refuse(self, key: bytes, layer: Layer, error: PeerError) -> None:
         self.counters.rejected += 1
         self.refused(error)
-        self.say(f"cache {layer}: {error.message}")
+        self.note(LogEvent.ENTRY_REFUSED, layer=layer, reason=error.reason, problem=error.message)
         if layer is Layer.DISK and self.disk is not None:
             self.disk.drop(key)
         if layer is Layer.REDIS and self.redis is not None:

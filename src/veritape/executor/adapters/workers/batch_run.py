@@ -17,6 +17,7 @@ from veritape.executor.adapters.workers.figures import Figures
 from veritape.executor.adapters.workers.jobs import Done, Job, MakeBackend, with_image
 from veritape.executor.adapters.workers.pool import WorkerPool, is_lost
 from veritape.executor.image import Image
+from veritape.executor.log_events import LogEvent, Note
 from veritape.executor.receipts import SimulatedReceipt, parse_receipt
 from veritape.executor.runtime.admission import Admission, is_fault
 from veritape.executor.runtime.batching import Chunks
@@ -59,8 +60,8 @@ class Tools:
     """Notified when a job ends."""
     kill_grace_s: float
     """Seconds that a worker gets to stop by itself."""
-    say: Callable[[str], None]
-    """Takes one line about a fault."""
+    note: Note
+    """Takes what went wrong and was mended."""
 
 
 @dataclass
@@ -203,7 +204,9 @@ class BatchRun:
         if done.results:
             self._chunks.done(len(done.results), done.seconds)
         if is_fault(done.peak_bytes, self._cost):
-            self._tools.say(f"a worker took {done.peak_bytes:,} bytes, predicted were {self._cost.bytes:,}")
+            self._tools.note(
+                LogEvent.MEMORY_UNDERESTIMATED, peak_bytes=done.peak_bytes, predicted_bytes=self._cost.bytes
+            )
         self._keep(sent.places, done)
         self._batch.pending.extendleft(reversed(sent.places[len(done.results) :]))
 
@@ -212,6 +215,7 @@ class BatchRun:
         if is_lost(error):
             self._tools.pool.replace(sent.generation)
             self._tools.figures.restarted()
+            self._tools.note(LogEvent.WORKER_LOST, items=len(sent.places))
             self._retry_alone(sent)
             return
         for place in sent.places:
@@ -275,6 +279,7 @@ class BatchRun:
         if stuck:
             self._tools.pool.kill()
             self._tools.figures.restarted()
+            self._tools.note(LogEvent.WORKERS_KILLED, jobs=len(stuck))
         for future in stuck:
             self._sent.pop(future)
             self._release()

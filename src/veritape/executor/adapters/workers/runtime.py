@@ -29,6 +29,7 @@ from veritape.executor.backend import TraceBackend
 from veritape.executor.cache.entries import Namespace, cache_key
 from veritape.executor.digests import Tag
 from veritape.executor.image import Image
+from veritape.executor.log_events import Note, note_nothing
 from veritape.executor.receipts import SimulatedReceipt
 from veritape.executor.runtime.admission import Admission
 from veritape.executor.runtime.batching import check_size, distinct
@@ -50,10 +51,6 @@ def show_nothing(_: Progress) -> None:
     """Drop a progress value."""
 
 
-def say_nothing(_: str) -> None:
-    """Drop a line."""
-
-
 class L2Runtime:
     """Runs guests; a context manager. Collaborators are arguments."""
 
@@ -68,7 +65,7 @@ class L2Runtime:
         budget_bytes: int,
         queue_limit: int = QUEUE_LIMIT,
         kill_grace_s: float = KILL_GRACE_S,
-        say: Callable[[str], None] = say_nothing,
+        note: Note = note_nothing,
     ) -> None:
         reason = backend.available()
         if reason is not None:
@@ -78,7 +75,7 @@ class L2Runtime:
         self._changed = threading.Condition()
         sponge, admission = backend.simulator.sponge, Admission(budget_bytes)
         self._tools = Tools(
-            pool, make_backend, cache, figures, clock, sponge, admission, self._changed, kill_grace_s, say
+            pool, make_backend, cache, figures, clock, sponge, admission, self._changed, kill_grace_s, note
         )
         self._queue_limit = queue_limit
         self._waiting: deque[tuple[int, Callable[[], Outcome], Future[Outcome]]] = deque()

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 from tests.compiled import SIMULATOR
+from tests.noted import Noted
 from tests.receipt_caches import ECHO, disk_cache, key_of, memory
 
 from veritape.executor.adapters.cache.receipt_cache import ReceiptCache
 from veritape.executor.cache.counters import Layer
 from veritape.executor.cache.memory import Eviction, MemoryLayer
+from veritape.executor.log_events import LogEvent
 from veritape.executor.receipts import SimulatedReceipt
 from veritape.kernel.clock import ManualClock, SystemClock
 from veritape.kernel.errors import CheckFailedError, PeerError
@@ -37,15 +39,18 @@ def test_layers_are_asked_in_order_and_filled_upwards(tmp_path: Path) -> None:
 def test_a_poisoned_entry_is_refused_counted_and_replaced(tmp_path: Path) -> None:
     """EX-408: a damaged file, and a true receipt under a wrong key: deleted, counted, said, treated as a miss."""
     refused: list[PeerError] = []
-    said: list[str] = []
+    said = Noted()
     cache = disk_cache(tmp_path)
-    cache.refused, cache.say = refused.append, said.append
+    cache.refused, cache.note = refused.append, said
     assert cache.disk is not None
     cache.disk.put({KEY: OTHER.to_bytes()}, 0)
     assert cache.get(KEY) is None
     assert (cache.counters.rejected, cache.counters.misses) == (1, 1)
     assert str(refused[0].reason) == "foreign_claim"
-    assert said == ["cache disk: foreign_claim: the entry is dropped and made anew"]
+    problem = "foreign_claim: the entry is dropped and made anew"
+    assert said.of(LogEvent.ENTRY_REFUSED) == [
+        {"layer": "disk", "reason": "foreign_claim", "problem": problem}
+    ]
     assert cache.get_or_make(KEY, lambda: RECEIPT) == RECEIPT
     assert disk_cache(tmp_path).get(KEY) == RECEIPT
     for path in tmp_path.glob("*.entry"):

@@ -64,6 +64,7 @@ def test_a_worker_that_does_not_stop_is_killed(tmp_path: Path) -> None:
     """EX-354: after the grace the process is killed; the runtime goes on with a fresh one."""
     registry = Registry(METRICS, strict=True)
     with faulty(tmp_path, registry, kill_grace_s=0.2) as made:
+        assert isinstance(made.run_batch(ECHO, words(1))[0], Executed)
         assert made.run_batch(ECHO, [HANG], seconds=1.0) == [DeadlineExceeded()]
         assert isinstance(made.run_batch(ECHO, words(1))[0], Executed)
     assert registry.value(WORKER_RESTARTS) == 1

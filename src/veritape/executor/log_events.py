@@ -1,0 +1,52 @@
+"""Events of the executor's log: the fixed texts of ``event``, and how loud each is (TL-610, TL-620)."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final, Protocol
+
+
+class LogEvent(StrEnum):
+    """What a record of the executor's log tells."""
+
+    PROCESS_STARTED = "process_started"
+    """It looks for work; ``workers``, ``threads``, ``pool``."""
+    RECEIPT_MADE = "receipt_made"
+    """A guest ran over a sealed tape, executed and not proven; ``program``, ``tape``, ``cycles``, ``result``, ``kind``, ``cached``."""
+    TAPE_FAILED = "tape_failed"
+    """A guest has no receipt over a sealed tape; ``program``, ``tape``, ``reason`` where there is one, ``problem``."""
+    ENTRY_REFUSED = "entry_refused"
+    """An entry of the cache was forged, damaged or foreign: deleted and taken as a miss; ``layer``, ``reason``, ``problem``."""
+    MEMORY_UNDERESTIMATED = "memory_underestimated"
+    """A worker took more than was predicted for its job; ``peak_bytes``, ``predicted_bytes``."""
+    WORKER_LOST = "worker_lost"
+    """A worker died; its items are tried once more, each alone; ``items``."""
+    WORKERS_KILLED = "workers_killed"
+    """Workers did not stop within the grace; ``jobs``."""
+    PROCESS_STOPPED = "process_stopped"
+    """Its workers are gone."""
+
+
+LEVELS: Final[Mapping[LogEvent, str]] = {
+    LogEvent.PROCESS_STARTED: "info",
+    LogEvent.RECEIPT_MADE: "info",
+    LogEvent.TAPE_FAILED: "error",
+    LogEvent.ENTRY_REFUSED: "warning",
+    LogEvent.MEMORY_UNDERESTIMATED: "warning",
+    LogEvent.WORKER_LOST: "warning",
+    LogEvent.WORKERS_KILLED: "warning",
+    LogEvent.PROCESS_STOPPED: "info",
+}
+"""Level of each event: lost work is an error, what was refused or tried again a warning."""
+
+
+class Note(Protocol):
+    """Takes what happened: a service logs it, a command says it in a line."""
+
+    def __call__(self, event: LogEvent, /, **fields: object) -> None:
+        """Take one event with its fields."""
+        ...
+
+
+def note_nothing(event: LogEvent, /, **fields: object) -> None:
+    """Drop an event."""
+    del event, fields
