@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "record": ("veritape.apps.record:record", "the observer against a real or replayed broker"),
     "replay": ("veritape.apps.replay:replay", "the simulated broker, for any client of its wire protocol"),
     "keys": ("veritape.apps.keys:keys", "create, list, rotate and revoke API keys"),
+    "usage": ("veritape.apps.usage:usage", "what was used, and invoice lines that can be proven"),
     "serve": ("veritape.apps.serve:serve", "the gateway: keys, tiers, exact quotas, usage"),
     "compute": ("veritape.apps.compute:compute", "receipts over every sealed segment (executed, not proven)"),
     "guests": ("veritape.apps.guests:guests", "build, check and list guest programs"),

@@ -5,6 +5,7 @@ after that. The version stands in every usage event and decision, so that any ch
 """
 
 from collections.abc import Mapping
+from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -107,6 +108,8 @@ class Tier(NamedTuple):
     """Decimal text or ``custom``; for exports only."""
     lease: LeaseRule | None = None
     """What a worker may take beforehand from a shared store."""
+    overage_usd_per_1000: Decimal | None = None
+    """Price of 1,000 units above the month's quota; None where none is billed."""
 
 
 class Route(NamedTuple):

@@ -50,6 +50,9 @@ FEATURES: Final = (
 )
 """Optional keys of a route that whoever serves it must know."""
 
+PRICE: Final = re.compile(r"custom|[0-9]{1,9}(\.[0-9]{1,3})?")
+"""A month's price: a decimal, or by contract."""
+
 _VARIABLE: Final = re.compile(r"\$([a-z_]*)")
 
 
@@ -182,20 +185,21 @@ def _read_cors(top: Table) -> Cors | None:
     return cors
 
 
-def _read_limits(table: Table) -> Limits:
-    """Read the limits of a tier or an address class."""
+def _read_limits(table: Table) -> tuple[Limits, Decimal | None]:
+    """Read the limits of a tier or an address class, and the price of 1,000 units above them."""
     minute, hour = _read_rule(table, LimitName.MINUTE), _read_rule(table, LimitName.HOUR)
     month = table.table("month")
-    month_mu, overage = None, False
+    month_mu, overage, price = None, False, None
     if month is not None:
         month_mu = month.integer("quota", 1, 10**12) * MU
         overage = month.text("overage", "deny", ("deny", "bill")) == "bill"
-        if month.decimal("overage_usd_per_1000", "0", "1000000") is None and overage:
+        price = month.decimal("overage_usd_per_1000", "0", "1000000")
+        if price is None and overage:
             month.complain("", PolicyReason.OVERAGE_PRICE_MISSING, "overage_usd_per_1000 beside overage")
         month.finish()
     concurrency = table.integer("concurrency", 1, 100_000, 1) if table.has("concurrency") else None
     _refuse_shadow(table)
-    return Limits(minute, hour, month_mu, concurrency, overage)
+    return Limits(minute, hour, month_mu, concurrency, overage), price
 
 
 def _read_rule(table: Table, name: LimitName) -> Rule | None:
@@ -214,12 +218,16 @@ def _read_rule(table: Table, name: LimitName) -> Rule | None:
 
 
 def _read_tier(name: str, table: Table) -> Tier:
-    limits = _read_limits(table)
+    limits, overage_price = _read_limits(table)
     price = table.text("price_usd_month", "0")
+    if not PRICE.fullmatch(price):
+        table.complain(
+            "price_usd_month", PolicyReason.WRONG_TYPE, 'a decimal as "99" or "49.90", or "custom"'
+        )
     lease = table.table("lease")
     rule = _read_lease(lease, limits) if lease is not None else None
     table.finish()
-    return Tier(name, limits, price, rule)
+    return Tier(name, limits, price, rule, overage_price)
 
 
 def _read_lease(lease: Table, limits: Limits) -> LeaseRule | None:
@@ -265,7 +273,7 @@ def _read_addresses(ip: Table) -> AddressPolicy:
 
 def _read_class(table: Table) -> AddressClass:
     name, networks = table.text("name"), table.networks("cidrs", required=True)
-    limits = _read_limits(table)
+    limits, _ = _read_limits(table)
     fingerprint = table.table("per_fingerprint")
     if fingerprint is not None:  # acts on connections through the TLS front only (GW-445)
         fingerprint.integer("limit", 1, LARGEST)

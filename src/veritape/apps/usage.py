@@ -1,0 +1,161 @@
+"""``veritape usage``: what was used, and invoices that can be proven (GW-681 to 684)."""
+
+import contextlib
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from veritape.apps.serve import gateway_settings, open_keys
+from veritape.gateway import billing
+from veritape.gateway.adapters.policy_file import PolicyFile
+from veritape.gateway.adapters.usage_reader import GROUPS, UsageReader, UsageRow, sqlite_usage
+from veritape.gateway.policy import Tier
+from veritape.gateway.quota import month_of
+from veritape.gateway.settings import GatewaySettings
+from veritape.kernel.clock import SystemClock
+from veritape.kernel.errors import CheckFailedError, MisuseError
+
+CONFIG = click.option("--config", type=click.Path(path_type=Path), help="The gateway's settings file.")
+"""Option of every command that reads the gateway's files."""
+
+PERIOD = click.option("--period", metavar="YYYY-MM", help="Month, UTC; the present one when left out.")
+"""Option of every command about one month."""
+
+
+@click.group("usage", invoke_without_command=True)
+@CONFIG
+@PERIOD
+@click.option("--account", help="Only this account.")
+@click.option("--by", type=click.Choice(list(GROUPS)), default="route", show_default=True)
+@click.option(
+    "--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True
+)
+@click.pass_context
+def usage(
+    context: click.Context, config: Path | None, period: str | None, account: str | None, by: str, form: str
+) -> None:
+    """Show what was used in a month: calls, units, refusals by route, key or day."""
+    if context.invoked_subcommand is not None:
+        return
+    month = checked_period(period)
+    with opened_usage(gateway_settings(config)) as reader:
+        rows = [_shown(row, by) for row in reader.figures(month, by, account)]
+    _print(rows, ["account", "env", by, "calls", "units", "refunded", "credited", "denied"], form, month)
+
+
+@usage.command("export")
+@CONFIG
+@click.option("--period", metavar="YYYY-MM", required=True, help="Month, UTC.")
+@click.option("--account", help="Only this account.")
+@click.option(
+    "--format", "form", type=click.Choice(["csv", "json", "cloudevents"]), default="csv", show_default=True
+)
+@click.option("--partial", is_flag=True, help="Export a month that has not ended.")
+def export(config: Path | None, period: str, account: str | None, form: str, partial: bool) -> None:
+    """Print the invoice lines of a month: per account its plan, overage and credit.
+
+    Amounts are exact and rounded half up once a line. Each line carries the first and last event, their number and the
+    SHA-256 over the account's events in the order of their ids. ``cloudevents`` prints the events themselves, one a line.
+    """
+    settings = gateway_settings(config)
+    month = checked_period(period)
+    if not partial and month >= month_of(SystemClock().wall_ns() // 1_000).period:
+        raise MisuseError(f"{month} has not ended: export it later, or with --partial")
+    with opened_usage(settings) as reader:
+        require_whole(reader, month)
+        accounts = [one for one in reader.accounts(month) if account in {None, one}]
+        if form == "cloudevents":
+            for one in accounts:
+                for event in reader.events(month, one):
+                    click.echo(billing.json_text(billing.cloud_event(event)))
+            return
+        lines = _invoice(settings, reader, month, accounts)
+    if form == "csv":
+        click.echo(billing.csv_text(billing.InvoiceLine._fields, lines), nl=False)
+    else:
+        document = {"period": month, "partial": partial, "currency": "USD", "total_usd": billing.total(lines),
+                    "lines": [line._asdict() for line in lines]}  # fmt: skip
+        click.echo(billing.json_text(document))
+
+
+@contextlib.contextmanager
+def opened_usage(settings: GatewaySettings) -> Iterator[UsageReader]:
+    """Open the ledger of a gateway, which may be running, for reading.
+
+    Raises:
+        UnavailableError: it is not there, or cannot be read.
+    """
+    with sqlite_usage(settings.data_dir / "usage.db") as reader:
+        yield reader
+
+
+def checked_period(text: str | None) -> str:
+    """Return a month as the ledger names it; the present one for None.
+
+    Raises:
+        MisuseError: it is no month.
+    """
+    if text is None:
+        return month_of(SystemClock().wall_ns() // 1_000).period
+    if not re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])", text):
+        raise MisuseError(f"--period: {text!r} is no month as 2026-11")
+    return text
+
+
+def require_whole(reader: UsageReader, month: str) -> None:
+    """Refuse a month whose events do not add up to its sums.
+
+    Raises:
+        CheckFailedError: some subject differs; the message names the first.
+    """
+    found = reader.differences(month)
+    if found:
+        subject, events_mu, month_mu = found[0]
+        raise CheckFailedError(
+            f"{month}: {len(found)} subjects differ, first {subject}: events {billing.units(events_mu)},"
+            f" month {billing.units(month_mu)}: see 'veritape usage reconcile --period {month}'"
+        )
+
+
+def _invoice(
+    settings: GatewaySettings, reader: UsageReader, month: str, accounts: Sequence[str]
+) -> list[billing.InvoiceLine]:
+    tiers = _tiers(settings)
+    lines = []
+    for account in accounts:
+        if account not in tiers:
+            raise CheckFailedError(f"account {account!r} has events in {month} and no tier of the policy")
+        used = billing.add_up(account, reader.events(month, account))
+        lines += billing.invoice_lines(month, tiers[account], used)
+    return lines
+
+
+def _tiers(settings: GatewaySettings) -> dict[str, Tier]:
+    """Return account -> tier as both are now."""
+    policy = PolicyFile(settings.policy).read()
+    store, _ = open_keys(settings)
+    with contextlib.closing(store):
+        names = {record.account: record.tier for record in store.list()}
+    return {account: policy.tiers[name] for account, name in names.items() if name in policy.tiers}
+
+
+def _shown(row: UsageRow, by: str) -> dict[str, Any]:
+    return {
+        "account": row.account, "env": row.env, by: row.group, "calls": row.calls, "units": billing.units(row.units_mu),
+        "refunded": billing.units(row.refunded_mu), "credited": billing.units(row.credited_mu), "denied": row.denied,
+    }  # fmt: skip
+
+
+def _print(rows: Sequence[dict[str, Any]], names: Sequence[str], form: str, month: str) -> None:
+    if form == "json":
+        click.echo(billing.json_text({"period": month, "rows": rows}))
+    elif form == "csv":
+        click.echo(billing.csv_text(names, [list(row.values()) for row in rows]), nl=False)
+    else:
+        cells = [list(names), *([str(value) for value in row.values()] for row in rows)]
+        widths = [max(len(row[column]) for row in cells) for column in range(len(names))]
+        for row in cells:
+            click.echo("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
