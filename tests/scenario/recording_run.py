@@ -57,9 +57,9 @@ class Process:
         """Return the process id."""
         return self._process.pid
 
-    def says(self, pattern: str) -> re.Match[str]:
+    def says(self, pattern: str, seconds: float = WAIT_SECONDS) -> re.Match[str]:
         """Wait until the output matches; fail when the process ends before."""
-        deadline = time.monotonic() + WAIT_SECONDS  # noqa: TID251 - a test's own limit
+        deadline = time.monotonic() + seconds  # noqa: TID251 - a test's own limit
         while time.monotonic() < deadline:  # noqa: TID251 - as above
             ended = self._process.poll() is not None
             if found := re.search(pattern, self.output):
