@@ -5,12 +5,13 @@ of what its last time-to-full brought, so a killed gateway never over-admits and
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final, NamedTuple
 
 from veritape.gateway import quota
+from veritape.gateway.fast_quota import NOTHING, Parts, Plan, Tally, Verdict, judge, plan_of
 from veritape.gateway.quota import EMPTY, MICROSECONDS, Bucket, Decision, Limits, Rule, State
 
 SUBJECTS_LIMIT: Final = 1_000_000
@@ -43,11 +44,21 @@ class Past(NamedTuple):
     """Wall clock at the restart."""
 
 
-@dataclass
-class _Subject:
-    minute: Bucket = EMPTY
-    hour: Bucket = EMPTY
-    limits: Limits = UNLIMITED
+class _Account(Tally):
+    """A subject's state, and what only this store needs of it."""
+
+    __slots__ = ("ends", "first_end_us", "limits", "month_key")
+
+    def __init__(self, minute: Parts = NOTHING, hour: Parts = NOTHING, limits: Limits = UNLIMITED) -> None:
+        super().__init__(minute, hour)
+        self.limits = limits
+        """Of the last decision."""
+        self.month_key: tuple[str, str] | None = None
+        """(subject, period) of the month's figure."""
+        self.ends: dict[int, int] = {}
+        """Slot -> clock at which it is free again."""
+        self.first_end_us = 0
+        """No slot ends before."""
 
 
 @dataclass
@@ -55,15 +66,17 @@ class MemoryStore:
     """Counters of one gateway process. Not for several: each would admit the whole limit."""
 
     months: dict[tuple[str, str], int] = field(default_factory=dict)
-    """(subject, period) -> mu used."""
+    """(account's subject, period) -> mu used; what an address used is forgotten with its subject."""
     past: dict[str, Past] = field(default_factory=dict)
     """Subject -> its charges before the start; taken when the subject is first seen."""
     subjects_limit: int = SUBJECTS_LIMIT
     subjects_evicted: int = 0
     """Subjects forgotten at the bound."""
-    _subjects: OrderedDict[str, _Subject] = field(default_factory=OrderedDict)
-    _slots: dict[str, dict[int, int]] = field(default_factory=dict)
+    _accounts: OrderedDict[str, _Account] = field(default_factory=OrderedDict)
     _last_slot: int = 0
+    _period: str = ""
+    _month_start_us: int = 0
+    _month_end_us: int = 0
 
     def decide(
         self, subject: str, limits: Limits, cost_mu: int, now_us: int, wall_us: int,
@@ -81,52 +94,76 @@ class MemoryStore:
             slot_us: the route's timeout.
 
         Returns:
-            the decision and the slot to release, 0 when refused.
+            the decision and the slot to release, 0 when there is none.
         """
-        found = self._subject(subject, limits, now_us)
-        found.limits = limits
-        period = quota.month_of(wall_us).period
-        slots = self._living_slots(subject, now_us)
-        state = State(found.minute, found.hour, self.months.get((subject, period), 0), len(slots))
-        after, decision = quota.evaluate(limits, state, cost_mu, now_us, wall_us, policy_version)
-        if not decision.admitted:
-            return decision, 0
-        found.minute, found.hour = after.minute, after.hour
-        self.months[subject, period] = after.used_mu
-        self._last_slot += 1
-        self._slots.setdefault(subject, {})[self._last_slot] = now_us + slot_us + SLOT_GRACE_US
-        return decision, self._last_slot
+        plan = plan_of(limits, cost_mu, policy_version)
+        verdict, slot = self.judge(subject, plan, now_us, wall_us, slot_us)
+        return verdict.unfolded(), slot
+
+    def judge(
+        self, subject: str, plan: Plan, now_us: int, wall_us: int, slot_us: int = 60 * MICROSECONDS
+    ) -> tuple[Verdict, int]:
+        """Decide and charge by a prepared plan, as ``decide``; the answer unfolds when it is asked."""
+        account = self._accounts.get(subject)
+        if account is None:
+            account = self._begin(subject, plan.limits, now_us)
+        else:
+            self._accounts.move_to_end(subject)
+        if not self._month_start_us <= wall_us < self._month_end_us:
+            self._turn_month(wall_us)
+        key = account.month_key
+        if key is None or key[1] is not self._period:
+            key = self._load_month(subject, account)
+        account.limits = plan.limits
+        if account.ends and now_us >= account.first_end_us:
+            _free_ended(account, now_us)
+        verdict = judge(plan, account, now_us, wall_us)
+        if not verdict.admitted:
+            return verdict, 0
+        if subject[:3] != "ip:":
+            self.months[key] = account.used_mu
+        return verdict, self._take_slot(account, now_us + slot_us + SLOT_GRACE_US) if plan.counts_slots else 0
 
     def begin(self, subject: str, limits: Limits, minute: Bucket, hour: Bucket) -> None:
         """Give a subject that is new here the state that another store knew of it."""
-        if subject not in self._subjects:
-            self._subjects[subject] = _Subject(minute, hour, limits)
+        if subject not in self._accounts:
+            self._accounts[subject] = _Account((*minute,), (*hour,), limits)
 
     def release_slot(self, subject: str, slot: int) -> None:
         """Free a slot once its response has ended; freeing it twice changes nothing."""
-        slots = self._slots.get(subject)
-        if slots is not None:
-            slots.pop(slot, None)
-            if not slots:
-                del self._slots[subject]
+        account = self._accounts.get(subject)
+        if account is not None:
+            account.ends.pop(slot, None)
+            account.slots = len(account.ends)
 
     def refund(self, subject: str, period: str, units_mu: int) -> None:
         """Give units back to a month, never tokens (GW-216); ``used`` does not become negative."""
-        self.months[subject, period] = max(0, self.months.get((subject, period), 0) - units_mu)
+        key, account = (subject, period), self._accounts.get(subject)
+        left_mu = max(0, self._used_mu(key, account) - units_mu)
+        if account is not None and account.month_key == key:
+            account.used_mu = left_mu
+        if subject[:3] != "ip:":
+            self.months[key] = left_mu
 
     def status(self, subject: str, limits: Limits, now_us: int, wall_us: int) -> State:
         """Return what is owed, used and in progress now; nothing changes."""
-        found = self._subjects.get(subject, _Subject())
+        found = self._accounts.get(subject)
+        key = (subject, quota.month_of(wall_us).period)
+        used_mu = self._used_mu(key, found)
+        if found is None:
+            return State(used_mu=used_mu)
         return State(
             _decayed(found.minute, limits.minute, now_us),
             _decayed(found.hour, limits.hour, now_us),
-            self.months.get((subject, quota.month_of(wall_us).period), 0),
-            len(self._living_slots(subject, now_us)),
+            used_mu,
+            sum(end_us > now_us for end_us in found.ends.values()),
         )
 
     def reset(self, subject: str) -> None:
-        """Forgive what a subject owes; the month stays (GW-212)."""
-        self._subjects.pop(subject, None)
+        """Forgive what a subject owes; the month and the requests in progress stay (GW-212)."""
+        account = self._accounts.get(subject)
+        if account is not None:
+            account.minute = account.hour = NOTHING
         self.past.pop(subject, None)
 
     def health(self) -> bool:
@@ -135,55 +172,75 @@ class MemoryStore:
 
     def sweep_slots(self, now_us: int) -> None:
         """Free the slots whose deadline is over."""
-        for subject in list(self._slots):
-            self._living_slots(subject, now_us)
+        for account in self._accounts.values():
+            if account.ends and now_us >= account.first_end_us:
+                _free_ended(account, now_us)
 
-    def _subject(self, subject: str, limits: Limits, now_us: int) -> _Subject:
-        found = self._subjects.get(subject)
-        if found is not None:
-            self._subjects.move_to_end(subject)
-            return found
-        if len(self._subjects) >= self.subjects_limit:
+    def _begin(self, subject: str, limits: Limits, now_us: int) -> _Account:
+        if len(self._accounts) >= self.subjects_limit:
             self._evict(now_us)
-        past = self.past.pop(subject, None)
-        found = _Subject()
+        past, made = self.past.pop(subject, None), _Account()
         if past is not None:
-            found.minute = _restored(past, limits.minute, now_us)
-            found.hour = _restored(past, limits.hour, now_us)
-        self._subjects[subject] = found
-        return found
+            made.minute = _restored(past, limits.minute, now_us)
+            made.hour = _restored(past, limits.hour, now_us)
+        self._accounts[subject] = made
+        return made
+
+    def _turn_month(self, wall_us: int) -> None:
+        month = quota.month_of(wall_us)
+        self._period = month.period
+        self._month_end_us = wall_us + month.left_us
+        self._month_start_us = self._month_end_us - month.length_s * MICROSECONDS
+
+    def _load_month(self, subject: str, account: _Account) -> tuple[str, str]:
+        key = account.month_key = (subject, self._period)
+        account.used_mu = self.months.get(key, 0)
+        return key
+
+    def _used_mu(self, key: tuple[str, str], account: _Account | None) -> int:
+        if account is not None and account.month_key == key:
+            return account.used_mu
+        return self.months.get(key, 0)
+
+    def _take_slot(self, account: _Account, end_us: int) -> int:
+        self._last_slot += 1
+        if not account.ends or end_us < account.first_end_us:
+            account.first_end_us = end_us
+        account.ends[self._last_slot] = end_us
+        account.slots = len(account.ends)
+        return self._last_slot
 
     def _evict(self, now_us: int) -> None:
         """Forget a subject that owes nothing, else the least recently used."""
-        oldest = list(islice(self._subjects.items(), EVICTION_SCAN))
+        oldest = list(islice(self._accounts.items(), EVICTION_SCAN))
         idle = (subject for subject, found in oldest if not _owes(found, now_us))
-        del self._subjects[next(idle, oldest[0][0])]
+        del self._accounts[next(idle, oldest[0][0])]
         self.subjects_evicted += 1
 
-    def _living_slots(self, subject: str, now_us: int) -> Mapping[int, int]:
-        slots = self._slots.get(subject)
-        if not slots:
-            return {}
-        for slot in [slot for slot, end_us in slots.items() if end_us <= now_us]:
-            self.release_slot(subject, slot)
-        return slots
+
+def _free_ended(account: _Account, now_us: int) -> None:
+    account.ends = {slot: end_us for slot, end_us in account.ends.items() if end_us > now_us}
+    account.slots = len(account.ends)
+    account.first_end_us = min(account.ends.values(), default=0)
 
 
-def _owes(found: _Subject, now_us: int) -> bool:
+def _owes(found: _Account, now_us: int) -> bool:
+    if found.ends:
+        return True
     buckets = ((found.minute, found.limits.minute), (found.hour, found.limits.hour))
     return any(_decayed(bucket, rule, now_us).debt for bucket, rule in buckets)
 
 
-def _decayed(bucket: Bucket, rule: Rule | None, now_us: int) -> Bucket:
-    if rule is None or bucket == EMPTY:
+def _decayed(parts: Parts, rule: Rule | None, now_us: int) -> Bucket:
+    if rule is None or parts == NOTHING:
         return EMPTY
-    return Bucket(*quota.decay(bucket, rule, now_us), rule.weight)
+    return Bucket(*quota.decay(Bucket(*parts), rule, now_us), rule.weight)
 
 
-def _restored(past: Past, rule: Rule | None, now_us: int) -> Bucket:
+def _restored(past: Past, rule: Rule | None, now_us: int) -> Parts:
     """Return the bucket of GW-253: at most a burst, of what was charged within the last time-to-full."""
     if rule is None:
-        return EMPTY
+        return NOTHING
     since_us = past.wall_us - rule.full_after_us
     units_mu = sum(charge.units_mu for charge in past.charges if charge.at_us + MICROSECONDS >= since_us)
-    return Bucket(min(rule.burst_mu, units_mu) * rule.weight, now_us, rule.weight)
+    return (min(rule.burst_mu, units_mu) * rule.weight, now_us, rule.weight)

@@ -8,6 +8,8 @@ They follow draft-ietf-httpapi-ratelimit-headers-11; for example, after one requ
 
 from typing import Final
 
+from veritape.gateway import quota
+from veritape.gateway.fast_quota import Plan, Verdict, left_units
 from veritape.gateway.quota import MICROSECONDS, MU, Decision, LimitName, LimitState, Mode, ceil_div
 
 Field = tuple[str, str]
@@ -36,6 +38,65 @@ def rate_fields(decision: Decision, tier: str, wall_us: int, *, legacy: bool) ->
     if decision.retry_after_s:
         fields.append(("Retry-After", str(decision.retry_after_s)))
     return [*fields, *_legacy(parts, tier, wall_us)] if legacy else fields
+
+
+RawField = tuple[bytes, bytes]
+"""The same as ASGI wants it: a lower-case name, bytes."""
+
+
+def raw_fields(fields: list[Field]) -> list[RawField]:
+    """Return fields as ASGI wants them."""
+    return [(name.lower().encode("ascii"), value.encode("ascii")) for name, value in fields]
+
+
+class AdmittedFields:
+    """``rate_fields`` of what one plan admits, with everything written beforehand that does not change (GW-603)."""
+
+    def __init__(self, plan: Plan, tier: str, *, legacy: bool) -> None:
+        self._plan, self._tier, self._legacy = plan, tier, legacy
+        self._cost: RawField = (b"x-request-cost", units_text(plan.cost_mu).encode())
+        limits = plan.limits
+        items = (
+            (limits.minute, b'"minute";r=%d;t=%d'), (limits.hour, b'"hour";r=%d;t=%d'),
+            (limits.month_mu, b'"month";r=%d;t=%d'), (limits.concurrency, b'"concurrency";r=%d'),
+        )  # fmt: skip
+        self._left = b",".join(item for limit, item in items if limit is not None)
+        self._policy: RawField = (b"ratelimit-policy", b"")
+        self._month_from_us = self._month_end_us = 0
+
+    def of(self, verdict: Verdict, mode: Mode = Mode.EXACT) -> list[RawField]:
+        """Return the fields of a request that was admitted."""
+        if self._legacy or mode is not Mode.EXACT:
+            return raw_fields(
+                rate_fields(verdict.unfolded(mode), self._tier, verdict.wall_us, legacy=self._legacy)
+            )
+        if not self._left:
+            return [self._cost]
+        if not self._month_from_us <= verdict.wall_us < self._month_end_us:
+            self._turn_month(verdict)
+        return [self._cost, self._policy, (b"ratelimit", self._left % (*self._numbers(verdict),))]
+
+    def _numbers(self, verdict: Verdict) -> list[int]:
+        plan, numbers = self._plan, list[int]()
+        limits = plan.limits
+        if limits.minute is not None:
+            numbers += left_units(plan.minute, verdict.minute, verdict.held_mu, verdict.now_us)
+        if limits.hour is not None:
+            numbers += left_units(plan.hour, verdict.hour, verdict.held_mu, verdict.now_us)
+        if limits.month_mu is not None:
+            left_us = self._month_end_us - verdict.wall_us
+            numbers += (max(0, limits.month_mu - verdict.used_mu) // MU, -(-left_us // MICROSECONDS))
+        if limits.concurrency is not None:
+            numbers.append(max(0, limits.concurrency - verdict.slots))
+        return numbers
+
+    def _turn_month(self, verdict: Verdict) -> None:
+        """Write what holds for the verdict's month."""
+        month = quota.month_of(verdict.wall_us)
+        self._month_end_us = verdict.wall_us + month.left_us
+        self._month_from_us = self._month_end_us - month.length_s * MICROSECONDS
+        fields = rate_fields(verdict.unfolded(), self._tier, verdict.wall_us, legacy=False)
+        self._policy = (b"ratelimit-policy", dict(fields)["RateLimit-Policy"].encode())
 
 
 def units_text(units_mu: int) -> str:
