@@ -116,7 +116,7 @@ def rotate(identifier: str, config: Path | None, overlap: str, as_json: bool) ->
 @_config
 @click.option("--reason", default="", help="Why, for the record.")
 def revoke(identifier: str, config: Path | None, reason: str) -> None:
-    """Revoke a key for ever; a running gateway refuses it from its next request on."""
+    """Revoke a key for ever; every running gateway refuses it within 2 s."""
     store = _audited_store(gateway_settings(config))
     record = store.revoke(identifier, reason, SystemClock().wall_ns() // 1_000)
     store.close()

@@ -7,6 +7,7 @@ import os
 import secrets
 import sqlite3
 from collections.abc import Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from socket import socket
 from types import ModuleType
@@ -20,8 +21,10 @@ from veritape.apps.part_metrics import shown_metrics
 from veritape.gateway.adapters.application import Access, Application, Gateway
 from veritape.gateway.adapters.degrading_store import DegradingStore
 from veritape.gateway.adapters.gate import Gate, restored_store
-from veritape.gateway.adapters.key_store import KeyStore, Noted, load_pepper
+from veritape.gateway.adapters.key_finder import KeyFinder
+from veritape.gateway.adapters.key_store import KeyStore, Noted
 from veritape.gateway.adapters.ledger import Ledger
+from veritape.gateway.adapters.peppers import load_pepper
 from veritape.gateway.adapters.policy_file import PolicyFile
 from veritape.gateway.adapters.redis_link import RedisLink, parse_redis_url
 from veritape.gateway.adapters.redis_store import RedisStore
@@ -29,7 +32,7 @@ from veritape.gateway.adapters.server import bind, log_line, parse_address
 from veritape.gateway.adapters.server import serve as serve_http
 from veritape.gateway.adapters.stores import ProcessStore, Store
 from veritape.gateway.cursors import cursor_key
-from veritape.gateway.metrics import METRICS, note_request
+from veritape.gateway.metrics import METRICS, note_look_up, note_request
 from veritape.gateway.policy import Policy
 from veritape.gateway.product import Sources
 from veritape.gateway.rate_fields import units_text
@@ -106,8 +109,9 @@ async def _run(
     with contextlib.closing(key_store), contextlib.closing(Ledger(settings.data_dir / "usage.db")) as ledger:
         events = EventSource(secrets.token_bytes(BOOT_BYTES))
         store, watching = open_store(settings, policy, ledger, events.boot, clock)
-        gate = Gate(policy, store, ledger, key_store, clock, events)
         registry = Registry((*part_metrics(PART), *METRICS))
+        finder = KeyFinder(key_store, clock, note=partial(note_look_up, registry))
+        gate = Gate(policy, store, ledger, finder, clock, events)
         read = sources(settings, pepper, clock)
         gateway = Gateway(
             gate,
@@ -126,6 +130,7 @@ async def _run(
             work = (
                 policy_file.watch(policy, clock, gateway.swap, click.echo),
                 _write_often(gate, key_store, clock),
+                finder.watch(),
                 *watching,
             )
             background = [tasks.create_task(one) for one in work]

@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 from urllib.parse import unquote
 
 from veritape.gateway.addresses import Address, Network
+from veritape.gateway.quota import Limits
 from veritape.gateway.reasons import Reason
 
 ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -93,6 +94,8 @@ class KeyRecord(NamedTuple):
     last_used_us: int
     digest: bytes
     """HMAC-SHA-256(pepper, key)."""
+    own_limits: Limits = Limits()
+    """Of its account; they go before the tier's."""
 
     @property
     def subject(self) -> str:

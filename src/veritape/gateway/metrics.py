@@ -60,9 +60,18 @@ HTTP_SECONDS: Final = Metric(
     "gateway_http_request_duration_seconds", MetricType.HISTOGRAM, "Time from a request to the end of its answer.",
     "a response ended", unit="seconds", labels=(("route", ROUTES),), buckets=B2,
 )  # fmt: skip
+CACHE_HITS: Final = _counter(
+    "rate_limiter_cache_hits_total", "Credentials that the worker remembered.", "a credential was looked up"
+)
+CACHE_MISSES: Final = _counter(
+    "rate_limiter_cache_misses_total",
+    "Credentials that had to be looked up or verified.",
+    "a credential was looked up",
+)
 
 METRICS: Final = (
     REQUESTS, REJECTED, TIER_REQUESTS, TIER_REJECTED, DECISIONS, UNITS, PROBLEMS, HTTP_REQUESTS, HTTP_SECONDS,
+    CACHE_HITS, CACHE_MISSES,
 )  # fmt: skip
 """Families of a gateway process, in vector order."""
 
@@ -134,6 +143,11 @@ def note_request(registry: Registry, request: Finished) -> None:
         _note_decision(registry, request)
     registry.add(UNITS, request.charged_mu / MU, event="charged")
     registry.add(UNITS, request.refunded_mu / MU, event="refunded")
+
+
+def note_look_up(registry: Registry, is_remembered: bool) -> None:
+    """Count whether a credential was in the worker's memory."""
+    registry.add(CACHE_HITS if is_remembered else CACHE_MISSES)
 
 
 def _note_decision(registry: Registry, request: Finished) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from veritape.gateway.addresses import FORWARDED_FIELDS, GUARD, AddressClass, AddressPolicy
 from veritape.gateway.leases import LeaseRule
+from veritape.gateway.limits_reader import LARGEST, read_limits
 from veritape.gateway.paths import PatternError, parse_pattern
 from veritape.gateway.policy import (
     Cors,
@@ -25,15 +26,12 @@ from veritape.gateway.policy import (
     Tier,
 )
 from veritape.gateway.policy_tables import Table
-from veritape.gateway.quota import MU, WINDOW_S, LimitName, Limits, Rule, make_rule
+from veritape.gateway.quota import MU, Limits, make_rule
 from veritape.gateway.toml_lines import line_of
 from veritape.kernel.errors import MisuseError
 
 FILE_LIMIT_BYTES: Final = 1_048_576
 """Largest policy file."""
-
-LARGEST: Final = 10**9
-"""Largest number of units in a window."""
 
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 """Methods that a route may take; HEAD follows GET, OPTIONS is the gateway's."""
@@ -185,40 +183,9 @@ def _read_cors(top: Table) -> Cors | None:
     return cors
 
 
-def _read_limits(table: Table) -> tuple[Limits, Decimal | None]:
-    """Read the limits of a tier or an address class, and the price of 1,000 units above them."""
-    minute, hour = _read_rule(table, LimitName.MINUTE), _read_rule(table, LimitName.HOUR)
-    month = table.table("month")
-    month_mu, overage, price = None, False, None
-    if month is not None:
-        month_mu = month.integer("quota", 1, 10**12) * MU
-        overage = month.text("overage", "deny", ("deny", "bill")) == "bill"
-        price = month.decimal("overage_usd_per_1000", "0", "1000000")
-        if price is None and overage:
-            month.complain("", PolicyReason.OVERAGE_PRICE_MISSING, "overage_usd_per_1000 beside overage")
-        month.finish()
-    concurrency = table.integer("concurrency", 1, 100_000, 1) if table.has("concurrency") else None
-    _refuse_shadow(table)
-    return Limits(minute, hour, month_mu, concurrency, overage), price
-
-
-def _read_rule(table: Table, name: LimitName) -> Rule | None:
-    inner = table.table(name)
-    if inner is None:
-        return None
-    limit = inner.integer("limit", 1, LARGEST)
-    usual = max(1, limit * 3 // 2) if name is LimitName.MINUTE else limit
-    burst = inner.integer("burst", 1, 10**15, usual)
-    inner.finish()
-    try:
-        return make_rule(limit, WINDOW_S[name], burst)
-    except ValueError as error:
-        inner.complain("", PolicyReason.RULE_OUT_OF_RANGE, f"a burst of at most {error.args[0]}")
-        return None
-
-
 def _read_tier(name: str, table: Table) -> Tier:
-    limits, overage_price = _read_limits(table)
+    limits, overage_price = read_limits(table)
+    _refuse_shadow(table)
     price = table.text("price_usd_month", "0")
     if not PRICE.fullmatch(price):
         table.complain(
@@ -273,7 +240,8 @@ def _read_addresses(ip: Table) -> AddressPolicy:
 
 def _read_class(table: Table) -> AddressClass:
     name, networks = table.text("name"), table.networks("cidrs", required=True)
-    limits, _ = _read_limits(table)
+    limits, _ = read_limits(table)
+    _refuse_shadow(table)
     fingerprint = table.table("per_fingerprint")
     if fingerprint is not None:  # acts on connections through the TLS front only (GW-445)
         fingerprint.integer("limit", 1, LARGEST)

@@ -8,7 +8,7 @@ from tests.servers.gateway_world import TRADES, World
 
 from veritape.gateway import metrics
 from veritape.gateway.adapters.application import Access
-from veritape.gateway.metrics import METRICS, note_request
+from veritape.gateway.metrics import CACHE_HITS, CACHE_MISSES, METRICS, note_look_up, note_request
 from veritape.telemetry import Metric, Registry
 
 
@@ -78,3 +78,12 @@ def test_names_of_an_own_policy_are_other(tmp_path: Path, route: str, tier: str,
     note_request(registry, Access(*visit_fields))
     assert value(registry, metrics.UNITS, event="refunded") == 2
     assert value(registry, metrics.TIER_REQUESTS, tier="anonymous" if anonymous else "other") == 1
+
+
+def test_look_ups_of_credentials_are_counted() -> None:
+    """TL-250, GW-773: found in the worker's memory, or not."""
+    registry = Registry(METRICS)
+    for is_remembered in (True, True, False):
+        note_look_up(registry, is_remembered)
+    values = [registry.values[registry.index(metric)] for metric in (CACHE_HITS, CACHE_MISSES)]
+    assert values == [2, 1]

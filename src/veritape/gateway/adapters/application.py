@@ -252,7 +252,7 @@ class Gateway:
         route, product = served.route, served.product
         if call.method == "OPTIONS":
             return self._options(call, route.methods)
-        self.gate.identify(visit, route, call.headers, call.query)
+        await self.gate.identify(visit, route, call.headers, call.query)
         _check_body(call, route)
         await self.gate.charge(visit, route)
         values = read_query(call.query, product.parameters)

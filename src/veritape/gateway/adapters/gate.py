@@ -10,9 +10,10 @@ from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Protocol
 
-from veritape.gateway import keys
+from veritape.gateway import identity, keys
 from veritape.gateway.adapters.stores import Store, Terms
 from veritape.gateway.addresses import Address, client_address, plain_address
+from veritape.gateway.identity import Identity, Refusal
 from veritape.gateway.keys import KeyRecord
 from veritape.gateway.memory_store import Charge, MemoryStore, Past
 from veritape.gateway.policy import Policy, Route
@@ -36,8 +37,12 @@ FREE = Limits()
 class Keys(Protocol):
     """What the gate needs of the key store."""
 
-    def find(self, key: str) -> KeyRecord | None:
-        """Return the record of a key."""
+    async def find(self, key: str) -> KeyRecord | None:
+        """Return the record of a key.
+
+        Raises:
+            UnavailableError: the key store does not answer.
+        """
         ...
 
 
@@ -113,29 +118,22 @@ class Gate:
             limits = Limits(self.policy.addresses.guard)
             self.guard.decide(group, limits, MU, now_us, self.wall_us(), self.policy.version)
 
-    def identify(self, visit: Visit, route: Route, headers: list[tuple[bytes, bytes]], query: bytes) -> None:
+    async def identify(
+        self, visit: Visit, route: Route, headers: list[tuple[bytes, bytes]], query: bytes
+    ) -> None:
         """Find out who calls and what limits them; steps 5 to 7.
 
         Raises:
-            RefusedError: denied address, bad credential, missing scope.
+            RefusedError: denied address, bad credential, missing scope, or the key store does not answer.
         """
         if visit.address is not None and self.policy.addresses.is_denied(visit.address):
             raise RefusedError(Reason.IP_DENIED)
-        credential = keys.find_credential(headers, query)
-        if credential is None and route.anonymous:
-            self._anonymous(visit)
-            return
-        if credential is None:
-            raise _refused(Reason.MISSING_CREDENTIALS)
-        record = self._known_key(visit, credential)
-        if route.scope is not None and route.scope not in record.scopes:
-            raise _refused(Reason.MISSING_SCOPE, f"the key lacks the scope {route.scope}")
-        tier = self.policy.tiers.get(record.tier)
-        if tier is None:
-            raise _refused(Reason.ACCOUNT_SUSPENDED, "the account's tier is no longer in the policy")
-        visit.caller = Caller(record.account, record.environment, record.id, record.subject)
-        visit.tier, visit.limits = tier.name, tier.limits
-        self.used_keys[record.id] = self.wall_us()
+        found = await self._identity(visit, route, keys.find_credential(headers, query))
+        if isinstance(found, Refusal):
+            raise _refused(found.reason, found.detail)
+        visit.caller, visit.tier, visit.limits = found
+        if found.caller.key_id:
+            self.used_keys[found.caller.key_id] = self.wall_us()
 
     async def charge(self, visit: Visit, route: Route) -> None:
         """Decide, charge and make the charge durable; steps 9 and 10. Cost 0 touches nothing (GW-145).
@@ -170,7 +168,8 @@ class Gate:
 
     def _terms(self, visit: Visit, route: Route) -> Terms:
         tier = self.policy.tiers.get(visit.tier)
-        lease = tier.lease if tier is not None and route.mode == "lease" else None
+        may_lease = route.mode == "lease" and tier is not None and visit.limits == tier.limits
+        lease = tier.lease if tier is not None and may_lease else None
         lost = route.lost or self.policy.store.lost
         return Terms(visit.limits, self.policy.version, route.timeout_s * MICROSECONDS, lost, lease)
 
@@ -198,29 +197,20 @@ class Gate:
         """Return the wall clock, microseconds."""
         return self.clock.wall_ns() // 1_000
 
-    def _known_key(self, visit: Visit, credential: str | Reason) -> KeyRecord:
+    async def _identity(
+        self, visit: Visit, route: Route, credential: str | Reason | None
+    ) -> Identity | Refusal:
         if isinstance(credential, Reason):
-            raise _refused(credential)
+            return Refusal(credential)
+        if credential is None:
+            if route.anonymous:
+                return identity.of_address(visit.address, self.policy)
+            return Refusal(Reason.MISSING_CREDENTIALS)
         try:
-            record = self.key_store.find(credential)
-        except UnavailableError as error:
-            raise _refused(Reason.IDENTITY_UNAVAILABLE) from error
-        reason = Reason.INVALID_KEY if record is None else keys.refusal(record, self.wall_us(), visit.address)
-        if record is None or reason is not None:
-            raise _refused(reason or Reason.INVALID_KEY)
-        return record
-
-    def _anonymous(self, visit: Visit) -> None:
-        address = visit.address
-        found = self.policy.addresses.class_of(address) if address is not None else None
-        if address is None:
-            visit.caller, visit.tier = Caller("ip:local", "", "", "ip:local"), "local"
-        elif found is None:
-            raise _refused(Reason.MISSING_CREDENTIALS)
-        else:
-            subject = f"ip:{found.name}:{self.policy.addresses.group_of(address)}"
-            visit.caller = Caller(f"ip:{found.name}", "", "", subject)
-            visit.tier, visit.limits = found.name, found.limits
+            record = await self.key_store.find(credential)
+        except UnavailableError:
+            return Refusal(Reason.IDENTITY_UNAVAILABLE)
+        return identity.of_key(record, self.policy, route, self.wall_us(), visit.address)
 
     def _count(self, kind: Kind, caller: Caller, route: Route, reason: str) -> None:
         key = TallyKey(kind, caller.account, caller.env, route.name, reason, self.policy.version)

@@ -1,23 +1,25 @@
-"""Keys and accounts in SQLite, and the pepper beside them (GW-403 to 405).
+"""Keys and accounts in SQLite (GW-403 to 405).
 
-One file in the gateway's data directory. Commands and the running gateway open it together; what a command changes the
-gateway sees at its next look-up.
+One file in the gateway's data directory. Commands and the running gateways open it together; what a command changes the
+gateways see in its change log.
 """
 
+import builtins
 import hmac
 import os
 import secrets
 import sqlite3
-import stat
 from collections.abc import Callable, Sequence
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from veritape.gateway.accounts import Account
+from veritape.gateway.adapters.key_tables import Transaction, prepare
+from veritape.gateway.adapters.peppers import PRIVATE_MODE
 from veritape.gateway.keys import (
     KEYS_LIMIT,
     OVERLAP_LIMIT_S,
-    PEPPER_BYTES,
     Environment,
     KeyRecord,
     KeyState,
@@ -27,35 +29,17 @@ from veritape.gateway.keys import (
     pepper_id,
     shown_prefix,
 )
-from veritape.gateway.quota import MICROSECONDS
+from veritape.gateway.limits_reader import read_own_limits
+from veritape.gateway.quota import MICROSECONDS, Limits
 from veritape.kernel.errors import MisuseError, UnavailableError
-from veritape.kernel.files import write_atomically
 from veritape.telemetry.audit_log import AuditKind
-
-LAYOUT: Final = 1
-"""Version of the tables, SQLite's ``user_version``."""
-
-PRIVATE_MODE: Final = 0o600
-"""Permission bits of a secret."""
 
 _RANDOM_BYTES: Final = 96
 """Random bytes for one key: 34 usable ones are in them for certain enough."""
 
-_TABLES: Final = """
-CREATE TABLE account(id TEXT PRIMARY KEY, tier TEXT NOT NULL, suspended INTEGER NOT NULL, created_us INTEGER NOT NULL) STRICT;
-CREATE TABLE api_key(
-  id TEXT PRIMARY KEY, account TEXT NOT NULL REFERENCES account(id), env TEXT NOT NULL, digest BLOB NOT NULL UNIQUE,
-  pepper_id TEXT NOT NULL, shown TEXT NOT NULL, scopes TEXT NOT NULL, label TEXT NOT NULL, cidrs TEXT NOT NULL,
-  created_us INTEGER NOT NULL, not_before_us INTEGER NOT NULL, expires_us INTEGER NOT NULL, revoked_us INTEGER NOT NULL,
-  revoke_reason TEXT NOT NULL, replaced_by TEXT NOT NULL, last_used_us INTEGER NOT NULL) STRICT;
-CREATE INDEX api_key_account ON api_key(account);
-CREATE TRIGGER revoked_is_final BEFORE UPDATE OF revoked_us ON api_key WHEN OLD.revoked_us != 0
-  BEGIN SELECT RAISE(ABORT, 'a revoked key stays revoked'); END;
-"""
-
 _COLUMNS: Final = (
     "k.id, k.account, a.tier, a.suspended, k.env, k.shown, k.scopes, k.label, k.cidrs, k.created_us, k.not_before_us,"
-    " k.expires_us, k.revoked_us, k.replaced_by, k.last_used_us, k.digest"
+    " k.expires_us, k.revoked_us, k.replaced_by, k.last_used_us, k.digest, a.limits"
 )
 _FROM: Final = "FROM api_key k JOIN account a ON a.id = k.account"
 
@@ -75,26 +59,13 @@ class Grant(NamedTuple):
     """0 is never."""
 
 
-def load_pepper(data_folder: Path, configured: Path | None) -> bytes:
-    """Return the pepper: the configured file's bytes, or one made once in the data directory.
+class Changes(NamedTuple):
+    """What happened in the key store since a change."""
 
-    Raises:
-        MisuseError: ``pepper_missing``, ``pepper_short`` or ``pepper_mode``.
-    """
-    path = configured or data_folder / "pepper"
-    if configured is None and not path.exists():
-        write_atomically(path, secrets.token_bytes(PEPPER_BYTES), PRIVATE_MODE)
-    try:
-        mode, pepper = path.stat().st_mode, path.read_bytes()
-    except OSError as error:
-        raise MisuseError(f"pepper_missing: keys.pepper_file: {path}: {error.strerror}") from error
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise MisuseError(f"pepper_mode: keys.pepper_file: {path} is readable by others: chmod 600 it")
-    if len(pepper) < PEPPER_BYTES:
-        raise MisuseError(
-            f"pepper_short: keys.pepper_file: {path} has {len(pepper)} bytes, {PEPPER_BYTES} are needed"
-        )
-    return pepper
+    number: int
+    """Of the last change."""
+    accounts: frozenset[str]
+    """Whose keys, tier or limits changed; an empty text stands for tokens and peppers."""
 
 
 class KeyStore:
@@ -111,7 +82,8 @@ class KeyStore:
         Raises:
             UnavailableError: the file cannot be opened or is of a newer version.
         """
-        self._pepper, self._pepper_id = pepper, pepper_id(pepper)
+        self.peppers: tuple[bytes, ...] = (pepper,)
+        """Secrets of the digests that are valid, the present one first."""
         self._noted = noted
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
@@ -119,7 +91,7 @@ class KeyStore:
             self._connection = sqlite3.connect(
                 path, isolation_level=None, timeout=5.0, check_same_thread=False
             )
-            self._prepare(path)
+            prepare(self._connection, str(path))
         except (OSError, sqlite3.Error) as error:
             raise UnavailableError(f"cannot open the key store {path}: {error}") from error
 
@@ -133,15 +105,81 @@ class KeyStore:
         Raises:
             UnavailableError: the key store does not answer.
         """
-        digest = key_digest(self._pepper, key)
-        try:
-            row = self._connection.execute(
-                f"SELECT {_COLUMNS} {_FROM} WHERE k.digest = ?", (digest,)
-            ).fetchone()
-        except sqlite3.Error as error:
-            raise UnavailableError(f"the key store does not answer: {error}") from error
-        stored = row[-1] if row else bytes(len(digest))
-        return _record(row) if hmac.compare_digest(stored, digest) and row else None
+        return self.look_up([key_digest(pepper, key) for pepper in self.peppers])
+
+    def look_up(self, digests: Sequence[bytes]) -> KeyRecord | None:
+        """Return the key with one of these digests, in one query whether it is known or not (GW-907).
+
+        Args:
+            digests: HMAC of the key under each pepper that is valid.
+
+        Raises:
+            UnavailableError: the key store does not answer.
+        """
+        places = ", ".join("?" * len(digests))
+        row = self._row(f"SELECT {_COLUMNS} {_FROM} WHERE k.digest IN ({places})", *digests)
+        stored = row[15] if row else bytes(len(digests[0]))
+        equal = [hmac.compare_digest(stored, digest) for digest in digests]
+        return _record(row) if row and any(equal) else None
+
+    def find_account(self, identifier: str) -> Account | None:
+        """Return an account, None when it is unknown.
+
+        Raises:
+            UnavailableError: the key store does not answer.
+        """
+        row = self._row("SELECT id, tier, suspended, limits, revision FROM account WHERE id = ?", identifier)
+        return Account(row[0], row[1], bool(row[2]), _own_limits(row[3]), row[4]) if row else None
+
+    def changes_since(self, number: int) -> Changes:
+        """Return which accounts changed after a change, and the number of the last one.
+
+        Raises:
+            UnavailableError: the key store does not answer.
+        """
+        rows = self._rows("SELECT number, account FROM change WHERE number > ? ORDER BY number", number)
+        return Changes(rows[-1][0] if rows else number, frozenset(account for _, account in rows))
+
+    def revoked_tokens(self, wall_us: int) -> frozenset[tuple[str, str]]:
+        """Return (issuer, jti) of the tokens that were revoked and could still be valid.
+
+        Raises:
+            UnavailableError: the key store does not answer.
+        """
+        rows = self._rows("SELECT issuer, jti FROM revoked_token WHERE until_us > ?", wall_us)
+        return frozenset((issuer, jti) for issuer, jti in rows)
+
+    def revoke_token(self, issuer: str, jti: str, until_us: int, wall_us: int) -> None:
+        """Revoke a token by its ``jti``; revocations that no token can outlive are forgotten."""
+        with self._transaction():
+            self._connection.execute("DELETE FROM revoked_token WHERE until_us <= ?", (wall_us,))
+            self._connection.execute(
+                "INSERT OR REPLACE INTO revoked_token VALUES (?, ?, ?)", (issuer, jti, until_us)
+            )
+
+    def change_account(self, changed: Account, limits_text: str) -> Account:
+        """Write tier, suspension and own limits of an account, if its revision is still the one that was read.
+
+        Args:
+            changed: what is to hold, with the revision that it was made from.
+            limits_text: its own limits as JSON; ``{}`` for none.
+
+        Raises:
+            MisuseError: the limits are wrong, there is no such account, or it was changed in between.
+        """
+        read_own_limits(limits_text)
+        with self._transaction():
+            cursor = self._connection.execute(
+                "UPDATE account SET tier = ?, suspended = ?, limits = ?, revision = revision + 1"
+                " WHERE id = ? AND revision = ?",
+                (changed.tier, int(changed.suspended), limits_text, changed.id, changed.revision),
+            )
+            if cursor.rowcount != 1:
+                raise MisuseError(
+                    f"account {changed.id!r} is unknown or was changed in between: read it again"
+                )
+        found = self.find_account(changed.id)
+        return found or changed
 
     def create(self, account: str, tier: str | None, grant: Grant, wall_us: int) -> tuple[str, KeyRecord]:
         """Make a key, and its account if it is new; the key itself is returned this once.
@@ -154,7 +192,10 @@ class KeyStore:
             if row is None and tier is None:
                 raise MisuseError(f"account {account!r} is new: give --tier")
             if row is None:
-                self._connection.execute("INSERT INTO account VALUES (?, ?, 0, ?)", (account, tier, wall_us))
+                self._connection.execute(
+                    "INSERT INTO account(id, tier, suspended, created_us) VALUES (?, ?, 0, ?)",
+                    (account, tier, wall_us),
+                )
             elif tier is not None and row[0] != tier:
                 raise MisuseError(f"account {account!r} has tier {row[0]!r}: leave --tier out")
             active = sum(one.state(wall_us) is KeyState.ACTIVE for one in self.list(account))
@@ -227,24 +268,18 @@ class KeyStore:
                 [(wall_us, identifier) for identifier, wall_us in used],
             )
 
-    def _transaction(self) -> "_Transaction":
-        return _Transaction(self._connection)
+    def _row(self, statement: str, *values: object) -> tuple[Any, ...] | None:
+        rows = self._rows(statement, *values)
+        return rows[0] if rows else None
 
-    def _prepare(self, path: Path) -> None:
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = FULL")
-        self._connection.execute("PRAGMA foreign_keys = ON")
-        with self._transaction():
-            version = self._connection.execute("PRAGMA user_version").fetchone()[0]
-            if version > LAYOUT:
-                raise UnavailableError(
-                    f"{path} is of version {version}, this program reads {LAYOUT}: update it"
-                )
-            if version == 0:
-                for statement in _TABLES.replace("BEGIN SELECT", "BEGIN\nSELECT").split(";\n"):
-                    if statement.strip():
-                        self._connection.execute(statement)
-                self._connection.execute(f"PRAGMA user_version = {LAYOUT}")
+    def _rows(self, statement: str, *values: object) -> builtins.list[tuple[Any, ...]]:
+        try:
+            return self._connection.execute(statement, values).fetchall()
+        except sqlite3.Error as error:
+            raise UnavailableError(f"the key store does not answer: {error}") from error
+
+    def _transaction(self) -> Transaction:
+        return Transaction(self._connection)
 
     def _insert(self, account: str, grant: Grant, wall_us: int) -> tuple[str, KeyRecord]:
         key = make_key(grant.environment, secrets.token_bytes(_RANDOM_BYTES))
@@ -252,24 +287,11 @@ class KeyStore:
         self._connection.execute(
             "INSERT INTO api_key VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, '', '', 0)",
             (
-                identifier, account, grant.environment, key_digest(self._pepper, key), self._pepper_id, shown_prefix(key),
+                identifier, account, grant.environment, key_digest(self.peppers[0], key), pepper_id(self.peppers[0]), shown_prefix(key),
                 " ".join(grant.scopes), grant.label, " ".join(grant.cidrs), wall_us, wall_us, grant.expires_us,
             ),
         )  # fmt: skip
         return key, self.get(identifier)
-
-
-class _Transaction:
-    """One transaction that takes the write lock at its beginning."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def __enter__(self) -> None:
-        self._connection.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: object, *rest: object) -> None:
-        self._connection.execute("ROLLBACK" if kind else "COMMIT")
 
 
 def _record(row: tuple[Any, ...]) -> KeyRecord:
@@ -280,4 +302,10 @@ def _record(row: tuple[Any, ...]) -> KeyRecord:
         environment=Environment(fields.environment),
         scopes=tuple(row[6].split()),
         cidrs=tuple(ip_network(text) for text in row[8].split()),
+        own_limits=_own_limits(row[16]),
     )
+
+
+def _own_limits(text: str) -> Limits:
+    """Read an account's own limits; most have none."""
+    return Limits() if text == "{}" else read_own_limits(text)

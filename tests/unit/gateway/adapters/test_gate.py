@@ -27,14 +27,14 @@ def route(world: World, name: str = "trades", **changes: object) -> Route:
     return found._replace(**changes)  # type: ignore[arg-type]
 
 
-def identify(world: World, key: str | None, at: Route) -> Visit:
+async def identify(world: World, key: str | None, at: Route) -> Visit:
     visit = Visit("r1", PEER)
-    world.gate.identify(visit, at, [(b"x-api-key", key.encode())] if key else [], b"")
+    await world.gate.identify(visit, at, [(b"x-api-key", key.encode())] if key else [], b"")
     return visit
 
 
 async def pass_gate(world: World, key: str, at: Route) -> Visit:
-    visit = identify(world, key, at)
+    visit = await identify(world, key, at)
     await world.gate.charge(visit, at)
     return visit
 
@@ -49,29 +49,32 @@ def sums(world: World) -> list[tuple[object, ...]]:
         connection.close()
 
 
-def refused(world: World, key: str | None, at: Route) -> Reason:
+async def refused(world: World, key: str | None, at: Route) -> Reason:
     with pytest.raises(RefusedError) as refusal:
-        identify(world, key, at)
+        await identify(world, key, at)
     return refusal.value.reason
 
 
-def test_each_refusal_of_identity_has_its_reason(world: World) -> None:
+async def test_each_refusal_of_identity_has_its_reason(world: World) -> None:
     """GW-402, GW-405, GW-406: missing, invalid, revoked, expired, bound elsewhere, without scope."""
     trades = route(world)
-    assert refused(world, None, trades) is Reason.MISSING_CREDENTIALS
-    assert refused(world, "x", trades) is Reason.INVALID_KEY
-    assert refused(world, "vt_live_0123456789ABCDEFGHIJKLMNOPQRSTUVWX0mnbB4", trades) is Reason.INVALID_KEY
+    assert await refused(world, None, trades) is Reason.MISSING_CREDENTIALS
+    assert await refused(world, "x", trades) is Reason.INVALID_KEY
+    assert (
+        await refused(world, "vt_live_0123456789ABCDEFGHIJKLMNOPQRSTUVWX0mnbB4", trades) is Reason.INVALID_KEY
+    )
     key, record = world.new_key()
-    identify(world, key, trades)
+    await identify(world, key, trades)
     world.keys.revoke(record.id, "", 1)
-    assert refused(world, key, trades) is Reason.REVOKED_KEY
+    world.finder.follow()
+    assert await refused(world, key, trades) is Reason.REVOKED_KEY
     grants = {
         Reason.EXPIRED_KEY: Grant(Environment.LIVE, SCOPES, expires_us=1),
         Reason.KEY_NOT_ALLOWED_HERE: Grant(Environment.LIVE, SCOPES, cidrs=("10.0.0.0/8",)),
         Reason.MISSING_SCOPE: Grant(Environment.LIVE, ("bars:read",)),
     }
     for reason, grant in grants.items():
-        assert refused(world, world.key(grant=grant), trades) is reason
+        assert await refused(world, world.key(grant=grant), trades) is reason
 
 
 def with_addresses(world: World, **changes: object) -> Policy:
@@ -96,20 +99,20 @@ def test_who_fails_too_often_is_barred_for_a_while(world: World) -> None:
     world.gate.bar(visit)
 
 
-def test_a_denied_address_and_a_vanished_tier(world: World) -> None:
+async def test_a_denied_address_and_a_vanished_tier(world: World) -> None:
     """GW-443: the deny list comes before any key."""
     key = world.key()
     world.gate.policy = world.gate.policy._replace(tiers={})
-    assert refused(world, key, route(world)) is Reason.ACCOUNT_SUSPENDED
+    assert await refused(world, key, route(world)) is Reason.ACCOUNT_SUSPENDED
     world.gate.policy = with_addresses(world, denied=(world.gate.policy.addresses.classes[0].networks[0],))
-    assert refused(world, key, route(world)) is Reason.IP_DENIED
+    assert await refused(world, key, route(world)) is Reason.IP_DENIED
 
 
-def test_a_key_store_that_is_gone_is_503(world: World) -> None:
+async def test_a_key_store_that_is_gone_is_503(world: World) -> None:
     """GW-418: 503 ``identity_unavailable``, not 401."""
     key = world.key()
     world.keys.close()
-    assert refused(world, key, route(world)) is Reason.IDENTITY_UNAVAILABLE
+    assert await refused(world, key, route(world)) is Reason.IDENTITY_UNAVAILABLE
 
 
 async def test_anonymous_callers_are_limited_by_their_class(world: World) -> None:
@@ -117,7 +120,7 @@ async def test_anonymous_callers_are_limited_by_their_class(world: World) -> Non
     anonymous = route(world, anonymous=True)
     outcomes = Counter[str]()
     for _ in range(50):
-        visit = identify(world, None, anonymous)
+        visit = await identify(world, None, anonymous)
         try:
             await world.gate.charge(visit, anonymous)
             world.gate.release(visit)
@@ -128,10 +131,10 @@ async def test_anonymous_callers_are_limited_by_their_class(world: World) -> Non
     await world.gate.write_counts(everything=True)
     assert sums(world) == [("anonymous", 0, 45), ("denied", 0, 5)]
     visit = Visit("r", None)
-    world.gate.identify(visit, anonymous, [], b"")
+    await world.gate.identify(visit, anonymous, [], b"")
     assert visit.tier == "local"
     world.gate.policy = with_addresses(world, classes=())
-    assert refused(world, None, anonymous) is Reason.MISSING_CREDENTIALS
+    assert await refused(world, None, anonymous) is Reason.MISSING_CREDENTIALS
 
 
 async def test_a_charge_is_in_the_ledger_when_the_gate_opens(world: World) -> None:
@@ -161,7 +164,7 @@ async def test_random_histories_reconcile_with_the_ledger(world: World) -> None:
     for _ in range(300):
         world.clock.advance_ns(rng.choice([0, 10**8, 10**9]))
         at = route(world, cost_mu=rng.choice([1_000, 2_500, 5_000]))
-        visit = identify(world, key, at)
+        visit = await identify(world, key, at)
         try:
             await world.gate.charge(visit, at)
         except RefusedError:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from veritape.gateway.adapters.key_store import Grant, KeyStore, load_pepper
+from veritape.gateway.adapters.key_store import Grant, KeyStore
 from veritape.gateway.keys import Environment, KeyState, key_digest
+from veritape.gateway.quota import Limits, make_rule
 from veritape.kernel.errors import MisuseError, UnavailableError
 
 PEPPER = bytes(range(32))
@@ -124,26 +125,55 @@ def test_a_newer_or_broken_file_is_refused(tmp_path: Path) -> None:
 def test_a_store_that_is_gone_says_so(store: KeyStore) -> None:
     """GW-418: the caller can tell an unknown key from a store that does not answer."""
     store.close()
-    with pytest.raises(UnavailableError, match="does not answer"):
-        store.find("vt_live_" + "0" * 40)
+    for ask in (
+        lambda: store.find("vt_live_" + "0" * 40),
+        lambda: store.find_account("acme"),
+        lambda: store.changes_since(0),
+        lambda: store.revoked_tokens(0),
+    ):
+        with pytest.raises(UnavailableError, match="does not answer"):
+            ask()
 
 
-def test_the_pepper_is_made_once(tmp_path: Path) -> None:
-    """GW-403, GW-941: 32 random bytes, mode 0600, the same at the next start."""
-    first = load_pepper(tmp_path, None)
-    assert (len(first), load_pepper(tmp_path, None)) == (32, first)
-    assert (tmp_path / "pepper").stat().st_mode & 0o777 == 0o600
+def test_an_account_is_changed_by_whoever_read_it_last(store: KeyStore) -> None:
+    """GW-146, GW-419: tier, suspension and own limits, checked like a tier's; a stale revision changes nothing."""
+    store.create("acme", "free", GRANT, 1)
+    read = store.find_account("acme")
+    assert read is not None
+    changed = store.change_account(read._replace(tier="enterprise"), '{"minute": {"limit": 5000}}')
+    assert (changed.tier, changed.revision) == ("enterprise", 2)
+    assert changed.own_limits == Limits(minute=make_rule(5_000, 60, 7_500))
+    assert store.list("acme")[0].own_limits == changed.own_limits
+    with pytest.raises(MisuseError, match="changed in between"):
+        store.change_account(read._replace(tier="pro"), "{}")
+    with pytest.raises(MisuseError, match="unknown or was changed"):
+        store.change_account(read._replace(id="other"), "{}")
+    with pytest.raises(MisuseError, match=r"limits\.concurrency: out_of_range"):
+        store.change_account(changed, '{"concurrency": 0}')
+    assert store.find_account("acme") == changed
+    assert store.find_account("other") is None
 
 
-def test_a_configured_pepper_is_checked(tmp_path: Path) -> None:
-    """GW-941: ``pepper_missing``, ``pepper_short``, ``pepper_mode``."""
-    path = tmp_path / "own"
-    with pytest.raises(MisuseError, match="pepper_missing"):
-        load_pepper(tmp_path, path)
-    path.write_bytes(b"x" * 31)
-    path.chmod(0o644)
-    with pytest.raises(MisuseError, match="pepper_mode"):
-        load_pepper(tmp_path, path)
-    path.chmod(0o600)
-    with pytest.raises(MisuseError, match="pepper_short"):
-        load_pepper(tmp_path, path)
+def test_the_change_log_names_whose_rights_changed(store: KeyStore) -> None:
+    """GW-418: created, rotated, revoked, another tier; a last use is no change."""
+    _, acme = store.create("acme", "free", GRANT, 1)
+    store.create("bolt", "free", GRANT, 1)
+    first = store.changes_since(-1)
+    assert first.accounts == {"acme", "bolt"}
+    store.note_use([(acme.id, 5)])
+    assert store.changes_since(first.number) == (first.number, frozenset())
+    store.rotate(acme.id, 60, 2)
+    second = store.changes_since(first.number)
+    assert second.accounts == {"acme"}
+    store.revoke_token("https://issuer", "j1", 100, 50)
+    assert store.changes_since(second.number).accounts == {""}
+
+
+def test_a_revoked_token_is_remembered_while_it_could_be_valid(store: KeyStore) -> None:
+    """GW-434: by issuer and ``jti``; what no token can outlive is forgotten."""
+    store.revoke_token("https://issuer", "j1", 100, 50)
+    store.revoke_token("https://issuer", "j1", 120, 50)
+    assert store.revoked_tokens(119) == {("https://issuer", "j1")}
+    assert store.revoked_tokens(120) == frozenset()
+    store.revoke_token("https://issuer", "j2", 300, 200)
+    assert store.revoked_tokens(0) == {("https://issuer", "j2")}

@@ -1,0 +1,133 @@
+"""Find keys and accounts for one worker: a bounded memory before the key store, and its change log behind (GW-418).
+
+A known and an unknown key cost the same: one HMAC for each valid pepper and at most one query. What a command or another
+worker changes is seen within a second, when the change log is read, and acts from the next request on.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
+
+from veritape.gateway.accounts import Account
+from veritape.gateway.adapters.key_store import Changes
+from veritape.gateway.keys import KeyRecord, key_digest
+from veritape.gateway.look_ups import K, LookUps, V
+from veritape.kernel.clock import NANOSECONDS, Clock
+from veritape.kernel.errors import UnavailableError
+
+POLL_NS: Final = NANOSECONDS
+"""How often the change log is read: changes act within 2 s in every worker."""
+
+Digest = Callable[[bytes, str], bytes]
+"""Digest of a key under a pepper."""
+
+
+class KeyRows(Protocol):
+    """What is asked of a key store."""
+
+    @property
+    def peppers(self) -> tuple[bytes, ...]:
+        """Return the valid peppers, the present one first."""
+        ...
+
+    def look_up(self, digests: Sequence[bytes]) -> KeyRecord | None:
+        """Return the key with one of these digests."""
+        ...
+
+    def find_account(self, identifier: str) -> Account | None:
+        """Return an account."""
+        ...
+
+    def changes_since(self, number: int) -> Changes:
+        """Return what changed after a change."""
+        ...
+
+    def revoked_tokens(self, wall_us: int) -> frozenset[tuple[str, str]]:
+        """Return (issuer, jti) of revoked tokens."""
+        ...
+
+
+class KeyFinder:
+    """Keys and accounts as one worker knows them."""
+
+    def __init__(
+        self,
+        store: KeyRows,
+        clock: Clock,
+        *,
+        digest: Digest = key_digest,
+        note: Callable[[bool], object] = bool,
+    ) -> None:
+        """Begin with nothing remembered.
+
+        Args:
+            store: the key store.
+            clock: ages what is remembered and paces the reading of the change log.
+            digest: digest of a key.
+            note: told of each key whether it was remembered.
+        """
+        self._store, self._clock, self._digest, self._note = store, clock, digest, note
+        self.keys: LookUps[bytes, KeyRecord] = LookUps()
+        """Digest -> key."""
+        self.accounts: LookUps[str, Account] = LookUps()
+        """Id -> account, for tokens."""
+        self.revoked: frozenset[tuple[str, str]] = frozenset()
+        """(issuer, jti) of tokens that were revoked."""
+        self._seen = -1
+
+    async def find(self, key: str) -> KeyRecord | None:
+        """Return the record of a well-formed key, None when it is unknown.
+
+        Raises:
+            UnavailableError: the key store does not answer, and the key was not used lately.
+        """
+        digests = [self._digest(pepper, key) for pepper in self._store.peppers]
+        now_ns = self._clock.monotonic_ns()
+        answer = self.keys.fresh(digests[0], now_ns)
+        self._note(answer is not None)
+        if answer is not None:
+            return answer.value
+        return _asked(self.keys, digests[0], lambda: self._store.look_up(digests), now_ns)
+
+    async def find_account(self, identifier: str) -> Account | None:
+        """Return an account, None when it is unknown.
+
+        Raises:
+            UnavailableError: the key store does not answer, and the account was not used lately.
+        """
+        now_ns = self._clock.monotonic_ns()
+        answer = self.accounts.fresh(identifier, now_ns)
+        if answer is not None:
+            return answer.value
+        return _asked(self.accounts, identifier, lambda: self._store.find_account(identifier), now_ns)
+
+    async def watch(self) -> None:
+        """Follow the change log until cancelled."""
+        while True:
+            self.follow()
+            await self._clock.sleep_until(self._clock.monotonic_ns() + POLL_NS)
+
+    def follow(self) -> None:
+        """Forget what changed since the last time; a store that is gone is asked again later."""
+        try:
+            changes = self._store.changes_since(self._seen)
+            if changes.number == self._seen:
+                return
+            self.revoked = self._store.revoked_tokens(self._clock.wall_ns() // 1_000)
+        except UnavailableError:
+            return
+        self._seen = changes.number
+        self.keys.forget(lambda record: record.account in changes.accounts)
+        self.accounts.forget(lambda account: account.id in changes.accounts)
+
+
+def _asked(kept: LookUps[K, V], key: K, ask: Callable[[], V | None], now_ns: int) -> V | None:
+    """Ask the store and remember its answer; while it is gone, what was found lately serves."""
+    try:
+        value = ask()
+    except UnavailableError:
+        stale = kept.stale(key, now_ns)
+        if stale is None:
+            raise
+        return stale
+    kept.keep(key, value, now_ns)
+    return value

@@ -1,0 +1,89 @@
+"""Who calls: one decision over a record, or an address."""
+
+from ipaddress import ip_address, ip_network
+
+import pytest
+
+from veritape.gateway import identity
+from veritape.gateway.adapters.policy_file import shipped_policy
+from veritape.gateway.identity import Identity, Refusal
+from veritape.gateway.keys import Environment, KeyRecord
+from veritape.gateway.policy import Route
+from veritape.gateway.policy_reader import read_policy
+from veritape.gateway.quota import Limits, make_rule
+from veritape.gateway.reasons import Reason
+from veritape.gateway.usage import Caller
+
+POLICY = read_policy(shipped_policy(), "policy.toml")
+TRADES = next(route for route in POLICY.routes if route.name == "trades")
+RECORD = KeyRecord(
+    "key_a", "acme", "free", False, Environment.LIVE, "vt_live_012345", ("trades:read",), "", (), 0, 10, 100, 0, "", 0,
+    b"",
+)  # fmt: skip
+HERE = ip_address("192.0.2.1")
+
+
+def decided(record: KeyRecord | None, route: Route = TRADES) -> Identity | Refusal:
+    return identity.of_key(record, POLICY, route, 50, HERE)
+
+
+def test_a_key_gives_its_account_environment_and_tier() -> None:
+    """GW-419: the tier comes from the account in the key store."""
+    caller = Caller("acme", "live", "key_a", "acme:live")
+    assert decided(RECORD) == Identity(caller, "free", POLICY.tiers["free"].limits)
+    pro = decided(RECORD._replace(tier="pro"))
+    assert isinstance(pro, Identity)
+    assert (pro.tier, pro.limits) == ("pro", POLICY.tiers["pro"].limits)
+
+
+def test_a_test_key_has_a_subject_of_its_own() -> None:
+    """GW-147: the tier's limits, in buckets of their own."""
+    found = decided(RECORD._replace(environment=Environment.TEST))
+    assert found == Identity(
+        Caller("acme", "test", "key_a", "acme:test"), "free", POLICY.tiers["free"].limits
+    )
+
+
+def test_own_limits_go_before_the_tiers() -> None:
+    """GW-146: an Enterprise contract's own minute; the tier's concurrency stays."""
+    own = Limits(minute=make_rule(5_000, 60, 8_000))
+    found = decided(RECORD._replace(tier="enterprise", own_limits=own))
+    assert isinstance(found, Identity)
+    assert found.limits == Limits(minute=own.minute, concurrency=1_000)
+
+
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        (None, Reason.INVALID_KEY),
+        (RECORD._replace(expires_us=50), Reason.EXPIRED_KEY),
+        (RECORD._replace(not_before_us=51), Reason.EXPIRED_KEY),
+        (RECORD._replace(revoked_us=50), Reason.REVOKED_KEY),
+        (RECORD._replace(suspended=True), Reason.ACCOUNT_SUSPENDED),
+        (RECORD._replace(cidrs=(ip_network("10.0.0.0/8"),)), Reason.KEY_NOT_ALLOWED_HERE),
+        (RECORD._replace(scopes=("bars:read",)), Reason.MISSING_SCOPE),
+        (RECORD._replace(scopes=()), Reason.MISSING_SCOPE),
+        (RECORD._replace(tier="gone"), Reason.ACCOUNT_SUSPENDED),
+    ],
+)
+def test_each_refusal_has_its_reason(record: KeyRecord | None, reason: Reason) -> None:
+    """GW-404, GW-420: unknown, expired, not begun, revoked, suspended, bound elsewhere, without scope, without tier."""
+    found = decided(record)
+    assert isinstance(found, Refusal)
+    assert found.reason is reason
+
+
+def test_a_route_without_scope_asks_for_none() -> None:
+    """GW-404: scopes narrow only routes that ask for one."""
+    assert isinstance(decided(RECORD._replace(scopes=()), TRADES._replace(scope=None)), Identity)
+
+
+def test_an_address_gives_class_and_group() -> None:
+    """GW-442, GW-443: subject = class and group; a unix socket is local and unlimited."""
+    found = identity.of_address(ip_address("10.1.2.3"), POLICY)
+    assert isinstance(found, Identity)
+    assert found.caller == Caller("ip:lan-10", "", "", "ip:lan-10:10.1.2.3/32")
+    assert found.limits.minute == make_rule(1_000, 60, 1_500)
+    assert identity.of_address(None, POLICY) == Identity(identity.LOCAL, "local", Limits())
+    bare = POLICY._replace(addresses=POLICY.addresses._replace(classes=()))
+    assert identity.of_address(HERE, bare) == Refusal(Reason.MISSING_CREDENTIALS)
