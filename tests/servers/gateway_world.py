@@ -7,6 +7,7 @@ import httpx
 
 from veritape.gateway.adapters.application import Access, Application, Gateway
 from veritape.gateway.adapters.gate import Gate, restored_store
+from veritape.gateway.adapters.group_commit import GroupCommit
 from veritape.gateway.adapters.key_finder import KeyFinder
 from veritape.gateway.adapters.key_store import Grant, KeyStore
 from veritape.gateway.adapters.ledger import Ledger
@@ -78,7 +79,8 @@ class World:
         self.memory = restored_store(self.ledger, self.clock.wall_ns() // 1_000)
         store = ProcessStore(self.memory, self.clock)
         self.finder = KeyFinder(self.keys, self.clock)
-        self.gate = Gate(policy, store, self.ledger, self.finder, self.clock)
+        self.usage = GroupCommit(self.ledger.write, self.clock)
+        self.gate = Gate(policy, store, self.usage, self.finder, self.clock)
         self.gateway = Gateway(self.gate, self.sources, self.log.append, console=self.console)
 
     def key(self, tier: str = "free", account: str = "acme", grant: Grant | None = None) -> str:
@@ -99,5 +101,6 @@ class World:
 
     def close(self) -> None:
         """Close the databases."""
+        self.usage.close()
         self.ledger.close()
         self.keys.close()

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import importlib
 import os
-import secrets
 import sqlite3
 from collections.abc import Callable, Coroutine
 from functools import partial
@@ -17,13 +16,13 @@ import click
 import uvloop
 
 from veritape.apps.console import create_console, figures_from_page, tables_from_readers
+from veritape.apps.metering import Metering, drained_ledger, worker_metering
 from veritape.apps.part_metrics import shown_metrics
 from veritape.gateway.adapters.application import Access, Application, Gateway
 from veritape.gateway.adapters.degrading_store import DegradingStore
 from veritape.gateway.adapters.gate import Gate, restored_store
 from veritape.gateway.adapters.key_finder import KeyFinder
 from veritape.gateway.adapters.key_store import KeyStore, Noted
-from veritape.gateway.adapters.ledger import Ledger
 from veritape.gateway.adapters.peppers import load_pepper
 from veritape.gateway.adapters.policy_file import PolicyFile
 from veritape.gateway.adapters.redis_link import RedisLink, parse_redis_url
@@ -37,7 +36,6 @@ from veritape.gateway.policy import Policy
 from veritape.gateway.product import Sources
 from veritape.gateway.rate_fields import units_text
 from veritape.gateway.settings import GatewaySettings
-from veritape.gateway.usage import BOOT_BYTES, EventSource
 from veritape.kernel.clock import NANOSECONDS, Clock, SystemClock
 from veritape.kernel.errors import MisuseError, UnavailableError
 from veritape.kernel.settings import load_settings
@@ -106,12 +104,22 @@ async def _run(
     settings: GatewaySettings, policy_file: PolicyFile, policy: Policy, listener: socket, clock: Clock
 ) -> None:
     key_store, pepper = open_keys(settings)
-    with contextlib.closing(key_store), contextlib.closing(Ledger(settings.data_dir / "usage.db")) as ledger:
-        events = EventSource(secrets.token_bytes(BOOT_BYTES))
-        store, watching = open_store(settings, policy, ledger, events.boot, clock)
-        registry = Registry((*part_metrics(PART), *METRICS))
+    registry = Registry((*part_metrics(PART), *METRICS))
+    async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(contextlib.closing(key_store))
+        draining = await stack.enter_async_context(drained_ledger(settings, registry, clock))
+        metering = stack.enter_context(worker_metering(settings, registry, clock))
+        store, watching = open_store(settings, policy, metering, clock)
         finder = KeyFinder(key_store, clock, note=partial(note_look_up, registry))
-        gate = Gate(policy, store, ledger, finder, clock, events)
+        gate = Gate(
+            policy,
+            store,
+            metering.commit,
+            finder,
+            clock,
+            metering.events,
+            on_failure=settings.usage.on_failure,
+        )
         read = sources(settings, pepper, clock)
         gateway = Gateway(
             gate,
@@ -131,6 +139,8 @@ async def _run(
                 policy_file.watch(policy, clock, gateway.swap, click.echo),
                 _write_often(gate, key_store, clock),
                 finder.watch(),
+                metering.probe(),
+                draining.run(),
                 *watching,
             )
             background = [tasks.create_task(one) for one in work]
@@ -143,7 +153,7 @@ async def _run(
 
 
 def open_store(
-    settings: GatewaySettings, policy: Policy, ledger: Ledger, boot: bytes, clock: Clock
+    settings: GatewaySettings, policy: Policy, metering: Metering, clock: Clock
 ) -> tuple[Store, list[Coroutine[Any, Any, None]]]:
     """Return the policy's quota store, and what has to run while it is used.
 
@@ -151,10 +161,10 @@ def open_store(
         MisuseError: the store's address is none.
     """
     if policy.store.kind == "memory":
-        memory = ProcessStore(restored_store(ledger, clock.wall_ns() // 1_000), clock)
+        memory = ProcessStore(restored_store(metering.reader, clock.wall_ns() // 1_000), clock)
         return memory, [_sweep_slots(memory, clock)]
     link = RedisLink(parse_redis_url(settings.store.url.get_secret_value()), policy.store.deadline_ms / 1_000)
-    redis = RedisStore(link, boot.hex(), ledger.boot_sums, clock, policy.store.partitions)
+    redis = RedisStore(link, metering.events.boot.hex(), metering.sums, clock, policy.store.partitions)
     store = DegradingStore(link, redis, clock, policy.store.grace_s, policy.store.workers_min, click.echo)
     return store, [link.run(), store.run()]
 

@@ -4,6 +4,7 @@ from typing import Final, Protocol
 
 from veritape.gateway.quota import MU, Mode
 from veritape.gateway.reasons import Reason
+from veritape.gateway.usage_metrics import USAGE_METRICS
 from veritape.telemetry.metric import B2, OTHER, Metric, MetricType
 from veritape.telemetry.registry import Registry
 
@@ -71,7 +72,7 @@ CACHE_MISSES: Final = _counter(
 
 METRICS: Final = (
     REQUESTS, REJECTED, TIER_REQUESTS, TIER_REJECTED, DECISIONS, UNITS, PROBLEMS, HTTP_REQUESTS, HTTP_SECONDS,
-    CACHE_HITS, CACHE_MISSES,
+    CACHE_HITS, CACHE_MISSES, *USAGE_METRICS,
 )  # fmt: skip
 """Families of a gateway process, in vector order."""
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from veritape.gateway.usage import Commit, OnFailure
 from veritape.kernel.settings import Secret, Settings
 
 
@@ -33,6 +34,24 @@ class StoreSettings(Settings):
 
     url: Secret = Secret("redis://127.0.0.1:6379/0")
     """redis://user:password@host:port/database, rediss:// for TLS, or unix:///path?db=0."""
+
+
+class LedgerSettings(Settings):
+    """Where the usage ledger is."""
+
+    url: str = Field(default="", pattern=r"^$|^postgres(ql)?://")
+    """postgresql://user@host:port/database without a password; empty: SQLite in ``data_dir``."""
+    password_file: Path | None = None
+    """File whose first line is the database's password."""
+
+
+class UsageSettings(Settings):
+    """How a charge is made durable."""
+
+    commit: Commit = Commit.LOCAL
+    """What an answer waits for."""
+    on_failure: OnFailure = OnFailure.CLOSED
+    """What charged routes do while charges cannot be made durable."""
 
 
 class LogSettings(Settings):
@@ -79,6 +98,10 @@ class GatewaySettings(Settings):
     """Key store."""
     store: StoreSettings = StoreSettings()
     """Shared quota store."""
+    ledger: LedgerSettings = LedgerSettings()
+    """Usage ledger."""
+    usage: UsageSettings = UsageSettings()
+    """Charges."""
     headers: HeaderSettings = HeaderSettings()
     """Header fields."""
     log: LogSettings = LogSettings()

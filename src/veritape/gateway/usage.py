@@ -35,6 +35,26 @@ class Kind(StrEnum):
     """A repair of a difference."""
 
 
+class Commit(StrEnum):
+    """What an answer to a charged request waits for (GW-661, GW-662)."""
+
+    LOCAL = "local"
+    """The charge is synced to the worker's outbox file."""
+    LEDGER = "ledger"
+    """PostgreSQL committed it; after 100 ms without an answer, the outbox file has it."""
+    ASYNC = "async"
+    """Nothing: charges are synced each 100 ms, a crash may lose so many."""
+
+
+class OnFailure(StrEnum):
+    """What charged routes do while charges cannot be made durable (GW-665)."""
+
+    CLOSED = "closed"
+    """They answer 503 ``usage_unavailable``."""
+    CONTINUE = "continue"
+    """They are served, nobody is charged, and the lost charges are counted."""
+
+
 class UsageEvent(NamedTuple):
     """One row of the ledger. No body, no address, no key."""
 
@@ -143,3 +163,22 @@ class Tally:
         """Return the rows of the minutes that are over, or of all at the end; they are counted no more."""
         due = sorted(item for item in self._counts if everything or item[0] < wall_us // MINUTE_US)
         return [events.counted(item[1], self._counts.pop(item), item[0] * MINUTE_US) for item in due]
+
+
+def months_of(events: Sequence[UsageEvent]) -> list[tuple[str, str, bytes, int, int]]:
+    """Return what events add to the months: (subject, period, boot, mu, events); counted rows add nothing."""
+    sums: dict[tuple[str, str, bytes], tuple[int, int]] = {}
+    for event in events:
+        if event.subject:
+            key = event.subject, event.period, event.boot
+            units_mu, count = sums.get(key, (0, 0))
+            sums[key] = units_mu + event.units_mu, count + 1
+    return [(*key, units_mu, count) for key, (units_mu, count) in sorted(sums.items())]
+
+
+def marks_of(events: Sequence[UsageEvent]) -> list[tuple[bytes, int]]:
+    """Return the last sequence of every boot among the events."""
+    last: dict[bytes, int] = {}
+    for event in events:
+        last[event.boot] = max(event.seq, last.get(event.boot, 0))
+    return sorted(last.items())

@@ -2,7 +2,16 @@
 
 from veritape.gateway.quota import Decision, Mode
 from veritape.gateway.reasons import Reason
-from veritape.gateway.usage import MINUTE_US, Caller, EventSource, Kind, Tally, TallyKey
+from veritape.gateway.usage import (
+    MINUTE_US,
+    Caller,
+    EventSource,
+    Kind,
+    Tally,
+    TallyKey,
+    marks_of,
+    months_of,
+)
 
 DECISION = Decision(True, None, 2_000, (), 0, Mode.EXACT, "2026-11", 7)
 CALLER = Caller("acme", "live", "key_a", "acme:live")
@@ -42,3 +51,21 @@ def test_refusals_are_counted_by_minute() -> None:
     ]
     assert [row.items for row in tally.take(source, start + MINUTE_US, everything=True)] == [1]
     assert tally.take(source, WALL_US * 2, everything=True) == []
+
+
+def test_what_events_add_to_months_and_marks() -> None:
+    """GW-652: sums by subject, month and boot, counted rows left out; the last sequence of each boot."""
+    one, other = EventSource(b"12345678"), EventSource(b"abcdefgh")
+    charge = one.charge(CALLER, "trades", DECISION, WALL_US, "r1")
+    events = [
+        charge,
+        one.refund(charge, Reason.INTERNAL_ERROR, WALL_US),
+        one.charge(CALLER, "trades", DECISION, WALL_US, "r2"),
+        other.charge(CALLER, "trades", DECISION._replace(period="2026-12"), WALL_US, "r3"),
+        one.counted(TallyKey(Kind.DENIED, "acme", "live", "trades", "rate_limited", 7), 3, WALL_US),
+    ]
+    assert months_of(events) == [
+        ("acme:live", "2026-11", b"12345678", 2_000, 3),
+        ("acme:live", "2026-12", b"abcdefgh", 2_000, 1),
+    ]
+    assert marks_of(events) == [(b"12345678", 4), (b"abcdefgh", 1)]

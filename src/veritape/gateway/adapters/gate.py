@@ -20,7 +20,16 @@ from veritape.gateway.policy import Policy, Route
 from veritape.gateway.problems import AUTHENTICATE, RefusedError
 from veritape.gateway.quota import MICROSECONDS, MU, Decision, Limits, ceil_div, month_of
 from veritape.gateway.reasons import PROBLEMS, Reason
-from veritape.gateway.usage import BOOT_BYTES, Caller, EventSource, Kind, Tally, TallyKey, UsageEvent
+from veritape.gateway.usage import (
+    BOOT_BYTES,
+    Caller,
+    EventSource,
+    Kind,
+    OnFailure,
+    Tally,
+    TallyKey,
+    UsageEvent,
+)
 from veritape.kernel.clock import Clock
 from veritape.kernel.errors import UnavailableError
 
@@ -87,6 +96,8 @@ class Gate:
     tally: Tally = field(default_factory=Tally)
     guard: MemoryStore = field(default_factory=lambda: MemoryStore(subjects_limit=GUARD_GROUPS))
     """Failures of address groups (GW-444)."""
+    on_failure: OnFailure = OnFailure.CLOSED
+    """What happens when a charge cannot be made durable."""
     used_keys: dict[str, int] = field(default_factory=dict)
     """Key id -> wall clock of its last use, until it is written."""
 
@@ -163,7 +174,9 @@ class Gate:
         except UnavailableError as error:
             await self.store.refund(caller.subject, decision.period, decision.cost_mu)
             visit.charge = None
-            raise RefusedError(Reason.USAGE_UNAVAILABLE) from error
+            if self.on_failure is OnFailure.CLOSED:
+                raise RefusedError(Reason.USAGE_UNAVAILABLE) from error
+            return
         visit.units_mu = decision.cost_mu
 
     def _terms(self, visit: Visit, route: Route) -> Terms:

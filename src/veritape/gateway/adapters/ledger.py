@@ -1,56 +1,116 @@
-"""The usage ledger in SQLite: append-only, idempotent, durable before the answer (GW-651, GW-652, GW-661, GW-685).
+"""The usage ledger in SQLite: append-only, idempotent, durable (GW-651, GW-652, GW-685).
 
-One thread owns the connection. Whatever was handed in while the last transaction was being written goes into the next one
-together, so the number of requests behind one ``fsync`` grows with the load and no timer delays a lone one.
+One process writes and holds a lock beside the file; others read. A group of events, the sums of their months and the marks
+of their boots are one transaction, so that a group that is written again changes nothing.
 """
 
-import asyncio
 import contextlib
 import fcntl
 import os
-import queue
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from veritape.gateway.adapters.ledgers import CLOSED, Share
 from veritape.gateway.memory_store import Charge
 from veritape.gateway.quota import MICROSECONDS
-from veritape.gateway.usage import UsageEvent
+from veritape.gateway.usage import UsageEvent, marks_of, months_of
 from veritape.kernel.errors import UnavailableError
 
-LAYOUT: Final = 1
-"""Version of the tables, SQLite's ``user_version``."""
+FILE: Final = "usage.db"
+"""The ledger's name in the gateway's data directory."""
 
-GROUP_LIMIT: Final = 4_096
-"""Events of one transaction."""
-
-_TABLES: Final = (
-    """CREATE TABLE usage_event(boot BLOB, seq INTEGER, kind TEXT, account TEXT, env TEXT, key_id TEXT, subject TEXT, route TEXT,
+_MIGRATIONS: Final = (
+    (
+        """CREATE TABLE usage_event(boot BLOB, seq INTEGER, kind TEXT, account TEXT, env TEXT, key_id TEXT, subject TEXT, route TEXT,
   units_mu INTEGER, decision TEXT, reason TEXT, mode TEXT, policy_version INTEGER, period TEXT, at_us INTEGER, request_id TEXT,
   refers_boot BLOB, refers_seq INTEGER, items INTEGER, PRIMARY KEY(boot, seq)) WITHOUT ROWID""",
-    """CREATE TABLE usage_month(subject TEXT, period TEXT, boot BLOB, units_mu INTEGER, events INTEGER,
+        """CREATE TABLE usage_month(subject TEXT, period TEXT, boot BLOB, units_mu INTEGER, events INTEGER,
   PRIMARY KEY(subject, period, boot)) WITHOUT ROWID""",
-    "CREATE TABLE outbox_mark(boot BLOB PRIMARY KEY, seq INTEGER, closed INTEGER) WITHOUT ROWID",
-    "CREATE INDEX usage_event_at ON usage_event(at_us)",
-    "CREATE UNIQUE INDEX refund_once ON usage_event(refers_boot, refers_seq) WHERE kind = 'refund'",
-    """CREATE TRIGGER usage_event_kept BEFORE UPDATE ON usage_event
+        "CREATE TABLE outbox_mark(boot BLOB PRIMARY KEY, seq INTEGER, closed INTEGER) WITHOUT ROWID",
+        "CREATE INDEX usage_event_at ON usage_event(at_us)",
+        "CREATE UNIQUE INDEX refund_once ON usage_event(refers_boot, refers_seq) WHERE kind = 'refund'",
+        """CREATE TRIGGER usage_event_kept BEFORE UPDATE ON usage_event
   BEGIN SELECT RAISE(ABORT, 'the usage ledger is append-only'); END""",
-    """CREATE TRIGGER usage_event_not_deleted BEFORE DELETE ON usage_event
+        """CREATE TRIGGER usage_event_not_deleted BEFORE DELETE ON usage_event
   BEGIN SELECT RAISE(ABORT, 'the usage ledger is append-only'); END""",
-    f"PRAGMA user_version = {LAYOUT}",
+    ),
 )
+"""Statements that lead from one version of the tables to the next; forward only."""
+
+LAYOUT: Final = len(_MIGRATIONS)
+"""Version of the tables, SQLite's ``user_version``."""
 
 _INSERT: Final = f"INSERT INTO usage_event VALUES ({', '.join('?' * 19)}) ON CONFLICT DO NOTHING"  # noqa: S608 - constants
-_MONTH: Final = """INSERT INTO usage_month VALUES (?, ?, ?, ?, 1) ON CONFLICT DO UPDATE
-  SET units_mu = units_mu + excluded.units_mu, events = events + 1"""
+_MONTH: Final = """INSERT INTO usage_month VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
+  SET units_mu = units_mu + excluded.units_mu, events = events + excluded.events"""
+_MARK: Final = """INSERT INTO outbox_mark VALUES (?, ?, 0) ON CONFLICT DO UPDATE
+  SET seq = max(seq, excluded.seq)"""
+_SHARES: Final = """SELECT subject, CASE WHEN closed = 1 THEN ? ELSE lower(hex(boot)) END AS share, sum(units_mu)
+  FROM usage_month LEFT JOIN outbox_mark USING (boot) WHERE period = ?"""
+_CLOSE: Final = "INSERT INTO outbox_mark VALUES (?, 0, 1) ON CONFLICT DO UPDATE SET closed = 1"
 
-_Waiting = tuple[UsageEvent, asyncio.Future[None], asyncio.AbstractEventLoop]
+
+class SqliteReader:
+    """Reads the ledger while another process writes it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path.absolute()
+
+    def month_sums(self, period: str) -> dict[str, int]:
+        """Return subject -> mu used in a month, at least 0."""
+        with self._reading() as reader:
+            rows = reader.execute(
+                "SELECT subject, sum(units_mu) FROM usage_month WHERE period = ? GROUP BY subject", (period,)
+            )
+            return {subject: max(0, units_mu) for subject, units_mu in rows}
+
+    def charges_since(self, since_us: int) -> dict[str, list[Charge]]:
+        """Return subject -> units charged in each second since a moment."""
+        found: dict[str, list[Charge]] = {}
+        with self._reading() as reader:
+            rows = reader.execute(
+                "SELECT subject, at_us / ? AS second, sum(units_mu) FROM usage_event"
+                " WHERE at_us >= ? AND kind = 'charge' GROUP BY subject, second",
+                (MICROSECONDS, since_us),
+            )
+            for subject, second, units_mu in rows:
+                found.setdefault(subject, []).append(Charge(second * MICROSECONDS, units_mu))
+        return found
+
+    def shares(self, period: str, subject: str | None = None) -> dict[Share, int]:
+        """Return the mu of every boot that lives, and of all closed ones together."""
+        one, names = ("", ()) if subject is None else (" AND subject = ?", (subject,))
+        with self._reading() as reader:
+            rows = reader.execute(f"{_SHARES}{one} GROUP BY subject, share", (CLOSED, period, *names))
+            return {Share(found, share): units_mu for found, share, units_mu in rows}
+
+    def broken_sums(self, period: str) -> Mapping[str, tuple[int, int]]:
+        """Return subject -> (mu of its months, mu of its events) where the two differ."""
+        with self._reading() as reader:
+            rows = reader.execute(
+                "SELECT subject, sum(of_month), sum(of_events) FROM ("
+                "SELECT subject, units_mu AS of_month, 0 AS of_events FROM usage_month WHERE period = ?1"
+                " UNION ALL SELECT subject, 0, units_mu FROM usage_event WHERE period = ?1 AND subject <> '')"
+                " GROUP BY subject HAVING sum(of_month) <> sum(of_events)",
+                (period,),
+            )
+            return {subject: (of_month, of_events) for subject, of_month, of_events in rows}
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        try:
+            uri = f"{self._path.as_uri()}?mode=ro"
+            with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=5.0)) as reader:
+                yield reader
+        except sqlite3.Error as error:
+            raise UnavailableError(f"the usage ledger {self._path} cannot be read: {error}") from error
 
 
-class Ledger:
-    """The ledger of one gateway process; it holds the file's lock while it lives."""
+class Ledger(SqliteReader):
+    """The one writer of a ledger; it holds the file's lock while it lives."""
 
     def __init__(self, path: Path) -> None:
         """Open or create the ledger and take its lock.
@@ -58,122 +118,67 @@ class Ledger:
         Raises:
             UnavailableError: ``ledger_locked``, ``ledger_version``, or the file cannot be opened.
         """
+        super().__init__(path)
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._path = path.absolute()
         self._lock = _take_lock(path)
         try:
             self._connection = _open(path)
         except BaseException:
             os.close(self._lock)
             raise
-        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._write, name="usage-ledger")
-        self._thread.start()
+        self._turn = threading.Lock()
 
-    async def append(self, event: UsageEvent) -> None:
-        """Return once the event is durable.
+    def write(self, events: Sequence[UsageEvent]) -> int:
+        """Write events, their months and marks in one durable transaction; return how many were new.
 
         Raises:
-            UnavailableError: it could not be written; then it is not in the ledger.
+            UnavailableError: nothing of it was written.
         """
-        loop = asyncio.get_running_loop()
-        written = loop.create_future()
-        self._queue.put((event, written, loop))
-        await written
+        with self._turn, self._failing():
+            return write_events(self._connection, events)
+
+    def close_boot(self, boot: bytes) -> None:
+        """Note that a boot writes no more."""
+        with self._turn, self._failing():
+            self._connection.execute(_CLOSE, (boot,))
 
     def close(self) -> None:
-        """Write what waits, then let the file go."""
-        self._queue.put(None)
-        self._thread.join()
+        """Let the file go."""
         self._connection.close()
         os.close(self._lock)
 
-    def month_sums(self, period: str) -> dict[str, int]:
-        """Return subject -> mu used in a month. Only before the first ``append``."""
-        rows = self._connection.execute(
-            "SELECT subject, sum(units_mu) FROM usage_month WHERE period = ? GROUP BY subject", (period,)
-        )
-        return {subject: max(0, units_mu) for subject, units_mu in rows}
-
-    async def boot_sums(self, subject: str, period: str) -> dict[str, int]:
-        """Return boot -> mu that it charged a subject in a month; boots in hexadecimal.
-
-        Raises:
-            UnavailableError: the ledger cannot be read.
-        """
-        return await asyncio.to_thread(self._boot_sums, subject, period)
-
-    def _boot_sums(self, subject: str, period: str) -> dict[str, int]:
+    @contextlib.contextmanager
+    def _failing(self) -> Iterator[None]:
         try:
-            with contextlib.closing(
-                sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True, timeout=5.0)
-            ) as reader:
-                rows = reader.execute(
-                    "SELECT hex(boot), units_mu FROM usage_month WHERE subject = ? AND period = ?",
-                    (subject, period),
-                )
-                return {boot.lower(): units_mu for boot, units_mu in rows}
+            yield
         except sqlite3.Error as error:
-            raise UnavailableError(f"the usage ledger cannot be read: {error}") from error
-
-    def charges_since(self, since_us: int) -> dict[str, list[Charge]]:
-        """Return subject -> units charged in each second since a moment. Only before the first ``append``."""
-        rows = self._connection.execute(
-            "SELECT subject, at_us / ? AS second, sum(units_mu) FROM usage_event"
-            " WHERE at_us >= ? AND kind = 'charge' GROUP BY subject, second",
-            (MICROSECONDS, since_us),
-        )
-        found: dict[str, list[Charge]] = {}
-        for subject, second, units_mu in rows:
-            found.setdefault(subject, []).append(Charge(second * MICROSECONDS, units_mu))
-        return found
-
-    def _write(self) -> None:
-        """Run the writer's thread: one group after the other until the end mark."""
-        while (first := self._queue.get()) is not None:
-            group, ended = [first], False
-            while len(group) < GROUP_LIMIT and not self._queue.empty():
-                following = self._queue.get()
-                if following is None:
-                    ended = True
-                    break
-                group.append(following)
-            self._settle(group)
-            if ended:
-                return
-
-    def _settle(self, group: Sequence[_Waiting]) -> None:
-        failure: UnavailableError | None = None
-        try:
-            write_events(self._connection, [event for event, _, _ in group])
-        except sqlite3.Error as error:
-            failure = UnavailableError(f"the usage ledger cannot be written: {error}")
-        for _, written, loop in group:
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(_resolve, written, failure)
+            raise UnavailableError(f"the usage ledger {self._path} cannot be written: {error}") from error
 
 
-def write_events(connection: sqlite3.Connection, events: Sequence[UsageEvent]) -> None:
-    """Write events and their months in one durable transaction; an event that is there already changes nothing."""
+def write_events(connection: sqlite3.Connection, events: Sequence[UsageEvent]) -> int:
+    """Write events in one durable transaction; an event that is there already changes nothing; return how many were new."""
     connection.execute("BEGIN IMMEDIATE")
     try:
-        for event in events:
-            if connection.execute(_INSERT, event).rowcount and event.subject:
-                connection.execute(_MONTH, (event.subject, event.period, event.boot, event.units_mu))
+        fresh = _insert(connection, events)
+        connection.executemany(_MONTH, months_of(fresh))
+        connection.executemany(_MARK, marks_of(events))
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+    return len(fresh)
 
 
-def _resolve(written: asyncio.Future[None], failure: UnavailableError | None) -> None:
-    if written.done():
-        return
-    if failure is None:
-        written.set_result(None)
-    else:
-        written.set_exception(failure)
+def _insert(connection: sqlite3.Connection, events: Sequence[UsageEvent]) -> Sequence[UsageEvent]:
+    """Insert events all at once; only if some were there already, one by one to learn which."""
+    connection.execute("SAVEPOINT events")
+    before = connection.total_changes
+    connection.executemany(_INSERT, events)
+    if connection.total_changes - before == len(events):
+        return events
+    connection.execute("ROLLBACK TO events")
+    return [event for event in events if connection.execute(_INSERT, event).rowcount]
 
 
 def _take_lock(path: Path) -> int:
@@ -197,12 +202,18 @@ def _open(path: Path) -> sqlite3.Connection:
             )
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
-        if version == 0:
-            connection.execute("BEGIN IMMEDIATE")
-            for statement in _TABLES:
-                connection.execute(statement)
-            connection.execute("COMMIT")
+        _migrate(connection, version)
     except sqlite3.Error as error:
         raise UnavailableError(f"cannot open the usage ledger {path}: {error}") from error
     path.chmod(0o600)
     return connection
+
+
+def _migrate(connection: sqlite3.Connection, version: int) -> None:
+    """Bring the tables to the present version, each step in one transaction."""
+    for number, statements in enumerate(_MIGRATIONS[version:], version + 1):
+        connection.execute("BEGIN IMMEDIATE")
+        for statement in statements:
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {number}")
+        connection.execute("COMMIT")

@@ -266,7 +266,7 @@ async def test_a_refund_that_cannot_be_written_is_logged(
     """GW-661: the answer is still a problem document, and the loss is said."""
 
     def broken(sources: Sources, query: Query) -> Page:
-        world.ledger.append = fail  # type: ignore[method-assign]
+        world.usage.append = fail  # type: ignore[method-assign]
         raise RuntimeError("a bug")
 
     plant(world, broken)

@@ -16,7 +16,7 @@ from veritape.gateway.keys import Environment
 from veritape.gateway.policy import Policy, Route
 from veritape.gateway.problems import RefusedError
 from veritape.gateway.reasons import Reason
-from veritape.gateway.usage import UsageEvent
+from veritape.gateway.usage import OnFailure, UsageEvent
 from veritape.kernel.errors import UnavailableError
 
 PEER = ip_address("192.0.2.1")
@@ -205,6 +205,16 @@ async def test_a_full_disk_is_503_and_uncharged(world: World) -> None:
     with pytest.raises(RefusedError) as refusal:
         await pass_gate(world, world.key(), route(world))
     assert refusal.value.reason is Reason.USAGE_UNAVAILABLE
+    assert world.memory.months["acme:live", "2026-11"] == 0
+
+
+async def test_a_full_disk_may_be_no_reason_to_stop(world: World) -> None:
+    """GW-665: with ``usage.on_failure = "continue"`` the request is admitted, nobody is charged, the month is as before."""
+    world.gate.ledger, world.gate.on_failure = FullDisk(), OnFailure.CONTINUE
+    visit = await pass_gate(world, world.key(), route(world))
+    assert visit.decision is not None
+    assert visit.decision.admitted
+    assert (visit.charge, visit.units_mu) == (None, 0)
     assert world.memory.months["acme:live", "2026-11"] == 0
 
 

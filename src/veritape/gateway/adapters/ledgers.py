@@ -1,0 +1,54 @@
+"""What the gateway needs of a usage ledger, whichever database keeps it (GW-652)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple, Protocol
+
+from veritape.gateway.memory_store import Charge
+from veritape.gateway.usage import UsageEvent
+
+CLOSED: Final = "closed"
+"""Name of the share that all closed boots have together; a boot's own share has its 16 hexadecimal digits."""
+
+
+class Share(NamedTuple):
+    """What one boot charged a subject in a month."""
+
+    subject: str
+    boot: str
+    """Sixteen hexadecimal digits, or ``CLOSED``."""
+
+
+class LedgerReader(Protocol):
+    """The figures of a ledger. Every method raises UnavailableError when it cannot be read."""
+
+    def month_sums(self, period: str) -> dict[str, int]:
+        """Return subject -> mu used in a month, at least 0."""
+        ...
+
+    def charges_since(self, since_us: int) -> dict[str, list[Charge]]:
+        """Return subject -> units charged in each second since a moment."""
+        ...
+
+    def shares(self, period: str, subject: str | None = None) -> dict[Share, int]:
+        """Return the mu of every boot that lives, and of all closed ones together, of one subject or of all."""
+        ...
+
+    def broken_sums(self, period: str) -> Mapping[str, tuple[int, int]]:
+        """Return subject -> (mu of its months, mu of its events) where the two differ."""
+        ...
+
+
+class UsageLedger(LedgerReader, Protocol):
+    """A ledger that is written. Every method raises UnavailableError when it cannot be."""
+
+    def write(self, events: Sequence[UsageEvent]) -> int:
+        """Write events, their months and their boots' marks in one durable transaction; return how many were new."""
+        ...
+
+    def close_boot(self, boot: bytes) -> None:
+        """Note that a boot writes no more."""
+        ...
+
+    def close(self) -> None:
+        """Let the database go."""
+        ...

@@ -1,0 +1,73 @@
+"""One suite for every ledger: the same events, the same figures."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.usage import BOOT, WALL_US, charges
+
+from veritape.gateway.adapters.ledger import Ledger
+from veritape.gateway.adapters.ledgers import CLOSED, Share, UsageLedger
+from veritape.gateway.reasons import Reason
+from veritape.gateway.usage import EventSource, Kind, Tally, TallyKey
+
+OTHER = b"87654321"
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[UsageLedger]:
+    made = Ledger(tmp_path / "usage.db")
+    yield made
+    made.close()
+
+
+def test_repeating_changes_nothing(ledger: UsageLedger) -> None:
+    """GW-651, GW-652, GW-664: a group that is written again, whole or in part, adds nothing; new events in it do."""
+    assert ledger.write(charges(300)) == 300
+    assert ledger.write(charges(300)) == 0
+    assert ledger.write([*charges(10, first=296), *charges(2, OTHER)]) == 7
+    assert ledger.shares("2026-11") == {
+        Share("acme:live", BOOT.hex()): 610_000,
+        Share("acme:live", OTHER.hex()): 4_000,
+    }
+    assert ledger.month_sums("2026-11") == {"acme:live": 614_000}
+    assert ledger.write([]) == 0
+
+
+def test_a_refund_counts_once(ledger: UsageLedger) -> None:
+    """GW-216, GW-652: a charge is given back at most once, whatever the ids of its refunds."""
+    source = EventSource(BOOT)
+    charge = charges(1)[0]
+    refunds = [source.refund(charge, Reason.INTERNAL_ERROR, WALL_US)._replace(seq=seq) for seq in (8, 9)]
+    assert ledger.write([charge, *refunds]) == 2
+    assert ledger.month_sums("2026-11") == {"acme:live": 0}
+    assert ledger.broken_sums("2026-11") == {}
+
+
+def test_what_a_restart_reads(ledger: UsageLedger) -> None:
+    """GW-253: sums by subject and month; charges by second; refunds and counted rows do not fill buckets."""
+    source, tally = EventSource(BOOT), Tally()
+    charge = charges(1)[0]
+    tally.add(TallyKey(Kind.DENIED, "acme", "live", "trades", "rate_limited", 7), WALL_US)
+    refund = source.refund(charge, Reason.INTERNAL_ERROR, WALL_US)._replace(seq=7)
+    counted = [event._replace(seq=8) for event in tally.take(source, WALL_US, everything=True)]
+    ledger.write([charge, charge._replace(seq=9), refund, *counted])
+    assert ledger.month_sums("2026-11") == {"acme:live": 2_000}
+    assert ledger.month_sums("2026-12") == {}
+    assert ledger.charges_since(WALL_US) == {"acme:live": [(WALL_US, 4_000)]}
+    assert ledger.charges_since(WALL_US + 2) == {}
+
+
+def test_closed_boots_have_one_share_together(ledger: UsageLedger) -> None:
+    """GW-258: one sum of all closed boots, one for each that lives; of one subject or of all."""
+    third = b"abcdefgh"
+    events = [*charges(3), *charges(2, OTHER), *charges(1, third)]
+    ledger.write([*events, charges(2, third)[1]._replace(subject="other:live")])
+    for boot in (BOOT, OTHER, OTHER):
+        ledger.close_boot(boot)
+    assert ledger.shares("2026-11", "acme:live") == {
+        Share("acme:live", CLOSED): 10_000,
+        Share("acme:live", third.hex()): 2_000,
+    }
+    assert ledger.shares("2026-11")[Share("other:live", third.hex())] == 2_000
+    assert ledger.shares("2026-11", "nobody:live") == {}
