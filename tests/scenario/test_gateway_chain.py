@@ -129,6 +129,9 @@ async def test_kill_9_loses_no_acknowledged_charge_and_doubles_none(config: Path
             await asyncio.sleep(0.05 + rng.random() * 0.2)
             process.process.kill()
             await asyncio.gather(*clients)
+    with gateway_process(config) as process:  # a start drains what the last kill left
+        assert process.end(signal.SIGTERM)[0] == 0
+    assert list((config.parent / "gateway" / "outbox").iterdir()) == []
     rows = ledger(
         config, "SELECT request_id, count(*) FROM usage_event WHERE kind = 'charge' GROUP BY request_id"
     )
