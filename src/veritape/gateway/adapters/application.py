@@ -6,46 +6,43 @@ is not the route's own is a problem document. A response to a charged request is
 
 import asyncio
 import contextlib
-import json
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
 from http import HTTPStatus
-from importlib.metadata import version
 from typing import Any, NamedTuple
 
-from veritape.gateway import openapi, problems
 from veritape.gateway.adapters.gate import Gate, Visit, peer_address
 from veritape.gateway.addresses import Address
+from veritape.gateway.answers import (
+    BODILESS,
+    Answer,
+    Call,
+    Headers,
+    check_length,
+    checked_path,
+    cors_fields,
+    options_answer,
+    page_answer,
+    problem_answer,
+)
 from veritape.gateway.builtin_pages import builtin_page
 from veritape.gateway.parameters import read_query
-from veritape.gateway.paths import BadPathError, PathTable, normal_path
 from veritape.gateway.policy import Policy, Route
 from veritape.gateway.problems import RefusedError
-from veritape.gateway.product import Page, ProductRoute, Query, Sources, installed
+from veritape.gateway.product import Query, Sources
 from veritape.gateway.quota import Decision
 from veritape.gateway.rate_fields import rate_fields
-from veritape.gateway.reasons import PROBLEMS, Reason
+from veritape.gateway.reasons import Reason
 from veritape.gateway.request_ids import request_id
-from veritape.kernel.errors import MisuseError, UnavailableError
+from veritape.gateway.route_table import Served, make_table
+from veritape.kernel.errors import UnavailableError
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 """An ASGI application."""
-
-Headers = list[tuple[bytes, bytes]]
-"""Header fields as they come: lower-case names."""
-
-EXPOSED = "RateLimit, RateLimit-Policy, Retry-After, X-Request-Id, Quota-State, X-Request-Cost"
-"""Fields that pages of other origins may read."""
-
-ONCE = (b"host", b"content-length", b"x-request-id", b"origin", b"if-none-match")
-"""Fields that the gateway reads and that must not be repeated."""
-
-SEALED_CACHE = "private, max-age=60"
-"""How long a page of a sealed day may be kept."""
 
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 """Host fields with which the console is served: any other name is a rebinding attack."""
@@ -77,72 +74,6 @@ class Access(NamedTuple):
     """Units charged, whether given back or not."""
     refunded_mu: int
     anonymous: bool
-
-
-class Answer(NamedTuple):
-    """A response before the fields that every response has."""
-
-    status: HTTPStatus
-    fields: list[tuple[str, str]]
-    body: bytes = b""
-
-
-class Call(NamedTuple):
-    """The parts of a request that the steps need."""
-
-    method: str
-    path: str
-    query: bytes
-    headers: Headers
-
-    def field(self, name: bytes) -> bytes | None:
-        """Return a header field, None when absent."""
-        return next((value for key, value in self.headers if key == name), None)
-
-
-class Served(NamedTuple):
-    """Where a path of the policy leads."""
-
-    route: Route
-    path: str
-    product: ProductRoute
-
-
-class Table(NamedTuple):
-    """Everything that is made from a policy once."""
-
-    policy: Policy
-    paths: PathTable[tuple[Served, ...]]
-    openapi: bytes
-    docs: bytes
-    left_out: tuple[str, ...]
-    """Routes whose part is not installed here."""
-
-
-def make_table(policy: Policy, sources: Sources) -> Table:
-    """Join the policy's routes with the product's.
-
-    Raises:
-        MisuseError: a route that is served here asks for something that this version does not have.
-    """
-    products, by_path = installed(sources), dict[str, list[Served]]()
-    left_out = []
-    for route in policy.routes:
-        known = [path for path in route.paths if path in products]
-        if not known or route.upstream not in policy.in_process:
-            left_out.append(route.name)
-            continue
-        if route.features or set(route.methods) != {"GET"}:
-            wrong = ", ".join(sorted(route.features)) or "methods"
-            raise MisuseError(
-                f"policy: routes.{route.name}: not_available: {wrong}: this route serves plain GET"
-            )
-        for path in known:
-            by_path.setdefault(path, []).append(Served(route, path, products[path]))
-    served = [(one.route, one.path, one.product) for found in by_path.values() for one in found]
-    api = openapi.document(policy, served, version("veritape"))
-    paths = PathTable((path, tuple(found)) for path, found in by_path.items())
-    return Table(policy, paths, json.dumps(api).encode(), openapi.page(api), tuple(left_out))
 
 
 class Gateway:
@@ -180,12 +111,12 @@ class Gateway:
         client = scope.get("client")
         peer = peer_address(client[0] if client else None)
         visit = self.gate.visit(identifier, peer, headers)
-        name, reason, status = "none", "", HTTPStatus.INTERNAL_SERVER_ERROR
+        name, reason, status = "none", "", HTTPStatus.INTERNAL_SERVER_ERROR.value
         self.in_flight += 1
         try:
             raw = bytes(scope.get("raw_path") or scope["path"].encode()).partition(b"?")[0]
             if self._console is not None and _is_console(raw):
-                name, status = "console", HTTPStatus.OK
+                name, status = "console", HTTPStatus.OK.value
                 await self._serve_console(visit, peer, call, scope, receive, send)
                 return
             name, reason, answer = await self._answer(visit, call, raw)
@@ -204,7 +135,7 @@ class Gateway:
         name = "none"
         try:
             self.gate.bar(visit)
-            call = call._replace(path=_checked_path(call, raw))
+            call = call._replace(path=checked_path(call, raw))
             builtin = self._builtin(call)
             if builtin is not None:
                 return "builtin", "", builtin
@@ -232,10 +163,10 @@ class Gateway:
         if page is None:
             return None
         if call.method == "OPTIONS":
-            return self._options(call, ("GET",))
+            return options_answer(self.table.policy.cors, call, ("GET",))
         if call.method not in {"GET", "HEAD"}:
             raise RefusedError(Reason.METHOD_NOT_ALLOWED, fields={"Allow": "GET, HEAD, OPTIONS"})
-        return Answer(HTTPStatus(page.status), [("Content-Type", page.media)], page.body)
+        return Answer(page.status, [("Content-Type", page.media)], page.body)
 
     def _route(self, call: Call) -> tuple[Served, str]:
         if self.in_flight > self.table.policy.in_flight_max:
@@ -251,58 +182,29 @@ class Gateway:
     async def _serve(self, visit: Visit, call: Call, served: Served, rest: str) -> Answer:
         route, product = served.route, served.product
         if call.method == "OPTIONS":
-            return self._options(call, route.methods)
+            return options_answer(self.table.policy.cors, call, route.methods)
         await self.gate.identify(visit, route, call.headers, call.query)
-        _check_body(call, route)
+        check_length(call, route)
         await self.gate.charge(visit, route)
         values = read_query(call.query, product.parameters)
         query = Query(call.path, {**values, "rest": rest} if rest else values)
         page = await asyncio.to_thread(product.handler, self._sources, query)
-        return _page_answer(call, page)
-
-    def _options(self, call: Call, methods: tuple[str, ...]) -> Answer:
-        """Answer a preflight, or a plain OPTIONS; both cost nothing."""
-        allow = ", ".join((*methods, "HEAD", "OPTIONS"))
-        cors, origin = self.table.policy.cors, call.field(b"origin")
-        if cors is None or origin is None or call.field(b"access-control-request-method") is None:
-            return Answer(HTTPStatus.NO_CONTENT, [("Allow", allow)])
-        if not cors.allows(origin.decode("latin-1")):
-            return Answer(HTTPStatus.NO_CONTENT, [("Allow", allow)])
-        return Answer(
-            HTTPStatus.NO_CONTENT,
-            [
-                (
-                    "Access-Control-Allow-Methods",
-                    ", ".join(method for method in methods if method in cors.methods),
-                ),
-                ("Access-Control-Allow-Headers", ", ".join(cors.headers)),
-                ("Access-Control-Max-Age", str(cors.max_age_s)),
-            ],
-        )
+        return page_answer(call, page)
 
     async def _send(self, visit: Visit, call: Call, answer: Answer, send: Send) -> None:
-        fields = [*answer.fields, ("X-Request-Id", visit.request_id), *self._cors(call)]
+        fields = [
+            *answer.fields,
+            ("X-Request-Id", visit.request_id),
+            *cors_fields(self.table.policy.cors, call.field(b"origin")),
+        ]
         if visit.decision is not None:
             fields += rate_fields(visit.decision, visit.tier, self.gate.wall_us(), legacy=self._legacy)
-        if answer.status not in {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}:
+        if answer.status not in BODILESS:
             fields.append(("Content-Length", str(len(answer.body))))
         raw = [(name.lower().encode("ascii"), value.encode("ascii")) for name, value in fields]
-        await send({"type": "http.response.start", "status": answer.status.value, "headers": raw})
+        await send({"type": "http.response.start", "status": answer.status, "headers": raw})
         body = b"" if call.method == "HEAD" else answer.body
         await send({"type": "http.response.body", "body": body})
-
-    def _cors(self, call: Call) -> list[tuple[str, str]]:
-        cors, origin = self.table.policy.cors, call.field(b"origin")
-        if cors is None:
-            return []
-        fields = [("Vary", "Origin")]
-        text = origin.decode("latin-1") if origin else ""
-        if text and cors.allows(text) and text.isascii() and text.isprintable():
-            fields.append(("Access-Control-Allow-Origin", "*" if "*" in cors.origins else text))
-            fields.append(("Access-Control-Expose-Headers", EXPOSED))
-            if cors.credentials:
-                fields.append(("Access-Control-Allow-Credentials", "true"))
-        return fields
 
     async def _serve_console(
         self, visit: Visit, peer: Address | None, call: Call, scope: Scope, receive: Receive, send: Send
@@ -316,11 +218,11 @@ class Gateway:
         await self._console(scope, receive, send)
 
     def _access(
-        self, visit: Visit, call: Call, name: str, status: HTTPStatus, reason: str, started_ns: int
+        self, visit: Visit, call: Call, name: str, status: int, reason: str, started_ns: int
     ) -> Access:
         caller, decision = visit.caller, visit.decision
         return Access(
-            visit.request_id, call.method, name, status.value, reason, caller.account if caller else "",
+            visit.request_id, call.method, name, status, reason, caller.account if caller else "",
             caller.key_id if caller else "", visit.tier, visit.units_mu, decision.mode if decision else "",
             (self.gate.clock.monotonic_ns() - started_ns) // 1_000, _outcome(decision),
             visit.units_mu + visit.refunded_mu, visit.refunded_mu, caller is not None and not caller.env,
@@ -333,51 +235,8 @@ def _outcome(decision: Decision | None) -> str:
     return max(decision.limits, key=lambda part: part.wait_us).name if decision.limits else "cost"
 
 
-def _checked_path(call: Call, raw: bytes) -> str:
-    """Return the path of a request whose framing fields are sound.
-
-    Raises:
-        RefusedError: ``bad_path``, ``bad_header`` or ``upgrade_not_supported``.
-    """
-    names = [name for name, _ in call.headers]
-    if any(names.count(name) > 1 for name in ONCE):
-        raise RefusedError(Reason.BAD_HEADER, "a header field that must stand once is repeated")
-    if b"upgrade" in names:
-        raise RefusedError(Reason.UPGRADE_NOT_SUPPORTED)
-    try:
-        return normal_path(raw)
-    except BadPathError as error:
-        raise RefusedError(Reason.BAD_PATH, str(error)) from error
-
-
-def _check_body(call: Call, route: Route) -> None:
-    length = call.field(b"content-length")
-    if length is None:
-        return
-    if not length.isdigit():
-        raise RefusedError(Reason.BAD_HEADER, "Content-Length is not a number")
-    if int(length[:20]) > route.body_max_bytes:
-        raise RefusedError(Reason.BODY_TOO_LARGE, fields={"Connection": "close"})
-
-
-def _page_answer(call: Call, page: Page) -> Answer:
-    fields = [("Content-Type", "application/json")]
-    if not page.etag:
-        return Answer(HTTPStatus.OK, [*fields, ("Cache-Control", "no-store")], page.body)
-    validators = [("ETag", page.etag), ("Cache-Control", SEALED_CACHE)]
-    known = (call.field(b"if-none-match") or b"").decode("latin-1")
-    if page.etag in {one.strip() for one in known.split(",")} or known.strip() == "*":
-        return Answer(HTTPStatus.NOT_MODIFIED, validators)
-    return Answer(HTTPStatus.OK, [*fields, *validators], page.body)
-
-
 def _problem(visit: Visit, refusal: RefusedError) -> Answer:
-    status = HTTPStatus(PROBLEMS[refusal.reason].status)
-    fields = [("Content-Type", problems.CONTENT_TYPE), ("Cache-Control", "no-store"), *refusal.fields.items()]
-    if status is HTTPStatus.SERVICE_UNAVAILABLE and "Retry-After" not in refusal.fields:
-        fields.append(("Retry-After", "1"))
-    body = problems.problem_body(refusal.reason, refusal.detail, visit.request_id, visit.decision)
-    return Answer(status, fields, body)
+    return problem_answer(refusal, visit.request_id, visit.decision)
 
 
 def _is_console(raw: bytes) -> bool:

@@ -12,12 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.servers.gateway_world import DAY, SYMBOL, TRADES, World
 
-from veritape.gateway.adapters.application import Receive, Scope, Send, Served, make_table
+from veritape.gateway.adapters.application import Receive, Scope, Send
 from veritape.gateway.paths import PathTable
 from veritape.gateway.policy_reader import read_policy
 from veritape.gateway.product import Handler, Page, Query, Sources
 from veritape.gateway.reasons import PROBLEMS, Reason
-from veritape.kernel.errors import MisuseError, UnavailableError
+from veritape.gateway.route_table import Served
+from veritape.kernel.errors import UnavailableError
 
 
 async def get(world: World, path: str, key: str | None = None, **fields: str) -> httpx.Response:
@@ -307,27 +308,6 @@ async def test_a_swapped_policy_acts_on_the_next_request(world: World) -> None:
     )
     world.gateway.swap(read_policy(text, "f"))
     assert [(await get(world, TRADES, key)).status_code for _ in range(6)] == [200] * 5 + [429]
-
-
-def test_a_route_that_asks_for_what_is_not_there_is_refused(world: World) -> None:
-    """GW-103: never silently ignored."""
-    text = world.policy_text.replace(
-        b'scope = "trades:read" }', b'scope = "trades:read", client_fingerprint = true }'
-    )
-    with pytest.raises(MisuseError, match=r"routes\.trades: not_available: client_fingerprint"):
-        make_table(read_policy(text, "f"), world.sources)
-
-
-def test_what_is_not_installed_is_left_out(world: World) -> None:
-    """GW-144: routes of the fingerprint service and of verification are absent, and said so."""
-    assert set(world.gateway.table.left_out) == {
-        "self",
-        "fp_health",
-        "verify",
-        "compare",
-        "batch",
-        "identify",
-    }
 
 
 async def page_of_console(scope: Scope, receive: Receive, send: Send) -> None:

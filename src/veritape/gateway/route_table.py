@@ -1,0 +1,56 @@
+"""Where each path of a policy leads, made once when the policy is loaded."""
+
+import json
+from importlib.metadata import version
+from typing import NamedTuple
+
+from veritape.gateway import openapi
+from veritape.gateway.paths import PathTable
+from veritape.gateway.policy import Policy, Route
+from veritape.gateway.product import ProductRoute, Sources, installed
+from veritape.kernel.errors import MisuseError
+
+
+class Served(NamedTuple):
+    """Where a path of the policy leads."""
+
+    route: Route
+    path: str
+    product: ProductRoute
+
+
+class RouteTable(NamedTuple):
+    """Everything that is made from a policy once."""
+
+    policy: Policy
+    paths: PathTable[tuple[Served, ...]]
+    openapi: bytes
+    docs: bytes
+    left_out: tuple[str, ...]
+    """Routes whose part is not installed here."""
+
+
+def make_table(policy: Policy, sources: Sources) -> RouteTable:
+    """Join the policy's routes with the product's.
+
+    Raises:
+        MisuseError: a route that is served here asks for something that this version does not have.
+    """
+    products, by_path = installed(sources), dict[str, list[Served]]()
+    left_out = []
+    for route in policy.routes:
+        known = [path for path in route.paths if path in products]
+        if not known or route.upstream not in policy.in_process:
+            left_out.append(route.name)
+            continue
+        if route.features or set(route.methods) != {"GET"}:
+            wrong = ", ".join(sorted(route.features)) or "methods"
+            raise MisuseError(
+                f"policy: routes.{route.name}: not_available: {wrong}: this route serves plain GET"
+            )
+        for path in known:
+            by_path.setdefault(path, []).append(Served(route, path, products[path]))
+    served = [(one.route, one.path, one.product) for found in by_path.values() for one in found]
+    api = openapi.document(policy, served, version("veritape"))
+    paths = PathTable((path, tuple(found)) for path, found in by_path.items())
+    return RouteTable(policy, paths, json.dumps(api).encode(), openapi.page(api), tuple(left_out))
