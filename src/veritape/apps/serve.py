@@ -5,6 +5,7 @@ import contextlib
 import importlib
 import os
 import sqlite3
+import sys
 from collections.abc import Callable, Coroutine
 from functools import partial
 from pathlib import Path
@@ -18,23 +19,24 @@ import uvloop
 from veritape.apps.console import create_console, figures_from_page, tables_from_readers
 from veritape.apps.metering import Metering, drained_ledger, worker_metering
 from veritape.apps.part_metrics import shown_metrics
-from veritape.gateway.adapters.application import Access, Application, Gateway
+from veritape.apps.request_log import RequestLog, watch_overload
+from veritape.gateway.adapters.application import Application, Gateway
 from veritape.gateway.adapters.degrading_store import DegradingStore
 from veritape.gateway.adapters.gate import Gate, restored_store
 from veritape.gateway.adapters.key_finder import KeyFinder
 from veritape.gateway.adapters.key_store import KeyStore, Noted
+from veritape.gateway.adapters.line_writer import LineWriter
 from veritape.gateway.adapters.peppers import load_pepper
 from veritape.gateway.adapters.policy_file import PolicyFile
 from veritape.gateway.adapters.redis_link import RedisLink, parse_redis_url
 from veritape.gateway.adapters.redis_store import RedisStore
-from veritape.gateway.adapters.server import bind, log_line, parse_address
+from veritape.gateway.adapters.server import bind, parse_address
 from veritape.gateway.adapters.server import serve as serve_http
 from veritape.gateway.adapters.stores import ProcessStore, Store
 from veritape.gateway.cursors import cursor_key
-from veritape.gateway.metrics import METRICS, note_look_up, note_request
+from veritape.gateway.metrics import METRICS, note_look_up
 from veritape.gateway.policy import Policy
 from veritape.gateway.product import Sources
-from veritape.gateway.rate_fields import units_text
 from veritape.gateway.settings import GatewaySettings
 from veritape.kernel.clock import NANOSECONDS, Clock, SystemClock
 from veritape.kernel.errors import MisuseError, UnavailableError
@@ -106,10 +108,11 @@ async def _run(
     key_store, pepper = open_keys(settings)
     registry = Registry((*part_metrics(PART), *METRICS))
     async with contextlib.AsyncExitStack() as stack:
+        lines = stack.enter_context(contextlib.closing(LineWriter(sys.stdout.fileno())))
         stack.enter_context(contextlib.closing(key_store))
         draining = await stack.enter_async_context(drained_ledger(settings, registry, clock))
         metering = stack.enter_context(worker_metering(settings, registry, clock))
-        store, watching = open_store(settings, policy, metering, clock)
+        store, watching = open_store(settings, policy, metering, clock, lines.put)
         finder = KeyFinder(key_store, clock, note=partial(note_look_up, registry))
         gate = Gate(
             policy,
@@ -124,7 +127,7 @@ async def _run(
         gateway = Gateway(
             gate,
             read,
-            report(settings, registry),
+            RequestLog(registry, lines, gate.overload, enabled=settings.log.access),
             legacy=settings.headers.legacy,
             console=console(settings, read, clock),
         )
@@ -136,11 +139,12 @@ async def _run(
             click.echo(f"routes left out, their part is not installed: {', '.join(gateway.table.left_out)}")
         async with asyncio.TaskGroup() as tasks:
             work = (
-                policy_file.watch(policy, clock, gateway.swap, click.echo),
+                policy_file.watch(policy, clock, gateway.swap, lines.put),
                 _write_often(gate, key_store, clock),
                 finder.watch(),
                 metering.probe(),
                 draining.run(),
+                watch_overload(gateway, clock),
                 *watching,
             )
             background = [tasks.create_task(one) for one in work]
@@ -153,7 +157,7 @@ async def _run(
 
 
 def open_store(
-    settings: GatewaySettings, policy: Policy, metering: Metering, clock: Clock
+    settings: GatewaySettings, policy: Policy, metering: Metering, clock: Clock, report: Callable[[str], None]
 ) -> tuple[Store, list[Coroutine[Any, Any, None]]]:
     """Return the policy's quota store, and what has to run while it is used.
 
@@ -165,7 +169,7 @@ def open_store(
         return memory, [_sweep_slots(memory, clock)]
     link = RedisLink(parse_redis_url(settings.store.url.get_secret_value()), policy.store.deadline_ms / 1_000)
     redis = RedisStore(link, metering.events.boot.hex(), metering.sums, clock, policy.store.partitions)
-    store = DegradingStore(link, redis, clock, policy.store.grace_s, policy.store.workers_min, click.echo)
+    store = DegradingStore(link, redis, clock, policy.store.grace_s, policy.store.workers_min, report)
     return store, [link.run(), store.run()]
 
 
@@ -207,19 +211,6 @@ def _reader(module: str, setting: str) -> ModuleType:
         return importlib.import_module(f"veritape.apps.{module}")
     except ModuleNotFoundError as error:
         raise MisuseError(f"{setting} needs the library {error.name!r}: install veritape[all]") from error
-
-
-def report(settings: GatewaySettings, registry: Registry) -> Callable[[Access], None]:
-    """Return what is done with a finished request: figures, and one line of JSON if wanted."""
-
-    def log(access: Access) -> None:
-        note_request(registry, access)
-        if settings.log.access:
-            members = access._asdict()
-            members["units"] = units_text(members.pop("units_mu"))
-            click.echo(log_line(members))
-
-    return log
 
 
 async def _write_often(gate: Gate, key_store: KeyStore, clock: Clock) -> None:

@@ -40,6 +40,8 @@ class AddressClass(NamedTuple):
     name: str
     networks: tuple[Network, ...]
     limits: Limits
+    shadow: bool = False
+    """They are watched and deny nothing (GW-107)."""
 
 
 class AddressPolicy(NamedTuple):

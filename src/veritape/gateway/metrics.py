@@ -17,8 +17,10 @@ ROUTES: Final = (
 TIERS: Final = ("free", "pro", "enterprise", "partner", "anonymous", OTHER)
 """Tiers of the shipped policy; address classes are anonymous."""
 
-OUTCOMES: Final = ("allowed", "minute", "hour", "month", "concurrency", "cost")
-"""What a decision said: admitted, or the limit that denied."""
+OUTCOMES: Final = (
+    "allowed", "minute", "hour", "month", "concurrency", "fingerprint", "cost", "closed", "overload",
+)  # fmt: skip
+"""What a decision said: admitted, the limit that denied, or why the quota could not be asked or was cut."""
 
 CLASSES: Final = ("2xx", "3xx", "4xx", "429", "5xx")
 """Status classes; 429 stands alone."""
@@ -156,7 +158,7 @@ def _note_decision(registry: Registry, request: Finished) -> None:
     tier = tier if tier in TIERS else OTHER
     registry.add(REQUESTS)
     registry.add(TIER_REQUESTS, tier=tier)
-    registry.add(DECISIONS, tier=tier, outcome=request.outcome, mode=request.mode)
+    registry.add(DECISIONS, tier=tier, outcome=request.outcome, mode=request.mode or Mode.LOCAL)
     if request.outcome != "allowed":
         registry.add(REJECTED)
         registry.add(TIER_REJECTED, tier=tier)

@@ -110,6 +110,8 @@ class Tier(NamedTuple):
     """What a worker may take beforehand from a shared store."""
     overage_usd_per_1000: Decimal | None = None
     """Price of 1,000 units above the month's quota; None where none is billed."""
+    shadow: bool = False
+    """Its limits are watched and deny nothing (GW-107)."""
 
 
 class Route(NamedTuple):
@@ -135,6 +137,10 @@ class Route(NamedTuple):
     """What it does while the store is lost; None as the store's table says."""
     features: frozenset[str]
     """Optional keys of the schema that the route uses; who serves it must know them."""
+    shadow: bool = False
+    """Limits are watched and deny nothing here (GW-107)."""
+    essential: bool = False
+    """It is served at every level of overload (GW-381)."""
 
 
 class Cors(NamedTuple):

@@ -42,7 +42,6 @@ VARIABLES: Final = frozenset({"request_id", "account", "tier", "client_ip", "sch
 FEATURES: Final = (
     "cost_per",
     "client_fingerprint",
-    "essential",
     "request_headers",
     "response_headers",
 )
@@ -185,7 +184,6 @@ def _read_cors(top: Table) -> Cors | None:
 
 def _read_tier(name: str, table: Table) -> Tier:
     limits, overage_price = read_limits(table)
-    _refuse_shadow(table)
     price = table.text("price_usd_month", "0")
     if not PRICE.fullmatch(price):
         table.complain(
@@ -193,8 +191,9 @@ def _read_tier(name: str, table: Table) -> Tier:
         )
     lease = table.table("lease")
     rule = _read_lease(lease, limits) if lease is not None else None
+    shadow = table.flag("shadow")
     table.finish()
-    return Tier(name, limits, price, rule, overage_price)
+    return Tier(name, limits, price, rule, overage_price, shadow)
 
 
 def _read_lease(lease: Table, limits: Limits) -> LeaseRule | None:
@@ -208,11 +207,6 @@ def _read_lease(lease: Table, limits: Limits) -> LeaseRule | None:
         lease.complain("max", PolicyReason.LEASE_EXCEEDS_FRACTION, f"at most {most}, its share of the burst")
     lease.finish()
     return LeaseRule(largest * MU, ttl_ms * 1_000, int(fraction * min(bursts))) if bursts else None
-
-
-def _refuse_shadow(table: Table) -> None:
-    if table.flag("shadow"):
-        table.complain("shadow", PolicyReason.NOT_AVAILABLE, "false")
 
 
 def _read_addresses(ip: Table) -> AddressPolicy:
@@ -241,14 +235,14 @@ def _read_addresses(ip: Table) -> AddressPolicy:
 def _read_class(table: Table) -> AddressClass:
     name, networks = table.text("name"), table.networks("cidrs", required=True)
     limits, _ = read_limits(table)
-    _refuse_shadow(table)
     fingerprint = table.table("per_fingerprint")
     if fingerprint is not None:  # acts on connections through the TLS front only (GW-445)
         fingerprint.integer("limit", 1, LARGEST)
         fingerprint.integer("burst", 1, LARGEST, 1)
         fingerprint.finish()
+    shadow = table.flag("shadow")
     table.finish()
-    return AddressClass(name, networks, limits)
+    return AddressClass(name, networks, limits, shadow)
 
 
 def _read_upstream(table: Table) -> bool:
@@ -288,6 +282,8 @@ def _read_route(name: str, table: Table) -> Route:
         table.text("mode", "lease", ("call", "lease")),
         _read_lost(table) if table.has("lost") else None,
         frozenset(key for key in FEATURES if table.has(key)),
+        table.flag("shadow"),
+        table.flag("essential"),
     )
     _read_features(table)
     table.finish()
@@ -302,12 +298,10 @@ def _read_features(table: Table) -> None:
         counted.flag("per_call")
         counted.finish()
     table.flag("client_fingerprint")
-    table.flag("essential")
     for key in ("request_headers", "response_headers"):
         headers = table.table(key)
         if headers is not None:
             _read_headers(headers)
-    _refuse_shadow(table)
 
 
 def _read_headers(headers: Table) -> None:

@@ -64,7 +64,7 @@ class Reason(StrEnum):
     USAGE_UNAVAILABLE = "usage_unavailable"
     """The usage ledger cannot be written."""
     OVERLOADED = "overloaded"
-    """More requests in progress than the whole gateway takes."""
+    """The gateway sheds load: only essential routes are served, or this caller has half its rate for now."""
 
 
 class Problem(NamedTuple):
@@ -80,6 +80,9 @@ class Problem(NamedTuple):
 
 QUOTA_TYPE: Final = "https://iana.org/assignments/http-problem-types#quota-exceeded"
 """Problem type of quota denials (draft-ietf-httpapi-ratelimit-headers-11)."""
+
+CAPACITY_TYPE: Final = "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity"
+"""Problem type of refusals by the overload ladder (the same draft)."""
 
 QUOTA_REASONS: Final = frozenset(
     {Reason.RATE_LIMITED, Reason.MONTH_QUOTA_EXHAUSTED, Reason.CONCURRENCY_LIMITED}
@@ -123,4 +126,6 @@ PROBLEMS: Final[dict[Reason, Problem]] = {
 
 def problem_type(reason: Reason) -> str:
     """Return the ``type`` of a problem body."""
+    if reason is Reason.OVERLOADED:
+        return CAPACITY_TYPE
     return QUOTA_TYPE if reason in QUOTA_REASONS else f"/problems/{reason}"

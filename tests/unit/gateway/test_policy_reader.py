@@ -87,7 +87,7 @@ R = PolicyReason
         ("{ limit = 10 }", "{ limitt = 10 }", 4, "tiers.free.minute.limitt", R.UNKNOWN_KEY),
         ("{ limit = 10 }", "3", 4, "tiers.free.minute", R.WRONG_TYPE),
         ("{ limit = 10 }", "{ limit = 999999999, burst = 999999999999 }", 4, "tiers.free.minute", R.RULE_OUT_OF_RANGE),
-        ("{ limit = 10 }", "{ limit = 10 }\nshadow = true", 5, "tiers.free.shadow", R.NOT_AVAILABLE),
+        ("{ limit = 10 }", "{ limit = 10 }\nshadow = 1", 5, "tiers.free.shadow", R.WRONG_TYPE),
         ("{ limit = 10 }", '{ limit = 10 }\nmonth = { quota = 1, overage = "bill" }', 5, "tiers.free.month", R.OVERAGE_PRICE_MISSING),
         ("{ limit = 10 }", '{ limit = 10 }\nmonth = { quota = 1, overage_usd_per_1000 = "x" }', 5, "tiers.free.month.overage_usd_per_1000", R.WRONG_TYPE),
         ("{ limit = 10 }", "{ limit = 10 }\nlease = { max = 9, ttl_ms = 100, fraction = 0.5 }", 5, "tiers.free.lease.max", R.LEASE_EXCEEDS_FRACTION),

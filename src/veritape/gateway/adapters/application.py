@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
+from veritape.gateway.adapters.admission import denying_limit
 from veritape.gateway.adapters.gate import Gate, Visit, peer_address
 from veritape.gateway.addresses import Address
 from veritape.gateway.answers import (
@@ -27,6 +28,7 @@ from veritape.gateway.answers import (
     problem_answer,
 )
 from veritape.gateway.builtin_pages import builtin_page
+from veritape.gateway.overload import SAMPLED_LEVEL, is_shed, retry_after_s
 from veritape.gateway.parameters import read_query
 from veritape.gateway.policy import Policy, Route
 from veritape.gateway.problems import RefusedError
@@ -69,11 +71,17 @@ class Access(NamedTuple):
     mode: str
     duration_us: int
     outcome: str
-    """``allowed``, the limit that denied, ``cost``, or empty: the quota was not asked."""
+    """``allowed``, the limit that denied, ``cost``, ``overload``, ``closed``; empty: the quota was not asked."""
     charged_mu: int
     """Units charged, whether given back or not."""
     refunded_mu: int
     anonymous: bool
+    would_deny: str = ""
+    """Limit that would have denied, were it not only watched."""
+    decision_us: int = 0
+    """Time of the decision, waits included."""
+    upstream_us: int = 0
+    """Time of the route's own work."""
 
 
 class Gateway:
@@ -139,7 +147,7 @@ class Gateway:
             builtin = self._builtin(call)
             if builtin is not None:
                 return "builtin", "", builtin
-            served, rest = self._route(call)
+            served, rest = self._route(visit, call)
             name = served.route.name
             return name, "", await self._serve(visit, call, served, rest)
         except RefusedError as refusal:
@@ -168,15 +176,17 @@ class Gateway:
             raise RefusedError(Reason.METHOD_NOT_ALLOWED, fields={"Allow": "GET, HEAD, OPTIONS"})
         return Answer(page.status, [("Content-Type", page.media)], page.body)
 
-    def _route(self, call: Call) -> tuple[Served, str]:
-        if self.in_flight > self.table.policy.in_flight_max:
-            raise RefusedError(Reason.OVERLOADED)
+    def _route(self, visit: Visit, call: Call) -> tuple[Served, str]:
         found = self.table.paths.match(call.path)
         if found is None:
             raise RefusedError(Reason.NO_ROUTE)
         served = found.value[0]
         if call.method not in {"GET", "HEAD", "OPTIONS"}:
             raise RefusedError(Reason.METHOD_NOT_ALLOWED, fields={"Allow": "GET, HEAD, OPTIONS"})
+        policy, level, essential = self.table.policy, self.gate.overload.level, served.route.essential
+        if is_shed(level, self.in_flight, policy, essential=essential):
+            seconds = str(retry_after_s(visit.request_id))
+            raise RefusedError(Reason.OVERLOADED, fields={"Retry-After": seconds})
         return served, found.parameters.get("rest", "")
 
     async def _serve(self, visit: Visit, call: Call, served: Served, rest: str) -> Answer:
@@ -188,7 +198,11 @@ class Gateway:
         await self.gate.charge(visit, route)
         values = read_query(call.query, product.parameters)
         query = Query(call.path, {**values, "rest": rest} if rest else values)
-        page = await asyncio.to_thread(product.handler, self._sources, query)
+        asked_ns = self.gate.clock.monotonic_ns()
+        try:
+            page = await asyncio.to_thread(product.handler, self._sources, query)
+        finally:
+            visit.upstream_ns = self.gate.clock.monotonic_ns() - asked_ns
         return page_answer(call, page)
 
     async def _send(self, visit: Visit, call: Call, answer: Answer, send: Send) -> None:
@@ -215,6 +229,9 @@ class Gateway:
         if self._console is None or peer is None or not peer.is_loopback or name not in LOOPBACK_HOSTS:
             await self._send(visit, call, _problem(visit, RefusedError(Reason.IP_DENIED)), send)
             return
+        if self.gate.overload.level >= SAMPLED_LEVEL:
+            await self._send(visit, call, _problem(visit, RefusedError(Reason.OVERLOADED)), send)
+            return
         await self._console(scope, receive, send)
 
     def _access(
@@ -224,15 +241,18 @@ class Gateway:
         return Access(
             visit.request_id, call.method, name, status, reason, caller.account if caller else "",
             caller.key_id if caller else "", visit.tier, visit.units_mu, decision.mode if decision else "",
-            (self.gate.clock.monotonic_ns() - started_ns) // 1_000, _outcome(decision),
+            (self.gate.clock.monotonic_ns() - started_ns) // 1_000, _outcome(decision, reason),
             visit.units_mu + visit.refunded_mu, visit.refunded_mu, caller is not None and not caller.env,
+            visit.would_deny, visit.decision_ns // 1_000, visit.upstream_ns // 1_000,
         )  # fmt: skip
 
 
-def _outcome(decision: Decision | None) -> str:
-    if decision is None or decision.admitted:
-        return "allowed" if decision else ""
-    return max(decision.limits, key=lambda part: part.wait_us).name if decision.limits else "cost"
+def _outcome(decision: Decision | None, reason: str) -> str:
+    if decision is None:
+        return "closed" if reason == Reason.QUOTA_UNAVAILABLE else ""
+    if decision.admitted:
+        return "allowed"
+    return "overload" if decision.reason is Reason.OVERLOADED else denying_limit(decision)
 
 
 def _problem(visit: Visit, refusal: RefusedError) -> Answer:

@@ -11,11 +11,13 @@ from ipaddress import ip_address
 from typing import Protocol
 
 from veritape.gateway import identity, keys
+from veritape.gateway.adapters.admission import admit, manner
 from veritape.gateway.adapters.stores import Store, Terms
 from veritape.gateway.addresses import Address, client_address, plain_address
 from veritape.gateway.identity import Identity, Refusal
 from veritape.gateway.keys import KeyRecord
 from veritape.gateway.memory_store import Charge, MemoryStore, Past
+from veritape.gateway.overload import Overload
 from veritape.gateway.policy import Policy, Route
 from veritape.gateway.problems import AUTHENTICATE, RefusedError
 from veritape.gateway.quota import MICROSECONDS, MU, Decision, Limits, ceil_div, month_of
@@ -80,6 +82,12 @@ class Visit:
     """Charged, less what was refunded."""
     refunded_mu: int = 0
     """Given back after a failure of ours."""
+    would_deny: str = ""
+    """Limit that would have denied, were it not only watched."""
+    decision_ns: int = 0
+    """How long the decision took, waits included."""
+    upstream_ns: int = 0
+    """How long the route's own work took."""
 
 
 @dataclass
@@ -98,6 +106,8 @@ class Gate:
     """Failures of address groups (GW-444)."""
     on_failure: OnFailure = OnFailure.CLOSED
     """What happens when a charge cannot be made durable."""
+    overload: Overload = field(default_factory=Overload)
+    """What this worker stops doing when it is too busy (GW-381)."""
     used_keys: dict[str, int] = field(default_factory=dict)
     """Key id -> wall clock of its last use, until it is written."""
 
@@ -155,12 +165,15 @@ class Gate:
         caller = visit.caller
         if route.cost_mu == 0 or caller is None:
             return
+        how = manner(self.policy, route, visit.tier, self.overload.level, anonymous=not caller.env)
+        asked_ns = self.clock.monotonic_ns()
         try:
-            decision, visit.slot = await self.store.decide(
-                caller.subject, route.cost_mu, self._terms(visit, route)
-            )
+            found = await admit(self.store, caller.subject, route.cost_mu, self._terms(visit, route), how)
         except UnavailableError as error:
             raise RefusedError(Reason.QUOTA_UNAVAILABLE) from error
+        finally:
+            visit.decision_ns = self.clock.monotonic_ns() - asked_ns
+        decision, visit.slot, visit.would_deny = found
         visit.decision = decision
         if decision.reason is not None:
             self._count(Kind.DENIED, caller, route, decision.reason)

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import errno
-import json
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -124,8 +123,3 @@ async def serve(
     finally:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.remove_signal_handler(number)
-
-
-def log_line(record: object) -> str:
-    """Return one line of JSON: control characters are escaped, nothing can begin a second line (GW-906)."""
-    return json.dumps(record, separators=(",", ":"))

@@ -281,11 +281,8 @@ async def test_too_many_at_once_are_503(world: World) -> None:
     """GW-507: ``overloaded`` with Retry-After; health still answers."""
     world.gateway.in_flight = 2_000
     answer = await get(world, TRADES, world.key())
-    assert (answer.status_code, answer.json()["reason"], answer.headers["retry-after"]) == (
-        503,
-        "overloaded",
-        "1",
-    )
+    assert (answer.status_code, answer.json()["reason"]) == (503, "overloaded")
+    assert answer.headers["retry-after"] in {"1", "2", "3", "4", "5"}
     assert (await get(world, "/health")).status_code == 200
     assert world.gateway.in_flight == 2_000
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.servers.gateway_world import World
 
-from veritape.gateway.adapters.server import Address, bind, log_line, parse_address, serve
+from veritape.gateway.adapters.server import Address, bind, parse_address, serve
 from veritape.kernel.errors import MisuseError, UnavailableError
 
 
@@ -87,8 +87,3 @@ async def test_signals_end_and_reload(tmp_path: Path) -> None:
     world.close()
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
-
-
-def test_a_log_line_is_one_line() -> None:
-    """GW-906: control characters are escaped."""
-    assert log_line({"a": "x\r\ny\x1b"}) == '{"a":"x\\r\\ny\\u001b"}'

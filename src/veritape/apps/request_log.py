@@ -1,0 +1,48 @@
+"""What is done with a finished request of the gateway: figures, and a line of the access log (GW-771 to 773)."""
+
+from veritape.gateway.access_lines import json_line
+from veritape.gateway.adapters.application import Access, Gateway
+from veritape.gateway.adapters.line_writer import LineWriter
+from veritape.gateway.metrics import note_request
+from veritape.gateway.overload import LOG_SHARE, SAMPLE_US, SAMPLED_LEVEL, Overload
+from veritape.gateway.rate_fields import units_text
+from veritape.kernel.clock import Clock
+from veritape.telemetry import Registry
+
+UNITS = frozenset({"units_mu", "charged_mu", "refunded_mu"})
+"""Members that lines show in units."""
+
+
+class RequestLog:
+    """Takes every finished request; it never waits for whoever reads the lines."""
+
+    def __init__(self, registry: Registry, lines: LineWriter, overload: Overload, *, enabled: bool) -> None:
+        """Write lines only when ``enabled``; from the ladder's first level on one in ten."""
+        self._registry, self._lines, self._overload, self._enabled = registry, lines, overload, enabled
+        self._count = self._told = 0
+
+    def __call__(self, access: Access) -> None:
+        """Move the figures; write the line."""
+        note_request(self._registry, access)
+        self._count += 1
+        if not self._enabled or (self._overload.level >= SAMPLED_LEVEL and self._count % LOG_SHARE):
+            return
+        members = {
+            name.removesuffix("_mu"): units_text(value) if name in UNITS else value
+            for name, value in access._asdict().items()
+        }
+        if self._lines.dropped > self._told:
+            members["lines_dropped"] = self._lines.dropped - self._told
+            self._told = self._lines.dropped
+        self._lines.put(json_line(members))
+
+
+async def watch_overload(gateway: Gateway, clock: Clock) -> None:
+    """Sample requests in progress and the loop's lag twenty times a second, until cancelled (GW-381)."""
+    overload = gateway.gate.overload
+    while True:
+        due_ns = clock.monotonic_ns() + SAMPLE_US * 1_000
+        await clock.sleep_until(due_ns)
+        now_ns = clock.monotonic_ns()
+        allowed = gateway.table.policy.in_flight_max
+        overload.sample(now_ns // 1_000, max(0, now_ns - due_ns) // 1_000, gateway.in_flight, allowed)

@@ -1,0 +1,105 @@
+"""The overload ladder."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from veritape.gateway import overload, quota
+from veritape.gateway.adapters.policy_file import shipped_policy
+from veritape.gateway.overload import Overload
+from veritape.gateway.policy_reader import read_policy
+from veritape.gateway.quota import Limits, State, make_rule
+
+STEP_US = overload.SAMPLE_US
+
+
+def run(ladder: Overload, start_us: int, seconds: float, *, in_flight: int = 0, lag_us: int = 0) -> int:
+    """Sample for a while at one load of 100 requests; return the moment of the last sample."""
+    now_us = start_us
+    for _ in range(int(seconds * 1_000_000) // STEP_US + 1):
+        ladder.sample(now_us, lag_us, in_flight, 100)
+        now_us += STEP_US
+    return now_us - STEP_US
+
+
+@pytest.mark.parametrize(
+    ("in_flight", "lag_us", "level"),
+    [
+        (69, 0, 0),
+        (70, 0, 1),
+        (85, 0, 2),
+        (95, 0, 3),
+        (200, 0, 3),
+        (0, 69_000, 0),
+        (0, 70_000, 1),
+        (10, 95_000, 3),
+    ],
+)
+def test_levels_by_load(in_flight: int, lag_us: int, level: int) -> None:
+    """GW-381: 70, 85 and 95 % of the requests in progress or of 100 ms lag, for one second."""
+    ladder = Overload()
+    end_us = run(ladder, 0, 0.95, in_flight=in_flight, lag_us=lag_us)
+    assert ladder.level == 0
+    run(ladder, end_us + STEP_US, 0.05, in_flight=in_flight, lag_us=lag_us)
+    assert ladder.level == level
+
+
+def test_a_level_is_left_after_five_calm_seconds() -> None:
+    """GW-381: below a half for 5 s; a load of a half keeps the level, a short peak does not raise it."""
+    ladder = Overload()
+    now_us = run(ladder, 0, 1, in_flight=90)
+    now_us = run(ladder, now_us + STEP_US, 60, in_flight=50)
+    assert ladder.level == 2
+    now_us = run(ladder, now_us + STEP_US, 4.9, in_flight=49)
+    now_us = run(ladder, now_us + STEP_US, 0, in_flight=50)
+    now_us = run(ladder, now_us + STEP_US, 4.9, in_flight=49)
+    assert ladder.level == 2
+    now_us = run(ladder, now_us + STEP_US, 0.1, in_flight=49)
+    assert ladder.level == 0
+    run(ladder, now_us + STEP_US, 0.9, in_flight=100)
+    assert ladder.level == 0
+
+
+def test_lag_is_the_90th_percentile_of_a_second() -> None:
+    """GW-381: one late sample in twenty is no load; a tenth and more is."""
+    assert overload.percentile_90([0] * 19 + [10**9]) == 0
+    assert overload.percentile_90([0] * 17 + [7] * 3) == 7
+    assert overload.percentile_90([5]) == 5
+
+
+def test_half_the_rate_and_burst_and_nothing_forgiven() -> None:
+    """GW-381, GW-211: Free at half: 75 at once, then 50 a minute; when the level ends, what was owed is owed."""
+    full = Limits(make_rule(100, 60, 150), None, 50_000_000, 100)
+    half = overload.halved(full)
+    assert (half.month_mu, half.concurrency) == (50_000_000, 100)
+    assert half.minute is not None
+    assert half.minute.full_after_us == full.minute.full_after_us if full.minute else False
+    state, admitted = State(), 0
+    while (found := quota.evaluate(half, state, 1_000, 0, 0, 1))[1].admitted:
+        state, admitted = found[0], admitted + 1
+    assert (admitted, found[1].limits[1].wait_us) == (75, 1_200_000)
+    _, after = quota.evaluate(full, state, 1_000, 0, 0, 1)
+    assert after.limits[1].remaining_mu == 74_000
+
+
+@given(st.text(max_size=64))
+def test_refused_callers_come_back_within_one_to_five_seconds(request_id: str) -> None:
+    """GW-381: 1 + (request id mod 5)."""
+    assert 1 <= overload.retry_after_s(request_id) <= 5
+
+
+def test_who_is_halved_and_what_is_shed() -> None:
+    """GW-381: anonymous and Free from level 2 on; at level 3 everything but essential routes."""
+    policy = read_policy(shipped_policy(), "policy.toml")
+    assert [overload.is_halved(level, "free", anonymous=False) for level in range(4)] == [
+        False,
+        False,
+        True,
+        True,
+    ]
+    assert overload.is_halved(2, "lan-10", anonymous=True)
+    assert not overload.is_halved(3, "pro", anonymous=False)
+    shed = [overload.is_shed(level, 1, policy, essential=False) for level in range(4)]
+    assert shed == [False, False, False, True]
+    assert not overload.is_shed(3, 10**6, policy, essential=True)
+    assert overload.is_shed(0, policy.in_flight_max + 1, policy, essential=False)
