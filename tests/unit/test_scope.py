@@ -42,7 +42,7 @@ def test_the_recorder_uses_the_libraries_that_were_chosen_and_none_that_was_refu
     names = {re.split(r"[<>=]", one)[0] for one in declared}
     assert names >= LIBRARIES
     text = "".join(
-        path.read_text() for path in [*SOURCE.glob("observer/**/*.py"), *SOURCE.glob("apps/record.py")]
+        path.read_text() for path in [*SOURCE.glob("observer/**/*.py"), *SOURCE.glob("apps/record*.py")]
     )
     for name in LIBRARIES:
         assert re.search(rf"^(?:import|from) {name.replace('-', '_')}\b", text, re.MULTILINE), name

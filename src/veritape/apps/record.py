@@ -14,12 +14,12 @@ from typing import Any, Protocol
 
 import click
 import structlog
-import uvloop
 
 from veritape.apps.broker_account import followed_clock, open_broker
 from veritape.apps.keeping import VERSION
 from veritape.apps.part_metrics import shown_metrics
 from veritape.apps.record_binance import record_binance, wants_binance
+from veritape.apps.recording_loop import run_recorder
 from veritape.kernel.clock import NANOSECONDS, Clock, SystemClock
 from veritape.kernel.errors import MisuseError, UnavailableError
 from veritape.kernel.settings import load_settings
@@ -80,8 +80,7 @@ def record(config: Path, data: Path | None, day: str | None) -> None:
         return
     settings = load_settings(RecordSettings, content, environment, PREFIX, str(config))
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_run(settings, day))
+        run_recorder(_run(settings, day))
     except OSError as error:
         if not is_full(error):
             raise

@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 import structlog
-import uvloop
 
 from veritape.apps.part_metrics import shown_metrics
+from veritape.apps.recording_loop import run_recorder
 from veritape.kernel.clock import NANOSECONDS, Clock, SystemClock
 from veritape.kernel.errors import MisuseError, UnavailableError
 from veritape.kernel.settings import load_settings
@@ -67,8 +67,7 @@ def record_binance(
     if day is not None and day < utc_day(clock.wall_ns() // 1000):
         raise MisuseError(f"record: the UTC day {day} is over: a market is recorded while it trades")
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_run(settings, day, clock))
+        run_recorder(_run(settings, day, clock))
     except OSError as error:
         if not is_full(error):
             raise

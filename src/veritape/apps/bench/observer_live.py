@@ -4,17 +4,17 @@ import asyncio
 import contextlib
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import aiohttp
 import numpy as np
 import numpy.typing as npt
-import uvloop
 
 from veritape.apps.bench.observer_tape import folder
 from veritape.apps.bench.results import Row, Size
+from veritape.apps.recording_loop import run_recorder
 from veritape.kernel.clock import NANOSECONDS, SystemClock
 from veritape.observer.adapters.broker_rest import BrokerRest
 from veritape.observer.adapters.daybook import Daybook
@@ -53,13 +53,16 @@ class Received(NamedTuple):
 
 def live(size: Size) -> Iterator[Row]:
     """Measure throughput, then latency at two rates, each beside a loop that only reads."""
-    ours, bare = _run(_record(0, size.seconds)), _run(_read(0, size.seconds / 2))
+    ours, bare = run_recorder(_record(0, size.seconds)), run_recorder(_read(0, size.seconds / 2))
     yield Row(
         "durable_messages_per_second", [_rate(ours)], target=20_000, goal=60_000,
         peer="bare aiohttp loop", peer_values=[_rate(bare)],
     )  # fmt: skip
     for rate, (target, goal) in LATENCY_RATES.items():
-        ours, bare = _run(_record(rate, size.seconds / 2)), _run(_read(rate, size.seconds / 4))
+        ours, bare = (
+            run_recorder(_record(rate, size.seconds / 2)),
+            run_recorder(_read(rate, size.seconds / 4)),
+        )
         for name, percent in PERCENTILES.items():
             values, peers = _percentile(ours, rate, percent), _percentile(bare, rate, percent)
             is_target = name == "p99"
@@ -77,11 +80,6 @@ def _rate(received: Received) -> float:
 def _percentile(received: Received, rate: int, percent: float) -> float:
     due = received.began_ns + np.arange(1, len(received.times) + 1) * NANOSECONDS // rate
     return float(np.percentile(received.times - due, percent)) / MILLISECOND
-
-
-def _run(work: Coroutine[Any, Any, Received]) -> Received:
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(work)
 
 
 class _Rest(BrokerRest):

@@ -1,9 +1,10 @@
 """The journal on disk: a writer thread with group commit, and reading (OB-501, OB-506 to 511).
 
-The event loop appends frames; one thread writes them as blocks and calls ``fdatasync`` once for the group; only then
-are the frames handed back to the loop, as acknowledged. On ENOSPC a reserve file is released so that what is queued
-can still be committed and sealed; on any other error of the disk the process ends at once, because after a failed sync
-the kernel may call lost pages clean and a second sync proves nothing.
+The event loop appends frames; what one turn of the loop appended is handed over to a thread at once. The thread writes
+them as blocks and calls ``fdatasync`` once for the group; only then are they handed back to the loop, as acknowledged. It
+is woken twice a group at most, because each time it must wait for the interpreter. On ENOSPC a reserve file is released
+so that what is queued can still be committed and sealed; on any other error of the disk the process ends at once, because
+after a failed sync the kernel may call lost pages clean and a second sync proves nothing.
 """
 
 import asyncio
@@ -39,6 +40,12 @@ SEAL_SECONDS = 10
 
 SEALED_MODE = 0o444
 """Permission bits of a sealed file."""
+
+SWITCH_SECONDS = 0.000_5
+"""How long the loop may keep the interpreter from the thread (``sys.setswitchinterval``): a group asks for it five times.
+
+With the interpreter's own 5 ms a busy loop delays every commit by up to 25 ms.
+"""
 
 MILLISECOND = 1_000_000
 """Nanoseconds in a millisecond."""
@@ -152,9 +159,14 @@ class JournalWriter:
         self._queue: deque[Frame] = deque()
         self._queued_bytes = 0
         self._first_ns = 0
+        self._turn: list[Frame] = []
+        self._turn_bytes = 0
+        self._turn_ns = 0
         self._sync_ns = 0
         self._group_ns = 0
-        self._wake = threading.Condition()
+        self._lock = threading.Lock()
+        self._called = threading.Condition(self._lock)
+        self._ripe = threading.Condition(self._lock)
         self._closing = False
         self._sealing = False
         self._sealed = threading.Event()
@@ -177,25 +189,28 @@ class JournalWriter:
     @property
     def oldest_ns(self) -> int | None:
         """Return when the oldest frame that is not durable was queued, by the machine's monotonic clock."""
-        return self._first_ns if self._queue else None
+        return self._first_ns if self._queue else self._turn_ns if self._turn else None
 
     @property
     def queued_bytes(self) -> int:
         """Return the bytes that wait for the disk."""
-        return self._queued_bytes
+        return self._queued_bytes + self._turn_bytes
 
     def append(self, frame: Frame, *, last: bool = False) -> None:
         """Queue a frame; it is acknowledged later. Behind the ``last`` one of a day the file is sealed."""
-        with self._wake:
-            self._sealing = self._sealing or last
-            if not self._queue:
-                self._first_ns = self._clock.monotonic_ns()
-            self._queue.append(frame)
-            self._queued_bytes += len(frame.data) + journal.FRAME_HEADER.size
-            if self._queued_bytes >= self._options.queue_bytes and self._room.is_set():
-                self._room.clear()
-                self.stops += 1
-            self._wake.notify()
+        if not self._turn:
+            self._turn_ns = self._clock.monotonic_ns()
+            self._loop.call_soon(self._hand_over)
+        self._turn.append(frame)
+        self._turn_bytes += len(frame.data) + journal.FRAME_HEADER.size
+        is_over = self.queued_bytes >= self._options.queue_bytes
+        if last or is_over or self._turn_bytes >= self._options.commit_bytes:
+            self._hand_over(last=last)
+
+    @property
+    def has_room(self) -> bool:
+        """Tell whether the queue has room."""
+        return self._room.is_set()
 
     async def room(self) -> None:
         """Wait until the queue has room: the caller stops reading its socket meanwhile and drops nothing (OB-456)."""
@@ -203,19 +218,34 @@ class JournalWriter:
 
     async def seal(self) -> None:
         """Commit what is queued and seal the file; the next frame begins another. A failed disk ends the wait."""
-        with self._wake:
-            self._sealing = True
-            self._sealed.clear()
-            self._wake.notify()
+        self._sealed.clear()
+        self._hand_over(last=True)
         await asyncio.to_thread(self._sealed.wait, SEAL_SECONDS)
 
     async def close(self) -> None:
         """Commit what is queued, seal the file, end the thread."""
-        with self._wake:
-            self._closing = True
-            self._wake.notify()
+        self._hand_over(closing=True)
         await asyncio.to_thread(self._thread.join)
         await asyncio.sleep(0)
+
+    def _hand_over(self, *, last: bool = False, closing: bool = False) -> None:
+        """Give the thread what the loop's turn appended."""
+        if not (self._turn or last or closing):
+            return
+        with self._lock:
+            self._sealing = self._sealing or last
+            self._closing = self._closing or closing
+            if not self._queue:
+                self._first_ns = self._turn_ns
+                self._called.notify()
+            self._queue += self._turn
+            self._queued_bytes += self._turn_bytes
+            self._turn, self._turn_bytes = [], 0
+            if self._is_due():
+                self._ripe.notify()
+            if self._queued_bytes >= self._options.queue_bytes and self.has_room:
+                self._room.clear()
+                self.stops += 1
 
     def _run(self) -> None:
         group: list[Frame] = []
@@ -233,7 +263,7 @@ class JournalWriter:
             crash(f"veritape: journal: {type(error).__name__} in the writer thread: a bug; stopped at once")
 
     def _seal_when_asked(self) -> None:
-        with self._wake:
+        with self._lock:
             due = self._sealing and not self._queue
             self._sealing = self._sealing and not due
         if due:
@@ -248,15 +278,11 @@ class JournalWriter:
 
     def _take(self) -> list[Frame]:
         """Return the next group: everything queued ``commit_ms`` after its first frame; empty at the end."""
-        with self._wake:
+        with self._lock:
             while not self._queue and not self._closing and not self._sealing:
-                self._wake.wait()
-            if (
-                not self._closing
-                and self._queued_bytes < self._options.commit_bytes
-                and self._options.commit_ms
-            ):
-                self._wake.wait_for(self._is_due, self._options.commit_ms / 1000)
+                self._called.wait()
+            if self._queue:
+                self._ripe.wait_for(self._is_due, self._seconds_left())
             group, size = [], 0
             while self._queue and size < self._options.commit_bytes:
                 frame = self._queue.popleft()
@@ -264,11 +290,18 @@ class JournalWriter:
                 group.append(frame)
             self._queued_bytes -= size
             self._group_ns, self._first_ns = self._first_ns, self._clock.monotonic_ns()
-        self._loop.call_soon_threadsafe(self._room.set)
+            has_room = self.has_room
+        if not has_room:
+            self._loop.call_soon_threadsafe(self._room.set)
         return group
 
     def _is_due(self) -> bool:
         return self._closing or self._queued_bytes >= self._options.commit_bytes
+
+    def _seconds_left(self) -> float:
+        """Return how long the oldest frame may still wait for others: it waited while the group before was synced."""
+        waited_ns = self._clock.monotonic_ns() - self._first_ns
+        return max(0, self._options.commit_ms * MILLISECOND - waited_ns) / NANOSECONDS
 
     def _write(self, group: list[Frame]) -> None:
         file = self._file_for(group[0])

@@ -229,7 +229,8 @@ class Stream:
                 self._data(head)
             else:
                 self.kinds["unknown"] += 1
-            await self._daybook.writer.room()
+            if not self._daybook.writer.has_room:
+                await self._daybook.writer.room()
 
     def _data(self, head: Head) -> None:
         before = self.slots.not_subscribed

@@ -4,12 +4,13 @@ import asyncio
 import errno
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 from tests.tape import MIDNIGHT_NS
 
-from veritape.kernel.clock import SystemClock
+from veritape.kernel.clock import Clock, ManualClock, SystemClock
 from veritape.kernel.errors import UnavailableError
 from veritape.observer import journal
 from veritape.observer.adapters.journal_files import (
@@ -21,7 +22,7 @@ from veritape.observer.adapters.journal_files import (
     read_journal,
 )
 from veritape.observer.adapters.journal_recovery import recover
-from veritape.observer.adapters.storage import FailingDisk, Storage
+from veritape.observer.adapters.storage import Disk, FailingDisk, Storage
 from veritape.observer.journal import Frame, Kind
 
 OPEN_NS = MIDNIGHT_NS + 32_400 * 10**9
@@ -33,12 +34,14 @@ def frame(number: int, at_s: float = 0, size: int = 100) -> Frame:
 
 
 class Writing:
-    def __init__(self, tmp_path: Path, storage: Storage | None = None, **options: int) -> None:
+    def __init__(
+        self, tmp_path: Path, storage: Storage | None = None, clock: Clock | None = None, **options: int
+    ) -> None:
         self.acknowledged: list[Frame] = []
         self.groups: list[Committed] = []
         self.folder = tmp_path / "journal" / "KRX"
         values = JournalOptions(self.folder, **{"reserve_bytes": RESERVE, **options})  # type: ignore[arg-type]
-        self.writer = JournalWriter(values, self.take, SystemClock(), storage)
+        self.writer = JournalWriter(values, self.take, clock or SystemClock(), storage)
 
     def take(self, committed: Committed) -> None:
         self.groups.append(committed)
@@ -93,6 +96,47 @@ async def test_a_full_queue_makes_the_reader_wait(tmp_path: Path) -> None:
         assert writing.writer.queued_bytes <= 1000 + 136
     await writing.writer.close()
     assert len(writing.on_disk()) == 100
+
+
+async def test_the_frames_of_one_turn_are_one_group(tmp_path: Path) -> None:
+    """OB-506: without a delay too, what arrived together is synced together; until the turn ends nothing is."""
+    writing = Writing(tmp_path, commit_ms=0)
+    for number in range(1, 51):
+        writing.writer.append(frame(number))
+    assert writing.writer.oldest_ns is not None
+    assert writing.writer.queued_bytes == 50 * 136
+    await writing.writer.close()
+    assert [len(group.frames) for group in writing.groups] == [50]
+
+
+class SlowDisk(Disk):
+    """A disk whose first sync of data goes on until it is let go."""
+
+    def __init__(self) -> None:
+        self.syncing, self.let_go = threading.Event(), threading.Event()
+
+    def sync(self, descriptor: int) -> None:
+        self.syncing.set()
+        assert self.let_go.wait(10)
+        super().sync(descriptor)
+
+
+async def test_what_waited_for_a_sync_waits_for_nothing_else(tmp_path: Path) -> None:
+    """OB-506: a group that came together while the one before was synced is as old as its first frame."""
+    disk, clock = SlowDisk(), ManualClock()
+    writing = Writing(tmp_path, disk, clock, commit_ms=60_000, commit_bytes=1000)
+    writing.writer.append(frame(1, size=1000))
+    await asyncio.to_thread(disk.syncing.wait, 10)
+    writing.writer.append(frame(2))
+    queued_ns = writing.writer.oldest_ns
+    await asyncio.sleep(0)
+    clock.advance_ns(60 * 10**9)
+    disk.let_go.set()
+    async with asyncio.timeout(10):
+        while len(writing.groups) < 2:
+            await asyncio.sleep(0.001)
+    assert writing.groups[1].queued_ns == queued_ns
+    await writing.writer.close()
 
 
 async def test_every_truncation_of_the_last_block_is_recovered(tmp_path: Path) -> None:
@@ -193,7 +237,7 @@ async def test_a_disk_that_stays_full_loses_nothing_acknowledged(tmp_path: Path)
 BROKEN = """
 import asyncio, errno, sys
 from pathlib import Path
-from veritape.kernel.clock import SystemClock
+from veritape.kernel.clock import Clock, ManualClock, SystemClock
 from veritape.observer.adapters.journal_files import JournalOptions, JournalWriter
 from veritape.observer.adapters.storage import FailingDisk
 from veritape.observer.journal import Frame, Kind
