@@ -8,15 +8,20 @@ from tests.usage import BOOT, WALL_US, charges
 
 from veritape.gateway.adapters.ledger import Ledger
 from veritape.gateway.adapters.ledgers import CLOSED, Share, UsageLedger
+from veritape.gateway.adapters.postgres_ledger import PostgresLedger
 from veritape.gateway.reasons import Reason
 from veritape.gateway.usage import EventSource, Kind, Tally, TallyKey
 
 OTHER = b"87654321"
 
 
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[UsageLedger]:
-    made = Ledger(tmp_path / "usage.db")
+@pytest.fixture(params=["sqlite", "postgres"])
+def ledger(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[UsageLedger]:
+    made: UsageLedger
+    if request.param == "sqlite":
+        made = Ledger(tmp_path / "usage.db")
+    else:
+        made = PostgresLedger(request.getfixturevalue("postgres").database())
     yield made
     made.close()
 

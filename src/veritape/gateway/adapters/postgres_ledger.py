@@ -1,0 +1,232 @@
+"""The usage ledger in PostgreSQL 14 or newer: for gateways on several machines (GW-652, GW-685).
+
+A group is copied into a table of the session, then inserted from there: one statement tells what is new and adds it to the
+months. ``usage_event`` has a partition a month, so its primary key has the month too; an event never changes its month, so
+its id is as unique as before. Whatever fails, the connection is given up and the next call makes another.
+"""
+
+import contextlib
+import re
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import psycopg
+from psycopg import sql
+
+from veritape.gateway.adapters.ledgers import CLOSED, Share
+from veritape.gateway.memory_store import Charge
+from veritape.gateway.quota import MICROSECONDS
+from veritape.gateway.usage import UsageEvent, marks_of
+from veritape.kernel.errors import MisuseError, UnavailableError
+
+CONNECT_S: Final = 2
+"""Seconds to connect."""
+
+SESSION: Final = "-c statement_timeout=10000 -c lock_timeout=5000 -c synchronous_commit=on -c timezone=UTC"
+"""Options of every session: nothing hangs longer than 10 s, and committed means durable."""
+
+_TURN: Final = 0x76742D75
+"""Advisory lock of who changes tables or adds a partition."""
+
+_COLUMNS: Final = """boot BYTEA NOT NULL, seq BIGINT NOT NULL, kind TEXT NOT NULL, account TEXT NOT NULL, env TEXT NOT NULL,
+  key_id TEXT NOT NULL, subject TEXT NOT NULL, route TEXT NOT NULL, units_mu BIGINT NOT NULL, decision TEXT NOT NULL,
+  reason TEXT NOT NULL, mode TEXT NOT NULL, policy_version BIGINT NOT NULL, period TEXT NOT NULL, at_us BIGINT NOT NULL,
+  request_id TEXT NOT NULL, refers_boot BYTEA, refers_seq BIGINT, items BIGINT NOT NULL"""
+
+_MIGRATIONS: Final = (
+    (
+        f"CREATE TABLE usage_event({_COLUMNS}, PRIMARY KEY(boot, seq, period)) PARTITION BY LIST (period)",
+        """CREATE TABLE usage_month(subject TEXT, period TEXT, boot BYTEA, units_mu BIGINT NOT NULL, events BIGINT NOT NULL,
+  PRIMARY KEY(period, subject, boot))""",
+        "CREATE TABLE outbox_mark(boot BYTEA PRIMARY KEY, seq BIGINT NOT NULL, closed INTEGER NOT NULL)",
+        "CREATE INDEX usage_event_at ON usage_event(at_us)",
+        """CREATE UNIQUE INDEX refund_once ON usage_event(refers_boot, refers_seq, period)
+  WHERE kind = 'refund'""",
+        """CREATE FUNCTION usage_event_kept() RETURNS trigger LANGUAGE plpgsql AS $$
+  BEGIN RAISE EXCEPTION 'the usage ledger is append-only'; END $$""",
+        """CREATE TRIGGER usage_event_kept BEFORE UPDATE OR DELETE ON usage_event
+  FOR EACH ROW EXECUTE FUNCTION usage_event_kept()""",
+        """CREATE TRIGGER usage_event_not_emptied BEFORE TRUNCATE ON usage_event
+  FOR EACH STATEMENT EXECUTE FUNCTION usage_event_kept()""",
+    ),
+)
+"""Statements that lead from one version of the tables to the next; forward only."""
+
+LAYOUT: Final = len(_MIGRATIONS)
+"""Version of the tables, in ``usage_layout``."""
+
+_STAGE: Final = f"CREATE TEMPORARY TABLE usage_stage({_COLUMNS}) ON COMMIT DELETE ROWS"
+_INSERT: Final = """WITH fresh AS (
+    INSERT INTO usage_event SELECT * FROM usage_stage ORDER BY boot, seq ON CONFLICT DO NOTHING
+    RETURNING subject, period, boot, units_mu
+  ), added AS (
+    INSERT INTO usage_month SELECT subject, period, boot, sum(units_mu), count(*) FROM fresh WHERE subject <> ''
+    GROUP BY period, subject, boot ORDER BY period, subject, boot
+    ON CONFLICT (period, subject, boot) DO UPDATE
+    SET units_mu = usage_month.units_mu + excluded.units_mu, events = usage_month.events + excluded.events
+  ) SELECT count(*) FROM fresh"""
+_MARK: Final = """INSERT INTO outbox_mark VALUES (%s, %s, 0) ON CONFLICT (boot) DO UPDATE
+  SET seq = greatest(outbox_mark.seq, excluded.seq)"""
+_CLOSE: Final = "INSERT INTO outbox_mark VALUES (%s, 0, 1) ON CONFLICT (boot) DO UPDATE SET closed = 1"
+_SHARES: Final = """SELECT subject, CASE WHEN closed = 1 THEN %s ELSE encode(boot, 'hex') END AS share, sum(units_mu)::BIGINT
+  FROM usage_month LEFT JOIN outbox_mark USING (boot)
+  WHERE period = %s AND (%s::TEXT IS NULL OR subject = %s) GROUP BY subject, share"""
+_BROKEN: Final = """SELECT subject, sum(of_month)::BIGINT, sum(of_events)::BIGINT FROM (
+    SELECT subject, units_mu AS of_month, 0 AS of_events FROM usage_month WHERE period = %s
+    UNION ALL SELECT subject, 0, units_mu FROM usage_event WHERE period = %s AND subject <> '') AS both_sums
+  GROUP BY subject HAVING sum(of_month) <> sum(of_events)"""
+
+
+class PostgresLedger:
+    """A ledger that any number of gateways write."""
+
+    def __init__(self, url: str, password_file: Path | None = None) -> None:
+        """Name the database; it is connected to when it is needed.
+
+        Args:
+            url: ``postgresql://user@host:port/database``.
+            password_file: its first line is the password.
+
+        Raises:
+            MisuseError: the password cannot be read, or the address is none.
+        """
+        self._parameters = _parameters(url, password_file)
+        self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
+        self._periods: set[str] = set()
+        self._turn = threading.Lock()
+
+    def write(self, events: Sequence[UsageEvent]) -> int:
+        """Write events, their months and marks in one durable transaction; return how many were new.
+
+        Raises:
+            UnavailableError: it is not known to be written; writing it again is safe.
+        """
+        with self._asking("written") as connection:
+            for period in sorted({event.period for event in events} - self._periods):
+                _add_partition(connection, period)
+                self._periods.add(period)
+            with connection.transaction(), connection.cursor() as cursor:
+                with cursor.copy("COPY usage_stage FROM STDIN") as copy:
+                    for event in events:
+                        copy.write_row(event)
+                fresh: int = cursor.execute(_INSERT).fetchall()[0][0]
+                cursor.executemany(_MARK, marks_of(events))
+            return fresh
+
+    def close_boot(self, boot: bytes) -> None:
+        """Note that a boot writes no more."""
+        with self._asking("written") as connection:
+            connection.execute(_CLOSE, (boot,))
+
+    def month_sums(self, period: str) -> dict[str, int]:
+        """Return subject -> mu used in a month, at least 0."""
+        rows = self._rows(
+            "SELECT subject, sum(units_mu)::BIGINT FROM usage_month WHERE period = %s GROUP BY subject",
+            period,
+        )
+        return {subject: max(0, units_mu) for subject, units_mu in rows}
+
+    def charges_since(self, since_us: int) -> dict[str, list[Charge]]:
+        """Return subject -> units charged in each second since a moment."""
+        rows = self._rows(
+            "SELECT subject, at_us / %s AS second, sum(units_mu)::BIGINT FROM usage_event"
+            " WHERE at_us >= %s AND kind = 'charge' GROUP BY subject, second",
+            MICROSECONDS,
+            since_us,
+        )
+        found: dict[str, list[Charge]] = {}
+        for subject, second, units_mu in rows:
+            found.setdefault(subject, []).append(Charge(second * MICROSECONDS, units_mu))
+        return found
+
+    def shares(self, period: str, subject: str | None = None) -> dict[Share, int]:
+        """Return the mu of every boot that lives, and of all closed ones together."""
+        rows = self._rows(_SHARES, CLOSED, period, subject, subject)
+        return {Share(found, share): units_mu for found, share, units_mu in rows}
+
+    def broken_sums(self, period: str) -> Mapping[str, tuple[int, int]]:
+        """Return subject -> (mu of its months, mu of its events) where the two differ."""
+        return {subject: (months, events) for subject, months, events in self._rows(_BROKEN, period, period)}
+
+    def close(self) -> None:
+        """Let the connection go."""
+        with self._turn:
+            self._give_up()
+
+    def _rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        with self._asking("read") as connection:
+            return connection.execute(query.encode(), values).fetchall()
+
+    @contextlib.contextmanager
+    def _asking(self, what: str) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+        """Lend the connection to one caller; after any failure the next one gets another."""
+        with self._turn:
+            try:
+                if self._connection is None:
+                    self._connection = _connect(self._parameters)
+                yield self._connection
+            except psycopg.Error as error:
+                self._give_up()
+                cause = str(error).partition("\n")[0]
+                raise UnavailableError(f"the usage ledger cannot be {what}: {cause}") from error
+
+    def _give_up(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def _parameters(url: str, password_file: Path | None) -> str:
+    try:
+        password = password_file.read_text().partition("\n")[0] if password_file else None
+        return psycopg.conninfo.make_conninfo(
+            url, password=password, connect_timeout=CONNECT_S, options=SESSION, tcp_user_timeout=10_000,
+            application_name="veritape",
+        )  # fmt: skip
+    except OSError as error:
+        raise MisuseError(f"ledger.password_file: cannot read {password_file}: {error.strerror}") from error
+    except psycopg.ProgrammingError as error:
+        raise MisuseError("ledger.url is no address as postgresql://user@host:5432/database") from error
+
+
+def _connect(parameters: str) -> psycopg.Connection[tuple[Any, ...]]:
+    """Connect, bring the tables to the present version and make the session's own.
+
+    Raises:
+        psycopg.Error: the database cannot be reached, or refuses.
+        UnavailableError: ``ledger_version``.
+    """
+    connection = psycopg.connect(parameters, autocommit=True)
+    try:
+        with connection.transaction():
+            _migrate(connection)
+        connection.execute(_STAGE)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _migrate(connection: psycopg.Connection[tuple[Any, ...]]) -> None:
+    connection.execute("SELECT pg_advisory_xact_lock(%s)", (_TURN,))
+    connection.execute("CREATE TABLE IF NOT EXISTS usage_layout(version INTEGER PRIMARY KEY)")
+    row = connection.execute("SELECT coalesce(max(version), 0) FROM usage_layout").fetchall()[0]
+    if row[0] > LAYOUT:
+        raise UnavailableError(
+            f"ledger_version: the ledger is of version {row[0]}, this program writes {LAYOUT}: update it"
+        )
+    for version, statements in enumerate(_MIGRATIONS[row[0] :], row[0] + 1):
+        for statement in statements:
+            connection.execute(statement.encode())
+        connection.execute("INSERT INTO usage_layout VALUES (%s)", (version,))
+
+
+def _add_partition(connection: psycopg.Connection[tuple[Any, ...]], period: str) -> None:
+    """Make the partition of a month unless it is there."""
+    name = f"usage_event_{re.sub('[^0-9]', '_', period)}"
+    statement = sql.SQL("CREATE TABLE IF NOT EXISTS {} PARTITION OF usage_event FOR VALUES IN ({})")
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_TURN,))
+        connection.execute(statement.format(sql.Identifier(name), sql.Literal(period)))

@@ -1,0 +1,113 @@
+"""A real PostgreSQL on a free port, for tests; never as root, never the machine's own."""
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+
+BINARIES = max(Path("/usr/lib/postgresql").glob("*/bin"))
+"""The newest installed version."""
+
+
+SETTINGS = ("-c", "max_connections=20", "-c", "fsync=off", "-c", "shared_buffers=16MB")
+"""A killed process loses nothing that the kernel has, so its syncs would only cost time here."""
+
+
+class PostgresProcess:
+    """A running server; it keeps what it has in a folder of its own."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="veritape-postgres-"))
+        self._user: dict[str, str | int] = {}
+        if os.getuid() == 0:  # PostgreSQL refuses to run as root
+            owner = pwd.getpwnam("postgres")
+            os.chown(self.folder, owner.pw_uid, owner.pw_gid)
+            self._user = {"user": owner.pw_uid, "group": owner.pw_gid}
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = int(free.getsockname()[1])
+        self.process: subprocess.Popen[bytes] | None = None
+        self._databases = 0
+        self._run("initdb", "--no-sync", "-A", "trust", "-U", "veritape", "-D", str(self.folder / "data"))
+
+    def start(self) -> None:
+        """Start it and wait until it answers; after a kill it recovers first."""
+        arguments = [
+            "-D",
+            self.folder / "data",
+            "-p",
+            str(self.port),
+            "-k",
+            self.folder,
+            "-c",
+            "max_connections=20",
+        ]
+        for _ in range(400):
+            if self.process is None or self.process.poll() is not None:
+                self.process = subprocess.Popen(
+                    [BINARIES / "postgres", *arguments],
+                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self.folder, **self._user,  # type: ignore[call-overload]
+                )  # fmt: skip
+            try:
+                psycopg.connect(self.url("postgres"), connect_timeout=2).close()
+            except psycopg.OperationalError:
+                time.sleep(0.05)
+            else:
+                return
+        raise AssertionError("postgres does not answer")
+
+    def url(self, database: str) -> str:
+        """Return the address of a database."""
+        return f"postgresql://veritape@127.0.0.1:{self.port}/{database}"
+
+    def database(self) -> str:
+        """Return the address of a new, empty database."""
+        self._databases += 1
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE d{self._databases}".encode())
+        return self.url(f"d{self._databases}")
+
+    def kill(self) -> None:
+        """End the server and every process of it at once."""
+        if self.process is None:
+            return
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        self.process.kill()
+        for child in children:
+            try:
+                os.kill(int(child), signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        self.process.wait()
+        self.process = None
+
+    def close(self) -> None:
+        """End it and remove its folder."""
+        self.kill()
+        shutil.rmtree(self.folder)
+
+    def _run(self, program: str, *arguments: str) -> None:
+        subprocess.run(
+            [BINARIES / program, *arguments],
+            check=True, stdout=subprocess.DEVNULL, cwd=self.folder, **self._user,  # type: ignore[call-overload]
+        )  # fmt: skip
+
+
+@contextmanager
+def postgres_process() -> Iterator[PostgresProcess]:
+    """Run a server; it is killed at the end."""
+    server = PostgresProcess()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
