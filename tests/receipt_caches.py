@@ -17,7 +17,6 @@ from veritape.executor.cache.entries import Namespace, cache_key
 from veritape.executor.cache.memory import MemoryLayer
 from veritape.executor.image import Image
 from veritape.executor.metrics import METRICS
-from veritape.executor.receipts import SimulatedReceipt
 from veritape.kernel.clock import Clock, SystemClock
 from veritape.telemetry.registry import Registry
 
@@ -48,7 +47,7 @@ ENDLESS = rv32.image([rv32.jal(0, 0)], b"", 65_536)
 """Never ends by itself."""
 
 
-def memory(entries: int = 1000) -> MemoryLayer[SimulatedReceipt]:
+def memory(entries: int = 1000) -> MemoryLayer[bytes]:
     return MemoryLayer(entries, 64 * MIB)
 
 

@@ -11,17 +11,17 @@ from tests.compiled import SIMULATOR
 from tests.receipt_caches import ECHO, key_of, memory
 
 from tests.servers.redis_process import RedisProcess, redis_process  # isort: skip
+from veritape.executor.adapters.cache.disk import DiskLayer
 from veritape.executor.adapters.cache.flights import RedisLeases
 from veritape.executor.adapters.cache.receipt_cache import ReceiptCache
 from veritape.executor.adapters.cache.redis_layer import LEASE_MS, RedisLayer
 from veritape.executor.cache.counters import Layer
 from veritape.executor.cache.entries import shared_name
-from veritape.executor.receipts import SimulatedReceipt
 from veritape.kernel.clock import SystemClock
 
 SECRET = b"s" * 32
-RECEIPT = SIMULATOR.run(ECHO, b"abcd")
-OTHER = SIMULATOR.run(ECHO, b"efgh")
+RECEIPT = SIMULATOR.run(ECHO, b"abcd").to_bytes()
+OTHER = SIMULATOR.run(ECHO, b"efgh").to_bytes()
 KEY, OTHER_KEY = key_of(ECHO, b"abcd"), key_of(ECHO, b"efgh")
 
 
@@ -60,6 +60,23 @@ def test_machines_share_what_one_executed(server: RedisProcess) -> None:
     assert 0 < client.pttl(name) <= 7 * 24 * 3600 * 1000
 
 
+def test_what_redis_had_is_copied_to_disk_in_one_write(server: RedisProcess, tmp_path: Path) -> None:
+    """EX-403: filled upwards: at once in memory, on disk together with others, at the latest when the cache is closed."""
+    attacker(server)
+    cache(server).put({KEY: RECEIPT, OTHER_KEY: OTHER})
+    mine = cache(server)
+    mine.disk = DiskLayer(tmp_path, 1 << 20, 0)
+    assert mine.get_many([KEY, OTHER_KEY]) == {KEY: RECEIPT, OTHER_KEY: OTHER}
+    assert (len(mine.memory), len(mine.disk)) == (2, 0)
+    assert mine.get_many([KEY, OTHER_KEY]) == {KEY: RECEIPT, OTHER_KEY: OTHER}
+    assert mine.counters.hits == {Layer.REDIS: 2, Layer.MEMORY: 2}
+    mine.close()
+    assert len(list(tmp_path.glob("*.entry"))) == 1
+    again = DiskLayer(tmp_path, 1 << 20, 0)
+    assert (again.get(KEY, 0)[0], again.get(OTHER_KEY, 0)[0]) == (RECEIPT, OTHER)
+    again.close()
+
+
 @pytest.mark.parametrize("forgery", ["forged", "cut", "crossed", "large", "other secret"])
 def test_an_attackers_value_is_refused(server: RedisProcess, forgery: str) -> None:
     """EX-720, EX-815: forged, cut, another key's, oversized or another secret's value: rejected, counted, deleted, a miss."""
@@ -68,7 +85,7 @@ def test_an_attackers_value_is_refused(server: RedisProcess, forgery: str) -> No
     name = shared_name(KEY, SECRET)
     value = client.get(name) or b""
     values = {
-        "forged": bytes(8) + OTHER.to_bytes() + bytes(32),
+        "forged": bytes(8) + OTHER + bytes(32),
         "cut": value[:-1],
         "crossed": client.get(shared_name(OTHER_KEY, SECRET)) or b"",
         "large": bytes(65 * 1024 * 1024),
@@ -132,7 +149,7 @@ def test_a_server_that_hangs_or_dies_is_left_alone(tmp_path: Path) -> None:
         server.kill()
         calls: list[int] = []
 
-        def make() -> SimulatedReceipt:
+        def make() -> bytes:
             calls.append(1)
             return OTHER
 

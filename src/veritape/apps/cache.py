@@ -9,8 +9,8 @@ import click
 from veritape.apps.compiled_kernels import compiled_simulator
 from veritape.apps.executor_runtime import CACHE, executor_settings
 from veritape.executor.adapters.cache.disk import DiskLayer, read_secret
-from veritape.executor.cache.entries import simulated_of
-from veritape.kernel.clock import SystemClock
+from veritape.executor.cache.entries import check_simulated
+from veritape.kernel.clock import NANOSECONDS, SystemClock
 from veritape.kernel.errors import PeerError
 
 
@@ -24,7 +24,9 @@ def cache(context: click.Context, path: Path | None, config: Path | None) -> Non
     chosen = path or (Path(settings.cache.disk_path) if settings.cache.disk_path else Path.home() / CACHE)
     secret = read_secret(Path(settings.cache.secret_file)) if settings.cache.secret_file else None
     limit = settings.cache.disk_bytes or settings.sizes().cache_disk_bytes
-    layer = DiskLayer(chosen, limit, SystemClock().wall_ns(), settings.cache.ttl_s or None, secret)
+    layer = DiskLayer(
+        chosen, limit, SystemClock().wall_ns(), settings.cache.ttl_s * NANOSECONDS or None, secret
+    )
     context.obj = (chosen, layer)
     context.call_on_close(layer.close)
 
@@ -77,7 +79,7 @@ def examine(layer: DiskLayer) -> dict[str, Any]:
             if isinstance(held, PeerError):
                 raise held
             for key, data in held.items():
-                simulated_of(key, data, sponge)
+                check_simulated(key, data, sponge)
                 count += 1
         except PeerError as error:
             damaged.append({"file": name, "reason": str(error.reason)})

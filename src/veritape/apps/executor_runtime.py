@@ -18,7 +18,6 @@ from veritape.executor.backend import TraceBackend
 from veritape.executor.cache.memory import MemoryLayer
 from veritape.executor.log_events import LEVELS, LogEvent, Note, note_nothing
 from veritape.executor.metrics import METRICS
-from veritape.executor.receipts import SimulatedReceipt
 from veritape.executor.runtime.presets import Parallel, parallel
 from veritape.executor.settings import ExecutorFile, ExecutorSettings
 from veritape.kernel.clock import NANOSECONDS, Clock, SystemClock
@@ -76,7 +75,7 @@ def receipt_cache(
     secret = read_secret(Path(own.secret_file)) if own.secret_file else None
     path = Path(own.disk_path) if own.disk_path else folder or Path.home() / CACHE
     disk = DiskLayer(path, own.disk_bytes or sizes.cache_disk_bytes, clock.wall_ns(), ttl_ns, secret)
-    memory: MemoryLayer[SimulatedReceipt] = MemoryLayer(
+    memory: MemoryLayer[bytes] = MemoryLayer(
         own.entries or sizes.cache_entries, own.memory_bytes or sizes.cache_memory_bytes, ttl_ns
     )
     cache = ReceiptCache(memory, simulator.sponge, clock, disk, note=note)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from veritape.executor.claims import CLAIM_BYTES, Claim, parse_claim
+from veritape.executor.claims import CLAIM_BYTES, Claim, decode_claim, parse_claim
 from veritape.executor.digests import Tag, bytes_digest
 from veritape.executor.vm.execution import CYCLE_CLASSES, Detail, Execution
 from veritape.kernel.errors import PeerError
@@ -148,12 +148,23 @@ def parse_receipt(data: bytes, sponge: Sponge) -> SimulatedReceipt:
         raise _refusal(ReceiptReason.TRUNCATED)
     if detail_end + _CHECKSUM_BYTES < len(data):
         raise _refusal(ReceiptReason.TRAILING_BYTES)
-    journal = data[claim_end + _LENGTH.size : journal_end]
-    if bytes_digest(Tag.JOURNAL, journal, sponge) != claim.journal_digest:
+    receipt = decode_receipt(data)
+    if bytes_digest(Tag.JOURNAL, receipt.journal, sponge) != claim.journal_digest:
         raise _refusal(ReceiptReason.JOURNAL_MISMATCH)
+    return receipt
+
+
+def decode_receipt(data: bytes) -> SimulatedReceipt:
+    """Return the receipt of bytes that a worker of ours made, or that ``parse_receipt`` accepted: nothing is checked again."""
+    claim_end = _HEAD.size + CLAIM_BYTES
+    claim = decode_claim(data[_HEAD.size : claim_end])
+    journal_start = claim_end + _LENGTH.size
+    journal_end = journal_start + claim.journal_bytes
     numbers = _DETAIL.unpack_from(data, journal_end)
     classes = len(CYCLE_CLASSES)
-    return SimulatedReceipt(claim, journal, Detail(numbers[:classes], *numbers[classes:]))
+    return SimulatedReceipt(
+        claim, data[journal_start:journal_end], Detail(numbers[:classes], *numbers[classes:])
+    )
 
 
 def describe_trap(execution: Execution) -> str:

@@ -20,7 +20,7 @@ def test_the_disk_layer_is_counted_verified_and_cleared(tmp_path: Path) -> None:
     """EX-412: stats, verify with exit 1 when an entry is damaged or under a wrong key, clear."""
     kept = disk_cache(tmp_path)
     for data in (b"abcd", b"efgh"):
-        kept.put({key_of(ECHO, data): SIMULATOR.run(ECHO, data)})
+        kept.put({key_of(ECHO, data): SIMULATOR.run(ECHO, data).to_bytes()})
     kept.close()
     assert json.loads(invoke(tmp_path, "stats", "--json").output)["receipts"] == 2
     assert "2 receipts (executed, not proven)" in invoke(tmp_path, "stats").output

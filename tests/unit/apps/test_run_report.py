@@ -44,7 +44,7 @@ def test_documents_say_what_they_are() -> None:
     halted = document_of("echo", receipt, 0.5)
     trapped = trap_document("endless", "id", SIMULATOR.machine(ENDLESS, b"", Limits(cycles=9)), 0.5)
     outcomes: list[Outcome] = [
-        Executed(receipt, 0),
+        Executed(receipt.to_bytes(), 0),
         Cancelled(),
         DeadlineExceeded(),
         Failed(RuntimeReason.WORKER_LOST, "twice"),

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from enum import IntEnum, StrEnum
 from typing import Final, NamedTuple
 
-from veritape.executor.receipts import SimulatedReceipt, parse_receipt
+from veritape.executor.receipts import parse_receipt
 from veritape.kernel.errors import PeerError
 from veritape.stark.hashing import Sponge
 
@@ -169,8 +169,8 @@ def shared_name(key: bytes, secret: bytes) -> str:
     return "vt:pc:" + hmac.digest(secret, key, "sha256").hex()[:32]
 
 
-def simulated_of(key: bytes, data: bytes, sponge: Sponge) -> SimulatedReceipt:
-    """Return the simulated receipt that an entry of this key holds.
+def check_simulated(key: bytes, data: bytes, sponge: Sponge) -> None:
+    """Read in full the simulated receipt that an entry of this key holds.
 
     Raises:
         PeerError: no receipt, or of another program or input than the key's.
@@ -178,7 +178,6 @@ def simulated_of(key: bytes, data: bytes, sponge: Sponge) -> SimulatedReceipt:
     receipt = parse_receipt(data, sponge)
     if cache_key(Namespace.TRACE, receipt.claim.program_id, receipt.claim.input_digest) != key:
         raise refusal(CacheReason.FOREIGN_CLAIM)
-    return receipt
 
 
 def refusal(reason: CacheReason) -> PeerError:

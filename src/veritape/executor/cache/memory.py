@@ -23,7 +23,7 @@ class Eviction(StrEnum):
 ValueT = TypeVar("ValueT")
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class _Held(Generic[ValueT]):
     value: ValueT
     size: int
@@ -41,6 +41,9 @@ class MemoryLayer(Generic[ValueT]):
 
     def __len__(self) -> int:
         return len(self._held)
+
+    def __contains__(self, key: bytes) -> bool:
+        return key in self._held
 
     def get(self, key: bytes, now_ns: int) -> tuple[ValueT | None, list[Eviction]]:
         """Return a value, or None, and what was let go because it was too old."""
@@ -63,7 +66,7 @@ class MemoryLayer(Generic[ValueT]):
         gone = []
         while self.held_bytes > self._max_bytes or len(self._held) > self._max_entries:
             gone.append(Eviction.BYTES if self.held_bytes > self._max_bytes else Eviction.ENTRIES)
-            self.drop(next(iter(self._held)))
+            self.held_bytes -= self._held.popitem(last=False)[1].size
         return gone
 
     def drop(self, key: bytes) -> None:

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import NamedTuple, TypeAlias
 
-from veritape.executor.receipts import SimulatedReceipt
+from veritape.executor.receipts import SimulatedReceipt, decode_receipt
 
 
 class RuntimeReason(StrEnum):
@@ -58,12 +59,17 @@ class Cost(NamedTuple):
 class Executed:
     """Executed, not proven."""
 
-    receipt: SimulatedReceipt
-    """Equal inputs of a batch share one."""
+    data: bytes
+    """The receipt's file: of many receipts nobody looks inside, so it is read when somebody does."""
     index: int
     """Place of its claim in the batch's list of claims."""
     cached: bool = False
     """It was not executed now."""
+
+    @cached_property
+    def receipt(self) -> SimulatedReceipt:
+        """Return the receipt; equal inputs of a batch share one."""
+        return decode_receipt(self.data)
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,9 @@ def _absorb(tag: int, length: int, elements: Any) -> Any:
 
 def sponge(tag: int, length: int, elements: Sequence[int]) -> hashing.Digest:
     """Return H(tag, elements) with ``length`` in the capacity, as ``veritape.stark.hashing.sponge`` does."""
-    state = _absorb(tag, length, np.asarray(elements, dtype=np.uint32))
+    state = _absorb(
+        int(tag), length, np.asarray(elements, dtype=np.uint32)
+    )  # of an enumeration's member the type is looked up at each call
     return tuple(int(element) for element in state[:_RATE])
 
 

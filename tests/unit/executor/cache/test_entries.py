@@ -15,12 +15,12 @@ from veritape.executor.cache.entries import (
     Entry,
     Namespace,
     cache_key,
+    check_simulated,
     from_file,
     from_value,
     mac,
     pack,
     shared_name,
-    simulated_of,
     to_file,
     to_value,
     unpack,
@@ -128,15 +128,15 @@ def test_a_shared_value_is_bound_to_its_key() -> None:
 
 def test_a_receipt_stands_under_its_own_key() -> None:
     """EX-408: a receipt of another program or input than the key's is refused, and so is a damaged one."""
-    assert simulated_of(KEY, RECEIPT.to_bytes(), READABLE.sponge) == RECEIPT
+    check_simulated(KEY, RECEIPT.to_bytes(), READABLE.sponge)
     with pytest.raises(PeerError) as caught:
-        simulated_of(KEYS[0], RECEIPT.to_bytes(), READABLE.sponge)
+        check_simulated(KEYS[0], RECEIPT.to_bytes(), READABLE.sponge)
     assert caught.value.reason is CacheReason.FOREIGN_CLAIM
     other = replace(RECEIPT, claim=replace(RECEIPT.claim, input_digest=KEYS[0][:3] + bytes(29)))
     with pytest.raises(PeerError):
-        simulated_of(KEY, other.to_bytes(), READABLE.sponge)
+        check_simulated(KEY, other.to_bytes(), READABLE.sponge)
     with pytest.raises(PeerError) as caught:
-        simulated_of(KEY, RECEIPT.to_bytes()[:-1], READABLE.sponge)
+        check_simulated(KEY, RECEIPT.to_bytes()[:-1], READABLE.sponge)
     assert caught.value.reason is ReceiptReason.TRUNCATED
 
 

@@ -16,7 +16,9 @@ from veritape.executor.runtime.outcomes import (
 def test_outcomes_compare_as_values() -> None:
     """EX-343: Executed carries a simulated receipt and its claim's index; the others say why there is none."""
     receipt = SIMULATOR.run(ECHO, b"abcd")
-    assert Executed(receipt, 3) == Executed(receipt, 3, cached=False)
+    executed = Executed(receipt.to_bytes(), 3)
+    assert executed == Executed(receipt.to_bytes(), 3, cached=False)
+    assert executed.receipt == receipt
     assert Failed(RuntimeReason.WORKER_LOST, "twice") != Failed(RuntimeReason.INPUT_TOO_LARGE, "twice")
     assert Cancelled() == Cancelled()
     assert DeadlineExceeded() == DeadlineExceeded()

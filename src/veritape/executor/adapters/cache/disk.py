@@ -9,7 +9,7 @@ import os
 import secrets
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from veritape.executor.cache.entries import (
@@ -45,10 +45,18 @@ LEFTOVER_NS = 60 * NANOSECONDS
 PACKS_KEPT = 4
 """Verified packs that stay parsed: a batch that resumes reads each of its packs once."""
 
+_KEYS_AT_ONCE = 500
+"""Keys of one question: SQLite allows 999 values in one in its older builds."""
+
+_SCHEMA_VERSION = 2
+"""An index of another version is thrown away like a damaged one."""
+
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS files (name TEXT PRIMARY KEY, bytes INTEGER, created_ns INTEGER, used_ns INTEGER);
-CREATE TABLE IF NOT EXISTS items (key BLOB PRIMARY KEY, name TEXT);
-CREATE INDEX IF NOT EXISTS items_by_name ON items (name);
+CREATE TABLE IF NOT EXISTS files (
+    id INTEGER PRIMARY KEY, name TEXT UNIQUE, bytes INTEGER, created_ns INTEGER, used_ns INTEGER
+);
+CREATE TABLE IF NOT EXISTS items (key BLOB PRIMARY KEY, file INTEGER) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS items_by_file ON items (file);
 CREATE INDEX IF NOT EXISTS files_by_use ON files (used_ns);
 """
 
@@ -93,6 +101,17 @@ class DiskLayer:
             (total,) = self._database.execute("SELECT coalesce(sum(bytes), 0) FROM files").fetchone()
             return int(total)
 
+    def known(self, keys: Sequence[bytes]) -> set[bytes]:
+        """Return those of some keys that are indexed: ``get`` has an answer for them, or a refusal."""
+        found: set[bytes] = set()
+        with self._lock:
+            for first in range(0, len(keys), _KEYS_AT_ONCE):
+                some = keys[first : first + _KEYS_AT_ONCE]
+                places = ",".join("?" * len(some))
+                rows = self._database.execute(f"SELECT key FROM items WHERE key IN ({places})", some)  # noqa: S608 - question marks
+                found.update(key for (key,) in rows)
+        return found
+
     def get(self, key: bytes, now_ns: int) -> tuple[bytes | None, list[Eviction]]:
         """Return a receipt's bytes, or None, and what was let go because it was too old.
 
@@ -101,7 +120,7 @@ class DiskLayer:
         """
         with self._lock:
             row = self._database.execute(
-                "SELECT name, created_ns FROM items JOIN files USING (name) WHERE key = ?", (key,)
+                "SELECT name, created_ns FROM items JOIN files ON files.id = file WHERE key = ?", (key,)
             ).fetchone()
             if row is None:
                 return None, []
@@ -133,7 +152,9 @@ class DiskLayer:
     def drop(self, key: bytes) -> None:
         """Delete the entry that holds a key."""
         with self._lock:
-            row = self._database.execute("SELECT name FROM items WHERE key = ?", (key,)).fetchone()
+            row = self._database.execute(
+                "SELECT name FROM items JOIN files ON files.id = file WHERE key = ?", (key,)
+            ).fetchone()
             if row is not None:
                 self._remove(row[0])
 
@@ -168,26 +189,32 @@ class DiskLayer:
     def _index(self, name: str, size: int, now_ns: int, receipts: Mapping[bytes, bytes]) -> None:
         self._database.execute("BEGIN")
         self._database.execute(
-            "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", (name, size, now_ns, now_ns)
+            "DELETE FROM items WHERE file = (SELECT id FROM files WHERE name = ?)", (name,)
         )
-        rows = [(key, name) for key in receipts]
+        file = self._database.execute(
+            "INSERT OR REPLACE INTO files (name, bytes, created_ns, used_ns) VALUES (?, ?, ?, ?)",
+            (name, size, now_ns, now_ns),
+        ).lastrowid
+        rows = [(key, file) for key in receipts]
         self._database.executemany("INSERT OR REPLACE INTO items VALUES (?, ?)", rows)
         self._database.execute("COMMIT")
 
     def _remove(self, name: str) -> None:
         self._packs.pop(name, None)
         (self._folder / name).unlink(missing_ok=True)
-        self._database.execute("DELETE FROM items WHERE name = ?", (name,))
+        self._database.execute(
+            "DELETE FROM items WHERE file = (SELECT id FROM files WHERE name = ?)", (name,)
+        )
         self._database.execute("DELETE FROM files WHERE name = ?", (name,))
 
     def _shrink(self) -> list[Eviction]:
         gone: list[Eviction] = []
         total = self.held_bytes
         while total > self._max_bytes:
-            name, size = self._database.execute(
-                "SELECT name, bytes FROM files ORDER BY used_ns LIMIT 1"
+            file, name, size = self._database.execute(
+                "SELECT id, name, bytes FROM files ORDER BY used_ns LIMIT 1"
             ).fetchone()
-            (held,) = self._database.execute("SELECT count(*) FROM items WHERE name = ?", (name,)).fetchone()
+            (held,) = self._database.execute("SELECT count(*) FROM items WHERE file = ?", (file,)).fetchone()
             self._remove(name)
             gone += [Eviction.BYTES] * held
             total -= size
@@ -223,8 +250,9 @@ class DiskLayer:
 def _connect(path: Path) -> sqlite3.Connection:
     database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
     try:
-        database.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;" + _SCHEMA)
         _check(database)
+        database.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;" + _SCHEMA)
+        database.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
     except BaseException:
         database.close()
         raise
@@ -235,6 +263,10 @@ def _check(database: sqlite3.Connection) -> None:
     (state,) = database.execute("PRAGMA quick_check(1)").fetchone()
     if state != "ok":
         raise sqlite3.DatabaseError(state)
+    (version,) = database.execute("PRAGMA user_version").fetchone()
+    (tables,) = database.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    if tables and version != _SCHEMA_VERSION:
+        raise sqlite3.DatabaseError(f"version {version}")
 
 
 def _read(path: Path, secret: bytes) -> dict[bytes, bytes]:

@@ -15,13 +15,15 @@ from veritape.executor.adapters.cache.disk import DiskLayer
 from veritape.executor.adapters.cache.flights import Leases
 from veritape.executor.adapters.cache.redis_layer import RedisLayer
 from veritape.executor.cache.counters import CacheCounters, Layer
-from veritape.executor.cache.entries import Entry, simulated_of
+from veritape.executor.cache.entries import Entry, check_simulated
 from veritape.executor.cache.memory import Eviction, MemoryLayer
 from veritape.executor.log_events import LogEvent, Note, note_nothing
-from veritape.executor.receipts import SimulatedReceipt
 from veritape.kernel.clock import Clock
 from veritape.kernel.errors import PeerError
 from veritape.stark.hashing import Sponge
+
+COPIES_AT_ONCE = 256
+"""Receipts from Redis that are written to disk together: one by one each hit would wait for the disk."""
 
 POLL_S = 0.02
 """Seconds between two looks of who waits for another process."""
@@ -31,7 +33,7 @@ POLL_S = 0.02
 class ReceiptCache:
     """Memory, and the layers that are configured; collaborators are arguments."""
 
-    memory: MemoryLayer[SimulatedReceipt]
+    memory: MemoryLayer[bytes]
     """Always there."""
     sponge: Sponge
     """Reads receipts."""
@@ -52,42 +54,50 @@ class ReceiptCache:
     disk_refused: bool = False
     """The last write to disk failed."""
     _lock: Any = field(default_factory=threading.RLock)
-    _flights: dict[bytes, "Future[SimulatedReceipt]"] = field(default_factory=dict)
+    _copies: dict[bytes, bytes] = field(default_factory=dict)
+    _flights: dict[bytes, "Future[bytes]"] = field(default_factory=dict)
 
-    def get(self, key: bytes) -> SimulatedReceipt | None:
-        """Return a receipt from the first layer that has it, and count."""
+    def get(self, key: bytes) -> bytes | None:
+        """Return a receipt's file from the first layer that has it, and count."""
+        return self.get_many([key]).get(key)
+
+    def get_many(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+        """Return what the layers have of some keys, and count; what no layer on this machine knows costs one question for all."""
+        found = {}
         with self._lock:
-            found = self._find(key)
-            if found is None:
-                self.counters.misses += 1
-            else:
-                self.counters.hits[found[1]] += 1
-            return found[0] if found else None
+            indexed = self.disk.known(keys) if self.disk is not None else set()
+            for key in keys:
+                here = key in self.memory or key in indexed or self.redis is not None
+                hit = self._find(key) if here else None
+                if hit is not None:
+                    found[key], layer = hit
+                    self.counters.hits[layer] += 1
+            self.counters.misses += len(keys) - len(found)
+        return found
 
-    def put(self, receipts: Mapping[bytes, SimulatedReceipt]) -> None:
-        """Keep receipts in every layer; on return they are durable where there is a disk layer.
+    def put(self, receipts: Mapping[bytes, bytes]) -> None:
+        """Keep receipts' files in every layer; on return they are durable where there is a disk layer.
 
         Raises:
             OSError: the disk refused.
         """
         now_ns = self.clock.wall_ns()
-        data = {key: receipt.to_bytes() for key, receipt in receipts.items()}
         if self.disk is not None:
             try:
-                self._count(Layer.DISK, self.disk.put(data, now_ns))
+                self._count(Layer.DISK, self.disk.put(receipts, now_ns))
             except OSError:
                 self.disk_refused = True
                 raise
             self.disk_refused = False
         with self._lock:
-            for key, receipt in receipts.items():
-                self._count(Layer.MEMORY, self.memory.put(key, receipt, len(data[key]), now_ns))
+            for key, data in receipts.items():
+                self._count(Layer.MEMORY, self.memory.put(key, data, len(data), now_ns))
         if self.redis is not None:
-            for key, body in data.items():
+            for key, body in receipts.items():
                 self.redis.put(Entry(key, now_ns, body))
 
-    def get_or_make(self, key: bytes, make: Callable[[], SimulatedReceipt]) -> SimulatedReceipt:
-        """Return the receipt of a key; of all who ask at once, one makes it. What fails is not kept, and fails for all.
+    def get_or_make(self, key: bytes, make: Callable[[], bytes]) -> bytes:
+        """Return the receipt of a key as its file; of all who ask at once, one makes it. What fails is not kept, and fails for all.
 
         Raises:
             VeritapeError: what ``make`` raised.
@@ -98,7 +108,7 @@ class ReceiptCache:
                 found = self.get(key)
                 if found is not None:
                     return found
-                mine: Future[SimulatedReceipt] = Future()
+                mine: Future[bytes] = Future()
                 self._flights[key] = mine
             else:
                 self.counters.shared += 1
@@ -116,6 +126,8 @@ class ReceiptCache:
 
     def close(self) -> None:
         """Close the layers."""
+        with self._lock:
+            self._write_copies()
         for layer in (self.disk, self.redis):
             if layer is not None:
                 layer.close()
@@ -126,7 +138,7 @@ class ReceiptCache:
             sizes = {Layer.MEMORY: self.memory.held_bytes}
         return sizes if self.disk is None else {**sizes, Layer.DISK: self.disk.held_bytes}
 
-    def _lead(self, key: bytes, make: Callable[[], SimulatedReceipt]) -> SimulatedReceipt:
+    def _lead(self, key: bytes, make: Callable[[], bytes]) -> bytes:
         """Make the receipt when no other process is at it; else wait for theirs, or for their end."""
         waiting = threading.Event()
         while True:
@@ -136,9 +148,9 @@ class ReceiptCache:
                         found = self._find(key)
                     if found is not None:
                         return found[0]
-                    receipt = make()
-                    self.put({key: receipt})
-                    return receipt
+                    data = make()
+                    self.put({key: data})
+                    return data
             waiting.wait(POLL_S)
             with self._lock:
                 found = self._find(key)
@@ -146,27 +158,35 @@ class ReceiptCache:
                 self.counters.shared += 1
                 return found[0]
 
-    def _find(self, key: bytes) -> tuple[SimulatedReceipt, Layer] | None:
+    def _find(self, key: bytes) -> tuple[bytes, Layer] | None:
         now_ns = self.clock.wall_ns()
-        receipt, gone = self.memory.get(key, now_ns)
+        data, gone = self.memory.get(key, now_ns)
         self._count(Layer.MEMORY, gone)
-        if receipt is not None:
-            return receipt, Layer.MEMORY
+        if data is not None:
+            return data, Layer.MEMORY
         for layer, load in ((Layer.DISK, self._from_disk), (Layer.REDIS, self._from_redis)):
             try:
                 data = load(key, now_ns)
                 if data is None:
                     continue
-                receipt = simulated_of(key, data, self.sponge)
+                check_simulated(key, data, self.sponge)
             except PeerError as error:
                 self._refuse(key, layer, error)
                 continue
-            self._count(Layer.MEMORY, self.memory.put(key, receipt, len(data), now_ns))
+            self._count(Layer.MEMORY, self.memory.put(key, data, len(data), now_ns))
             if layer is Layer.REDIS and self.disk is not None:
-                with contextlib.suppress(OSError):
-                    self._count(Layer.DISK, self.disk.put({key: data}, now_ns))
-            return receipt, layer
+                self._copies[key] = data
+                if len(self._copies) >= COPIES_AT_ONCE:
+                    self._write_copies()
+            return data, layer
         return None
+
+    def _write_copies(self) -> None:
+        """Fill the disk with what Redis had, in one write: a copy need not be durable before it is returned."""
+        copies, self._copies = self._copies, {}
+        if self.disk is not None:
+            with contextlib.suppress(OSError):
+                self._count(Layer.DISK, self.disk.put(copies, self.clock.wall_ns()))
 
     def _from_disk(self, key: bytes, now_ns: int) -> bytes | None:
         if self.disk is None:

@@ -18,7 +18,6 @@ from veritape.executor.adapters.workers.jobs import Done, Job, MakeBackend, with
 from veritape.executor.adapters.workers.pool import WorkerPool, is_lost
 from veritape.executor.image import Image
 from veritape.executor.log_events import LogEvent, Note
-from veritape.executor.receipts import SimulatedReceipt, parse_receipt
 from veritape.executor.runtime.admission import Admission, is_fault
 from veritape.executor.runtime.batching import Chunks
 from veritape.executor.runtime.outcomes import Cancelled, Cost, DeadlineExceeded, Failed, RuntimeReason
@@ -26,7 +25,6 @@ from veritape.executor.runtime.progress import Meter, Phase, Progress
 from veritape.executor.vm.execution import Limits, Stop
 from veritape.kernel.clock import NANOSECONDS, Clock
 from veritape.kernel.errors import VeritapeError
-from veritape.stark.hashing import Sponge
 
 LOOK_S = 0.05
 """Seconds between two looks at the stop token and the deadline while workers are busy."""
@@ -34,8 +32,8 @@ LOOK_S = 0.05
 Show = Callable[[Progress], None]
 """Takes progress values."""
 
-Result = SimulatedReceipt | Failed | Cancelled | DeadlineExceeded
-"""What became of a distinct input."""
+Result = bytes | Failed | Cancelled | DeadlineExceeded
+"""What became of a distinct input; bytes are a receipt's file."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +50,6 @@ class Tools:
     """Counts."""
     clock: Clock
     """Deadlines."""
-    sponge: Sponge
-    """Reads receipts."""
     admission: Admission
     """Which jobs may run together; guarded by ``changed``."""
     changed: threading.Condition
@@ -223,22 +219,21 @@ class BatchRun:
 
     def _keep(self, places: Sequence[int], done: Done) -> None:
         """Make a job's receipts durable, then count them as finished."""
-        batch, receipts = self._batch, dict[int, SimulatedReceipt]()
+        batch, receipts = self._batch, dict[int, bytes]()
         for place, result in zip(places, done.results, strict=False):
             if isinstance(result, Failed):
                 self._fail(place, result)
             else:
-                receipts[place] = parse_receipt(result, self._tools.sponge)
+                receipts[place] = result
         try:
             if batch.keep and receipts:
-                self._tools.cache.put({batch.keys[place]: receipt for place, receipt in receipts.items()})
+                self._tools.cache.put({batch.keys[place]: data for place, data in receipts.items()})
         except OSError as error:
             for place in receipts:
                 self._fail(place, not_kept(error))
             return
-        for place, receipt in receipts.items():
-            batch.results[place] = receipt
-            self._tools.figures.executed(receipt)
+        batch.results.update(receipts)
+        self._tools.figures.executed(len(receipts), done.cycles)
 
     def _retry_alone(self, sent: _Sent) -> None:
         """Try each item of a lost job once more, in a worker of its own; one that kills it again is lost."""

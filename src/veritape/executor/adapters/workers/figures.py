@@ -19,7 +19,6 @@ from veritape.executor.metrics import (
     WORKERS_MAX,
 )
 from veritape.executor.reasons import error_class, refusal_class
-from veritape.executor.receipts import SimulatedReceipt
 from veritape.kernel.clock import NANOSECONDS
 from veritape.telemetry.registry import Registry
 
@@ -33,11 +32,11 @@ class Figures:
         self._waiting: dict[int, int] = {}
         self._next = 0
 
-    def executed(self, receipt: SimulatedReceipt) -> None:
-        """Count a guest that halted and the receipt that was returned."""
+    def executed(self, receipts: int, cycles: int) -> None:
+        """Count guests that halted: the receipts that are returned and their cycles."""
         with self._lock:
-            self._registry.add(GUEST_CYCLES, receipt.claim.cycles, kind=SIMULATED)
-            self._registry.add(RECEIPTS, kind=SIMULATED)
+            self._registry.add(GUEST_CYCLES, cycles, kind=SIMULATED)
+            self._registry.add(RECEIPTS, receipts, kind=SIMULATED)
 
     def failed(self, reason: StrEnum | None) -> None:
         """Count an item, job or request that ended with an error."""

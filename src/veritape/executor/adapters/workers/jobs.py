@@ -4,6 +4,7 @@ A job names its program by id; a worker that has not seen it answers so, and the
 once per worker whatever the executor is. A stop file and a deadline end a job between bounded amounts of work.
 """
 
+import contextlib
 import multiprocessing
 import resource
 from collections import OrderedDict
@@ -54,6 +55,8 @@ class Done:
 
     results: tuple[bytes | Failed, ...]
     """A receipt's bytes or a failure for each input, up to where it was stopped."""
+    cycles: int = 0
+    """Of all receipts together."""
     needs_image: bool = False
     """Nothing ran: the worker has not seen the image."""
     seconds: float = 0.0
@@ -104,13 +107,17 @@ def run_job(job: Job) -> Done:
         return late or (watched is not None and (watched.exists() or not watched.parent.exists()))
 
     results: list[bytes | Failed] = []
-    try:
+    cycles = 0
+    with contextlib.suppress(StoppedError):
         for result in _WORKER.backend(job).run(image, job.inputs, job.limits, stop):
-            results.append(result.to_bytes() if isinstance(result, SimulatedReceipt) else result)  # noqa: PERF401 - what was finished counts
-    except StoppedError:
-        pass
+            if isinstance(result, SimulatedReceipt):
+                cycles += result.claim.cycles
+                results.append(result.to_bytes())
+            else:
+                results.append(result)
     seconds = (clock.monotonic_ns() - began_ns) / NANOSECONDS
-    return Done(tuple(results), seconds=seconds, peak_bytes=_peak_bytes() - _WORKER.ready_bytes)
+    peak_bytes = _peak_bytes() - _WORKER.ready_bytes
+    return Done(tuple(results), cycles, seconds=seconds, peak_bytes=peak_bytes)
 
 
 def _peak_bytes() -> int:

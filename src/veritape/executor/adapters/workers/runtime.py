@@ -30,7 +30,6 @@ from veritape.executor.cache.entries import Namespace, cache_key
 from veritape.executor.digests import Tag
 from veritape.executor.image import Image
 from veritape.executor.log_events import Note, note_nothing
-from veritape.executor.receipts import SimulatedReceipt
 from veritape.executor.runtime.admission import Admission
 from veritape.executor.runtime.batching import check_size, distinct
 from veritape.executor.runtime.outcomes import Executed, Failed, Outcome, RuntimeReason
@@ -73,9 +72,9 @@ class L2Runtime:
         self._backend, self.pool, self._clock = backend, pool, clock
         self.cache, self.figures = cache, figures
         self._changed = threading.Condition()
-        sponge, admission = backend.simulator.sponge, Admission(budget_bytes)
+        admission = Admission(budget_bytes)
         self._tools = Tools(
-            pool, make_backend, cache, figures, clock, sponge, admission, self._changed, kill_grace_s, note
+            pool, make_backend, cache, figures, clock, admission, self._changed, kill_grace_s, note
         )
         self._queue_limit = queue_limit
         self._waiting: deque[tuple[int, Callable[[], Outcome], Future[Outcome]]] = deque()
@@ -107,22 +106,22 @@ class L2Runtime:
         (key,) = self._keys(image, (input_bytes,))
         made: list[Outcome] = []
 
-        def make() -> SimulatedReceipt:
+        def make() -> bytes:
             (outcome,) = self._execute(image, (input_bytes,), (key,), limits, seconds, stop, keep=False)
             made.append(outcome)
             if isinstance(outcome, Executed):
-                return outcome.receipt
+                return outcome.data
             raise _NotExecutedError(outcome)
 
         try:
-            receipt = self.cache.get_or_make(key, make)
+            data = self.cache.get_or_make(key, make)
         except _NotExecutedError as error:
             return error.outcome
         except OSError as error:
             self.figures.failed(RuntimeReason.CACHE_WRITE_FAILED)
             return not_kept(error)
         self.figures.cache_sizes(self.cache.sizes())
-        return made[0] if made else _from_cache(receipt, limits, 0)
+        return made[0] if made else _from_cache(data, limits, 0)
 
     def run_batch(
         self,
@@ -266,17 +265,19 @@ class L2Runtime:
 
     def _look_up(self, batch: Batch, run: BatchRun) -> set[int]:
         """Fill in what the cache has; return its places."""
-        cached = set()
-        for place, key in enumerate(batch.keys):
-            found = self.cache.get(key) if batch.keep else None
-            if found is None:
-                batch.pending.append(place)
-            else:
-                batch.results[place] = found
-                cached.add(place)
-            if place % 256 == 0:
-                run.show(Phase.LOAD)
-        return cached
+        if not batch.keep:
+            batch.pending.extend(range(len(batch.keys)))
+            return set()
+        for first in range(0, len(batch.keys), _KEYS_AT_ONCE):
+            keys = batch.keys[first : first + _KEYS_AT_ONCE]
+            found = self.cache.get_many(keys)
+            for place, key in enumerate(keys, first):
+                if key in found:
+                    batch.results[place] = found[key]
+                else:
+                    batch.pending.append(place)
+            run.show(Phase.LOAD)
+        return set(batch.results)
 
 
 class _NotExecutedError(VeritapeError):
@@ -299,14 +300,15 @@ def _outcomes(batch: Batch, cached: set[int]) -> list[Outcome]:
 
 
 def _outcome(result: Result, limits: Limits, index: int, *, cached: bool) -> Outcome:
-    if not isinstance(result, SimulatedReceipt):
+    if not isinstance(result, bytes):
         return result
     return _from_cache(result, limits, index) if cached else Executed(result, index)
 
 
-def _from_cache(receipt: SimulatedReceipt, limits: Limits, index: int) -> Outcome:
+def _from_cache(data: bytes, limits: Limits, index: int) -> Outcome:
     """Return a receipt that was found; limits of a run are not in its key, so they are looked at here."""
-    claim = receipt.claim
+    found = Executed(data, index, cached=True)
+    claim = found.receipt.claim
     if claim.cycles > limits.cycles:
         return Failed(TrapReason.CYCLE_LIMIT, f"{claim.cycles} cycles, at most {limits.cycles}")
     if claim.journal_bytes > limits.journal_bytes:
@@ -314,4 +316,8 @@ def _from_cache(receipt: SimulatedReceipt, limits: Limits, index: int) -> Outcom
             TrapReason.JOURNAL_LIMIT,
             f"{claim.journal_bytes} bytes of journal, at most {limits.journal_bytes}",
         )
-    return Executed(receipt, index, cached=True)
+    return found
+
+
+_KEYS_AT_ONCE = 1024
+"""Keys that are looked up between two progress values."""

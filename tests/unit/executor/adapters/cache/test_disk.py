@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,7 @@ def test_a_thousand_items_are_one_durable_write(tmp_path: Path) -> None:
     assert again.held_bytes == entry_files(tmp_path)[0].stat().st_size
 
 
-@pytest.mark.parametrize("damage", ["missing", "truncated", "noise"])
+@pytest.mark.parametrize("damage", ["missing", "old", "truncated", "noise"])
 def test_a_lost_index_is_made_anew(tmp_path: Path, damage: str) -> None:
     """EX-404: the files are the truth; a missing or damaged index is rebuilt from them."""
     disk = layer(tmp_path)
@@ -52,6 +53,11 @@ def test_a_lost_index_is_made_anew(tmp_path: Path, damage: str) -> None:
         (tmp_path / name).unlink(missing_ok=True)
     if damage == "missing":
         index.unlink()
+    elif damage == "old":
+        index.unlink()
+        with sqlite3.connect(index) as database:
+            database.execute("CREATE TABLE items (key BLOB PRIMARY KEY, name TEXT)")
+        database.close()
     else:
         index.write_bytes(index.read_bytes()[:5000] if damage == "truncated" else b"noise" * 1000)
     again = layer(tmp_path)

@@ -13,13 +13,12 @@ from veritape.executor.adapters.cache.receipt_cache import ReceiptCache
 from veritape.executor.cache.counters import Layer
 from veritape.executor.cache.memory import Eviction, MemoryLayer
 from veritape.executor.log_events import LogEvent
-from veritape.executor.receipts import SimulatedReceipt
 from veritape.kernel.clock import ManualClock, SystemClock
 from veritape.kernel.errors import CheckFailedError, PeerError
 
-RECEIPT = SIMULATOR.run(ECHO, b"abcd")
+RECEIPT = SIMULATOR.run(ECHO, b"abcd").to_bytes()
 KEY = key_of(ECHO, b"abcd")
-OTHER = SIMULATOR.run(ECHO, b"efgh")
+OTHER = SIMULATOR.run(ECHO, b"efgh").to_bytes()
 
 
 def test_layers_are_asked_in_order_and_filled_upwards(tmp_path: Path) -> None:
@@ -36,6 +35,24 @@ def test_layers_are_asked_in_order_and_filled_upwards(tmp_path: Path) -> None:
     cache.close()
 
 
+def test_many_keys_are_looked_up_together(tmp_path: Path) -> None:
+    """EX-401, EX-411: what memory and disk have is found, what neither has is a miss each, in one question to the index."""
+    other_key, missing = (
+        key_of(ECHO, b"efgh"),
+        [bytes([number % 256, number // 256]) * 16 for number in range(1200)],
+    )
+    disk_cache(tmp_path).put({KEY: RECEIPT})
+    cache = disk_cache(tmp_path)
+    cache.put({other_key: OTHER})
+    assert cache.get_many([*missing[:600], KEY, other_key, *missing[600:]]) == {
+        KEY: RECEIPT,
+        other_key: OTHER,
+    }
+    assert cache.counters.hits == {Layer.DISK: 1, Layer.MEMORY: 1}
+    assert cache.counters.misses == 1200
+    cache.close()
+
+
 def test_a_poisoned_entry_is_refused_counted_and_replaced(tmp_path: Path) -> None:
     """EX-408: a damaged file, and a true receipt under a wrong key: deleted, counted, said, treated as a miss."""
     refused: list[PeerError] = []
@@ -43,7 +60,7 @@ def test_a_poisoned_entry_is_refused_counted_and_replaced(tmp_path: Path) -> Non
     cache = disk_cache(tmp_path)
     cache.refused, cache.note = refused.append, said
     assert cache.disk is not None
-    cache.disk.put({KEY: OTHER.to_bytes()}, 0)
+    cache.disk.put({KEY: OTHER}, 0)
     assert cache.get(KEY) is None
     assert (cache.counters.rejected, cache.counters.misses) == (1, 1)
     assert str(refused[0].reason) == "foreign_claim"
@@ -62,7 +79,7 @@ def test_a_hit_makes_nothing(tmp_path: Path) -> None:
     """EX-814: the maker is called for the first request and for no other."""
     cache, calls = disk_cache(tmp_path), []
 
-    def make() -> SimulatedReceipt:
+    def make() -> bytes:
         calls.append(1)
         return RECEIPT
 
@@ -76,7 +93,7 @@ def test_fifty_threads_share_one_flight(tmp_path: Path) -> None:
     """EX-409: of all who ask at once one makes it; the others wait and are neither hits nor misses."""
     cache, calls, begun, go = disk_cache(tmp_path), [], threading.Event(), threading.Event()
 
-    def make() -> SimulatedReceipt:
+    def make() -> bytes:
         calls.append(1)
         begun.set()
         assert go.wait(30)
@@ -98,7 +115,7 @@ def test_a_failure_is_not_kept_and_reaches_all(tmp_path: Path) -> None:
     """EX-409: the waiters get the reason; the next request tries again."""
     cache, begun, go = disk_cache(tmp_path), threading.Event(), threading.Event()
 
-    def fail() -> SimulatedReceipt:
+    def fail() -> bytes:
         begun.set()
         assert go.wait(30)
         raise CheckFailedError("no")
@@ -121,12 +138,12 @@ def test_processes_share_a_flight_by_a_lock(tmp_path: Path) -> None:
     one, two = disk_cache(tmp_path), disk_cache(tmp_path)
     begun, go = threading.Event(), threading.Event()
 
-    def make() -> SimulatedReceipt:
+    def make() -> bytes:
         begun.set()
         assert go.wait(30)
         return RECEIPT
 
-    def never_called() -> SimulatedReceipt:
+    def never_called() -> bytes:
         raise AssertionError
 
     with ThreadPoolExecutor(2) as pool:
@@ -143,7 +160,7 @@ def test_processes_share_a_flight_by_a_lock(tmp_path: Path) -> None:
 def test_evictions_are_counted_by_cause() -> None:
     """EX-411: entries, bytes, ttl."""
     clock = ManualClock()
-    layer: MemoryLayer[SimulatedReceipt] = MemoryLayer(1, 1 << 20, ttl_ns=10)
+    layer: MemoryLayer[bytes] = MemoryLayer(1, 1 << 20, ttl_ns=10)
     cache = ReceiptCache(layer, SIMULATOR.sponge, clock)
     cache.put({KEY: RECEIPT})
     cache.put({key_of(ECHO, b"efgh"): OTHER})

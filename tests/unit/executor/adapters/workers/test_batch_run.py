@@ -41,7 +41,7 @@ def test_an_item_that_kills_its_worker_twice_is_lost_and_no_other(tmp_path: Path
         assert outcomes[6] == Failed(RuntimeReason.WORKER_LOST, "its worker died twice")
         expected = [SIMULATOR.run(ECHO, data) for data in inputs if data != KILL]
         assert [one.receipt for one in outcomes if isinstance(one, Executed)] == expected
-        assert made.run_batch(ECHO, words(2))[0] == Executed(expected[0], 0, cached=True)
+        assert made.run_batch(ECHO, words(2))[0] == Executed(expected[0].to_bytes(), 0, cached=True)
     assert registry.value(RECEIPTS, kind="simulated") == 12
     assert (registry.value(ERRORS), registry.value(WORKERS_ACTIVE)) == (1, 0)
     assert registry.value(WORKER_RESTARTS) >= 1
