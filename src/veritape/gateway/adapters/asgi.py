@@ -1,0 +1,319 @@
+"""Middleware that limits an ASGI application: FastAPI, Starlette, Quart, Django, or a plain function (GW-601).
+
+.. code-block:: python
+
+    from fastapi import FastAPI
+    from veritape.gateway.adapters.asgi import Limit
+    app = FastAPI()
+    app.add_middleware(Limit, policy="policy.toml")
+
+Who calls is decided by key, by the application's own authentication, or by address; the policy says what each may do. Every
+answer carries the rate fields, also those that the framework makes: 404, 422, 500. Denials are problem documents and cost
+nothing. Lifespan and WebSockets pass untouched.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from veritape.gateway import problems
+from veritape.gateway.adapters.callers import Client, Identify, require
+from veritape.gateway.adapters.degrading_store import DegradingStore
+from veritape.gateway.adapters.engine import DeniedError, Engine, Ruling
+from veritape.gateway.adapters.gate import Keys, UsageLedger
+from veritape.gateway.adapters.marks import Found, MarkedRoutes
+from veritape.gateway.adapters.policy_file import PolicyFile
+from veritape.gateway.adapters.redis_link import RedisLink, parse_redis_url
+from veritape.gateway.adapters.redis_store import RedisStore
+from veritape.gateway.adapters.stores import ProcessStore, Store
+from veritape.gateway.memory_store import MemoryStore
+from veritape.gateway.openapi_limits import describe_limits
+from veritape.gateway.policy import Policy
+from veritape.gateway.prices import Price, units_of
+from veritape.gateway.problems import RefusedError
+from veritape.gateway.rate_fields import RawField, raw_fields
+from veritape.gateway.reasons import PROBLEMS, Reason
+from veritape.gateway.request_ids import request_id
+from veritape.gateway.usage import BOOT_BYTES, EventSource, UsageEvent
+from veritape.kernel.clock import Clock, SystemClock
+from veritape.kernel.errors import MisuseError, UnavailableError
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+"""An ASGI application."""
+
+KEY: Final = "veritape"
+"""Where a request's scope holds its ``Seen``."""
+
+SERVER_ERROR: Final = 500
+"""From this status on an answer is a failure of the application."""
+
+NO_DECISION: Final = 503
+"""Status of an engine that cannot decide."""
+
+
+class Seen(NamedTuple):
+    """What the middleware did with a request."""
+
+    ruling: Ruling | None
+    """None: the request cost nothing."""
+    found: Found | None
+    """The marks of its route."""
+
+
+class Limit:
+    """The middleware; one for each process that serves the application."""
+
+    def __init__(
+        self, app: Application, policy: str | Path | Policy = "", *, engine: Engine | None = None, redis: str = "",
+        keys: Keys | None = None, identify: Identify | None = None, usage: UsageLedger | None = None,
+        others: str | int | None = 1, legacy: bool = False,
+    ) -> None:  # fmt: skip
+        """Wrap an application.
+
+        Args:
+            app: what is limited.
+            policy: policy file; its routes with the upstream ``app`` are the application's.
+            engine: a ready engine in place of a policy.
+            redis: address of the shared store when the policy's store is ``redis``.
+            keys: finds API keys; None: nobody has one.
+            identify: the application's own authentication, in place of keys.
+            usage: takes an event for each charge of an account before its response begins; None: no events.
+            others: units of a request that no route of the policy and no dependency names; None: it is not limited.
+            legacy: also write ``X-RateLimit-*``.
+
+        Raises:
+            MisuseError: the policy is refused, or the arguments do not fit together.
+        """
+        self.app = app
+        if engine is not None and (policy or redis or keys or identify or legacy):
+            raise MisuseError("Limit: an engine has its policy, store, keys and fields already")
+        self._background: list[Coroutine[Any, Any, None]] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self.engine = engine or self._open(policy, redis, keys, identify, legacy=legacy)
+        self._others = None if others is None else Price("other", units_of(others))
+        self._usage, self._events = usage, EventSource(secrets.token_bytes(BOOT_BYTES))
+        self._begun = False
+        self._application: Any = None
+        self._marked: MarkedRoutes | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._pass(scope, receive, send)
+            return
+        if not self._begun:
+            self._begin(scope)
+        found, price = self._price(scope)
+        if price is None:
+            scope[KEY] = Seen(None, found)
+            await self.app(scope, receive, send)
+            return
+        engine = self.engine
+        try:
+            callers = engine.callers
+            client = callers.client_of(scope) or await callers.client_by_key(scope)
+            if client.scopes is None or price.scope is not None:
+                require(client, price)
+            ruling = (
+                (engine.decide_now(client, price) or await engine.decide(client, price))
+                if price.cost_mu
+                else None
+            )
+            charge = (
+                None
+                if self._usage is None or ruling is None
+                else await self._charge(scope, client, price, ruling)
+            )
+        except RefusedError as refusal:
+            await self._refuse(scope, send, refusal)
+            return
+        scope[KEY] = Seen(ruling, found)
+        if ruling is None:
+            await self.app(scope, receive, send)
+        else:
+            await self._answer(scope, receive, send, price, ruling, charge)
+
+    async def _answer(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        price: Price,
+        ruling: Ruling,
+        charge: UsageEvent | None,
+    ) -> None:
+        """Let the application answer an admitted request, with the rate fields, and end what was begun for it."""
+        status, fields = 0, ruling.fields
+
+        def respond(message: Message) -> Awaitable[None]:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), *fields]
+            return send(message)
+
+        try:
+            await self.app(scope, receive, respond)
+        except Exception:
+            if not status and not _has_own_answer(self._application):
+                await self._refuse(scope, send, RefusedError(Reason.INTERNAL_ERROR), fields)
+            status = SERVER_ERROR
+            raise
+        finally:
+            if ruling.slot:
+                self.engine.release(ruling)
+            if status >= SERVER_ERROR and price.refunded:
+                await self._refund(ruling, charge)
+
+    def _price(self, scope: Scope) -> tuple[Found | None, Price | None]:
+        """Return the marks of a request's route and what it costs: the mark's price, the policy's, or that of others."""
+        method, path = scope["method"], scope["path"]
+        root = scope.get("root_path")
+        if root and path.startswith(root):
+            path = path[len(root) :] or "/"
+        if self._marked is not None:
+            found = self._marked.find(method, path)
+            if found is not None:
+                return found, found.marks[-1].price
+        if method == "OPTIONS" and any(
+            name == b"access-control-request-method" for name, _ in scope["headers"]
+        ):
+            return None, None
+        return None, self.engine.price_of(method, path) or self._others
+
+    async def _charge(self, scope: Scope, client: Client, price: Price, ruling: Ruling) -> UsageEvent | None:
+        """Make the charge of an account durable before anything of its response is sent (GW-502).
+
+        Raises:
+            RefusedError: the ledger cannot be written; the month's units are given back.
+        """
+        if self._usage is None or not client.caller.env:
+            return None
+        wall_us = self.engine.clock.wall_ns() // 1_000
+        identifier = self._request_id(scope)
+        event = self._events.charge(client.caller, price.name, ruling.decision, wall_us, identifier)
+        try:
+            await self._usage.append(event)
+        except UnavailableError as error:
+            await self.engine.store.refund(ruling.subject, event.period, event.units_mu)
+            if ruling.slot:
+                self.engine.release(ruling)
+            raise RefusedError(Reason.USAGE_UNAVAILABLE) from error
+        return event
+
+    async def _refund(self, ruling: Ruling, charge: UsageEvent | None) -> None:
+        """Give the month's units back: the application failed (GW-216)."""
+        decision = ruling.decision
+        if charge is not None or any(part.name == "month" for part in decision.limits):
+            await self.engine.store.refund(ruling.subject, decision.period, decision.cost_mu)
+        if charge is not None and self._usage is not None:
+            wall_us = self.engine.clock.wall_ns() // 1_000
+            await self._usage.append(self._events.refund(charge, Reason.INTERNAL_ERROR, wall_us))
+
+    async def _refuse(
+        self, scope: Scope, send: Send, refusal: RefusedError, fields: list[RawField] | None = None
+    ) -> None:
+        """Answer with a problem document."""
+        status, identifier = PROBLEMS[refusal.reason].status, self._request_id(scope)
+        decision = refusal.decision if isinstance(refusal, DeniedError) else None
+        body = problems.problem_body(refusal.reason, refusal.detail, identifier, decision)
+        own = {"Content-Type": problems.CONTENT_TYPE, "Cache-Control": "no-store", "X-Request-Id": identifier}
+        if status == NO_DECISION:
+            own["Retry-After"] = "1"
+        length = ("Content-Length", str(len(body)))
+        rate = refusal.rate_fields if isinstance(refusal, DeniedError) else fields or []
+        headers = [*raw_fields([*{**own, **refusal.fields}.items(), length]), *rate]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+    def _request_id(self, scope: Scope) -> str:
+        asked = next((value for name, value in scope["headers"] if name == b"x-request-id"), None)
+        return request_id(asked, self.engine.clock.wall_ns(), secrets.token_bytes(10))
+
+    async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Leave lifespan and WebSockets alone; when the application's life ends, so does what we run beside it."""
+        if scope["type"] == "lifespan":
+            self._begin(scope)
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            if scope["type"] == "lifespan":
+                for task in self._tasks:
+                    task.cancel()
+                await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _begin(self, scope: Scope) -> None:
+        """Look at the application's routes, complete its OpenAPI document, and run what the store needs; once."""
+        if self._begun:
+            return
+        self._begun = True
+        self._tasks = [asyncio.get_running_loop().create_task(one) for one in self._background]
+        application = self._application = scope.get("app", self.app)
+        marked = MarkedRoutes(application)
+        self._marked = marked if marked.any else None
+        if callable(getattr(application, "openapi", None)):
+            application.openapi = self._describing(application.openapi, marked)
+
+    def _describing(
+        self, original: Callable[[], dict[str, Any]], marked: MarkedRoutes
+    ) -> Callable[[], dict[str, Any]]:
+        def price_of(method: str, template: str) -> Price | None:
+            found = marked.of_template(method, template)
+            return found.marks[-1].price if found else self.engine.price_of(method, template) or self._others
+
+        def openapi() -> dict[str, Any]:
+            document = original()
+            describe_limits(document, price_of, credentials=self.engine.knows_accounts)
+            return document
+
+        return openapi
+
+    def _open(
+        self,
+        policy: str | Path | Policy,
+        redis: str,
+        keys: Keys | None,
+        identify: Identify | None,
+        *,
+        legacy: bool,
+    ) -> Engine:
+        if not policy:
+            raise MisuseError('Limit: give it a policy: app.add_middleware(Limit, policy="policy.toml")')
+        read = policy if isinstance(policy, Policy) else PolicyFile(Path(policy)).read()
+        clock = SystemClock()
+        store = self._open_store(read, redis, clock)
+        return Engine(read, store, clock, key_store=keys, identify=identify, legacy=legacy)
+
+    def _open_store(self, policy: Policy, redis: str, clock: Clock) -> Store:
+        if (policy.store.kind == "redis") != bool(redis):
+            raise MisuseError(
+                'Limit: redis="redis://..." and store.kind = "redis" in the policy belong together'
+            )
+        if not redis:
+            return ProcessStore(MemoryStore(), clock)
+        link = RedisLink(parse_redis_url(redis), policy.store.deadline_ms / 1_000)
+        boot = secrets.token_bytes(BOOT_BYTES).hex()
+        shared = RedisStore(link, boot, _no_sums, clock, policy.store.partitions)
+        store = DegradingStore(
+            link, shared, clock, policy.store.grace_s, policy.store.workers_min, lambda _: None
+        )
+        self._background = [link.run(), store.run()]
+        return store
+
+
+async def _no_sums(subject: str, period: str) -> dict[str, int]:
+    """Know of no charge before: without a ledger a month begins at nothing when Redis does not know it."""
+    del subject, period
+    return {}
+
+
+def _has_own_answer(application: Any) -> bool:
+    """Tell whether an application answers its own failures, above us, where our fields do not come."""
+    handlers = getattr(application, "exception_handlers", {})
+    return bool(getattr(application, "debug", False)) or SERVER_ERROR in handlers or Exception in handlers

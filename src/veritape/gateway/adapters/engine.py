@@ -1,0 +1,178 @@
+"""The quota engine for the middleware and the dependency: what a request costs and whether it is admitted (GW-601 to 603).
+
+The same policy, stores and keys as the gateway, without its process: no routes of its own, no pages, no address guard. What
+depends only on the policy is prepared once: a price for each kind of request, a plan and the writer of its header fields for
+each price and tier, a client for each address. A request then costs a few look-ups and one decision.
+"""
+
+from typing import Final, NamedTuple
+
+from veritape.gateway.adapters.callers import Callers, Client, Group, Identify, Prepared
+from veritape.gateway.adapters.gate import Keys
+from veritape.gateway.adapters.stores import ProcessStore, Store, Terms
+from veritape.gateway.fast_quota import Verdict, plan_of
+from veritape.gateway.paths import PathTable
+from veritape.gateway.policy import Policy, Route
+from veritape.gateway.prices import Price, route_price
+from veritape.gateway.problems import RefusedError
+from veritape.gateway.quota import Decision
+from veritape.gateway.rate_fields import AdmittedFields, RawField, rate_fields, raw_fields
+from veritape.gateway.reasons import Reason
+from veritape.kernel.clock import Clock
+from veritape.kernel.errors import MisuseError, UnavailableError
+
+REMEMBERED: Final = 65_536
+"""Paths whose price is kept; at the bound all are forgotten."""
+
+UPSTREAM: Final = "app"
+"""Upstream of the policy's routes that are the application's own."""
+
+
+class Ruling(NamedTuple):
+    """An admitted request: what its response says and what its end returns."""
+
+    fields: list[RawField]
+    subject: str
+    slot: int | str
+    """To release when the response has ended; empty or 0 when there is none."""
+    found: Verdict | Decision
+
+    @property
+    def decision(self) -> Decision:
+        """Return the decision."""
+        return self.found.unfolded() if isinstance(self.found, Verdict) else self.found
+
+
+class DeniedError(RefusedError):
+    """A quota denied; the decision says which."""
+
+    def __init__(self, reason: Reason, decision: Decision, fields: list[RawField]) -> None:
+        super().__init__(reason)
+        self.decision, self.rate_fields = decision, fields
+
+
+class Engine:
+    """Decides requests by a policy. ``swap`` puts another policy in place between two requests."""
+
+    def __init__(
+        self, policy: Policy, store: Store, clock: Clock, *, key_store: Keys | None = None,
+        identify: Identify | None = None, legacy: bool = False,
+    ) -> None:  # fmt: skip
+        """Join.
+
+        Args:
+            policy: tiers, classes, routes.
+            store: counters.
+            clock: ours.
+            key_store: finds API keys; None: header fields are not looked at.
+            identify: finds accounts in place of API keys.
+            legacy: also write the older names of the rate fields (GW-505).
+
+        Raises:
+            MisuseError: both ways to find accounts, or a route that asks for what only the gateway has.
+        """
+        if key_store is not None and identify is not None:
+            raise MisuseError("Limit: keys or identify, not both: a request has one account")
+        self.store, self.clock = store, clock
+        self.knows_accounts = key_store is not None or identify is not None
+        """Callers may hold a credential."""
+        self._memory = store.memory if isinstance(store, ProcessStore) else None
+        self._key_store, self._identify, self._legacy = key_store, identify, legacy
+        self.policy, self.callers = policy, Callers(policy, clock, key_store, identify)
+        self._prices = _prices(policy)
+        self._by_path: dict[tuple[str, str], Price | None] = {}
+
+    def swap(self, policy: Policy) -> None:
+        """Use another policy from the next request on.
+
+        Raises:
+            MisuseError: a route asks for what only the gateway has; the old policy stays.
+        """
+        self._prices = _prices(policy)
+        self.policy, self.callers = policy, Callers(policy, self.clock, self._key_store, self._identify)
+        self._by_path = {}
+
+    def price_of(self, method: str, path: str) -> Price | None:
+        """Return what the policy's routes ask for a request, None when none names it."""
+        key = (method, path)
+        try:
+            return self._by_path[key]
+        except KeyError:
+            found = self._prices.match(path)
+            price = None if found is None else found.value.get("GET" if method == "HEAD" else method)
+            if len(self._by_path) >= REMEMBERED:
+                self._by_path.clear()
+            self._by_path[key] = price
+            return price
+
+    def decide_now(self, client: Client, price: Price) -> Ruling | None:
+        """Decide in memory; None when the store is not in this process and has to be awaited.
+
+        Raises:
+            DeniedError: a quota denied.
+        """
+        if self._memory is None:
+            return None
+        prepared = client.group.prepared.get(price) or self._prepare(client.group, price)
+        subject, clock = client.caller.subject, self.clock
+        verdict, slot = self._memory.judge(
+            subject, prepared.plan, clock.monotonic_ns() // 1_000, clock.wall_ns() // 1_000, price.slot_us
+        )
+        if verdict.admitted:
+            return Ruling(prepared.fields.of(verdict), subject, slot, verdict)
+        raise self._denied(client, verdict.unfolded())
+
+    async def decide(self, client: Client, price: Price) -> Ruling:
+        """Decide.
+
+        Raises:
+            DeniedError: a quota denied.
+            RefusedError: the store is lost and the route is closed then.
+        """
+        ruling = self.decide_now(client, price)
+        if ruling is not None:
+            return ruling
+        prepared = client.group.prepared.get(price) or self._prepare(client.group, price)
+        subject = client.caller.subject
+        try:
+            decision, slot = await self.store.decide(subject, price.cost_mu, prepared.terms)
+        except UnavailableError as error:
+            raise RefusedError(Reason.QUOTA_UNAVAILABLE) from error
+        if not decision.admitted:
+            raise self._denied(client, decision)
+        return Ruling(self._fields(client, decision), subject, slot, decision)
+
+    def release(self, ruling: Ruling) -> None:
+        """Free a request's slot; its response has ended."""
+        if self._memory is None:
+            self.store.release_slot(ruling.subject, str(ruling.slot))
+        else:
+            self._memory.release_slot(ruling.subject, int(ruling.slot))
+
+    def _denied(self, client: Client, decision: Decision) -> DeniedError:
+        reason = decision.reason or Reason.INTERNAL_ERROR
+        return DeniedError(reason, decision, self._fields(client, decision))
+
+    def _fields(self, client: Client, decision: Decision) -> list[RawField]:
+        wall_us = self.clock.wall_ns() // 1_000
+        return raw_fields(rate_fields(decision, client.group.name, wall_us, legacy=self._legacy))
+
+    def _prepare(self, group: Group, price: Price) -> Prepared:
+        plan = plan_of(group.limits, price.cost_mu, self.policy.version)
+        lost = price.lost or self.policy.store.lost
+        lease = group.lease if price.leased else None
+        terms = Terms(group.limits, self.policy.version, price.slot_us, lost, lease)
+        made = Prepared(plan, terms, AdmittedFields(plan, group.name, legacy=self._legacy))
+        group.prepared[price] = made
+        return made
+
+
+def _prices(policy: Policy) -> PathTable[dict[str, Price]]:
+    """Return path -> method -> price of the application's own routes."""
+    routes: list[Route] = [route for route in policy.routes if route.upstream == UPSTREAM]
+    prices = {route.name: route_price(route) for route in routes}
+    by_path: dict[str, dict[str, Price]] = {}
+    for route in routes:
+        for path in route.paths:
+            by_path.setdefault(path, {}).update(dict.fromkeys(route.methods, prices[route.name]))
+    return PathTable(by_path.items())

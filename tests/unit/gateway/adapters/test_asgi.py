@@ -1,0 +1,278 @@
+"""The middleware around applications of several kinds."""
+
+import asyncio
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI, HTTPException
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.routing import Route
+from starlette.websockets import WebSocket
+from tests import limited
+
+from veritape.gateway.adapters.asgi import Limit
+from veritape.gateway.adapters.callers import Account
+from veritape.gateway.adapters.policy_file import shipped_policy
+from veritape.gateway.usage import Kind, UsageEvent
+from veritape.kernel.errors import MisuseError, UnavailableError
+
+ANONYMOUS = '"minute";q=30;w=60;veritape-burst=45'
+
+
+def asked(scope: Any) -> Account | None:
+    """Authenticate by a field: account, tier, scopes."""
+    value = dict(scope["headers"]).get(b"x-user", b"").decode()
+    name, _, scopes = value.partition("+")
+    return Account(name, "free", scopes=frozenset(scopes.split("+"))) if name else None
+
+
+async def test_the_five_line_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """GW-601, GW-975: the example of the guide, as it stands there, limits an application by the shipped policy."""
+    guide = Path(__file__).parents[4] / "docs/guides/middleware.md"
+    example = guide.read_text().split("```python\n")[1].split("```")[0]
+    assert len(example.splitlines()) <= 5
+    monkeypatch.chdir(tmp_path)
+    Path("policy.toml").write_bytes(shipped_policy())
+    Path("example.py").write_text(example)
+    application = runpy.run_path("example.py")["app"]
+    async with limited.client_of(application) as client:
+        answers = [await client.get("/nothing") for _ in range(46)]
+    assert [answer.status_code for answer in answers] == [404] * 45 + [429]
+    assert answers[0].headers["ratelimit"].startswith('"minute";r=44;t=')
+    assert answers[-1].json()["reason"] == "rate_limited"
+
+
+async def test_every_answer_of_fastapi_carries_the_fields() -> None:
+    """GW-601, GW-975: 200, 404, 405, 422, 418 and an unexpected 500 of a FastAPI application."""
+    application = FastAPI()
+    application.add_middleware(Limit, engine=limited.engine())
+
+    @application.get("/number/{n}")
+    def number(n: int) -> int:
+        if n == 5:
+            raise HTTPException(418)
+        return 1 // n
+
+    left = 45
+    async with limited.client_of(application, raises=False) as client:
+        for path, status in (("1", 200), ("x", 422), ("5", 418), ("0", 500), ("1/2", 404)):
+            answer = await client.get(f"/number/{path}")
+            left -= 1
+            assert answer.status_code == status
+            assert limited.rates(answer) == {
+                "ratelimit": f'"minute";r={left};t=2', "ratelimit-policy": ANONYMOUS, "x-request-cost": "1"
+            }  # fmt: skip
+        answer = await client.post("/number/1")
+        assert (answer.status_code, "ratelimit" in answer.headers) == (405, True)
+    assert answer.headers["allow"] == "GET"
+
+
+async def test_starlette_s_own_answer_to_a_failure_stays() -> None:
+    """GW-601, GW-975: an application that answers its failures itself, or shows them in debug mode, goes on to do so."""
+
+    def fail(request: Request) -> PlainTextResponse:
+        raise RuntimeError("planted")
+
+    def own(request: Request, error: Exception) -> JSONResponse:
+        return JSONResponse({"own": str(error)}, 500)
+
+    routes = [Route("/", fail)]
+    with_handler = Starlette(routes=routes, exception_handlers={Exception: own})
+    with_handler.add_middleware(Limit, engine=limited.engine())
+    async with limited.client_of(with_handler, raises=False) as client:
+        assert (await client.get("/")).json() == {"own": "planted"}
+    async with limited.client_of(limited.limited(app=Starlette(routes=routes, exception_handlers={Exception: own})), raises=False) as client:  # fmt: skip
+        answer = await client.get("/")
+        assert (answer.json(), "ratelimit" in answer.headers) == ({"own": "planted"}, True)
+    debugged = Starlette(debug=True, routes=routes)
+    debugged.add_middleware(Limit, engine=limited.engine())
+    async with limited.client_of(debugged, raises=False) as client:
+        assert "planted" in (await client.get("/")).text
+    plain = Starlette(routes=routes)
+    plain.add_middleware(Limit, engine=limited.engine())
+    with pytest.raises(RuntimeError, match="planted"):
+        async with limited.client_of(plain) as client:
+            await client.get("/")
+
+
+async def test_a_denied_request_never_reaches_the_application() -> None:
+    """GW-601, GW-507: the burst of 45 passes; then a problem with Retry-After; two seconds later one more."""
+    reached = []
+
+    async def counting(scope: Any, receive: Any, send: Any) -> None:
+        reached.append(scope["path"])
+        await limited.plain(scope, receive, send)
+
+    made = limited.limited(app=counting)
+    async with limited.client_of(made) as client:
+        for _ in range(45):
+            assert (await client.get("/a")).status_code == 200
+        denied = await client.get("/a", headers={"X-Request-Id": "mine"})
+        assert len(reached) == 45
+        body = denied.json()
+        assert (denied.status_code, body["reason"], body["request_id"]) == (429, "rate_limited", "mine")
+        assert limited.rates(denied) == {
+            "ratelimit": '"minute";r=0;t=2', "ratelimit-policy": ANONYMOUS, "retry-after": "2", "x-request-cost": "1"
+        }  # fmt: skip
+        assert (await client.head("/a")).content == b""
+        limited.clock_of(made.engine).advance_ns(2_000_000_000)
+        assert (await client.get("/a")).status_code == 200
+        assert (await client.get("/a")).status_code == 429
+        async with limited.client_of(made, "203.0.113.8") as other:
+            assert (await other.get("/a")).status_code == 200
+
+
+async def test_routes_of_the_policy_have_their_price() -> None:
+    """GW-601: cost by route and method; another upstream's route, a preflight and cost 0 as the policy says."""
+    made = limited.limited()
+    async with limited.client_of(made) as client:
+        assert (await client.get("/dear/1")).headers["x-request-cost"] == "5"
+        assert (await client.head("/dear/1")).headers["x-request-cost"] == "5"
+        assert (await client.post("/dear/1")).headers["x-request-cost"] == "1"
+        assert (await client.get("/elsewhere")).headers["x-request-cost"] == "1"
+        assert limited.rates(await client.get("/free")) == {}
+        preflight = {"Access-Control-Request-Method": "GET"}
+        assert limited.rates(await client.options("/dear/1", headers=preflight)) == {}
+        assert (await client.options("/dear/1")).headers["x-request-cost"] == "1"
+        assert (await client.get("/keyed")).json()["reason"] == "missing_credentials"
+    async with limited.client_of(made, "192.0.2.9") as client:
+        assert (await client.get("/dear/1")).json()["reason"] == "ip_denied"
+    async with limited.client_of(limited.limited(others=None)) as client:
+        assert limited.rates(await client.get("/other")) == {}
+        assert (await client.get("/dear/1")).headers["x-request-cost"] == "5"
+    async with limited.client_of(limited.limited(others="0.5", legacy=True)) as client:
+        answer = await client.get("/other")
+        assert (answer.headers["x-request-cost"], answer.headers["x-ratelimit-remaining"]) == ("0.5", "44")
+
+
+async def test_a_mounted_application_has_the_paths_that_it_knows() -> None:
+    """GW-601: a root path, as a proxy in front sets it, is no part of the policy's paths."""
+    async with limited.client_of(limited.limited()) as client:
+        transport = client._transport
+        transport.root_path = "/api"  # type: ignore[attr-defined]
+        assert (await client.get("/api/dear/1")).headers["x-request-cost"] == "5"
+
+
+async def test_slots_and_month_units_return() -> None:
+    """GW-210, GW-216: two requests in progress at most; a failure gives the month's unit back and the slot, no tokens."""
+    going = asyncio.Event()
+
+    async def slow(scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] == "/slow":
+            await going.wait()
+        if scope["path"] == "/fail":
+            raise RuntimeError("planted")
+        await limited.plain(scope, receive, send)
+
+    made = limited.limited(app=slow, identify=asked)
+    mine = {"X-User": "acme"}
+    async with limited.client_of(made, raises=False) as client:
+        waiting = [asyncio.create_task(client.get("/slow", headers=mine)) for _ in range(2)]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        while (third := await client.get("/a", headers=mine)).status_code == 200:
+            await asyncio.sleep(0)
+        assert third.json()["reason"] == "concurrency_limited"
+        going.set()
+        for answer in await asyncio.gather(*waiting):
+            assert answer.status_code == 200
+        before = (await client.get("/a", headers=mine)).headers["ratelimit"]
+        failed = (await client.get("/fail", headers=mine)).headers["ratelimit"]
+        after = (await client.get("/a", headers=mine)).headers["ratelimit"]
+    month = [int(text.split('"month";r=')[1].split(";")[0]) for text in (before, failed, after)]
+    minute = [int(text.split('"minute";r=')[1].split(";")[0]) for text in (before, failed, after)]
+    assert month == [month[0], month[0] - 1, month[0] - 1]
+    assert minute == [minute[0], minute[0] - 1, minute[0] - 2]
+
+
+class Events:
+    """Takes usage events, or cannot."""
+
+    def __init__(self) -> None:
+        self.taken: list[UsageEvent] = []
+        self.broken = False
+
+    async def append(self, event: UsageEvent) -> None:
+        if self.broken:
+            raise UnavailableError("planted")
+        self.taken.append(event)
+
+
+async def test_charges_of_accounts_become_events_when_asked() -> None:
+    """GW-601, GW-502: one event a charge, its refund after a 5xx, none for addresses; 503 when it cannot be written."""
+    usage = Events()
+
+    async def failing(scope: Any, receive: Any, send: Any) -> None:
+        status = 503 if scope["path"] == "/fail" else 200
+        await send({"type": "http.response.start", "status": status})
+        await send({"type": "http.response.body", "body": b""})
+
+    made = limited.limited(app=failing, identify=asked, usage=usage)
+    mine = {"X-User": "acme+keyed:read"}
+    async with limited.client_of(made) as client:
+        await client.get("/keyed", headers=mine)
+        await client.get("/fail", headers=mine)
+        await client.get("/fail")
+        events = [(one.kind, one.subject, one.route, one.units_mu) for one in usage.taken]
+        assert events == [
+            (Kind.CHARGE, "acme:live", "keyed", 1_000), (Kind.CHARGE, "acme:live", "other", 1_000),
+            (Kind.REFUND, "acme:live", "other", -1_000),
+        ]  # fmt: skip
+        usage.broken = True
+        for _ in range(3):  # no slot is kept
+            answer = await client.get("/keyed", headers=mine)
+            assert (answer.json()["reason"], answer.headers["retry-after"]) == ("usage_unavailable", "1")
+        assert (await client.get("/keyed", headers={"X-User": "acme"})).json()["reason"] == "missing_scope"
+        assert (await client.get("/keyed")).headers["www-authenticate"] == 'Bearer realm="veritape"'
+
+
+async def test_websockets_and_lifespan_pass_untouched() -> None:
+    """GW-601, GW-975: a WebSocket works where no request can pass, and messages of start and end are the application's own."""
+    seen = []
+
+    async def live(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            for _ in range(2):
+                message = await receive()
+                seen.append(message["type"])
+                await send({"type": f"{message['type']}.complete"})
+            return
+        socket = WebSocket(scope, receive, send)
+        await socket.accept()
+        await socket.send_text(await socket.receive_text())
+        await socket.close()
+
+    made = limited.limited(app=live, others=10_000)
+    start, end = {"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}
+    life = await limited.spoken(made, {"type": "lifespan"}, start, end)
+    assert life == [{"type": "lifespan.startup.complete"}, {"type": "lifespan.shutdown.complete"}]
+    assert seen == ["lifespan.startup", "lifespan.shutdown"]
+    hello = {"type": "websocket.receive", "text": "hello"}
+    said = await limited.spoken(made, {"type": "websocket"}, {"type": "websocket.connect"}, hello)
+    assert [message["type"] for message in said] == ["websocket.accept", "websocket.send", "websocket.close"]
+    assert said[1]["text"] == "hello"
+    async with limited.client_of(made) as client:
+        assert (await client.get("/")).json()["reason"] == "cost_exceeds_burst"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "give it a policy"),
+        ({"policy": limited.policy(), "redis": "redis://127.0.0.1"}, "belong together"),
+        ({"policy": limited.policy(limited.POLICY + "[store]\nkind = 'redis'\n")}, "belong together"),
+        ({"policy": limited.policy(), "others": "0.0001"}, "three decimal places"),
+        ({"policy": limited.policy(), "engine": limited.engine()}, "already"),
+        ({"policy": limited.policy(), "others": "many"}, "three decimal places"),
+        ({"policy": limited.policy(), "keys": object(), "identify": asked}, "not both"),
+        ({"policy": limited.policy(limited.POLICY.replace('cost = "5"', 'cost = "5", client_fingerprint = true'))}, "not_available"),
+    ],
+)  # fmt: skip
+def test_arguments_that_do_not_fit_are_refused(options: dict[str, Any], message: str) -> None:
+    """GW-601: what would be ignored is refused when the middleware is made."""
+    with pytest.raises(MisuseError, match=message):
+        Limit(limited.plain, **options)

@@ -1,0 +1,97 @@
+"""The engine of the middleware."""
+
+import pytest
+from tests import limited
+
+from veritape.gateway.adapters import engine as module
+from veritape.gateway.adapters.callers import Client
+from veritape.gateway.adapters.engine import DeniedError, Engine
+from veritape.gateway.adapters.stores import ProcessStore, Terms
+from veritape.gateway.memory_store import MemoryStore
+from veritape.gateway.prices import Price
+from veritape.gateway.problems import RefusedError
+from veritape.gateway.quota import Decision
+from veritape.gateway.reasons import Reason
+from veritape.kernel.clock import ManualClock
+from veritape.kernel.errors import UnavailableError
+
+SCOPE = {"client": ("203.0.113.7", 1), "headers": []}
+
+
+def known(engine: Engine) -> Client:
+    """Return who calls."""
+    client = engine.callers.client_of(SCOPE)
+    assert client is not None
+    return client
+
+
+class Remote(ProcessStore):
+    """A store that has to be awaited, or is gone."""
+
+    gone = False
+
+    async def decide(self, subject: str, cost_mu: int, terms: Terms) -> tuple[Decision, str]:
+        if self.gone:
+            raise UnavailableError("planted")
+        return await super().decide(subject, cost_mu, terms)
+
+
+async def test_a_store_that_is_awaited_gives_the_same_answers() -> None:
+    """GW-602, GW-251: fields, denial and slots as in memory; a store that is closed is 503."""
+    near = limited.engine()
+    far = limited.engine()
+    remote = Remote(MemoryStore(), far.clock)
+    far = Engine(limited.policy(), remote, far.clock)
+    far._memory = None
+    price = Price("p", 30_000)
+    for _ in range(2):
+        fields = []
+        for one in (near, far):
+            client = known(one)
+            try:
+                fields.append((await one.decide(client, price)).fields)
+            except DeniedError as denied:
+                fields.append(denied.rate_fields)
+        assert fields[0] == fields[1]
+    assert (b"retry-after", b"30") in fields[0]
+    remote.gone = True
+    with pytest.raises(RefusedError) as caught:
+        await far.decide(known(far), price)
+    assert caught.value.reason is Reason.QUOTA_UNAVAILABLE
+
+
+def test_another_policy_holds_from_the_next_request_on() -> None:
+    """GW-601: what is owed stays; prices and limits are the new ones."""
+    made = limited.engine()
+    price = Price("p", 45_000)
+    assert made.decide_now(known(made), price) is not None
+    text = limited.POLICY.replace("version = 3", "version = 4").replace(
+        "limit = 30, burst = 45", "limit = 30, burst = 50"
+    )
+    made.swap(limited.policy(text.replace('cost = "5"', 'cost = "6"')))
+    found = made.price_of("GET", "/dear/1")
+    assert found is not None
+    assert found.cost_mu == 6_000
+    with pytest.raises(DeniedError) as caught:
+        made.decide_now(known(made), found)
+    assert (caught.value.decision.policy_version, caught.value.decision.limits[0].burst) == (4, 50)
+
+
+def test_paths_are_forgotten_at_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """GW-908: a million paths do not fill memory."""
+    monkeypatch.setattr(module, "REMEMBERED", 3)
+    made = limited.engine()
+    for path in range(10):
+        assert made.price_of("GET", f"/{path}") is None
+    assert len(made._by_path) <= 3
+
+
+def test_clock_of_an_engine_stands_still() -> None:
+    """GW-603: the engine reads its own clock and nothing else."""
+    made = limited.engine()
+    assert isinstance(made.clock, ManualClock)
+    client, price = known(made), Price("p", 1_000)
+    first, second = made.decide_now(client, price), made.decide_now(client, price)
+    assert first is not None
+    assert second is not None
+    assert first.decision._replace(limits=()) == second.decision._replace(limits=())
