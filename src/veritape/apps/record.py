@@ -30,16 +30,18 @@ from veritape.observer.adapters.calendar_desk import CalendarDesk
 from veritape.observer.adapters.daybook import Daybook
 from veritape.observer.adapters.export_files import Exporter, ExportFolder
 from veritape.observer.adapters.exporting import LiveExports
+from veritape.observer.adapters.health import Health
 from veritape.observer.adapters.instruments import Instruments
 from veritape.observer.adapters.journal_files import JournalOptions
 from veritape.observer.adapters.recording import Recording
-from veritape.observer.adapters.recording_day import RecordingDay, stop_day
+from veritape.observer.adapters.recording_day import HEALTH_S, RecordingDay, stop_day
 from veritape.observer.adapters.session_plan import SessionPlan
 from veritape.observer.adapters.storage import is_full
 from veritape.observer.adapters.token_files import AccountLock, account_id
 from veritape.observer.journal import Venue
 from veritape.observer.log_events import LogEvent
 from veritape.observer.metrics import METRICS
+from veritape.observer.readiness import Facts
 from veritape.observer.recorder import KST_NS
 from veritape.observer.settings import JournalSettings, RecordSettings
 from veritape.telemetry import Registry
@@ -144,6 +146,7 @@ def _log_stream(path: Path | None) -> Iterator[Lines]:
 
 async def _record(settings: RecordSettings, day: str | None, instruments: Instruments) -> None:
     account = account_id(settings.kis.appkey.get_secret_value())
+    desk = _calendar_desk(settings)
     clock, follower = await followed_clock(settings)
     recording = Recording(settings.observer.data_dir, settings.observer.venue)
     options = _journal_options(settings.journal, recording)
@@ -168,7 +171,9 @@ async def _record(settings: RecordSettings, day: str | None, instruments: Instru
         log.warning(LogEvent.CONTROL_REBUILT, moved_to=daybook.control_moved_to.name)
         _say(f"control.db was corrupt: moved to {daybook.control_moved_to}, rebuilt from seals and journal")
     upkeep = _upkeep(settings, daybook, clock)
-    watched = Watched(rest, daybook, clock, instruments, upkeep)
+    health = Health(settings, rest, daybook, clock)
+    plan = SessionPlan(desk, rest, clock, ask_broker=settings.calendar.use_broker)
+    watched = Watched(rest, daybook, clock, instruments, upkeep, health, plan)
     measuring = asyncio.create_task(watched.measure_each_second())
     keeping = asyncio.create_task(rest.keeper.keep())
     try:
@@ -204,6 +209,10 @@ class Watched:
     """Metrics."""
     upkeep: Upkeep
     """Backups and drills."""
+    health: Health
+    """What readiness is measured by while no day is recorded."""
+    plan: SessionPlan
+    """Which day is next."""
     day: RecordingDay | None = None
     """The day that is recorded, or was last."""
 
@@ -215,6 +224,14 @@ class Watched:
         self.instruments.ledger.measure(self.daybook, wall_ns, real_ns)
         self.instruments.flow.measure(self.day, self.rest, wall_ns)
         self.instruments.kept(self.upkeep.state)
+        self.instruments.checked(self._facts())
+
+    def _facts(self) -> Facts:
+        """Measure what readiness depends on, whether a day is recorded or one is waited for (TL-710)."""
+        if self.day is not None and self.day.is_begun and self.plan.awaited is None:
+            return self.day.ready_facts()
+        is_due = self.plan.is_due(HEALTH_S)
+        return self.health.facts(is_due=is_due, has_universe=False, is_connected=False)
 
     async def measure_each_second(self) -> None:
         """Measure until cancelled."""
@@ -227,7 +244,7 @@ class Watched:
 async def _days(settings: RecordSettings, watched: Watched, only: str | None) -> None:
     """Record one day, or session after session for ever."""
     done = ""
-    clock, daybook, plan = watched.clock, watched.daybook, _plan(settings, watched)
+    clock, daybook, plan = watched.clock, watched.daybook, watched.plan
     while True:
         day, hours, calendar = await plan.next(only, done)
         watched.measure()
@@ -329,10 +346,9 @@ async def _until_signal(work: Coroutine[Any, Any, None], daybook: Daybook) -> No
         task.result()
 
 
-def _plan(settings: RecordSettings, watched: Watched) -> SessionPlan:
+def _calendar_desk(settings: RecordSettings) -> CalendarDesk:
     answers = settings.observer.data_dir / "calendar" / f"broker-{settings.kis.environment}.json"
-    desk = CalendarDesk(settings.calendar.override_file, answers)
-    return SessionPlan(desk, watched.rest, watched.clock, ask_broker=settings.calendar.use_broker)
+    return CalendarDesk(settings.calendar.override_file, answers)
 
 
 def _journal_options(settings: JournalSettings, recording: Recording) -> JournalOptions:

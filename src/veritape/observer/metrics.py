@@ -7,7 +7,6 @@ from veritape.observer.decisions import Decision
 from veritape.observer.flow_metrics import FLOW
 from veritape.observer.frames import FrameReason
 from veritape.observer.ledger_metrics import LEDGER
-from veritape.observer.readiness import Check
 from veritape.observer.slots import SlotState
 from veritape.observer.track_a import MissingReason
 from veritape.observer.triggers import Trigger
@@ -38,6 +37,18 @@ UNIVERSE_DELETED: Final = Metric(
     MetricType.COUNTER,
     "Symbols that a universe's predecessor had and it had not.",
     "a universe came into force",
+)
+UNIVERSE_PREVIOUS: Final = Metric(
+    "observer_universe_previous_size",
+    MetricType.GAUGE,
+    "Symbols of the universe in force before the newest list.",
+    "a universe was built, accepted or not",
+)
+UNIVERSE_CANDIDATE: Final = Metric(
+    "observer_universe_candidate_size",
+    MetricType.GAUGE,
+    "Symbols of the newest list, accepted or not.",
+    "a universe was built, accepted or not",
 )
 SNAPSHOTS: Final = Metric(
     "observer_track_a_snapshots_total",
@@ -208,13 +219,6 @@ DRILL_TIME: Final = Metric(
     "each second",
     unit="seconds",
 )
-READY_CHECK: Final = Metric(
-    "observer_ready_check",
-    MetricType.GAUGE,
-    "Whether a check of readiness passes: 1 or 0; `/ready` is made of them.",
-    "each second of a day",
-    labels=(("check", tuple(check.value for check in Check)),),
-)
 UPTIME: Final = Metric(
     "observer_system_uptime_seconds",
     MetricType.GAUGE,
@@ -224,7 +228,7 @@ UPTIME: Final = Metric(
 )
 
 METRICS: Final = (
-    READY_CHECK, UNIVERSE_SIZE, UNIVERSE_CREATED, UNIVERSE_DELETED, SNAPSHOTS, SWEEP_SECONDS, CYCLES, SWEEP_EXPECTED, SWEEP_MISSING, INTERVAL, SLOT_LIMIT, SLOTS_ALLOCATED,
+    UNIVERSE_SIZE, UNIVERSE_CREATED, UNIVERSE_DELETED, UNIVERSE_PREVIOUS, UNIVERSE_CANDIDATE, SNAPSHOTS, SWEEP_SECONDS, CYCLES, SWEEP_EXPECTED, SWEEP_MISSING, INTERVAL, SLOT_LIMIT, SLOTS_ALLOCATED,
     SUBSCRIPTIONS, TRIGGERS_FIRED, TRIGGERS, SLOT_EVENTS, COLLECTION_SPEED, CONNECTED, ACKNOWLEDGED, PARSE_ERRORS, TOKEN_VALIDITY, TRADES_RECORDED,
     API_REQUESTS, API_ERRORS, PERMITS, RATE_LIMIT, JOURNAL_BYTES, BACKUP_TIME, DRILL_TIME, UPTIME, *LEDGER, *FLOW,
 )  # fmt: skip

@@ -12,28 +12,34 @@ from veritape.kernel.clock import NANOSECONDS
 CLOCK_NS: Final = 2 * NANOSECONDS
 """Most that our clock may differ from the broker's; its stamps have whole seconds."""
 
-DISK_BYTES: Final = 1 << 30
-"""Least free space."""
+WAITING_NS: Final = 15 * NANOSECONDS
+"""Longest that a frame may wait to become durable before the journal counts as not writable."""
+
+UNANSWERED_NS: Final = 60 * NANOSECONDS
+"""Longest that the broker may say nothing while calls wait."""
 
 DISK_SHARE: Final = 20
 """One part in so many of the disk must be free: five per cent."""
 
 
 class Check(StrEnum):
-    """What must hold before a session and in it."""
+    """What must hold before a session and in it; the names are those of every part's family (TL-720)."""
+
+    JOURNAL_WRITABLE = "journal_writable"
+    """No frame waits longer than 15 s to become durable."""
+    DISK_SPACE = "disk_space"
+    """More than ``journal.kept_bytes`` and 5 % of the disk are free."""
+    CLOCK = "clock"
+    """Our clock is within two seconds of the broker's Date."""
 
     UNIVERSE_IN_FORCE = "universe_in_force"
     """The day has a list of symbols."""
     TOKEN_VALID = "token_valid"  # noqa: S105 - a check
     """There is an access token that lives."""
-    QUOTE_ANSWERED = "quote_answered"
-    """The broker answered one price before the open."""
+    BROKER_REACHABLE = "broker_reachable"
+    """The broker answered one price before the open, and anything within a minute while calls wait."""
     WEBSOCKET = "websocket"
-    """The connection is up and its slots are registered."""
-    DISK_SPACE = "disk_space"
-    """More than 1 GiB and 5 % of the disk are free."""
-    CLOCK = "clock"
-    """Our clock is within two seconds of the broker's Date."""
+    """The connection is up and something of what is wanted is registered."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +54,16 @@ class Facts:
     """Remaining life, None without a token."""
     quote_answered: bool | None
     """None before it was asked."""
+    unanswered_ns: int
+    """Since the broker's last answer while calls wait, else 0."""
     is_connected: bool
-    """The socket."""
+    """The socket, with its slots."""
+    waiting_ns: int
+    """Age of the oldest frame that is not durable, 0 when none waits."""
     disk_free_bytes: int
     disk_bytes: int
+    disk_kept_bytes: int
+    """What only the journal may use: below it the recorder cannot seal a day."""
     clock_offset_ns: int | None
     """Ours less the broker's; None while it sent no Date."""
 
@@ -62,9 +74,11 @@ def problems(facts: Facts) -> tuple[Check, ...]:
     passed = {
         Check.UNIVERSE_IN_FORCE: idle or facts.has_universe,
         Check.TOKEN_VALID: idle or (facts.token_left_ns is not None and facts.token_left_ns > 0),
-        Check.QUOTE_ANSWERED: idle or facts.quote_answered is not False,
+        Check.BROKER_REACHABLE: facts.unanswered_ns < UNANSWERED_NS
+        and (idle or facts.quote_answered is not False),
         Check.WEBSOCKET: idle or facts.is_connected,
-        Check.DISK_SPACE: facts.disk_free_bytes > max(DISK_BYTES, facts.disk_bytes // DISK_SHARE),
+        Check.JOURNAL_WRITABLE: facts.waiting_ns < WAITING_NS,
+        Check.DISK_SPACE: facts.disk_free_bytes > max(facts.disk_kept_bytes, facts.disk_bytes // DISK_SHARE),
         Check.CLOCK: facts.clock_offset_ns is None or abs(facts.clock_offset_ns) <= CLOCK_NS,
     }
     return tuple(check for check in Check if not passed[check])

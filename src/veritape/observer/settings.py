@@ -71,6 +71,13 @@ class KisSettings(Settings):
             return {"rest_url": PAPER_REST, "ws_url": PAPER_WS} | values
         return values
 
+    @field_validator("appkey", "appsecret")
+    @classmethod
+    def _given(cls, secret: Secret) -> Secret:
+        if not secret.get_secret_value():
+            raise ValueError("is empty: it stands in the environment or in this file")
+        return secret
+
     @field_validator("rest_url", "master_url")
     @classmethod
     def _secure_or_loopback(cls, url: str) -> str:
@@ -209,8 +216,8 @@ class JournalSettings(Settings):
     """Compression of the blocks, 0 (none) to 9."""
     reserve_bytes: Annotated[int, Field(ge=0, le=1 << 30)] = 64 << 20
     """Size of the file that is released when the disk is full, 0 to 1 GiB."""
-    kept_bytes: Annotated[int, Field(ge=0, le=1 << 40)] = 1 << 30
-    """Free space that only the journal may use: below it segments, order books and exports wait, 0 to 1 TiB."""
+    kept_bytes: Annotated[int, Field(ge=0, le=1 << 50)] = 1 << 30
+    """Free space that only the journal may use: below it segments, order books and exports wait, 0 to 1 PiB."""
 
 
 class SegmentSettings(Settings):

@@ -1,18 +1,15 @@
 """Liveness and readiness of a page's parts, from results alone (TL-700, TL-710, TL-740)."""
 
 import json
-import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from veritape.kernel.clock import NANOSECONDS
+from veritape.telemetry.metrics import OPTIONAL_CHECKS
 from veritape.telemetry.page import Part
 
 FAILING_NS = 30 * NANOSECONDS
 """Silence of a part after which the chain is failing."""
-
-OPTIONAL = frozenset({"clock"})
-"""Checks that are shown and make nobody wait (TL-720)."""
 
 RETRY_SECONDS = 5
 """``Retry-After`` of a chain that is not ready."""
@@ -45,7 +42,7 @@ def ready(parts: Mapping[str, Part], now_ns: int, started_ns: int) -> tuple[int,
     checks = [
         check
         for name, part in parts.items()
-        for check in (_reports(name, part, now_ns, started_ns), *_shown(name, part, now_ns, started_ns))
+        for check in (_reports(name, part, now_ns, started_ns), *_shown(part, now_ns, started_ns))
     ]
     passed = all(check["passed"] or not check["required"] for check in checks)
     body = {"status": "ready" if passed else "not_ready", "service": "veritape", "checks": checks}
@@ -64,16 +61,13 @@ def _reports(name: str, part: Part, now_ns: int, started_ns: int) -> dict[str, A
     }
 
 
-def _shown(name: str, part: Part, now_ns: int, started_ns: int) -> Iterator[dict[str, Any]]:
-    """Yield what a part's family ``<part>_ready_check`` says, one check a value of its label; NaN was never run."""
-    for (family, labels), slot in part.registry.slots.items():
-        latest = next((pipe.latest for pipe in part.pipes if pipe.latest), ())
-        if family != f"{name}_ready_check" or not latest or math.isnan(latest[slot]):
-            continue
+def _shown(part: Part, now_ns: int, started_ns: int) -> Iterator[dict[str, Any]]:
+    """Yield the part's own checks."""
+    for check, passed in part.checks().items():
         yield {
-            "name": labels[0],
-            "passed": latest[slot] == 1,
-            "required": labels[0] not in OPTIONAL,
+            "name": check,
+            "passed": passed,
+            "required": check not in OPTIONAL_CHECKS,
             "age_seconds": round(age_seconds(part, now_ns, started_ns), 3),
-            "reason": "" if latest[slot] == 1 else "failed",
+            "reason": "" if passed else "failed",
         }

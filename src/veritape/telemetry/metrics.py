@@ -6,6 +6,15 @@ from veritape.telemetry.registry import OVERFLOW
 PARTS = ("observer", "executor", "gateway", "replay", "fingerprint", "rls")
 """Values of the label ``part``."""
 
+CHECKS = (
+    "journal_writable", "disk_space", "universe_in_force", "clock", "token_valid", "broker_reachable", "websocket",
+    "workers", "cache", "queue", "policy_loaded", "key_store", "ledger", "counter_store", "upstreams", "corpus", "listening",
+)  # fmt: skip
+"""Values of the label ``check``, part after part (TL-720)."""
+
+OPTIONAL_CHECKS = frozenset({"clock", "broker_reachable", "cache", "upstreams"})
+"""Checks that are shown and make nobody wait."""
+
 LEVELS = ("debug", "info", "warning", "error", "critical")
 """Values of the label ``level``."""
 
@@ -25,6 +34,21 @@ PART_UP = Metric(
     "Whether the part's last vector is under 3 seconds old.",
     "the page is read: age of the last vector",
     labels=PART,
+)
+READY = Metric(
+    "veritape_ready",
+    MetricType.GAUGE,
+    "Whether the part reports and its required checks of readiness pass.",
+    "the page is read",
+    labels=PART,
+)
+READY_CHECK = Metric(
+    "veritape_ready_check",
+    MetricType.GAUGE,
+    "Whether a check of readiness passes: 1 or 0; `/ready` is made of them.",
+    "each second",
+    labels=(("check", CHECKS),),
+    merge=Merge.MIN,
 )
 HEARTBEAT = Metric(
     "veritape_heartbeat_timestamp_seconds",
@@ -144,10 +168,11 @@ def part_metrics(part: str) -> tuple[Metric, ...]:
     """Return the families that every process of a part has beside the part's own."""
     of_part = (with_values(metric, part=(part,)) for metric in (HEARTBEAT, LOOP_LAG, TASK_FAILURES))
     of_process = (with_values(metric, process=(part,)) for metric in (PART_CPU, PART_RESIDENT))
-    return (*of_part, *of_process, DISK_FREE, DISK_SIZE, LOG_RECORDS, OVERFLOW)
+    return (*of_part, *of_process, READY_CHECK, DISK_FREE, DISK_SIZE, LOG_RECORDS, OVERFLOW)
 
 
 def page_metrics(parts: tuple[str, ...], *, version: str, commit: str, python: str) -> tuple[Metric, ...]:
     """Return the families of the process that serves the page for the given parts."""
     build = with_values(BUILD_INFO, version=(version,), commit=(commit,), python=(python,))
-    return (build, with_values(PART_UP, part=parts), *PROCESS, OVERFLOW)
+    of_parts = (with_values(metric, part=parts) for metric in (PART_UP, READY))
+    return (build, *of_parts, *PROCESS, OVERFLOW)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from veritape.kernel.clock import NANOSECONDS
 from veritape.telemetry.exposition import Exposition, sample_values
 from veritape.telemetry.metric import Merge, Metric, MetricType
-from veritape.telemetry.metrics import PART_UP
+from veritape.telemetry.metrics import OPTIONAL_CHECKS, PART_UP, READY, READY_CHECK
 from veritape.telemetry.registry import Registry, Row, Series
 from veritape.telemetry.summary import summary
 from veritape.telemetry.vectors import Vector
@@ -60,6 +60,25 @@ class Part:
         """Tell whether any of its processes counts as up."""
         return any(pipe.is_fresh(now_ns) for pipe in self.pipes)
 
+    def checks(self) -> dict[str, bool]:
+        """Return which checks of readiness it runs, and whether they pass, by its newest vector."""
+        latest = next((pipe.latest for pipe in self.pipes if pipe.latest), ())
+        slots = {
+            labels[0]: slot
+            for (name, labels), slot in self.registry.slots.items()
+            if name == READY_CHECK.name
+        }
+        return {
+            check: latest[slot] == 1
+            for check, slot in slots.items()
+            if latest and not math.isnan(latest[slot])
+        }
+
+    def is_ready(self, now_ns: int) -> bool:
+        """Tell whether it reports and every required check passes."""
+        failed = {check for check, passed in self.checks().items() if not passed}
+        return self.is_up(now_ns) and failed <= OPTIONAL_CHECKS
+
 
 @dataclass(frozen=True)
 class _Source:
@@ -98,6 +117,7 @@ class Page:
         """Return the page's vector and the slots of gauges that nobody alive reports."""
         for name, up in self.part_up(now_ns).items():
             self._own.set(PART_UP, float(up), part=name)
+            self._own.set(READY, float(self.parts[name].is_ready(now_ns)), part=name)
         values, seen = list(self._start), set[int]()
         for src, dst in self._own_source.counts:
             values[dst] += self._own.values[src]

@@ -3,9 +3,9 @@
 import json
 
 from veritape.kernel.clock import NANOSECONDS
-from veritape.telemetry import Metric, MetricType, Registry
+from veritape.telemetry import Registry
 from veritape.telemetry.health import FAILING_NS, health, ready
-from veritape.telemetry.metrics import page_metrics, part_metrics
+from veritape.telemetry.metrics import READY, READY_CHECK, page_metrics, part_metrics
 from veritape.telemetry.page import FRESH_NS, Page
 from veritape.telemetry.vectors import Vector
 
@@ -34,28 +34,22 @@ def test_health_and_readiness_are_the_conjunction_over_parts() -> None:
     assert json.loads(body)["heartbeat_age_seconds"] == 30
 
 
-CHECK = Metric(
-    "observer_ready_check",
-    MetricType.GAUGE,
-    "Help.",
-    "each second",
-    labels=(("check", ("disk_space", "clock", "later")),),
-)
-
-
 def test_a_parts_own_checks_are_on_the_page() -> None:
     """TL-710, OB-411: 503 names the check that fails; an optional one makes nobody wait; one that never ran is not shown."""
-    registry = Registry((*part_metrics("observer"), CHECK))
-    page = Page(
-        Registry(page_metrics(("observer",), version="1", commit="c", python="3")), {"observer": registry}
-    )
+    registry = Registry(part_metrics("observer"))
+    own = Registry(page_metrics(("observer",), version="1", commit="c", python="3"))
+    page = Page(own, {"observer": registry})
+    page.merged(0)
+    assert own.value(READY, part="observer") == 0
     pipe = page.add_pipe("observer")
 
     def ready_with(disk: float, clock: float) -> tuple[int, list[tuple[str, bool, str]]]:
-        registry.set(CHECK, disk, check="disk_space")
-        registry.set(CHECK, clock, check="clock")
+        registry.set(READY_CHECK, disk, check="disk_space")
+        registry.set(READY_CHECK, clock, check="clock")
         pipe.receive(Vector(1, 0, tuple(registry.values)), 0)
         status, body = ready(page.parts, 0, 0)
+        page.merged(0)
+        assert own.value(READY, part="observer") == (status == 200)
         return status, [(c["name"], c["passed"], c["reason"]) for c in json.loads(body)["checks"][1:]]
 
     assert ready_with(1, 1) == (200, [("disk_space", True, ""), ("clock", True, "")])

@@ -17,8 +17,9 @@ def test_a_process_has_its_own_part_only() -> None:
         "veritape_disk_size_bytes",
         "veritape_log_records_total",
         "veritape_label_overflow_total",
+        "veritape_ready_check",
     }
-    assert sum(metric.series for metric in part_metrics("replay")) == 1 + 16 + 5 + 1 + 1 + 2 + 6
+    assert sum(metric.series for metric in part_metrics("replay")) == 1 + 16 + 5 + 1 + 1 + 2 + 6 + 17
 
 
 def test_the_build_is_named_in_labels() -> None:

@@ -73,6 +73,7 @@ class BrokerRest:
         """Our wall clock less the broker's, by the Date of its last answer; for waiting rules and checks only (KIS-180)."""
         self._calls: set[asyncio.Task[Answer]] = set()
         self._machine = SystemClock()
+        self._answered_ns = self._machine.monotonic_ns()
         self.exchanged: Callable[[Exchange], None] = lambda _exchange: None
         """Told of every attempt that ended."""
 
@@ -89,6 +90,11 @@ class BrokerRest:
     def pending(self) -> int:
         """Return the calls that wait for a permit or an answer."""
         return len(self._calls) + sum(lane.waiting for lane in self.gate.lanes.values())
+
+    @property
+    def unanswered_ns(self) -> int:
+        """Return the real time since the broker said anything, 0 while no call waits."""
+        return self._machine.monotonic_ns() - self._answered_ns if self.pending else 0
 
     async def quotation(
         self,
@@ -223,6 +229,7 @@ class BrokerRest:
                 answer = classify(reply.status, await read_body(reply, BODY_BYTES))
                 self._compare_clocks(reply.headers.get("Date", ""))
                 failure = ""
+                self._answered_ns = self._machine.monotonic_ns()
         except aiohttp.ServerTimeoutError:
             pass
         except aiohttp.ClientError:

@@ -1,16 +1,17 @@
 """Measure what readiness needs, and tell it once before the open (OB-411)."""
 
 import shutil
-from pathlib import Path
 
 import structlog
 
-from veritape.kernel.clock import Clock
+from veritape.kernel.clock import Clock, SystemClock
 from veritape.observer.adapters.broker_rest import BrokerRest
+from veritape.observer.adapters.daybook import Daybook
 from veritape.observer.lanes import Lane
 from veritape.observer.log_events import LogEvent
 from veritape.observer.reactions import Reaction
 from veritape.observer.readiness import Facts, problems
+from veritape.observer.settings import RecordSettings
 from veritape.wire.kis.rest import INQUIRE_PRICE
 
 MILLISECOND = 1_000_000
@@ -23,34 +24,38 @@ SECOND = 1_000 * MILLISECOND
 class Health:
     """Measures one recorder."""
 
-    def __init__(self, rest: BrokerRest, clock: Clock, data: Path, *, is_replayed: bool) -> None:
-        """Begin without having asked anybody.
+    def __init__(self, settings: RecordSettings, rest: BrokerRest, daybook: Daybook, clock: Clock) -> None:
+        """Begin without having asked anybody; a replayed broker's own clock cannot differ from it.
 
         Args:
+            settings: name the data directory, whose disk is watched, and what the journal needs of it.
             rest: the account's calls.
+            daybook: its journal.
             clock: the market's time.
-            data: data directory, whose disk is watched.
-            is_replayed: whether the clock is the replayed broker's own, which cannot differ from it.
         """
+        self._settings = settings
         self._rest = rest
+        self._daybook = daybook
         self._clock = clock
-        self._data = data
-        self._is_replayed = is_replayed
         self.quote_answered: bool | None = None
         """Whether the broker answered a price before the open; None before it was asked."""
 
     def facts(self, *, is_due: bool, has_universe: bool, is_connected: bool) -> Facts:
         """Measure."""
-        token, disk = self._rest.tokens.token, shutil.disk_usage(self._data)
+        token, disk = self._rest.tokens.token, shutil.disk_usage(self._settings.observer.data_dir)
+        oldest_ns, now_ns = self._daybook.writer.oldest_ns, SystemClock().monotonic_ns()
         return Facts(
             is_due,
             has_universe,
             None if token is None else token.expires_ns - self._clock.wall_ns(),
             self.quote_answered,
+            self._rest.unanswered_ns,
             is_connected,
+            0 if oldest_ns is None else now_ns - oldest_ns,
             disk.free,
             disk.total,
-            0 if self._is_replayed else self._rest.clock_offset_ns,
+            self._settings.journal.kept_bytes,
+            0 if self._settings.kis.follow_replay_clock else self._rest.clock_offset_ns,
         )
 
     async def ask_for_a_price(self, code: str | None) -> None:

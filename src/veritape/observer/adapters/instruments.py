@@ -3,6 +3,7 @@
 Counts of a day's objects start at 0 with each day; here they only rise, so what such a count rose by is added.
 """
 
+import math
 from collections import deque
 from collections.abc import Mapping
 from typing import Any
@@ -16,12 +17,13 @@ from veritape.observer.adapters.flow_instruments import FlowInstruments
 from veritape.observer.adapters.ledger_instruments import LedgerInstruments
 from veritape.observer.adapters.recording_day import RecordingDay
 from veritape.observer.reactions import Reaction
-from veritape.observer.readiness import Check, problems
+from veritape.observer.readiness import Check, Facts, problems
 from veritape.observer.recorder import Applied
 from veritape.observer.session import OPEN_STATES
 from veritape.observer.settings import RecordSettings
 from veritape.observer.slots import SlotState
 from veritape.telemetry import Metric, Registry
+from veritape.telemetry.metrics import READY_CHECK
 
 SPEED_SECONDS = 10
 """Window of the collection speed."""
@@ -58,6 +60,12 @@ class Instruments:
         self.ledger.applied(applied)
         if applied.refusal is not None:
             self._registry.add(metrics.PARSE_ERRORS, reason=applied.refusal.reason.value)
+
+    def checked(self, facts: Facts) -> None:
+        """Show what readiness says of the facts."""
+        failed = problems(facts)
+        for check in Check:
+            self._registry.set(READY_CHECK, float(check not in failed), check=check.value)
 
     def kept(self, state: State) -> None:
         """Read how the last backup and the last drill went; without a target nothing is known."""
@@ -97,12 +105,12 @@ class Instruments:
             self._day, self._cycles_seen = day, 0
             counted_by_day = {metric.name for metric in BY_DAY}
             self._seen = {key: seen for key, seen in self._seen.items() if key[0] not in counted_by_day}
+        if day.universes.built is not None:
+            before, own = day.universes.built
+            self._registry.set(metrics.UNIVERSE_PREVIOUS, math.nan if before is None else before)
+            self._registry.set(metrics.UNIVERSE_CANDIDATE, own)
         if day.universe is not None:
             self._measure_universe(day.universe)
-        if day.is_begun:
-            failed = problems(day.ready_facts())
-            for check in Check:
-                self._registry.set(metrics.READY_CHECK, float(check not in failed), check=check.value)
         self._measure_slots(day)
         others = 0
         for code, count in day.stream.acknowledgements.items():

@@ -32,7 +32,6 @@ from veritape.observer.log_events import LogEvent
 from veritape.observer.membership import Filter
 from veritape.observer.readiness import Facts
 from veritape.observer.recorder import KST_NS, Anchor, NoteKind
-from veritape.observer.session import OPEN_STATES
 from veritape.observer.sessions import MINUTE_S, Hours
 from veritape.observer.settings import RecordSettings
 from veritape.observer.track_a import Cycle, CycleKind, MissingReason, grid_second
@@ -45,6 +44,9 @@ TOKEN_S = -30 * MINUTE_S
 
 HEALTH_S = -1 * MINUTE_S
 """Seconds from the open at which everything must stand (OB-411)."""
+
+HEALTH_WAIT_SECONDS = 3
+"""Real time that the connection of a late start has before it counts as missing."""
 
 LATE_S = 1
 """A grid time that passed this many seconds before the start of the process was missed."""
@@ -99,8 +101,9 @@ class RecordingDay:
         """Everything that sweeps ask for."""
         self.universe: dict[str, Any] | None = None
         """In force; None without one."""
-        self._universes = UniverseDesk(rest, self._data, _filter(settings))
-        self.health = Health(rest, clock, self._data, is_replayed=settings.kis.follow_replay_clock)
+        self.universes = UniverseDesk(rest, self._data, _filter(settings))
+        """Makes the day's list."""
+        self.health = Health(settings, rest, daybook, clock)
         """What readiness is measured by."""
         self.is_begun = False
         """Whether the day's hours are known."""
@@ -180,7 +183,7 @@ class RecordingDay:
 
     async def _prepare(self, day: str, calendar: Calendar) -> str:
         """Fetch universe and token, journal the day's facts; return the universe's hash."""
-        document = self.universe = await self._universes.of(day, calendar, self._timetable)
+        document = self.universe = await self.universes.of(day, calendar, self._timetable)
         symbols = {symbol["code"]: symbol for symbol in document["symbols"]} if document else {}
         self._symbols = symbols
         if document is not None:
@@ -206,12 +209,13 @@ class RecordingDay:
         return self.health.facts(
             is_due=hours.open_s + HEALTH_S <= self._second() < hours.close_s,
             has_universe=self.universe is not None,
-            is_connected=self.stream.session.state in OPEN_STATES,
+            is_connected=self.stream.serves,
         )
 
     async def _tell_health(self, day: str) -> None:
         await self._timetable.until(lambda hours: hours.open_s + HEALTH_S)
         await self.health.ask_for_a_price(next(iter((*self._settings.track_b.manual, *self.codes)), None))
+        await self.stream.settled(HEALTH_WAIT_SECONDS)
         self.health.tell(day, self.ready_facts())
 
     def _note_day(self, day: str, hours: Hours) -> None:

@@ -31,6 +31,8 @@ class SessionPlan:
         self._rest = rest
         self._clock = clock
         self._ask_broker = ask_broker
+        self.awaited: Planned | None = None
+        """The session that is waited for, None while one is recorded."""
 
     async def next(self, only: str | None, done: str) -> Planned:
         """Wait until the next session prepares.
@@ -52,11 +54,25 @@ class SessionPlan:
             hours = calendar.hours(day)
             if only and hours is None:
                 raise MisuseError(f"record: the exchange is closed on {day}")
+            self.awaited = None if hours is None else Planned(day, hours, calendar)
             if hours is not None and await self._waited(today, day, hours):
                 calendar = await self._asked(kst(self._clock.wall_ns())[0])
                 hours = calendar.hours(day)
                 if hours is not None:
+                    self.awaited = None
                     return Planned(day, hours, calendar)
+
+    def is_due(self, offset_s: int) -> bool:
+        """Tell whether the session that is waited for should be recorded by now.
+
+        Args:
+            offset_s: from its open, seconds: from then on it should.
+        """
+        if self.awaited is None:
+            return False
+        day, hours, _ = self.awaited
+        second = (self._clock.wall_ns() - day_start_ns(day)) // NANOSECONDS
+        return hours.open_s + offset_s <= second < hours.close_s
 
     def hours(self, day: str) -> Hours | None:
         """Return the present opinion of a day."""

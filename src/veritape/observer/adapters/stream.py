@@ -27,7 +27,14 @@ from veritape.observer.log_events import LogEvent
 from veritape.observer.pace import Head, head_of
 from veritape.observer.reactions import Reaction, websocket_reaction
 from veritape.observer.recorder import NoteKind
-from veritape.observer.session import Session, SessionAction, SessionEvent, SessionNotice, SessionState
+from veritape.observer.session import (
+    OPEN_STATES,
+    Session,
+    SessionAction,
+    SessionEvent,
+    SessionNotice,
+    SessionState,
+)
 from veritape.observer.slots import Command, Outcome, SlotAction, SlotEvent, Slots
 from veritape.wire.kis.frames import (
     BOOK_BOTH,
@@ -124,6 +131,19 @@ class Stream:
         self._kick = asyncio.Event()
         self._finished = False
         self._was_silent = False
+
+    @property
+    def serves(self) -> bool:
+        """Whether the connection is up and something of what is wanted is registered."""
+        asked = self.slots.wanted or self.slots.refused
+        return self.session.state in OPEN_STATES and (bool(self.slots.active) or not asked)
+
+    async def settled(self, seconds: float) -> None:
+        """Wait until the connection serves, but not longer than this many real seconds."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not self.serves:  # noqa: ASYNC110 - acknowledgements end it
+                    await asyncio.sleep(0.01)
 
     async def run(self, codes: Sequence[str]) -> None:
         """Keep the codes registered until ``finish`` or cancellation.

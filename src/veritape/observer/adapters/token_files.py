@@ -36,7 +36,6 @@ class AccountLock:
     """One process an account: an exclusive lock that names its holder."""
 
     def __init__(self, data: Path, account: str) -> None:
-        data.mkdir(parents=True, exist_ok=True)
         self._path = data / f"account-{account}.lock"
         self._file: TextIO | None = None
 
@@ -44,9 +43,16 @@ class AccountLock:
         """Take the lock.
 
         Raises:
-            UnavailableError: another process holds it; the message names its process id.
+            UnavailableError: another process holds it, which the message names by its id, or there is no such folder
+                and none can be made.
         """
-        file = self._path.open("a+")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            file = self._path.open("a+")
+        except OSError as error:
+            raise UnavailableError(
+                f"record: observer.data_dir {self._path.parent}: {error.strerror}: name a folder that can be written"
+            ) from error
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

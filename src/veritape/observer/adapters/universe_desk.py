@@ -41,6 +41,8 @@ class UniverseDesk:
         self._rest = rest
         self._folder = data / "universe"
         self._rule = rule
+        self.built: tuple[int | None, int] | None = None
+        """Size in force before the newest list, None without one, and its own; None before a list was built."""
 
     async def of(self, day: str, calendar: Calendar, timetable: Timetable) -> dict[str, Any] | None:
         """Return the day's universe; None when there is none that may be used (OB-109).
@@ -85,6 +87,7 @@ class UniverseDesk:
             require_fresh(file, calendar.last_close(day))
         previous = self.previous(day)
         document = membership.document(day, files, self._rule, previous)
+        self.built = previous["count"] if previous else None, document["count"]
         try:
             membership.require_whole(document, self._rule, previous)
         except PeerError:

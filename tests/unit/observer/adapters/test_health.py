@@ -1,18 +1,37 @@
 """Measuring readiness against the replayed broker."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import structlog
 from tests.broker import broker, rest_of
 
+from veritape.kernel.clock import Clock, SystemClock
+from veritape.kernel.settings import load_settings
+from veritape.observer.adapters.broker_rest import BrokerRest
 from veritape.observer.adapters.health import Health
-from veritape.observer.readiness import Check, problems
+from veritape.observer.readiness import WAITING_NS, Check, problems
+from veritape.observer.settings import RecordSettings
+
+
+def health_of(
+    tmp_path: Path, rest: BrokerRest, clock: Clock, more: str = "", kept_bytes: int = 0
+) -> tuple[Health, Any]:
+    """Return health measured with a journal whose oldest waiting frame can be set."""
+    text = f'[observer]\ndata_dir = "{tmp_path}"\n[journal]\nkept_bytes = {kept_bytes}\n[kis]\nappkey = "k"\nappsecret = "s"\n{more}'
+    settings = load_settings(RecordSettings, text.encode(), {}, "VERITAPE_RECORD")
+    daybook = SimpleNamespace(writer=SimpleNamespace(oldest_ns=None))
+    return Health(settings, rest, cast("Any", daybook), clock), daybook
+
+
+REPLAYED = 'rest_url = "http://127.0.0.1:1"\nfollow_replay_clock = true\n'
 
 
 async def test_one_price_and_one_event_before_the_open(tmp_path: Path) -> None:
     """OB-411: token remaining, one quote answered, disk, clock: one event that names what fails."""
     async with broker() as one, rest_of(one, tmp_path) as (rest, clock):
-        health = Health(rest, clock, tmp_path, is_replayed=True)
+        health, _ = health_of(tmp_path, rest, clock, REPLAYED)
         before = health.facts(is_due=True, has_universe=True, is_connected=True)
         assert problems(before) == (Check.TOKEN_VALID,)
         await health.ask_for_a_price(None)
@@ -33,9 +52,24 @@ async def test_one_price_and_one_event_before_the_open(tmp_path: Path) -> None:
             [],
         )
         assert (bad["log_level"], bad["ready"]) == ("warning", False)
-        assert bad["problems"] == ["universe_in_force", "quote_answered"]
+        assert bad["problems"] == ["universe_in_force", "broker_reachable"]
         assert good["token_s"] > 80_000
         assert good["disk_free_bytes"] > 0
+
+
+async def test_a_stuck_journal_a_small_disk_and_another_clock_are_seen(tmp_path: Path) -> None:
+    """TL-720, TL-730: a frame that waits for the disk, less room than the journal keeps, a Date hours away."""
+    async with broker() as one, rest_of(one, tmp_path) as (rest, clock):
+        await rest.token()
+        health, daybook = health_of(tmp_path, rest, clock)
+        daybook.writer.oldest_ns = SystemClock().monotonic_ns() - WAITING_NS
+        rest.clock_offset_ns = 3_600 * 10**9
+        facts = health.facts(is_due=True, has_universe=True, is_connected=True)
+        assert problems(facts) == (Check.JOURNAL_WRITABLE, Check.CLOCK)
+        small, _ = health_of(tmp_path, rest, clock, REPLAYED, kept_bytes=1 << 50)
+        assert problems(small.facts(is_due=False, has_universe=False, is_connected=False)) == (
+            Check.DISK_SPACE,
+        )
 
 
 async def test_the_brokers_date_tells_the_difference_of_the_clocks(tmp_path: Path) -> None:

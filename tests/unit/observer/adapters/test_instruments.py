@@ -20,16 +20,17 @@ from veritape.observer.settings import RecordSettings
 from veritape.observer.slots import SlotState
 from veritape.observer.triggers import Trigger
 from veritape.telemetry import Registry
+from veritape.telemetry.metrics import CHECKS, READY_CHECK
 
 SECOND = 1_000_000_000
-FACTS = Facts(True, True, None, True, False, 1 << 40, 1 << 40, 0)
+FACTS = Facts(True, True, None, True, 0, False, 0, 1 << 40, 1 << 40, 1 << 30, 0)
 UNIVERSE = {"day": "20131007", "count": 3, "created": ["a", "b"], "deleted": ["c"]}
 
 
 def instruments(tmp_path: Path) -> tuple[Instruments, Registry]:
     text = f'[observer]\ndata_dir = "{tmp_path}"\n[kis]\nappkey = "k"\nappsecret = "s"\n'
     settings = load_settings(RecordSettings, text.encode(), {}, "VERITAPE_RECORD")
-    registry = Registry(metrics.METRICS, strict=True)
+    registry = Registry((*metrics.METRICS, READY_CHECK), strict=True)
     return Instruments(registry, settings, 5 * SECOND), registry
 
 
@@ -62,8 +63,7 @@ def a_day(
         chooser=chooser,
         manifests=manifests or [],
         universe=UNIVERSE,
-        is_begun=True,
-        ready_facts=lambda: FACTS,
+        universes=SimpleNamespace(built=(None, 3)),
     )
 
 
@@ -123,9 +123,8 @@ def test_a_new_days_counts_are_added_to_the_old_ones(tmp_path: Path) -> None:
     )
     assert registry.value(metrics.SLOT_EVENTS, event="overflow") == 6
     assert registry.value(metrics.SLOT_LIMIT) == 41
-    assert registry.value(metrics.UNIVERSE_SIZE) == 3
-    failed = {check for check in Check if registry.value(metrics.READY_CHECK, check=check.value) == 0}
-    assert failed == {Check.TOKEN_VALID, Check.WEBSOCKET}
+    assert registry.value(metrics.UNIVERSE_SIZE) == registry.value(metrics.UNIVERSE_CANDIDATE) == 3
+    assert math.isnan(registry.value(metrics.UNIVERSE_PREVIOUS))
     assert (registry.value(metrics.UNIVERSE_CREATED), registry.value(metrics.UNIVERSE_DELETED)) == (2, 1)
     assert registry.value(metrics.SLOTS_ALLOCATED) == 0
     assert registry.value(metrics.CONNECTED) == 1
@@ -140,3 +139,12 @@ def test_the_last_backup_and_drill_are_known_once_there_is_a_target(tmp_path: Pa
     assert (registry.value(metrics.BACKUP_TIME), registry.value(metrics.DRILL_TIME)) == (5, 5)
     one.kept(State(target_ns=5 * SECOND, backup_ns=7 * SECOND, drill_ns=9 * SECOND))
     assert (registry.value(metrics.BACKUP_TIME), registry.value(metrics.DRILL_TIME)) == (7, 9)
+
+
+def test_the_recorders_checks_are_shown_and_nobody_elses(tmp_path: Path) -> None:
+    """TL-720, TL-730: each check by its name, 1 or 0; the names are of the family that all parts share."""
+    one, registry = instruments(tmp_path)
+    one.checked(FACTS)
+    shown = {check: registry.value(READY_CHECK, check=check) for check in CHECKS}
+    assert {check for check, value in shown.items() if value == 0} == {Check.TOKEN_VALID, Check.WEBSOCKET}
+    assert {check for check, value in shown.items() if not math.isnan(value)} == set(Check)

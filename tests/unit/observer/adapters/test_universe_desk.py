@@ -127,6 +127,7 @@ async def test_a_collapsed_list_is_kept_aside_and_yesterdays_symbols_are_used(
     kept = await world.universe()
     assert first is not None
     assert kept is not None
+    assert world.desk.built == (COUNT, 6), "TL-220: both sizes, though the list was refused"
     assert (kept["provenance"], kept["symbols"], kept["created"]) == (
         f"kept_from:{DAY}",
         first["symbols"],
@@ -158,7 +159,7 @@ async def test_only_the_newest_universes_are_kept(tmp_path: Path) -> None:
     world.folder.mkdir()
     for number in range(400):
         (world.folder / f"{20100000 + number}_kr_stocks.json").write_text(
-            json.dumps({"day": str(20100000 + number), "blake3": "", "symbols": []})
+            json.dumps({"day": str(20100000 + number), "blake3": "", "count": 0, "symbols": []})
         )
     await world.universe()
     names = sorted(path.name for path in world.folder.iterdir())
