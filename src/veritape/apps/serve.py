@@ -17,6 +17,7 @@ import click
 import uvloop
 
 from veritape.apps.console import create_console, figures_from_page, tables_from_readers
+from veritape.apps.gateway_figures import Probe, show_figures
 from veritape.apps.metering import Metering, drained_ledger, worker_metering
 from veritape.apps.part_metrics import shown_metrics
 from veritape.apps.request_log import RequestLog, watch_overload
@@ -33,6 +34,7 @@ from veritape.gateway.adapters.redis_store import RedisStore
 from veritape.gateway.adapters.server import bind, parse_address
 from veritape.gateway.adapters.server import serve as serve_http
 from veritape.gateway.adapters.stores import ProcessStore, Store
+from veritape.gateway.closed_labels import closed_metrics
 from veritape.gateway.cursors import cursor_key
 from veritape.gateway.metrics import METRICS, note_look_up
 from veritape.gateway.policy import Policy
@@ -106,7 +108,8 @@ async def _run(
     settings: GatewaySettings, policy_file: PolicyFile, policy: Policy, listener: socket, clock: Clock
 ) -> None:
     key_store, pepper = open_keys(settings)
-    registry = Registry((*part_metrics(PART), *METRICS))
+    families = METRICS if settings.telemetry.descriptor is not None else closed_metrics(METRICS, policy)
+    registry = Registry((*part_metrics(PART), *families))
     async with contextlib.AsyncExitStack() as stack:
         lines = stack.enter_context(contextlib.closing(LineWriter(sys.stdout.fileno())))
         stack.enter_context(contextlib.closing(key_store))
@@ -145,6 +148,7 @@ async def _run(
                 metering.probe(),
                 draining.run(),
                 watch_overload(gateway, clock),
+                show_figures(registry, gateway, policy_file, probes(key_store, metering), clock),
                 *watching,
             )
             background = [tasks.create_task(one) for one in work]
@@ -154,6 +158,14 @@ async def _run(
             for task in background:
                 task.cancel()
         await _write(gate, key_store, everything=True)
+
+
+def probes(key_store: KeyStore, metering: Metering) -> dict[str, Probe]:
+    """Return what tells whether keys and ledger answer: one look-up that finds nothing."""
+    return {
+        "keys": partial(key_store.find_account, ""),
+        "ledger": partial(metering.reader.shares, "", ""),
+    }
 
 
 def open_store(

@@ -5,7 +5,7 @@ connection, and decisions come from local shares until a probe is answered and w
 state says where decisions come from; nothing here sleeps or calls.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -115,6 +115,8 @@ class Degradation:
         self.state = StoreState.STARTING
         self.transitions: deque[Transition] = deque(maxlen=64)
         """The latest changes, oldest first."""
+        self.entered: Counter[StoreState] = Counter({StoreState.STARTING: 1})
+        """How often each state was entered."""
         self._began_us, self._grace_us = now_us, grace_s * MICROSECONDS
         self._lost_us = now_us
         self._probed_us = now_us
@@ -136,6 +138,7 @@ class Degradation:
         if signal is Signal.PROBE_FAILED and self._probed_us - self._lost_us >= self._grace_us:
             after = StoreState.EXHAUSTED
         self.transitions.append(Transition(now_us, self.state, signal, after))
+        self.entered[after] += 1
         if after is StoreState.LOCAL and self.state in {StoreState.HEALTHY, StoreState.STARTING}:
             self._lost_us = now_us
         if after is StoreState.HEALTHY:

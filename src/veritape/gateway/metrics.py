@@ -2,8 +2,12 @@
 
 from typing import Final, Protocol
 
+from veritape.gateway.activity import ACTIVITY_METRICS
+from veritape.gateway.closed_labels import known_value
+from veritape.gateway.process_metrics import DECISION_SECONDS, OVERHEAD_SECONDS, PROCESS_METRICS
 from veritape.gateway.quota import MU, Mode
 from veritape.gateway.reasons import Reason
+from veritape.gateway.store_metrics import STORE_METRICS
 from veritape.gateway.usage_metrics import USAGE_METRICS
 from veritape.telemetry.metric import B2, OTHER, Metric, MetricType
 from veritape.telemetry.registry import Registry
@@ -74,7 +78,7 @@ CACHE_MISSES: Final = _counter(
 
 METRICS: Final = (
     REQUESTS, REJECTED, TIER_REQUESTS, TIER_REJECTED, DECISIONS, UNITS, PROBLEMS, HTTP_REQUESTS, HTTP_SECONDS,
-    CACHE_HITS, CACHE_MISSES, *USAGE_METRICS,
+    CACHE_HITS, CACHE_MISSES, *USAGE_METRICS, *PROCESS_METRICS, *ACTIVITY_METRICS, *STORE_METRICS,
 )  # fmt: skip
 """Families of a gateway process, in vector order."""
 
@@ -132,14 +136,30 @@ class Finished(Protocol):
         """Time of the request."""
         ...
 
+    @property
+    def upstream_us(self) -> int:
+        """Of that, the route's own."""
+        ...
+
+    @property
+    def decision_us(self) -> int:
+        """Time of the decision."""
+        ...
+
+    @property
+    def store(self) -> str:
+        """What answered the decision: memory, redis or lease."""
+        ...
+
 
 def note_request(registry: Registry, request: Finished) -> None:
     """Move every figure that a finished request moves."""
     place = "builtin" if request.route == "console" else request.route
-    route = place if place in ROUTES else OTHER
+    route = known_value(registry, HTTP_SECONDS, "route", place)
     status = "429" if request.status == _TOO_MANY else f"{request.status // 100}xx"
     registry.values[registry.index(HTTP_REQUESTS, **{"route": route, "class": status})] += 1
     registry.observe(HTTP_SECONDS, request.duration_us / _MICROSECONDS, route=route)
+    registry.observe(OVERHEAD_SECONDS, max(0, request.duration_us - request.upstream_us) / _MICROSECONDS)
     if request.reason:
         registry.add(PROBLEMS, reason=request.reason)
     if request.outcome:
@@ -155,7 +175,8 @@ def note_look_up(registry: Registry, is_remembered: bool) -> None:
 
 def _note_decision(registry: Registry, request: Finished) -> None:
     tier = "anonymous" if request.anonymous else request.tier
-    tier = tier if tier in TIERS else OTHER
+    tier = known_value(registry, TIER_REQUESTS, "tier", tier)
+    registry.observe(DECISION_SECONDS, request.decision_us / _MICROSECONDS, store=request.store or "memory")
     registry.add(REQUESTS)
     registry.add(TIER_REQUESTS, tier=tier)
     registry.add(DECISIONS, tier=tier, outcome=request.outcome, mode=request.mode or Mode.LOCAL)

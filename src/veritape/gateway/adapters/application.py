@@ -33,7 +33,7 @@ from veritape.gateway.parameters import read_query
 from veritape.gateway.policy import Policy, Route
 from veritape.gateway.problems import RefusedError
 from veritape.gateway.product import Query, Sources
-from veritape.gateway.quota import Decision
+from veritape.gateway.quota import Decision, Mode
 from veritape.gateway.rate_fields import rate_fields
 from veritape.gateway.reasons import Reason
 from veritape.gateway.request_ids import request_id
@@ -82,6 +82,8 @@ class Access(NamedTuple):
     """Time of the decision, waits included."""
     upstream_us: int = 0
     """Time of the route's own work."""
+    store: str = ""
+    """What answered the decision: memory, redis, lease; empty when it was not asked for."""
 
 
 class Gateway:
@@ -244,7 +246,15 @@ class Gateway:
             (self.gate.clock.monotonic_ns() - started_ns) // 1_000, _outcome(decision, reason),
             visit.units_mu + visit.refunded_mu, visit.refunded_mu, caller is not None and not caller.env,
             visit.would_deny, visit.decision_ns // 1_000, visit.upstream_ns // 1_000,
+            _decider(decision, self.table.policy),
         )  # fmt: skip
+
+
+def _decider(decision: Decision | None, policy: Policy) -> str:
+    """Return what answered a decision; local shares are memory."""
+    if decision is None:
+        return ""
+    return {Mode.EXACT: policy.store.kind, Mode.LEASE: "lease"}.get(decision.mode, "memory")
 
 
 def _outcome(decision: Decision | None, reason: str) -> str:

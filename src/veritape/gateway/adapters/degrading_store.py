@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -25,8 +25,10 @@ from veritape.gateway.quota import (
     State,
     month_of,
 )
+from veritape.gateway.store_metrics import StoreFacts
 from veritape.kernel.clock import NANOSECONDS, Clock
 from veritape.kernel.errors import UnavailableError
+from veritape.telemetry.metric import OTHER
 
 TICK_NS: Final = 50_000_000
 """How often the state is looked at."""
@@ -91,6 +93,17 @@ class DegradingStore:
     def state(self) -> StoreState:
         """Return where decisions come from."""
         return self.states.state
+
+    def facts(self, tiers: Mapping[Limits, str]) -> StoreFacts:
+        """Return what has been counted; leases of limits that no tier has are ``other``."""
+        balances: Counter[str] = Counter()
+        for limits, held_mu in self._leases.balances():
+            balances[tiers.get(limits, OTHER)] += held_mu
+        rare = {"clock_step": self._redis.clock_steps, "clock_rebased": self._redis.clock_rebased}
+        return StoreFacts(
+            self.state, self.states.entered, self._link.connected.is_set(), self._redis.operations, self._leases.events,
+            balances, rare,
+        )  # fmt: skip
 
     async def run(self) -> None:
         """Watch the store and renew leases until cancelled; then leases are given back."""

@@ -11,6 +11,7 @@ from ipaddress import ip_address
 from typing import Protocol
 
 from veritape.gateway import identity, keys
+from veritape.gateway.activity import Activity
 from veritape.gateway.adapters.admission import admit, manner
 from veritape.gateway.adapters.stores import Store, Terms
 from veritape.gateway.addresses import Address, client_address, plain_address
@@ -106,6 +107,8 @@ class Gate:
     """Failures of address groups (GW-444)."""
     on_failure: OnFailure = OnFailure.CLOSED
     """What happens when a charge cannot be made durable."""
+    activity: Activity = field(default_factory=Activity)
+    """Who was active lately."""
     overload: Overload = field(default_factory=Overload)
     """What this worker stops doing when it is too busy (GW-381)."""
     used_keys: dict[str, int] = field(default_factory=dict)
@@ -175,6 +178,7 @@ class Gate:
             visit.decision_ns = self.clock.monotonic_ns() - asked_ns
         decision, visit.slot, visit.would_deny = found
         visit.decision = decision
+        self._note_activity(visit, caller, route, decision)
         if decision.reason is not None:
             self._count(Kind.DENIED, caller, route, decision.reason)
             raise RefusedError(decision.reason)
@@ -191,6 +195,12 @@ class Gate:
                 raise RefusedError(Reason.USAGE_UNAVAILABLE) from error
             return
         visit.units_mu = decision.cost_mu
+
+    def _note_activity(self, visit: Visit, caller: Caller, route: Route, decision: Decision) -> None:
+        account = caller.account if caller.env else ""
+        leased = self.policy.store.kind == "redis" and self._terms(visit, route).lease is not None
+        now_us = self.clock.monotonic_ns() // 1_000
+        self.activity.note(caller.subject, account, visit.tier, decision, now_us, leased=leased)
 
     def _terms(self, visit: Visit, route: Route) -> Terms:
         tier = self.policy.tiers.get(visit.tier)

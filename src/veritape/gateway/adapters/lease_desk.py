@@ -2,8 +2,8 @@
 
 import asyncio
 import contextlib
-from collections import OrderedDict
-from collections.abc import Callable
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,7 +11,7 @@ from veritape.gateway.adapters.redis_link import StoreError
 from veritape.gateway.adapters.redis_store import RedisStore
 from veritape.gateway.leases import Errand, Holding, LeaseRule
 from veritape.gateway.quota import Decision, LimitName, Limits, LimitState, Mode
-from veritape.gateway.shared_calls import parts_of
+from veritape.gateway.shared_calls import LeaseReply, parts_of
 from veritape.gateway.shared_state import Renewal, RenewalCode
 from veritape.kernel.clock import Clock
 
@@ -56,6 +56,8 @@ class LeaseDesk:
         self._redis, self._clock, self._workers = redis, clock, workers
         self._desks: OrderedDict[str, _Desk] = OrderedDict()
         self._asked: set[asyncio.Task[None]] = set()
+        self.events: Counter[str] = Counter()
+        """What became of leases."""
 
     def spend(
         self, subject: str, limits: Limits, rule: LeaseRule, cost_mu: int, policy_version: int
@@ -85,6 +87,10 @@ class LeaseDesk:
         """Give up every lease: the store is lost, what they held ends there by itself."""
         for subject, desk in self._desks.items():
             self._forget(subject, desk)
+
+    def balances(self) -> Iterator[tuple[Limits, int]]:
+        """Yield the limits of each subject under a lease and what it holds unspent, mu."""
+        return ((desk.limits, desk.holding.held_mu) for desk in self._desks.values())
 
     async def run(self) -> None:
         """Renew and give back until cancelled; then everything is given back."""
@@ -135,10 +141,12 @@ class LeaseDesk:
         try:
             reply = await self._redis.renew(subject, renewal)
         except StoreError:
+            self.events["failed"] += 1
             self._forget(subject, desk)
             return
         finally:
             desk.asking = False
+        self.events[_event(errand, reply)] += 1
         if errand is Errand.RETURN or reply.code == RenewalCode.ENDED:
             period = desk.period
             self._forget(subject, desk)
@@ -165,6 +173,14 @@ class LeaseDesk:
 
     def _now_us(self) -> int:
         return self._clock.monotonic_ns() // 1_000
+
+
+def _event(errand: Errand, reply: LeaseReply) -> str:
+    if reply.code == RenewalCode.ENDED:
+        return "expired"
+    if errand is Errand.RETURN:
+        return "returned"
+    return "granted" if reply.granted_mu > 0 else "refused"
 
 
 def _less(part: LimitState, spent_mu: int, slots: int) -> LimitState:

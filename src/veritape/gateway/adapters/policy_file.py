@@ -1,6 +1,7 @@
 """The policy file: read at the start, looked at each second, swapped when it is valid (GW-104)."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
@@ -31,10 +32,8 @@ class PolicyFile:
         self._stamp: Stamp | None = None
         self.asked = asyncio.Event()
         """Set to have the file read again at once."""
-        self.reloads = 0
-        """Policies applied after the first."""
-        self.refused = 0
-        """Reloads that were refused."""
+        self.results: Counter[str] = Counter()
+        """Reloads by their end: applied, refused, unchanged."""
 
     def read(self) -> Policy:
         """Read and check the policy.
@@ -71,11 +70,13 @@ class PolicyFile:
                 check_successor(running, following, str(self._path))
                 if following.sha256 != running.sha256:
                     swap(following)
-                    self.reloads += 1
+                    self.results["applied"] += 1
                     running = following
                     report(f"policy version {running.version} applied")
+                else:
+                    self.results["unchanged"] += 1
             except VeritapeError as error:
-                self.refused += 1
+                self.results["refused"] += 1
                 report(f"policy refused, version {running.version} stays: {error.message}")
 
     async def _wait(self, clock: Clock) -> None:

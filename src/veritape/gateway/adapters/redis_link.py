@@ -35,6 +35,10 @@ class StoreError(UnavailableError):
     """The store did not answer, or answered that it cannot; whether the call happened is unknown."""
 
 
+class StoreTimeoutError(StoreError):
+    """The store did not answer in time."""
+
+
 class RedisAddress(NamedTuple):
     """Where Redis listens and who we are."""
 
@@ -184,11 +188,11 @@ class RedisLink(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         left_s = self._waiting[0][0] - loop.time()
         if left_s <= 0:
-            self._drop(f"did not answer in {self._deadline_s * 1_000:.0f} ms")
+            self._drop(f"did not answer in {self._deadline_s * 1_000:.0f} ms", StoreTimeoutError)
         else:
             self._timer = loop.call_later(left_s, self._look)
 
-    def _drop(self, why: str = "closed the connection") -> None:
+    def _drop(self, why: str = "closed the connection", failure: type[StoreError] = StoreError) -> None:
         """Close, and fail everything that waits."""
         self.connected.clear()
         if self._timer is not None:
@@ -202,7 +206,7 @@ class RedisLink(asyncio.Protocol):
         waiting, self._waiting = self._waiting, deque()
         for _, answer in waiting:
             if not answer.done():
-                answer.set_exception(StoreError(f"the store {why}"))
+                answer.set_exception(failure(f"the store {why}"))
         self._lost.set()
 
 

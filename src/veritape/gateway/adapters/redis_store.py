@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 import hiredis
 
-from veritape.gateway.adapters.redis_link import RedisLink, StoreError
+from veritape.gateway.adapters.redis_link import RedisLink, StoreError, StoreTimeoutError
 from veritape.gateway.quota import MICROSECONDS, Bucket, Decision, Limits, State
 from veritape.gateway.shared_calls import (
     LAYOUT,
@@ -72,6 +72,11 @@ STATUS: Final = Script.load("status")
 OWE: Final = Script.load("owe")
 LEASE: Final = Script.load("lease")
 
+_KINDS: Final = {
+    DECIDE.digest: "decide", MONTH.digest: "month", STATUS.digest: "admin", OWE.digest: "admin", LEASE.digest: "lease",
+}  # fmt: skip
+"""Script -> kind of call in the figures."""
+
 Sums = Callable[[str, str], Awaitable[Mapping[str, int]]]
 """(subject, period) -> boot -> mu that the ledger knows."""
 
@@ -110,6 +115,8 @@ class RedisStore:
         """Steps of the store's clock over a second."""
         self.clock_rebased = 0
         """Buckets whose clock was set anew."""
+        self.operations: Counter[tuple[str, str]] = Counter()
+        """(kind, end) -> calls of scripts."""
 
     async def decide(
         self,
@@ -287,11 +294,19 @@ class RedisStore:
         return bool(answer[0])
 
     async def _evaluate(self, script: Script, keys: Sequence[bytes], arguments: Sequence[bytes]) -> Any:
+        kind = "refund" if script is MONTH and arguments[0] == b"add" else _KINDS[script.digest]
         rest = (b"%d" % len(keys), *keys, *arguments)
-        answer = await self._link.call((b"EVALSHA", script.digest, *rest))
-        if isinstance(answer, hiredis.ReplyError) and str(answer).startswith("NOSCRIPT"):
-            answer = await self._link.call((b"EVAL", script.text, *rest))
-        return self._check(answer)
+        try:
+            answer = await self._link.call((b"EVALSHA", script.digest, *rest))
+            if isinstance(answer, hiredis.ReplyError) and str(answer).startswith("NOSCRIPT"):
+                self.operations[kind, "reloaded"] += 1
+                answer = await self._link.call((b"EVAL", script.text, *rest))
+            found = self._check(answer)
+        except StoreError as error:
+            self.operations[kind, "timeout" if isinstance(error, StoreTimeoutError) else "error"] += 1
+            raise
+        self.operations[kind, "ok"] += 1
+        return found
 
     def _check(self, answer: Any) -> Any:
         if isinstance(answer, hiredis.ReplyError):

@@ -1,5 +1,6 @@
 """What the gate asks of a store, and the store of one process (GW-251, GW-252)."""
 
+from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 from veritape.gateway.degradation import StoreState
@@ -7,6 +8,7 @@ from veritape.gateway.leases import LeaseRule
 from veritape.gateway.memory_store import MemoryStore
 from veritape.gateway.policy import Lost
 from veritape.gateway.quota import Decision, Limits, State
+from veritape.gateway.store_metrics import StoreFacts
 from veritape.kernel.clock import Clock
 
 
@@ -30,6 +32,10 @@ class Store(Protocol):
     @property
     def state(self) -> StoreState:
         """Return where decisions come from."""
+        ...
+
+    def facts(self, tiers: Mapping[Limits, str]) -> StoreFacts:
+        """Return what has been counted since the start; ``tiers`` names the limits of leases."""
         ...
 
     async def decide(self, subject: str, cost_mu: int, terms: Terms) -> tuple[Decision, str]:
@@ -92,6 +98,13 @@ class ProcessStore:
     async def reset(self, subject: str) -> None:
         """Forgive."""
         self.memory.reset(subject)
+
+    def facts(self, tiers: Mapping[Limits, str]) -> StoreFacts:
+        """Return what has been counted; there are no leases in memory."""
+        del tiers
+        return StoreFacts(
+            self.state, {self.state: 1}, rare={"subjects_evicted": self.memory.subjects_evicted}
+        )
 
     def sweep_slots(self) -> None:
         """Free the slots whose deadline is over."""

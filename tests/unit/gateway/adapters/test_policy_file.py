@@ -50,7 +50,7 @@ async def test_a_valid_change_is_swapped_and_an_invalid_one_leaves_the_old(tmp_p
         clock.advance_ns(NANOSECONDS)
         await settle()
     assert [policy.version for policy in swapped] == [8]
-    assert (file.reloads, file.refused) == (1, 2)
+    assert (file.results["applied"], file.results["refused"]) == (1, 2)
     assert [line.partition(",")[0] for line in lines] == [
         "policy version 8 applied",
         "policy refused",
@@ -58,7 +58,7 @@ async def test_a_valid_change_is_swapped_and_an_invalid_one_leaves_the_old(tmp_p
     ]
     file.asked.set()
     await settle()
-    assert file.refused == 3
+    assert file.results["refused"] == 3
     path.write_bytes(SHIPPED.replace(b"version = 7", b"version = 9"))
     file.asked.set()
     await settle()
@@ -74,6 +74,6 @@ async def test_the_shipped_policy_is_never_reloaded() -> None:
     await settle()
     clock.advance_ns(NANOSECONDS)
     await settle()
-    assert file.reloads == 0
+    assert file.results["applied"] == 0
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
