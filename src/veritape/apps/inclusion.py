@@ -5,12 +5,8 @@ from pathlib import Path
 
 import click
 
-from veritape.apps.proof_files import read_proof
-from veritape.apps.reported_errors import error_document, reports
+from veritape.apps.proof_files import read_proof, refusal_document
 from veritape.kernel.errors import PeerError
-
-SCHEMA, KIND = "veritape.inclusion/1", "stark"
-"""Name, version and kind of the documents."""
 
 
 @click.command()
@@ -18,7 +14,6 @@ SCHEMA, KIND = "veritape.inclusion/1", "stark"
 @click.argument("index", type=int)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the inclusion proof here.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-@reports(SCHEMA, KIND)
 def inclusion(aggregate: Path, index: int, output: Path | None, as_json: bool) -> int:
     """Make the inclusion proof of claim INDEX of the file AGGREGATE; exit 1 when it is refused.
 
@@ -29,6 +24,6 @@ def inclusion(aggregate: Path, index: int, output: Path | None, as_json: bool) -
     try:
         read_proof(aggregate)
     except PeerError as error:
-        document = error_document(SCHEMA, KIND, error)
+        document = refusal_document("veritape.inclusion/1", error)
         click.echo(json.dumps(document) if as_json else f"refused: {error.message}")
     return 1

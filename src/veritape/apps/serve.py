@@ -17,6 +17,7 @@ import click
 import uvloop
 
 from veritape.apps.console import create_console, figures_from_page, tables_from_readers
+from veritape.apps.credentials import open_credentials, trusted_issuers
 from veritape.apps.gateway_figures import Probe, show_figures
 from veritape.apps.metering import Metering, drained_ledger, worker_metering
 from veritape.apps.part_metrics import shown_metrics
@@ -24,7 +25,6 @@ from veritape.apps.request_log import RequestLog, watch_overload
 from veritape.gateway.adapters.application import Application, Gateway
 from veritape.gateway.adapters.degrading_store import DegradingStore
 from veritape.gateway.adapters.gate import Gate, restored_store
-from veritape.gateway.adapters.key_finder import KeyFinder
 from veritape.gateway.adapters.key_store import KeyStore, Noted
 from veritape.gateway.adapters.line_writer import LineWriter
 from veritape.gateway.adapters.peppers import load_pepper
@@ -36,7 +36,7 @@ from veritape.gateway.adapters.server import serve as serve_http
 from veritape.gateway.adapters.stores import ProcessStore, Store
 from veritape.gateway.closed_labels import closed_metrics
 from veritape.gateway.cursors import cursor_key
-from veritape.gateway.metrics import METRICS, note_look_up
+from veritape.gateway.metrics import METRICS
 from veritape.gateway.policy import Policy
 from veritape.gateway.product import Sources
 from veritape.gateway.settings import GatewaySettings
@@ -74,6 +74,7 @@ def serve(config: Path | None, host: str | None, port: int | None, check: bool) 
     address = parse_address(settings.listen.public, "listen.public")
     address = address._replace(host=host or address.host, port=address.port if port is None else port)
     if check:
+        trusted_issuers(settings, policy)
         click.echo(f"policy version {policy.version} is valid (sha256 {policy.sha256})")
         return
     clock = SystemClock()
@@ -116,15 +117,16 @@ async def _run(
         draining = await stack.enter_async_context(drained_ledger(settings, registry, clock))
         metering = stack.enter_context(worker_metering(settings, registry, clock))
         store, watching = open_store(settings, policy, metering, clock, lines.put)
-        finder = KeyFinder(key_store, clock, note=partial(note_look_up, registry))
+        credentials = open_credentials(settings, policy, key_store, registry, clock, lines.put)
         gate = Gate(
             policy,
             store,
             metering.commit,
-            finder,
+            credentials.keys,
             clock,
             metering.events,
             on_failure=settings.usage.on_failure,
+            tokens=credentials.tokens,
         )
         read = sources(settings, pepper, clock)
         gateway = Gateway(
@@ -142,9 +144,9 @@ async def _run(
             click.echo(f"routes left out, their part is not installed: {', '.join(gateway.table.left_out)}")
         async with asyncio.TaskGroup() as tasks:
             work = (
-                policy_file.watch(policy, clock, gateway.swap, lines.put),
+                policy_file.watch(policy, clock, credentials.swapping(gateway.swap), lines.put),
                 _write_often(gate, key_store, clock),
-                finder.watch(),
+                credentials.keys.watch(),
                 metering.probe(),
                 draining.run(),
                 watch_overload(gateway, clock),

@@ -41,6 +41,9 @@ KEYS_LIMIT: Final = 20
 OVERLAP_LIMIT_S: Final = 30 * 86_400
 """Longest time for which a rotated key goes on serving."""
 
+KEY_ID: Final = "key_"
+"""What a key's id begins with."""
+
 KEY_SCANNER: Final = re.compile(r"\bvt_(?:live|test)_[0-9A-Za-z]{40}\b")
 """Finds keys in logs and sources."""
 
@@ -56,6 +59,12 @@ class Environment(StrEnum):
     """Billed."""
     TEST = "test"
     """Limited alike in buckets of its own, never billed."""
+
+
+class Bearer(NamedTuple):
+    """A credential that is no key: a token of some issuer."""
+
+    token: str
 
 
 class KeyState(StrEnum):
@@ -158,7 +167,7 @@ def shown_prefix(key: str) -> str:
 
 def key_id(random_bytes: bytes) -> str:
     """Return a key's id, ``key_`` and 16 characters of base 32, from 10 random bytes."""
-    return f"key_{base64.b32encode(random_bytes[:10]).decode().lower()}"
+    return f"{KEY_ID}{base64.b32encode(random_bytes[:10]).decode().lower()}"
 
 
 def refusal(record: KeyRecord, wall_us: int, address: Address | None) -> Reason | None:
@@ -171,8 +180,8 @@ def refusal(record: KeyRecord, wall_us: int, address: Address | None) -> Reason 
     return reason
 
 
-def find_credential(headers: Sequence[tuple[bytes, bytes]], query: bytes) -> str | Reason | None:
-    """Return the one credential of a request, why it cannot be taken, or None (GW-406).
+def find_credential(headers: Sequence[tuple[bytes, bytes]], query: bytes) -> str | Bearer | Reason | None:
+    """Return the one credential of a request, a key or a token, why it cannot be taken, or None (GW-406).
 
     Args:
         headers: lower-case names and values.
@@ -180,13 +189,14 @@ def find_credential(headers: Sequence[tuple[bytes, bytes]], query: bytes) -> str
     """
     if KEY_SCANNER.search(unquote(query.decode("latin-1"))):
         return Reason.KEY_IN_QUERY
-    found = []
+    found, is_bearer = [], False
     for name, value in headers:
         if name in {b"x-api-key", b"apikey"}:
             found.append(value.strip())
         elif name == b"authorization":
             scheme, _, token = value.strip().partition(b" ")
             found.append(token.strip() if scheme.lower() == b"bearer" else b"")
+            is_bearer = True
     if len(found) > 1:
         return Reason.AMBIGUOUS_CREDENTIALS
     if not found:
@@ -195,6 +205,8 @@ def find_credential(headers: Sequence[tuple[bytes, bytes]], query: bytes) -> str
         text = found[0].decode("ascii")
     except UnicodeDecodeError:
         return Reason.INVALID_KEY
+    if is_bearer and "." in text:
+        return Bearer(text)
     return text if is_well_formed(text) else Reason.INVALID_KEY
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from veritape.gateway.addresses import AddressPolicy
 from veritape.gateway.leases import LeaseRule
 from veritape.gateway.quota import Limits
+from veritape.gateway.tokens import TokenIssuer
 
 
 class PolicyReason(StrEnum):
@@ -47,6 +48,12 @@ class PolicyReason(StrEnum):
     """A route names an upstream that is not there."""
     COST_EXCEEDS_BURST = "cost_exceeds_burst"
     """A call would cost more than some tier can ever hold."""
+    ISSUER_TWICE = "issuer_twice"
+    """Two issuers of tokens have one ``iss``."""
+    KEY_SOURCE = "key_source"
+    """An issuer's key has no place, two, or one that does not fit its algorithm."""
+    DESTINATION_REFUSED = "destination_refused"
+    """An address that the gateway never calls: no https, or link-local."""
     UNKNOWN_VARIABLE = "unknown_variable"
     """A header value names a variable that is not there."""
     CORS_WILDCARD_CREDENTIALS = "cors_wildcard_credentials"
@@ -173,6 +180,8 @@ class Policy(NamedTuple):
     """Requests in progress in the whole gateway."""
     cors: Cors | None
     store: StoreSettings = StoreSettings()
+    issuers: tuple[TokenIssuer, ...] = ()
+    """Whose tokens are believed."""
 
     @property
     def scopes(self) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from veritape.gateway.addresses import FORWARDED_FIELDS, GUARD, AddressClass, AddressPolicy
+from veritape.gateway.issuers_reader import read_issuers
 from veritape.gateway.leases import LeaseRule
 from veritape.gateway.limits_reader import LARGEST, read_limits
 from veritape.gateway.paths import PatternError, parse_pattern
@@ -118,9 +119,7 @@ def _policy(top: Table, digest: str) -> Policy:
     upstreams = frozenset(name for name, table in top.tables("upstreams") if _read_upstream(table))
     routes = tuple(_read_route(name, table) for name, table in top.tables("routes", required=True))
     _check_routes(top, routes, upstreams, tiers.values())
-    if top.has("jwt"):
-        top.complain("jwt", PolicyReason.NOT_AVAILABLE, "API keys")
-        top.table("jwt")
+    issuers = read_issuers(top)
     top.finish()
     return Policy(
         version,
@@ -132,6 +131,7 @@ def _policy(top: Table, digest: str) -> Policy:
         in_flight_max,
         cors,
         store,
+        issuers,
     )
 
 

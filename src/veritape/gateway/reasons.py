@@ -29,6 +29,10 @@ class Reason(StrEnum):
     """The key's time is over, or has not begun."""
     REVOKED_KEY = "revoked_key"
     """The key was revoked."""
+    INVALID_TOKEN = "invalid_token"  # noqa: S105 - a reason
+    """The token is refused; the detail names the cause."""
+    EXPIRED_TOKEN = "expired_token"  # noqa: S105 - a reason
+    """The token's time is over."""
     KEY_NOT_ALLOWED_HERE = "key_not_allowed_here"
     """The key is bound to other addresses."""
     MISSING_SCOPE = "missing_scope"
@@ -102,6 +106,8 @@ PROBLEMS: Final[dict[Reason, Problem]] = {
     Reason.INVALID_KEY: Problem(401, "Invalid key", "Check the key for a copying error, or ask for a new one."),
     Reason.EXPIRED_KEY: Problem(401, "Key not valid now", "Use the key that replaced it, or ask for a new one."),
     Reason.REVOKED_KEY: Problem(401, "Key revoked", "Ask for a new key."),
+    Reason.INVALID_TOKEN: Problem(401, "Invalid token", "Ask the issuer for a token that this gateway accepts."),
+    Reason.EXPIRED_TOKEN: Problem(401, "Token expired", "Ask the issuer for a new token."),
     Reason.KEY_NOT_ALLOWED_HERE: Problem(403, "Key not allowed from this address", "Call from an address that the key is bound to."),
     Reason.MISSING_SCOPE: Problem(403, "Scope missing", "Use a key that has the scope of this route."),
     Reason.ACCOUNT_SUSPENDED: Problem(403, "Account suspended", "Ask the operator."),

@@ -22,6 +22,13 @@ class KeySettings(Settings):
     """File with at least 32 bytes, mode 0600; made once in ``data_dir`` when not given."""
 
 
+class TokenSettings(Settings):
+    """Where the secret of tokens lies."""
+
+    secret_file: Path | None = None
+    """Secret of HS256 issuers that name none: at least 32 bytes, mode 0600."""
+
+
 class HeaderSettings(Settings):
     """Which header fields are written."""
 
@@ -96,6 +103,8 @@ class GatewaySettings(Settings):
     """Listeners."""
     keys: KeySettings = KeySettings()
     """Key store."""
+    jwt: TokenSettings = TokenSettings()
+    """Tokens."""
     store: StoreSettings = StoreSettings()
     """Shared quota store."""
     ledger: LedgerSettings = LedgerSettings()

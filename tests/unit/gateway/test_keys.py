@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from veritape.gateway import keys
-from veritape.gateway.keys import Environment, KeyRecord, KeyState
+from veritape.gateway.keys import Bearer, Environment, KeyRecord, KeyState
 from veritape.gateway.reasons import Reason
 
 VECTOR = "vt_live_0123456789ABCDEFGHIJKLMNOPQRSTUVWX0mnbB4"
@@ -83,6 +83,8 @@ def test_a_bound_key_needs_an_address() -> None:
         ([(b"apikey", VECTOR.encode() + b" ")], b"a=1", VECTOR),
         ([(b"authorization", b"bearer " + VECTOR.encode())], b"", VECTOR),
         ([(b"authorization", b"Basic abc")], b"", Reason.INVALID_KEY),
+        ([(b"authorization", b"Bearer eyJ.eyJ.c2ln")], b"", Bearer("eyJ.eyJ.c2ln")),
+        ([(b"x-api-key", b"eyJ.eyJ.c2ln")], b"", Reason.INVALID_KEY),
         ([(b"x-api-key", VECTOR[:-1].encode() + b"5")], b"", Reason.INVALID_KEY),
         ([(b"x-api-key", "vt_live_é".encode())], b"", Reason.INVALID_KEY),
         ([(b"x-api-key", VECTOR.encode()), (b"apikey", VECTOR.encode())], b"", Reason.AMBIGUOUS_CREDENTIALS),
@@ -91,7 +93,7 @@ def test_a_bound_key_needs_an_address() -> None:
     ],
 )
 def test_accepted_places(
-    headers: list[tuple[bytes, bytes]], query: bytes, found: str | Reason | None
+    headers: list[tuple[bytes, bytes]], query: bytes, found: str | Bearer | Reason | None
 ) -> None:
     """GW-406: three headers; two credentials and a key in the query are refused."""
     assert keys.find_credential(headers, query) == found
@@ -103,7 +105,7 @@ def test_accepted_places(
 def test_any_bytes_are_a_refusal_or_nothing(headers: list[tuple[bytes, bytes]], query: bytes) -> None:
     """GW-402: hostile headers and queries never raise."""
     found = keys.find_credential(headers, query)
-    assert found is None or isinstance(found, Reason) or keys.is_well_formed(found)
+    assert found is None or isinstance(found, Reason | Bearer) or keys.is_well_formed(found)
 
 
 def test_ids_tell_nothing() -> None:

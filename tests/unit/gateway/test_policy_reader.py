@@ -109,7 +109,7 @@ R = PolicyReason
         ('upstream = "veritape"', 'upstream = "veritape"\ncost = 16', 11, "routes.trades.cost", R.COST_EXCEEDS_BURST),
         ('upstream = "veritape"', 'upstream = "veritape"\nrequest_headers = { set = { A = "$secret" } }', 11, "routes.trades.request_headers.set", R.UNKNOWN_VARIABLE),
         ('upstream = "veritape"', 'upstream = "veritape"\n[routes.b]\npath = "/v1/{x}"\nmethods = ["GET"]\nupstream = "veritape"\n[routes.c]\npath = "/v1/{y}"\nmethods = ["GET"]\nupstream = "veritape"', 15, "routes.c", R.ROUTE_TWICE),
-        ("version = 1", "version = 1\njwt = { issuer = [] }", 2, "jwt", R.NOT_AVAILABLE),
+        ("version = 1", "version = 1\njwt = { issuer = 3 }", 2, "jwt.issuer", R.WRONG_TYPE),
         ("engine = 1", "engine = ", 2, "", R.NOT_TOML),
     ],
 )  # fmt: skip

@@ -130,6 +130,8 @@ class Callers:
             if isinstance(found, Reason):
                 raise refused(found)
             return found
+        if isinstance(credential, keys.Bearer):  # a token is for the application's own authentication
+            raise refused(Reason.INVALID_TOKEN)
         if isinstance(credential, Reason):
             raise refused(credential)
         try:

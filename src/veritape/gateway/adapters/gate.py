@@ -5,24 +5,27 @@ the application turns into an answer.
 """
 
 import secrets
+from collections.abc import Container
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Protocol
 
 from veritape.gateway import identity, keys
+from veritape.gateway.accounts import Account
 from veritape.gateway.activity import Activity
 from veritape.gateway.adapters.admission import admit, manner
 from veritape.gateway.adapters.stores import Store, Terms
 from veritape.gateway.addresses import Address, client_address, plain_address
 from veritape.gateway.identity import Identity, Refusal
-from veritape.gateway.keys import KeyRecord
+from veritape.gateway.keys import Bearer, KeyRecord
 from veritape.gateway.memory_store import Charge, MemoryStore, Past
 from veritape.gateway.overload import Overload
 from veritape.gateway.policy import Policy, Route
 from veritape.gateway.problems import AUTHENTICATE, RefusedError
 from veritape.gateway.quota import MICROSECONDS, MU, Decision, Limits, ceil_div, month_of
 from veritape.gateway.reasons import PROBLEMS, Reason
+from veritape.gateway.tokens import Token, TokenReason, TokenRefusedError
 from veritape.gateway.usage import (
     BOOT_BYTES,
     Caller,
@@ -49,11 +52,37 @@ FREE = Limits()
 class Keys(Protocol):
     """What the gate needs of the key store."""
 
+    @property
+    def revoked(self) -> Container[tuple[str, str]]:
+        """Return (issuer, jti) of revoked tokens."""
+        ...
+
+    async def find_account(self, identifier: str) -> Account | None:
+        """Return an account.
+
+        Raises:
+            UnavailableError: the key store does not answer.
+        """
+        ...
+
     async def find(self, key: str) -> KeyRecord | None:
         """Return the record of a key.
 
         Raises:
             UnavailableError: the key store does not answer.
+        """
+        ...
+
+
+class Tokens(Protocol):
+    """What the gate needs of who verifies tokens."""
+
+    async def verify(self, text: str, policy: Policy) -> Token:
+        """Return what a token says.
+
+        Raises:
+            TokenRefusedError: it is not believed.
+            UnavailableError: the issuer's keys cannot be had.
         """
         ...
 
@@ -113,6 +142,8 @@ class Gate:
     """What this worker stops doing when it is too busy (GW-381)."""
     used_keys: dict[str, int] = field(default_factory=dict)
     """Key id -> wall clock of its last use, until it is written."""
+    tokens: Tokens | None = None
+    """Verifies tokens; without it every token is refused."""
 
     def visit(self, request_id: str, peer: Address | None, headers: list[tuple[bytes, bytes]]) -> Visit:
         """Return the visit of a request, with the client's address behind trusted proxies."""
@@ -156,7 +187,7 @@ class Gate:
         if isinstance(found, Refusal):
             raise _refused(found.reason, found.detail)
         visit.caller, visit.tier, visit.limits = found
-        if found.caller.key_id:
+        if found.caller.key_id.startswith(keys.KEY_ID):
             self.used_keys[found.caller.key_id] = self.wall_us()
 
     async def charge(self, visit: Visit, route: Route) -> None:
@@ -234,7 +265,7 @@ class Gate:
         return self.clock.wall_ns() // 1_000
 
     async def _identity(
-        self, visit: Visit, route: Route, credential: str | Reason | None
+        self, visit: Visit, route: Route, credential: str | Bearer | Reason | None
     ) -> Identity | Refusal:
         if isinstance(credential, Reason):
             return Refusal(credential)
@@ -243,10 +274,22 @@ class Gate:
                 return identity.of_address(visit.address, self.policy)
             return Refusal(Reason.MISSING_CREDENTIALS)
         try:
+            if isinstance(credential, Bearer):
+                return await self._token_identity(route, credential.token)
             record = await self.key_store.find(credential)
         except UnavailableError:
             return Refusal(Reason.IDENTITY_UNAVAILABLE)
         return identity.of_key(record, self.policy, route, self.wall_us(), visit.address)
+
+    async def _token_identity(self, route: Route, text: str) -> Identity | Refusal:
+        if self.tokens is None:
+            return identity.of_refused_token(TokenReason.WRONG_ISSUER)
+        try:
+            token = await self.tokens.verify(text, self.policy)
+        except TokenRefusedError as error:
+            return identity.of_refused_token(error.token_reason)
+        account = await self.key_store.find_account(token.account)
+        return identity.of_token(token, account, self.key_store.revoked, self.policy, route)
 
     def _count(self, kind: Kind, caller: Caller, route: Route, reason: str) -> None:
         key = TallyKey(kind, caller.account, caller.env, route.name, reason, self.policy.version)

@@ -8,15 +8,19 @@ from pathlib import Path
 
 import pytest
 from tests.servers.gateway_world import SCOPES, World
+from tests.tokens import AUDIENCE, ISSUER, SECRET, WALL_S, claims, hs256, rs256
 
 from veritape.gateway.adapters.gate import Visit, peer_address
 from veritape.gateway.adapters.key_store import Grant
+from veritape.gateway.adapters.token_verifier import TokenVerifier, Trust
 from veritape.gateway.addresses import GUARD
 from veritape.gateway.keys import Environment
 from veritape.gateway.policy import Policy, Route
 from veritape.gateway.problems import RefusedError
-from veritape.gateway.reasons import Reason
-from veritape.gateway.usage import OnFailure, UsageEvent
+from veritape.gateway.reasons import PROBLEMS, Reason
+from veritape.gateway.token_keys import secret_key
+from veritape.gateway.tokens import Algorithm, TokenIssuer
+from veritape.gateway.usage import Caller, OnFailure, UsageEvent
 from veritape.kernel.errors import UnavailableError
 
 PEER = ip_address("192.0.2.1")
@@ -236,3 +240,88 @@ def test_peers() -> None:
     """GW-442: an IPv4-mapped peer is IPv4; a unix socket has none."""
     assert peer_address("::ffff:192.0.2.1") == PEER
     assert peer_address(None) is None
+
+
+def with_tokens(world: World, **changes: object) -> TokenIssuer:
+    """Have a world believe tokens of one issuer."""
+    issuer = TokenIssuer(ISSUER, AUDIENCE, Algorithm.HS256, "", "", scope_claim="scope")
+    issuer = issuer._replace(**changes)  # type: ignore[arg-type]
+    world.gate.tokens = TokenVerifier(
+        world.clock, trust=Trust({ISSUER: issuer}, {ISSUER: secret_key(SECRET)})
+    )
+    return issuer
+
+
+async def identify_token(world: World, text: str, at: Route) -> Visit:
+    visit = Visit("r1", PEER)
+    await world.gate.identify(visit, at, [(b"authorization", b"Bearer " + text.encode())], b"")
+    return visit
+
+
+async def refused_token(world: World, text: str, at: Route) -> tuple[Reason, str]:
+    with pytest.raises(RefusedError) as refusal:
+        await identify_token(world, text, at)
+    assert ("WWW-Authenticate" in refusal.value.fields) is (PROBLEMS[refusal.value.reason].status == 401)
+    return refusal.value.reason, refusal.value.detail
+
+
+async def test_a_token_has_its_accounts_tier_and_its_own_scopes(world: World) -> None:
+    """GW-419, GW-431: the account of the key store decides, whatever the token claims."""
+    world.key("pro", "acme")
+    with_tokens(world)
+    visit = await identify_token(world, hs256(claims(tier="enterprise")), route(world))
+    assert visit.caller == Caller("acme", "live", f"jwt:{ISSUER}", "acme:live")
+    assert (visit.tier, visit.limits) == ("pro", world.gate.policy.tiers["pro"].limits)
+    assert world.gate.used_keys == {}
+    reason, detail = await refused_token(world, hs256(claims(scope="bars:read")), route(world))
+    assert (reason, detail) == (Reason.MISSING_SCOPE, "the token lacks the scope trades:read")
+
+
+async def test_a_tier_claim_counts_only_where_the_policy_says_so(world: World) -> None:
+    """GW-419: then it also lets an account in that the key store does not know."""
+    unknown = (Reason.INVALID_TOKEN, "the token is refused: wrong_subject")
+    with_tokens(world)
+    text = hs256(claims(tier="pro"))
+    assert await refused_token(world, text, route(world)) == unknown
+    with_tokens(world, tier_claim="tier")
+    assert (await identify_token(world, text, route(world))).tier == "pro"
+    assert await refused_token(world, hs256(), route(world)) == unknown
+    reason, detail = await refused_token(world, hs256(claims(tier="platinum")), route(world))
+    assert (reason, detail) == (Reason.INVALID_TOKEN, "the token is refused: wrong_tier")
+
+
+async def test_refused_tokens_are_401_with_their_reason(world: World) -> None:
+    """GW-432, GW-434: expired, revoked by jti, of nobody; a suspended account is 403."""
+    account = world.new_key("free", "acme")[1].account
+    issuer = with_tokens(world)
+    await identify_token(world, hs256(), route(world))
+    expired = hs256(claims(iat=WALL_S - 900, exp=WALL_S - 100))
+    assert await refused_token(world, expired, route(world)) == (
+        Reason.EXPIRED_TOKEN, "the token is refused: expired",
+    )  # fmt: skip
+    wall_us = world.clock.wall_ns() // 1_000
+    world.keys.revoke_token(issuer.issuer, "j1", wall_us + 10**9, wall_us)
+    world.finder.follow()
+    assert await refused_token(world, hs256(), route(world)) == (
+        Reason.INVALID_TOKEN, "the token is refused: revoked",
+    )  # fmt: skip
+    await identify_token(world, hs256(claims(jti="j2")), route(world))
+    found = world.keys.find_account(account)
+    assert found is not None
+    world.keys.change_account(found._replace(suspended=True), "{}")
+    world.finder.follow()
+    assert (await refused_token(world, hs256(claims(jti="j2")), route(world)))[0] is Reason.ACCOUNT_SUSPENDED
+    world.gate.tokens = None
+    assert await refused_token(world, hs256(), route(world)) == (
+        Reason.INVALID_TOKEN, "the token is refused: wrong_issuer",
+    )  # fmt: skip
+
+
+async def test_an_issuer_that_cannot_be_reached_is_503(world: World) -> None:
+    """GW-433, GW-418: ``identity_unavailable``, not 401; so is a key store that is gone."""
+    published = TokenIssuer(ISSUER, AUDIENCE, Algorithm.RS256, "jwks_url", "http://127.0.0.1:1/")
+    world.gate.tokens = TokenVerifier(world.clock, trust=Trust({ISSUER: published}, {}))
+    assert (await refused_token(world, rs256(), route(world)))[0] is Reason.IDENTITY_UNAVAILABLE
+    with_tokens(world)
+    world.keys.close()
+    assert (await refused_token(world, hs256(), route(world)))[0] is Reason.IDENTITY_UNAVAILABLE
