@@ -15,8 +15,9 @@ class GatewayProcess:
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self.process = process
         assert process.stdout is not None
-        self.first = process.stdout.readline()
-        """The line that it printed first."""
+        lines = iter(process.stdout.readline, "")
+        self.first = next((line for line in lines if line.startswith("gateway on ")), "")
+        """The line that says where it serves; empty when it ended before."""
         self.base = self.first.split()[2].rstrip(",") if self.first else ""
         """Its address."""
 

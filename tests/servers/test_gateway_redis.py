@@ -10,8 +10,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.servers.gateway_process import VERITAPE, GatewayProcess, gateway_process
+from tests.servers.gateway_process import VERITAPE, gateway_process
 from tests.servers.redis_process import RedisProcess, redis_process
+from tests.servers.redis_settings import configured, ready
 
 PROGRAM = Path(__file__).parent / "programs" / "redis_charger.py"
 PROCESSES, REQUESTS = 8, 250
@@ -44,38 +45,6 @@ def test_eight_processes_admit_the_budget_exactly(redis: RedisProcess) -> None:
     remaining = [left for one in told for left in one["remaining"]]
     assert sorted(remaining) == [1_000 * left for left in range(400)]
     assert sum(one["admitted"] > 0 for one in told) > 1
-
-
-def configured(folder: Path, redis: RedisProcess, name: str) -> Path:
-    """Write settings and policy of a gateway on a Redis."""
-    shipped = subprocess.run(
-        [sys.executable, "-c", "from veritape.gateway.adapters.policy_file import shipped_policy as p; print(p().decode())"],
-        capture_output=True, text=True, check=True,
-    ).stdout  # fmt: skip
-    (folder / "observed").mkdir(exist_ok=True)
-    policy = folder / "policy.toml"
-    policy.write_text(
-        shipped.replace('kind = "memory"', 'kind = "redis"').replace(
-            "[ip]\n", "[ip]\nguard = { limit = 1000, burst = 1000 }\n"
-        )
-    )
-    config = folder / f"{name}.toml"
-    config.write_text(
-        f'policy = "{policy}"\ndata_dir = "{folder / name}"\n[store]\nurl = "{redis.url}"\n'
-        f'[read]\nobserver_dir = "{folder / "observed"}"\n[log]\naccess = false\n[telemetry]\nlisten = ""\n[keys]\npepper_file = "{folder / "pepper"}"\n'
-    )
-    pepper = folder / "pepper"
-    pepper.write_bytes(bytes(range(32)))
-    pepper.chmod(0o600)
-    return config
-
-
-def ready(gateway: GatewayProcess, quota: str) -> None:
-    """Wait until the gateway says where its decisions come from."""
-    for _ in range(2_000):
-        if httpx.get(f"{gateway.base}/ready").json()["quota"] == quota:
-            return
-    raise AssertionError(httpx.get(f"{gateway.base}/ready").text)
 
 
 def test_a_gateway_outlives_its_redis(redis: RedisProcess, tmp_path: Path) -> None:

@@ -22,6 +22,9 @@ from veritape.apps.gateway_figures import Probe, show_figures
 from veritape.apps.metering import Metering, drained_ledger, worker_metering
 from veritape.apps.part_metrics import shown_metrics
 from veritape.apps.request_log import RequestLog, watch_overload
+from veritape.apps.serve_workers import check_workers, serve_workers
+from veritape.apps.supervisor import end_with_parent
+from veritape.apps.workers import tell_ready
 from veritape.gateway.adapters.application import Application, Gateway
 from veritape.gateway.adapters.degrading_store import DegradingStore
 from veritape.gateway.adapters.gate import Gate, restored_store
@@ -31,7 +34,7 @@ from veritape.gateway.adapters.peppers import load_pepper
 from veritape.gateway.adapters.policy_file import PolicyFile
 from veritape.gateway.adapters.redis_link import RedisLink, parse_redis_url
 from veritape.gateway.adapters.redis_store import RedisStore
-from veritape.gateway.adapters.server import bind, parse_address
+from veritape.gateway.adapters.server import Address, bind, parse_address
 from veritape.gateway.adapters.server import serve as serve_http
 from veritape.gateway.adapters.stores import ProcessStore, Store
 from veritape.gateway.closed_labels import closed_metrics
@@ -66,11 +69,29 @@ EARLIEST_NS, LATEST_NS = 1_577_836_800 * NANOSECONDS, 8_993_462_400 * NANOSECOND
     "--port", type=click.IntRange(0, 65_535), help="Port in place of the configured one; 0 takes a free one."
 )
 @click.option("--check", is_flag=True, help="Only validate settings and policy.")
-def serve(config: Path | None, host: str | None, port: int | None, check: bool) -> None:
+@click.option(
+    "--workers", type=click.IntRange(1, 256), help="Processes that share the port; several need Redis."
+)
+@click.option(
+    "--worker", type=int, hidden=True, help="Descriptor through which a worker tells that it serves."
+)
+def serve(
+    config: Path | None,
+    host: str | None,
+    port: int | None,
+    check: bool,
+    workers: int | None,
+    worker: int | None,
+) -> None:
     """Serve the record under keys, tiers and quotas until Ctrl-C or SIGTERM."""
     settings = gateway_settings(config)
+    settings = settings.model_copy(update={"workers": workers or settings.workers})
     policy_file = PolicyFile(settings.policy)
     policy = policy_file.read()
+    if worker is None:
+        check_workers(settings, policy)
+    else:
+        end_with_parent()
     address = parse_address(settings.listen.public, "listen.public")
     address = address._replace(host=host or address.host, port=address.port if port is None else port)
     if check:
@@ -80,9 +101,19 @@ def serve(config: Path | None, host: str | None, port: int | None, check: bool) 
     clock = SystemClock()
     if not EARLIEST_NS <= clock.wall_ns() <= LATEST_NS:
         raise UnavailableError("clock_implausible: the wall clock is before 2020 or after 2255: set it")
-    listener = bind(address)
-    with contextlib.closing(listener), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_run(settings, policy_file, policy, listener, clock))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        if settings.workers > 1 and worker is None:
+            open_keys(settings)[0].close()  # one process makes what is not there yet
+            arguments, registry = _arguments(config, address), Registry((*part_metrics(PART), *METRICS))
+            runner.run(serve_workers(settings, policy, arguments, address, registry, PART, clock))
+            return
+        with contextlib.closing(bind(address, shared=worker is not None)) as listener:
+            runner.run(_run(settings, policy_file, policy, listener, clock, worker))
+
+
+def _arguments(config: Path | None, address: Address) -> list[str]:
+    """Return what every worker is started with; what it changes in the settings stays in the environment."""
+    return ["--host", address.host, *(("--config", str(config)) if config else ())]
 
 
 def gateway_settings(config: Path | None) -> GatewaySettings:
@@ -106,15 +137,17 @@ def open_keys(settings: GatewaySettings, noted: Noted = lambda *_: None) -> tupl
 
 
 async def _run(
-    settings: GatewaySettings, policy_file: PolicyFile, policy: Policy, listener: socket, clock: Clock
-) -> None:
+    settings: GatewaySettings, policy_file: PolicyFile, policy: Policy, listener: socket, clock: Clock, worker: int | None
+) -> None:  # fmt: skip
     key_store, pepper = open_keys(settings)
     families = METRICS if settings.telemetry.descriptor is not None else closed_metrics(METRICS, policy)
     registry = Registry((*part_metrics(PART), *families))
     async with contextlib.AsyncExitStack() as stack:
         lines = stack.enter_context(contextlib.closing(LineWriter(sys.stdout.fileno())))
         stack.enter_context(contextlib.closing(key_store))
-        draining = await stack.enter_async_context(drained_ledger(settings, registry, clock))
+        draining = []
+        if worker is None:
+            draining.append(await stack.enter_async_context(drained_ledger(settings, registry, clock)))
         metering = stack.enter_context(worker_metering(settings, registry, clock))
         store, watching = open_store(settings, policy, metering, clock, lines.put)
         credentials = open_credentials(settings, policy, key_store, registry, clock, lines.put)
@@ -137,10 +170,11 @@ async def _run(
             console=console(settings, read, clock),
         )
         name = listener.getsockname()
-        click.echo(
-            f"gateway on http://{name[0]}:{name[1]}, policy version {policy.version}, store {policy.store.kind}"
-        )
-        if gateway.table.left_out:
+        if worker is None:
+            click.echo(
+                f"gateway on http://{name[0]}:{name[1]}, policy version {policy.version}, store {policy.store.kind}"
+            )
+        if gateway.table.left_out and worker is None:
             click.echo(f"routes left out, their part is not installed: {', '.join(gateway.table.left_out)}")
         async with asyncio.TaskGroup() as tasks:
             work = (
@@ -148,7 +182,7 @@ async def _run(
                 _write_often(gate, key_store, clock),
                 credentials.keys.watch(),
                 metering.probe(),
-                draining.run(),
+                *(one.run() for one in draining),
                 watch_overload(gateway, clock),
                 show_figures(registry, gateway, policy_file, probes(key_store, metering), clock),
                 *watching,
@@ -156,6 +190,8 @@ async def _run(
             background = [tasks.create_task(one) for one in work]
             shown = settings.telemetry
             async with shown_metrics(PART, registry, shown.listen, shown.descriptor, clock):
+                if worker is not None:
+                    tell_ready(worker)
                 await serve_http(gateway, listener, settings.drain_s, policy_file.asked.set)
             for task in background:
                 task.cancel()

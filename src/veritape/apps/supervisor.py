@@ -135,7 +135,7 @@ class Supervisor:
                 env={**self._environment, **plan.environment},
                 pass_fds=() if plan.descriptor is None else (plan.descriptor,),
                 start_new_session=True,
-                preexec_fn=_end_with_parent,
+                preexec_fn=end_with_parent,
             )
 
     async def _watch(self, child: _Child) -> None:
@@ -165,6 +165,6 @@ class Supervisor:
         return True
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Ask the kernel to end this process when its parent ends."""
     ctypes.CDLL(None).prctl(PARENT_DEATH_SIGNAL, signal.SIGTERM, 0, 0, 0)

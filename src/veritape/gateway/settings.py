@@ -99,6 +99,8 @@ class GatewaySettings(Settings):
     """Keys, pepper and usage ledger; made with mode 0700."""
     drain_s: int = Field(default=2, ge=0, le=60)
     """Seconds that requests in progress have after SIGTERM."""
+    workers: int = Field(default=1, ge=1, le=256)
+    """Processes that serve the API; several need a shared quota store."""
     listen: ListenSettings = ListenSettings()
     """Listeners."""
     keys: KeySettings = KeySettings()

@@ -48,8 +48,13 @@ def parse_address(text: str, key: str) -> Address:
     return Address(host.removeprefix("[").removesuffix("]"), int(port))
 
 
-def bind(address: Address) -> socket.socket:
+def bind(address: Address, *, shared: bool = False, listening: bool = True) -> socket.socket:
     """Return a bound socket; port 0 takes a free one.
+
+    Args:
+        address: where.
+        shared: other processes of ours listen there too (SO_REUSEPORT).
+        listening: False only keeps the port.
 
     Raises:
         UnavailableError: the port is taken, forbidden, or the host is not ours.
@@ -59,8 +64,11 @@ def bind(address: Address) -> socket.socket:
         family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
         listener = socket.socket(family, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind(address)
-        listener.listen(BACKLOG)
+        if listening:
+            listener.listen(BACKLOG)
     except OSError as error:
         if listener is not None:
             listener.close()

@@ -1,0 +1,51 @@
+"""Settings of gateways on a Redis, for tests of whole processes."""
+
+import subprocess
+from pathlib import Path
+
+import httpx
+from tests.servers.gateway_process import VERITAPE, GatewayProcess
+from tests.servers.redis_process import RedisProcess
+
+from veritape.gateway.adapters.policy_file import shipped_policy
+
+
+def configured(
+    folder: Path, redis: RedisProcess, name: str, *, workers: int = 1, metrics: str = "", more: str = ""
+) -> Path:
+    """Write settings and policy of a gateway on a Redis; return the settings file.
+
+    Args:
+        folder: for everything.
+        redis: its store.
+        name: of the gateway: settings file and data directory.
+        workers: processes.
+        metrics: address of the metrics page; none without.
+        more: further TOML, tables only.
+    """
+    (folder / "observed").mkdir(exist_ok=True)
+    policy, pepper, config = folder / "policy.toml", folder / "pepper", folder / f"{name}.toml"
+    shipped = shipped_policy().decode().replace('kind = "memory"', 'kind = "redis"')
+    policy.write_text(shipped.replace("[ip]\n", "[ip]\nguard = { limit = 1000000, burst = 1000000 }\n"))
+    pepper.write_bytes(bytes(range(32)))
+    pepper.chmod(0o600)
+    config.write_text(
+        f'policy = "{policy}"\ndata_dir = "{folder / name}"\nworkers = {workers}\n[store]\nurl = "{redis.url}"\n'
+        f'[read]\nobserver_dir = "{folder / "observed"}"\n[log]\naccess = false\n[telemetry]\nlisten = "{metrics}"\n'
+        f'[keys]\npepper_file = "{pepper}"\n{more}'
+    )
+    return config
+
+
+def new_key(config: Path, tier: str = "enterprise") -> str:
+    """Make a key of an account named as its tier."""
+    made = [VERITAPE, "keys", "create", tier, "--tier", tier, "--config", str(config)]
+    return subprocess.run(made, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def ready(gateway: GatewayProcess, quota: str) -> None:
+    """Wait until the gateway says where its decisions come from."""
+    for _ in range(2_000):
+        if httpx.get(f"{gateway.base}/ready").json()["quota"] == quota:
+            return
+    raise AssertionError(httpx.get(f"{gateway.base}/ready").text)

@@ -1,0 +1,145 @@
+"""The parent of several workers, as a real process on a real Redis."""
+
+import json
+import os
+import re
+import signal
+import socket
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from tests.servers.gateway_process import VERITAPE, GatewayProcess, gateway_process
+from tests.servers.redis_process import RedisProcess, redis_process
+from tests.servers.redis_settings import configured, new_key, ready
+
+PATH = "/v1/completeness?day=20131007"
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[RedisProcess]:
+    (tmp_path / "redis").mkdir()
+    with redis_process(tmp_path / "redis") as server:
+        yield server
+
+
+def workers_of(gateway: GatewayProcess) -> list[int]:
+    parent = gateway.process.pid
+    return [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+
+
+def test_memory_counters_and_a_supervisor_need_one_worker(tmp_path: Path) -> None:
+    """GW-551: ``memory_store_needs_one_worker`` at the start and in ``--check``, exit 2."""
+    config = tmp_path / "gateway.toml"
+    config.write_text(f'data_dir = "{tmp_path / "data"}"\n')
+    for more in ([], ["--check"]):
+        answer = subprocess.run(
+            [VERITAPE, "serve", "--config", config, "--workers", "2", *more],
+            capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+        assert (answer.returncode, "memory_store_needs_one_worker" in answer.stderr) == (2, True)
+
+
+def test_two_workers_share_port_quota_and_ledger(redis: RedisProcess, tmp_path: Path) -> None:
+    """GW-551, GW-558, GW-664: a killed worker is replaced, both serve, SIGHUP reloads, every charge is in the ledger at the end."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        page = f"127.0.0.1:{free.getsockname()[1]}"
+    config = configured(tmp_path, redis, "one", workers=2, metrics=page)
+    key = new_key(config)
+    with gateway_process(config) as gateway:
+        assert "2 workers, policy version 7, store redis" in gateway.first
+        ready(gateway, "exact")
+        answered, headers = 0, {"X-API-Key": key}
+
+        def ask(times: int) -> int:
+            done = 0
+            for _ in range(times):
+                with httpx.Client(
+                    base_url=gateway.base
+                ) as client:  # a connection each: the kernel picks the worker
+                    done += client.get(PATH, headers=headers).status_code == 404
+            return done
+
+        answered += ask(20)
+        first, second = workers_of(gateway)
+        os.kill(first, signal.SIGKILL)
+        while len(workers_of(gateway)) < 2 or first in workers_of(gateway):
+            answered += ask(1) if second in workers_of(gateway) else 0
+        policy = tmp_path / "policy.toml"
+        policy.write_text(policy.read_text().replace("version = 7", "version = 8", 1))
+        gateway.process.send_signal(signal.SIGHUP)
+        answered += ask(20)
+        for _ in range(400):
+            shown = httpx.get(f"http://{page}/metrics").text
+            restarted = re.search(r'gateway_rare_events_total\{event="worker_restarted"\} 1\b', shown)
+            drained = re.search(r'gateway_ledger_events_total\{result="drained"\} (\d+)', shown)
+            if restarted and drained and int(drained[1]) >= answered:
+                break
+        else:
+            raise AssertionError(shown)
+        status, rest = gateway.end(signal.SIGTERM)
+    assert status == 0, rest
+    connection = sqlite3.connect(tmp_path / "one" / "usage.db")
+    rows = connection.execute(
+        "SELECT count(DISTINCT boot), count(*), max(policy_version) FROM usage_event"
+    ).fetchall()
+    closed = connection.execute("SELECT min(closed) FROM outbox_mark").fetchall()
+    connection.close()
+    assert rows[0][0] >= 2
+    assert rows[0][1] >= answered
+    assert closed == [(1,)]
+    assert list((tmp_path / "one" / "outbox").iterdir()) == []
+
+
+def test_workers_end_with_their_parent(redis: RedisProcess, tmp_path: Path) -> None:
+    """GW-551: a parent that is killed leaves no worker behind; the next start drains what they left."""
+    config = configured(tmp_path, redis, "one", workers=2)
+    key = new_key(config)
+    with gateway_process(config) as gateway:
+        ready(gateway, "exact")
+        assert httpx.get(gateway.base + PATH, headers={"X-API-Key": key}).status_code == 404
+        workers = workers_of(gateway)
+        gateway.process.kill()
+        gateway.process.wait()
+        for worker in workers:
+            while (
+                Path(f"/proc/{worker}/stat").exists()
+                and " Z " not in Path(f"/proc/{worker}/stat").read_text()
+            ):
+                pass
+    with gateway_process(config) as gateway:
+        assert gateway.end(signal.SIGTERM)[0] == 0
+    usage = subprocess.run(
+        [VERITAPE, "usage", "--config", config, "--format", "json"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert sum(int(row["calls"]) for row in json.loads(usage)["rows"]) == 1
+
+
+def test_a_worker_that_cannot_start_ends_the_gateway(redis: RedisProcess, tmp_path: Path) -> None:
+    """GW-551, GW-941: the worker says why, the gateway ends with the same status."""
+    config = configured(tmp_path, redis, "one", workers=2)
+    config.write_text(config.read_text().replace(redis.url, "http://nonsense"))
+    with gateway_process(config) as gateway:
+        assert gateway.process.wait(60) == 2
+
+
+def test_a_port_that_is_taken_is_said(redis: RedisProcess, tmp_path: Path) -> None:
+    """GW-941: another gateway of several workers does not slip in beside."""
+    one, two = (configured(tmp_path, redis, name, workers=2) for name in ("one", "two"))
+    with gateway_process(one) as gateway:
+        port = gateway.base.rpartition(":")[2]
+        answer = subprocess.run(
+            [VERITAPE, "serve", "--config", two, "--port", port],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    assert (answer.returncode, "in use; choose --port" in answer.stderr) == (1, True)
