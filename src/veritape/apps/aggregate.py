@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from veritape.apps.executor_runtime import effective, executor_settings
-from veritape.apps.proof_files import read_proof, refusal_document
+from veritape.apps.proof_files import read_proof
+from veritape.apps.reported_errors import error_document, reports
 from veritape.executor.adapters.workers.machine import memory_bytes
 from veritape.executor.aggregation.decider import AggregationDecider, Decision
 from veritape.executor.aggregation.estimates import CALLED, FAULTS
@@ -32,6 +33,7 @@ SCHEMA = "veritape.aggregate/1"
 @click.option("--others", is_flag=True, help="With --explain: proofs of others, whose inputs are not here.")
 @click.option("--config", type=click.Path(path_type=Path), help="Settings of the executor.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@reports(SCHEMA, "stark")
 def aggregate(
     proofs: tuple[Path, ...],
     output: Path | None,
@@ -59,7 +61,7 @@ def aggregate(
         try:
             read_proof(proof)
         except PeerError as error:
-            document = {**refusal_document(SCHEMA, error), "file": str(proof)}
+            document = {**error_document(SCHEMA, "stark", error), "file": str(proof)}
             click.echo(json.dumps(document) if as_json else f"refused: {proof}: {error.message}")
             return 1
     return 1

@@ -11,6 +11,7 @@ from typing import Final, NoReturn
 
 import click
 
+from veritape.apps.interruption import INTERRUPTED
 from veritape.kernel.errors import VeritapeError
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -44,9 +45,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 LONG_RUNNING: Final = frozenset({"up", "record", "replay", "serve", "compute", "jobs"})
 """Commands that run until they are stopped: Ctrl-C and SIGTERM are how they end, with 0, even while they still start."""
-
-INTERRUPTED = 130
-"""Exit status of a batch command that Ctrl-C ended."""
 
 
 class LazyGroup(click.Group):
@@ -88,6 +86,13 @@ def veritape() -> None:
     """Record a market's tape, prove what you compute from it, serve it under quota, watch all of it."""
 
 
+def _described(error: click.ClickException) -> str:
+    """Return one line about bad usage: what is wrong, and where to read more."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    said = " ".join(error.format_message().split())
+    return said if context is None else f"{said.rstrip('.')}: see {context.command_path} --help"
+
+
 def main() -> NoReturn:
     """Run the command line and exit: 0 done, 1 a check failed or the run could not go on, 2 bad usage or configuration."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -97,7 +102,7 @@ def main() -> NoReturn:
         click.echo(f"veritape: {error.message}", err=True)
         sys.exit(error.exit_code)
     except click.ClickException as error:
-        error.show()
+        click.echo(f"veritape: {_described(error)}", err=True)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(0 if LONG_RUNNING.intersection(sys.argv[1:2]) else INTERRUPTED)

@@ -5,8 +5,12 @@ from pathlib import Path
 
 import click
 
-from veritape.apps.proof_files import read_proof, refusal_document
+from veritape.apps.proof_files import read_proof
+from veritape.apps.reported_errors import error_document, reports
 from veritape.kernel.errors import PeerError
+
+SCHEMA, KIND = "veritape.inclusion/1", "stark"
+"""Name, version and kind of the documents."""
 
 
 @click.command()
@@ -14,6 +18,7 @@ from veritape.kernel.errors import PeerError
 @click.argument("index", type=int)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the inclusion proof here.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@reports(SCHEMA, KIND)
 def inclusion(aggregate: Path, index: int, output: Path | None, as_json: bool) -> int:
     """Make the inclusion proof of claim INDEX of the file AGGREGATE; exit 1 when it is refused.
 
@@ -24,6 +29,6 @@ def inclusion(aggregate: Path, index: int, output: Path | None, as_json: bool) -
     try:
         read_proof(aggregate)
     except PeerError as error:
-        document = refusal_document("veritape.inclusion/1", error)
+        document = error_document(SCHEMA, KIND, error)
         click.echo(json.dumps(document) if as_json else f"refused: {error.message}")
     return 1

@@ -7,13 +7,12 @@ no parameters. Nothing relaxes that.
 
 from collections.abc import Set as AbstractSet
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from veritape.apps.compiled_kernels import compiled_simulator
 from veritape.apps.program_input import read_file
 from veritape.executor.proven import ProvenReceipt, read_proven
 from veritape.executor.receipts import MAX_FILE_BYTES
-from veritape.kernel.errors import PeerError
 
 ACCEPTED: Final[AbstractSet[bytes]] = frozenset()
 """Parameters ids that a proof may have here: none, until there is a verifier."""
@@ -27,9 +26,3 @@ def read_proof(path: Path) -> ProvenReceipt:
         PeerError: with a ``VerifyReason``.
     """
     return read_proven(read_file(path, MAX_FILE_BYTES), ACCEPTED, compiled_simulator().sponge)
-
-
-def refusal_document(schema: str, error: PeerError) -> dict[str, Any]:
-    """Return the document of a file that was refused."""
-    reason = None if error.reason is None else str(error.reason)
-    return {"schema": schema, "kind": "stark", "ok": False, "reason": reason, "detail": error.message}

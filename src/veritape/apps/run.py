@@ -9,8 +9,10 @@ import click
 
 from veritape.apps.compiled_kernels import compiled_simulator
 from veritape.apps.executor_runtime import effective, executor_settings, make_runtime
+from veritape.apps.interruption import stoppable
 from veritape.apps.program_input import input_options, many_inputs, one_input, program_image
-from veritape.apps.run_report import batch_document, document_of, text, trap_document
+from veritape.apps.reported_errors import reports
+from veritape.apps.run_report import KIND, SCHEMA, batch_document, document_of, text, trap_document
 from veritape.executor.adapters.workers.batch_run import Show
 from veritape.executor.backend import Simulator
 from veritape.executor.image import Image
@@ -19,7 +21,7 @@ from veritape.executor.receipts import SimulatedReceipt, describe_trap
 from veritape.executor.runtime.outcomes import Executed, Outcome
 from veritape.executor.runtime.progress import Progress
 from veritape.executor.settings import ExecutorSettings
-from veritape.executor.vm.execution import DebugSink, Limits
+from veritape.executor.vm.execution import DebugSink, Limits, Stop
 from veritape.kernel.clock import NANOSECONDS, SystemClock
 from veritape.kernel.errors import MisuseError
 from veritape.kernel.files import write_atomically
@@ -43,6 +45,7 @@ from veritape.kernel.files import write_atomically
 @click.option("--config", type=click.Path(path_type=Path), help="Settings of the executor.")
 @click.option("--debug", is_flag=True, help="Show what the guest says with vt_debug, on stderr.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@reports(SCHEMA, KIND)
 def run(
     program: str,
     input_file: str | None,
@@ -74,11 +77,14 @@ def run(
         given = [one for one in (input_file, input_hex, input_u32, journal_out) if one is not None]
         if given or debug:
             raise MisuseError("--inputs stands alone: a batch has no --input, --debug or --journal-out")
-        return _batch(
-            program, image, many_inputs(inputs), limits, settings, deadline, output, as_json=as_json
-        )
+        many = many_inputs(inputs)
+        with stoppable() as stop:
+            document = _batch(program, image, many, limits, settings, deadline, output, stop)
+        click.echo(json.dumps(document) if as_json else text(document))
+        return int(not document["ok"])
     data = one_input(input_file, input_hex, input_u32)
-    document, receipt = _single(program, image, data, limits, _show if debug else None)
+    with stoppable() as stop:
+        document, receipt = _single(program, image, data, limits, _show if debug else None, stop)
     if receipt is not None:
         _write(output, receipt.to_bytes())
         _write(journal_out, receipt.journal)
@@ -87,7 +93,7 @@ def run(
 
 
 def _single(
-    name: str, image: Image, data: bytes, limits: Limits, sink: DebugSink | None
+    name: str, image: Image, data: bytes, limits: Limits, sink: DebugSink | None, stop: Stop
 ) -> tuple[dict[str, Any], SimulatedReceipt | None]:
     """Execute one input in this process."""
     simulator, clock = compiled_simulator(), SystemClock()
@@ -96,7 +102,7 @@ def _single(
             f"input_too_large: {len(data)} bytes, at most {limits.input_bytes}: split the input"
         )
     began_ns = clock.monotonic_ns()
-    execution = simulator.machine(image, data, limits, sink)
+    execution = simulator.machine(image, data, limits, sink, stop)
     seconds = (clock.monotonic_ns() - began_ns) / NANOSECONDS
     if execution.trap is not None:
         click.echo(f"veritape: {describe_trap(execution)}: no receipt: see docs/guides/guests.md", err=True)
@@ -117,20 +123,17 @@ def _batch(
     settings: ExecutorSettings,
     deadline: float | None,
     output: Path | None,
-    *,
-    as_json: bool,
-) -> int:
+    stop: Stop,
+) -> dict[str, Any]:
     clock = SystemClock()
     began_ns = clock.monotonic_ns()
     with make_runtime(settings, note=_note) as runtime:
-        outcomes = runtime.run_batch(image, inputs, limits, deadline, show=_progress())
+        outcomes = runtime.run_batch(image, inputs, limits, deadline, stop, _progress())
         counters = runtime.cache.counters.shown()
     seconds = (clock.monotonic_ns() - began_ns) / NANOSECONDS
     if output is not None:
         _write_all(output, outcomes)
-    document = batch_document(name, outcomes, seconds, effective(settings), counters)
-    click.echo(json.dumps(document) if as_json else text(document))
-    return int(not document["ok"])
+    return batch_document(name, outcomes, seconds, effective(settings), counters)
 
 
 def _write_all(folder: Path, outcomes: list[Outcome]) -> None:

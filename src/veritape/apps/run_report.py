@@ -11,7 +11,7 @@ from veritape.executor.runtime.presets import Parallel
 from veritape.executor.vm.execution import CYCLE_CLASSES, Detail, Execution
 from veritape.kernel.errors import PeerError
 
-SCHEMA = "veritape.run/1"
+SCHEMA, KIND = "veritape.run/1", "simulated"
 """Name and version of the documents."""
 
 _FIBONACCI, _SHA256 = struct.Struct("<IIIQ"), struct.Struct("<I32s")
@@ -139,7 +139,7 @@ def _batch_lines(document: dict[str, Any]) -> list[str]:
 
 
 def _head(*, ok: bool, reason: str | None) -> dict[str, Any]:
-    return {"schema": SCHEMA, "kind": "simulated", "label": CALLED, "ok": ok, "reason": reason}
+    return {"schema": SCHEMA, "kind": KIND, "label": CALLED, "ok": ok, "reason": reason}
 
 
 def _item(place: int, outcome: Outcome) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from veritape.apps.proof_files import read_proof, refusal_document
+from veritape.apps.proof_files import read_proof
+from veritape.apps.reported_errors import error_document, reports
 from veritape.kernel.clock import SystemClock
 from veritape.kernel.errors import PeerError
 
@@ -13,9 +14,14 @@ NANOSECONDS_A_MILLISECOND = 1_000_000
 """Nanoseconds in a millisecond."""
 
 
+SCHEMA, KIND = "veritape.verify/1", "stark"
+"""Name, version and kind of the documents."""
+
+
 @click.command()
 @click.argument("proof", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@reports(SCHEMA, KIND)
 def verify(proof: Path, as_json: bool) -> int:
     """Check the file PROOF; exit 1 when it is refused.
 
@@ -28,7 +34,7 @@ def verify(proof: Path, as_json: bool) -> int:
         read_proof(proof)
     except PeerError as error:
         milliseconds = (clock.monotonic_ns() - began_ns) / NANOSECONDS_A_MILLISECOND
-        document = refusal_document("veritape.verify/1", error)
+        document = error_document(SCHEMA, KIND, error)
         document |= {
             "verified": False,
             "claims": [],

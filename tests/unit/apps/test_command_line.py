@@ -84,7 +84,19 @@ def test_an_unknown_command_is_bad_usage(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(monkeypatch, "plantde") == 2
-    assert "No such command 'plantde'" in capsys.readouterr().err
+    assert capsys.readouterr().err == "veritape: No such command 'plantde': see veritape --help\n"
+
+
+def test_a_bad_option_is_one_line_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """EX-633: what is wrong and where to read more, in one line."""
+    assert run(monkeypatch, "planted", "--hwo", "badly") == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert (
+        said.err == "veritape: No such option '--hwo'. Did you mean '--how'?: see veritape planted --help\n"
+    )
 
 
 def test_a_missing_library_names_the_extra(

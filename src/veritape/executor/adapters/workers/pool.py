@@ -11,6 +11,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import forkserver
 from typing import Any, Final
 
 from veritape.executor.adapters.workers.jobs import Done, Job, MakeBackend, run_job, warm_up
@@ -26,7 +27,17 @@ LOST: Final = ("KilledWorker", "CommClosedError", "FutureCancelledError")
 def process_executor(workers: int) -> Executor:
     """Return processes started by a fork server: a fork of a process with Numba's threads is unsafe."""
     context = multiprocessing.get_context("forkserver")
+    _start_server()
     return ProcessPoolExecutor(workers, mp_context=context, initializer=_belong_to_parent)
+
+
+def _start_server() -> None:
+    """Start the fork server with Ctrl-C blocked, which its children inherit: an interpreter that starts would print a traceback."""
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 def _belong_to_parent() -> None:
