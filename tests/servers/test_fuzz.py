@@ -13,6 +13,8 @@ from tests.receipt_caches import ECHO
 
 from veritape.executor.adapters.guest_files import guest_elf
 from veritape.executor.cache.entries import Entry, pack, to_file
+from veritape.executor.inclusion import path_of
+from veritape.executor.inclusion_files import InclusionProof, ListProof
 from veritape.executor.proven import ProvenReceipt
 
 SOAK = os.environ.get("VERITAPE_SOAK") == "1"  # noqa: TID251 - chooses the length of this test
@@ -20,12 +22,17 @@ SECONDS = 600 if SOAK else 4
 """Seconds for each decoder: 10 minutes, or together with the others about twenty."""
 
 RECEIPT = SIMULATOR.run(ECHO, b"abcd")
+PATH = path_of([RECEIPT.claim] * 5, 3, SIMULATOR.sponge)
+INCLUSIONS = [
+    InclusionProof(RECEIPT.claim, RECEIPT.journal, PATH, whole)
+    for whole in (None, ListProof(bytes(32), b"proof"))
+]
 SEEDS = {
     "elf": [guest_elf("vwap"), rv32.elf(ECHO)],
     "claim": [RECEIPT.claim.to_bytes()],
     "receipt": [RECEIPT.to_bytes()],
     "proof": [ProvenReceipt(bytes(32), (RECEIPT.claim,), (RECEIPT.journal,), b"proof").to_bytes()],
-    "inclusion": [bytes(8) + bytes(96)],
+    "inclusion": [one.to_bytes() for one in INCLUSIONS],
     "cache": [to_file(Entry(bytes(32), 1, b"body"), b"s" * 32), pack({b"a" * 32: b"1", b"b" * 32: b"2"})[1]],
 }
 

@@ -16,6 +16,7 @@ from veritape.executor.digests import (
     bytes_digest,
     elements_digest,
     is_canonical,
+    pair_digest,
     to_elements,
 )
 from veritape.executor.image import Image
@@ -159,7 +160,7 @@ def list_levels(claims: Sequence[Claim], sponge: Sponge) -> list[list[bytes]]:
     while len(levels[-1]) > 1:
         level = levels[-1]
         pairs = zip(level[::2], level[1::2], strict=True)
-        levels.append([elements_digest(Tag.NODE, to_elements(a) + to_elements(b), sponge) for a, b in pairs])
+        levels.append([pair_digest(Tag.NODE, left, right, sponge) for left, right in pairs])
     return levels
 
 

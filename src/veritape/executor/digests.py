@@ -53,6 +53,12 @@ def elements_digest(tag: Tag, elements: Sequence[int], sponge: Sponge) -> bytes:
     return to_bytes(sponge(tag, len(elements), elements))
 
 
+def pair_digest(tag: Tag, left: bytes, right: bytes, sponge: Sponge) -> bytes:
+    """Return H(tag, left ++ right) of two digests: an inner node."""
+    elements = np.frombuffer(left + right, dtype="<u4")
+    return to_bytes(sponge(tag, len(elements), elements))  # type: ignore[arg-type]  # an array is indexed and sliced alike
+
+
 def to_bytes(digest: Digest) -> bytes:
     """Return a digest's 32 bytes."""
     return _WORDS.pack(*digest)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from veritape.executor.claims import Claim, claim_digest, list_levels, root_digest
-from veritape.executor.digests import Tag, elements_digest, is_canonical, to_elements
+from veritape.executor.digests import Tag, is_canonical, pair_digest
 from veritape.kernel.errors import PeerError
 from veritape.stark.hashing import Sponge
 
@@ -25,6 +25,8 @@ class InclusionReason(StrEnum):
     """A sibling or the list's digest has a word that is no field element."""
     PATH_MISMATCH = "path_mismatch"
     """The path leads to another digest."""
+    DETACHED = "detached"
+    """The file has no proof for the list: it shows inclusion alone, which was not asked for."""
 
 
 @dataclass(frozen=True)
@@ -56,17 +58,28 @@ def check_path(claim: Claim, path: Path, digest: bytes, sponge: Sponge) -> None:
     Raises:
         PeerError: with an ``InclusionReason``.
     """
+    if not is_canonical(digest):
+        raise _refusal(InclusionReason.NONCANONICAL_DIGEST)
+    if digest_over(claim, path, sponge) != digest:
+        raise _refusal(InclusionReason.PATH_MISMATCH)
+
+
+def digest_over(claim: Claim, path: Path, sponge: Sponge) -> bytes:
+    """Return D, the digest of the list in which a claim stands at its index.
+
+    Raises:
+        PeerError: ``index_out_of_range``, ``path_length`` or ``noncanonical_digest``.
+    """
     _check_index(path.index, path.count)
     if len(path.siblings) != (path.count - 1).bit_length():
         raise _refusal(InclusionReason.PATH_LENGTH)
-    if not all(is_canonical(sibling) for sibling in (*path.siblings, digest)):
+    if not all(is_canonical(sibling) for sibling in path.siblings):
         raise _refusal(InclusionReason.NONCANONICAL_DIGEST)
     node = claim_digest(claim, sponge)
     for up, sibling in enumerate(path.siblings):
         left, right = (sibling, node) if path.index >> up & 1 else (node, sibling)
-        node = elements_digest(Tag.NODE, to_elements(left) + to_elements(right), sponge)
-    if root_digest(node, path.count, sponge) != digest:
-        raise _refusal(InclusionReason.PATH_MISMATCH)
+        node = pair_digest(Tag.NODE, left, right, sponge)
+    return root_digest(node, path.count, sponge)
 
 
 def _check_index(index: int, count: int) -> None:

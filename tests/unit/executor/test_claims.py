@@ -3,25 +3,11 @@
 from dataclasses import replace
 
 import pytest
-from tests import rv32
+from tests.worked_example import EMPTY, FIRST, PROGRAM, SECOND, THIRD
 
-from veritape.executor.claims import Claim, ClaimReason, claim_digest, list_digest, parse_claim, program_id
-from veritape.executor.digests import Tag, bytes_digest
+from veritape.executor.claims import Claim, ClaimReason, claim_digest, list_digest, parse_claim
 from veritape.kernel.errors import PeerError
 from veritape.stark.hashing import sponge
-
-EMPTY = bytes_digest(Tag.JOURNAL, b"", sponge)
-PROGRAM = program_id(rv32.image([0x00700513, 0x00000893, rv32.ECALL]), sponge)
-FIRST = Claim(PROGRAM, bytes_digest(Tag.INPUT, b"", sponge), EMPTY, 7, 0, 3)
-SECOND = Claim(
-    PROGRAM,
-    bytes_digest(Tag.INPUT, bytes.fromhex("0a0000000000000001000000"), sponge),
-    bytes_digest(Tag.JOURNAL, bytes.fromhex("0a00000000000000010000003700000000000000"), sponge),
-    0,
-    20,
-    79,
-)
-THIRD = Claim(PROGRAM, bytes_digest(Tag.INPUT, b"abc", sponge), EMPTY, 0, 0, 79)
 
 
 def test_the_claims_are_those_of_the_worked_example() -> None:
