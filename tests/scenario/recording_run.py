@@ -210,8 +210,13 @@ def totals(trades: list[dict[str, Any]]) -> dict[str, int]:
     }
 
 
-def assert_recorded_what_was_sent(run: Run) -> None:
-    """Compare the audit and the segments with the truth file, trade by trade."""
+def assert_recorded_what_was_sent(run: Run, except_trades_of: Sequence[str] = ()) -> None:
+    """Compare the audit and the segments with the truth file, trade by trade.
+
+    Args:
+        run: whose broker has ended.
+        except_trades_of: codes of which only a range of missing trades is known.
+    """
     truth, lines, sealed = run.truth(), run.audit(), run.sealed()
     happened = {
         (code, trade["chain_shares"], trade["price"], trade["shares"])
@@ -226,4 +231,6 @@ def assert_recorded_what_was_sent(run: Run) -> None:
         assert line["recorded"]["trades"] == len(rows)
         assert line["recorded"]["shares"] == sum(row[3] for row in rows)
         for key, value in totals(truth[code]).items():
+            if key == "trades" and code in except_trades_of:
+                continue
             assert line["recorded"][key] + line["backfilled"][key] + line["residual"][key] == value

@@ -141,6 +141,23 @@ def test_a_killed_recorder_loses_nothing_acknowledged_and_doubles_nothing(run: R
     }
 
 
+def test_a_registration_that_the_broker_refused_is_a_row_of_the_audit(run: Run) -> None:
+    """OB-342, OB-343, OB-673: two registrations are allowed, three codes wanted: the third is stated as missing, all of it, with its cause."""
+    broker = run.broker("--speed", "60", "--seconds", "780", "--fault", "limit=2", waits=False)
+    assert run.recorder("--day", DAY).wait().status == 0
+    broker.send(signal.SIGTERM)
+    broker.wait()
+    truth, lines = run.truth(), run.audit()
+    refused = lines["990003"]
+    assert (refused["status"], refused["watched"], refused["recorded"]["trades"]) == ("swept_only", [], 0)
+    missing = refused["residual"]["by_cause"]["subscription_refused"]
+    happened = totals(truth["990003"])
+    assert {key: missing[key] for key in ("shares", "value_krw")} == {
+        key: happened[key] for key in ("shares", "value_krw")
+    }
+    assert_recorded_what_was_sent(run, except_trades_of=("990003",))
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_in_seconds_with_everything_durable(run: Run, number: signal.Signals) -> None:
     """OB-971: exit 0 within four seconds; every frame that was sent before the signal's effect is on the record."""

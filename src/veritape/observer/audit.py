@@ -144,7 +144,10 @@ def document(
             "residual": _sum(s.residual for s in statements)._asdict(),
         },
         "lines": lines,
-        "gaps": [*_outages(day, place, lines), *_sweeps(place, evidence.manifests)],
+        "gaps": [
+            *outage_gaps(day, place, [gap for line in lines for gap in line["gaps"]]),
+            *sweep_gaps(place, evidence.manifests),
+        ],
         "sweeps": dict(sweeps),
         "observations": [_observation(s, evidence.quiet.get(s.line.code)) for s in statements],
     }
@@ -191,7 +194,8 @@ def _described(day: Day, line: Line, fillings: Sequence[Filling], evidence: Evid
 def _gaps(
     day: Day, code: str, per_epoch: Sequence[Sequence[Filling]], most_trades: int | None, described: Described
 ) -> tuple[Gap, ...]:
-    events = [*gaps.unwatched(day.watches.get(code, [])), *day.quarantined]
+    watches = day.watches.get(code, [])
+    events = [*gaps.unwatched(watches), *gaps.refused(day.refusals.get(code, ()), watches), *day.quarantined]
     outages = day.outages.in_session(day.open_s, day.close_s)
     numbered = [(epoch, filling) for epoch, own in enumerate(per_epoch) for filling in own]
     found = []
@@ -290,17 +294,20 @@ def _line_severity(place: Place, statement: Statement, own: Sequence[Mapping[str
     return severity.worst(rows)
 
 
-def _outages(day: Day, place: Place, lines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    every = [gap for line in lines for gap in line["gaps"]]
-    return [
-        gap_documents.of_outage(
-            place, outage, [g for g in every if g["parent"] == gap_documents.outage_id(place, outage)]
-        )
+def outage_gaps(day: Day, place: Place, of_lines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the gaps of connection and process, parents of those lines' gaps that they caused (OB-671)."""
+    outages = [
+        (outage, gap_documents.outage_id(place, outage))
         for outage in day.outages.in_session(day.open_s, day.close_s)
+    ]
+    return [
+        gap_documents.of_outage(place, outage, [gap for gap in of_lines if gap["parent"] == name])
+        for outage, name in outages
     ]
 
 
-def _sweeps(place: Place, manifests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def sweep_gaps(place: Place, manifests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the gaps of the sweeps that did not bring every code."""
     found, skipped = [], 0
     for manifest in manifests:
         skipped = skipped + 1 if manifest["expected"] and not manifest["calls"] else 0

@@ -61,6 +61,8 @@ class Outcome(StrEnum):
     """It was recorded before and is dropped."""
     HELD = "held"
     """It waits for a record that explains it."""
+    OLD = "old"
+    """It lies where trades were recorded that are no longer kept here: the caller says whether it is one of them."""
 
 
 class Problem(StrEnum):
@@ -397,11 +399,20 @@ class Line:
         return place(trade, trade.counted)
 
     def _overlapping(self, record: Held) -> Verdict:
+        placed = place(record.trade, record.trade.counted)
+        return self._verdict(Outcome.OLD) if self._is_long_known(placed) else self.overlap(record)
+
+    def repeat(self) -> None:
+        """Count an old record that is one of those recorded."""
+        self.duplicates += 1
+
+    def overlap(self, record: Held) -> Verdict:
+        """Take a record that begins below the end: late, held, or the third of a new epoch.
+
+        An old one that is none of those recorded comes here by its caller.
+        """
         trade = record.trade
         placed = place(trade, trade.counted)
-        if self._is_long_known(placed):
-            self.duplicates += 1
-            return self._verdict(Outcome.DUPLICATE)
         if self.axis.insert(placed, record.received_ns):
             self.late += 1
             counted = self._count(trade, placed)

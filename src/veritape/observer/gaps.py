@@ -97,6 +97,24 @@ def unwatched(watches: Iterable[Watch]) -> list[Event]:
     return [*events, Event(start_s, DAY_SECONDS, cause)]
 
 
+def refused(refusals: Iterable[int], watches: Iterable[Watch]) -> list[Event]:
+    """Return the spans from a refused registration to the next watch, or to the day's end.
+
+    Args:
+        refusals: venue seconds at which the broker refused.
+        watches: of the same code.
+    """
+    starts = sorted(watch.start_s for watch in watches)
+    return [
+        Event(
+            second,
+            next((start for start in starts if start > second), DAY_SECONDS),
+            Cause.SUBSCRIPTION_REFUSED,
+        )
+        for second in refusals
+    ]
+
+
 def cause_of(hole: Hole, events: Iterable[Event]) -> Cause:
     """Return the cause of a hole: the overlapping event with the latest start, else a lost frame (OB-673)."""
     left_s, right_s = hole.left.event_s, hole.right.event_s

@@ -10,7 +10,7 @@ as notes, canonical JSON with the key ``note``; see ``NoteKind``.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -21,7 +21,7 @@ from veritape.kernel.clock import NANOSECONDS
 from veritape.observer.backfill import Fetched
 from veritape.observer.bars import Bar
 from veritape.observer.books import BookDay, BookFrame
-from veritape.observer.completeness import Line, Outcome, Verdict
+from veritape.observer.completeness import Held, Line, Outcome, Verdict
 from veritape.observer.frames import Acknowledgement, FrameReason, Heartbeat, Refusal, Trade, parse_message
 from veritape.observer.gap_life import GapLife, LifeRecord, Moment
 from veritape.observer.gaps import Cause, Event, Watch
@@ -40,6 +40,9 @@ QUARANTINED_KEPT: Final = 10_000
 """Quarantined frames that are remembered as causes; more of them mean that the wire has changed."""
 
 
+LookUp = Callable[[str, str, int, int], tuple[int, int] | None]
+"""Day, code, chain epoch, shares of the chain -> shares and price of the trade recorded there, None for none (OB-645)."""
+
 FrameKey = tuple[int, int, int]
 """Connection, sequence and receive time of a frame."""
 
@@ -53,6 +56,8 @@ class NoteKind(StrEnum):
     """``code`` is registered from ``event_s`` of ``day`` on."""
     WATCH_CLOSED = "watch_closed"
     """``code`` is no longer, because of ``cause``."""
+    REFUSED = "refused"
+    """The broker refused to register ``code`` of ``day`` at ``event_s``."""
     STARTED = "started"
     """The process began: what was watched before it was watched until the last frame."""
     ANCHOR = "anchor"
@@ -109,6 +114,8 @@ class Day:
     """Code -> master file."""
     watches: dict[str, list[Watch]] = field(default_factory=dict)
     """Code -> spans in which it was registered."""
+    refusals: dict[str, list[int]] = field(default_factory=dict)
+    """Code -> venue seconds at which its registration was refused."""
     quarantined: list[Event] = field(default_factory=list)
     """Frames that arrived and could not be read."""
     anchors: dict[str, Anchor] = field(default_factory=dict)
@@ -172,6 +179,8 @@ class Recorder:
         """(day, code) -> (shares that a sweep or book saw, wall clock of it): loss on a silent tail, perhaps (levels d, e)."""
         self.condemned: set[FrameKey] = set()
         """Frames that could not be read when they came: a later parser does not make them recorded (OB-457)."""
+        self.look_up: LookUp | None = None
+        """Finds trades that the ledger no longer keeps; without it an old record counts as one of them by its totals."""
         self._last_received_ns = 0
         self._trading_day = (0, "")
         self._stopped_by = Cause.PROCESS_DOWN
@@ -273,6 +282,26 @@ class Recorder:
             applied.late += outcome is Outcome.LATE
         elif outcome is Outcome.DUPLICATE:
             applied.duplicates += 1
+        elif outcome is Outcome.OLD:
+            self._old(day, Held(trade, frame.received_ns, frame.sequence, index), applied)
+
+    def _old(self, day: Day, record: Held, applied: Applied) -> None:
+        """Judge a record from where trades are recorded that the ledger no longer keeps (OB-645)."""
+        trade, line = record.trade, day.line(record.trade.code)
+        known = (trade.shares, trade.price)
+        if self.look_up is not None:
+            known = self.look_up(day.day, trade.code, len(line.axes) - 1, trade.chain_shares) or (0, 0)
+        if known == (trade.shares, trade.price):
+            line.repeat()
+            applied.duplicates += 1
+            return
+        verdict = line.overlap(record)
+        for one in verdict.released:
+            of_it = verdict._replace(counted=one.trade.counted)
+            self._keep(day, one.trade, one.sequence, one.record, one.received_ns, of_it)
+        if verdict.outcome is Outcome.RECORDED:
+            self._keep(day, trade, record.sequence, record.record, record.received_ns, verdict)
+            applied.recorded += 1 + len(verdict.released)
 
     @staticmethod
     def _keep(day: Day, trade: Trade, sequence: int, record: int, received_ns: int, verdict: Verdict) -> None:
@@ -298,14 +327,8 @@ class Recorder:
         if kind is NoteKind.DAY:
             day.open_s, day.close_s = note["open_s"], note["close_s"]
             day.facts = {code: CodeFacts(**facts) for code, facts in note["codes"].items()}
-        elif kind is NoteKind.WATCH_OPENED:
-            self._watch(day, note["code"], note["event_s"])
-            day.outages.watch_opened(note["event_s"], received_ns)
-        elif kind is NoteKind.WATCH_CLOSED:
-            cause = Cause(note["cause"])
-            _close(day, note["code"], note["event_s"], cause)
-            day.outages.watch_closed(cause, note["event_s"], received_ns)
-            self._stopped_by = Cause.OPERATOR_STOP if cause is Cause.OPERATOR_STOP else self._stopped_by
+        elif kind in {NoteKind.WATCH_OPENED, NoteKind.WATCH_CLOSED, NoteKind.REFUSED}:
+            self._note_watch(day, kind, note, received_ns)
         elif kind is NoteKind.ANCHOR:
             values = (note["chain_shares"], note["chain_value"], note["taken_ns"], bool(note["agreed"]))
             day.anchors[note["code"]] = Anchor(*values)
@@ -317,6 +340,20 @@ class Recorder:
             day.closed_ns = received_ns
             for line in day.lines.values():
                 line.settle(received_ns, at_end=True)
+
+    def _note_watch(self, day: Day, kind: NoteKind, note: dict[str, Any], received_ns: int) -> None:
+        code, event_s = note["code"], note["event_s"]
+        if kind is NoteKind.WATCH_OPENED:
+            self._watch(day, code, event_s)
+            day.outages.watch_opened(event_s, received_ns)
+        elif kind is NoteKind.WATCH_CLOSED:
+            cause = Cause(note["cause"])
+            _close(day, code, event_s, cause)
+            day.outages.watch_closed(cause, event_s, received_ns)
+            self._stopped_by = Cause.OPERATOR_STOP if cause is Cause.OPERATOR_STOP else self._stopped_by
+        else:
+            day.line(code)
+            day.refusals.setdefault(code, []).append(event_s)
 
     @staticmethod
     def _watch(day: Day, code: str, event_s: int) -> None:

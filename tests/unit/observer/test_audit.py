@@ -151,6 +151,21 @@ def test_a_line_that_was_never_watched_is_swept_only() -> None:
     assert state(recorder.days[DAY], "990001").status is Status.SWEPT_ONLY
 
 
+def test_a_refused_registration_is_a_row_with_its_cause() -> None:
+    """OB-343, OB-673, OB-614: refused by the broker and never watched: a line, all of it missing, subscription_refused."""
+    refusal = own_note(NoteKind.REFUSED, day=DAY, code="990001", event_s=32_401)
+    recorder = recorded(*day_notes(()), refusal, *anchors(("990001",)), own_note(NoteKind.CLOSED, day=DAY))
+    document = audit.document(recorder.days[DAY], "KRX", 1, SWEEPS)
+    [line] = document["lines"]
+    assert (line["code"], line["status"], line["watched"]) == ("990001", "swept_only", [])
+    end = bundled("990001").trades[-1]
+    residual = line["residual"]["by_cause"]["subscription_refused"]
+    assert (residual["shares"], residual["value_krw"]) == (end.chain_shares, end.chain_value)
+    assert [gap["cause"] for gap in line["gaps"]] == ["subscription_refused"]
+    assert document["closed"]
+    assert "990001  swept_only" in text(document, "")
+
+
 def test_contradictions_and_epochs_never_make_a_complete_line() -> None:
     """OB-609, OB-614: a contradiction is never complete; a restarted counter leaves the first epoch's end unproven."""
     recorder = day_with(GOOD)

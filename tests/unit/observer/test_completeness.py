@@ -241,10 +241,12 @@ def test_a_late_record_does_not_judge_a_damaged_one() -> None:
 
 
 def test_a_tape_that_is_sent_again_from_long_ago_is_no_new_epoch() -> None:
-    """OB-645, OB-605: what lies inside the recorded tape, at the tape's own time, is a duplicate however old; nothing is doubled."""
+    """OB-645, OB-605: what lies inside the recorded tape, at the tape's own time, is old: its caller judges it; nothing is doubled."""
     line = line_of(trade(row) for row in (*range(1, 3001), *range(3011, 8001)))
     again = [line.receive(trade(row), 0).outcome for row in range(2990, 3020)]
-    assert again == [Outcome.DUPLICATE] * 11 + [Outcome.LATE] * 10 + [Outcome.DUPLICATE] * 9
+    assert again == [Outcome.OLD] * 11 + [Outcome.LATE] * 10 + [Outcome.OLD] * 9
+    line.repeat()
+    assert line.duplicates == 1
     assert (len(line.axes), line.problems, line.recorded) == (1, {}, sums(range(1, 8001)))
     below = Axis([Run(edge(10, 1000, 1, 1), edge(20, 2000, 2, 2), 0)])
     assert not below.covers(place(trade(1), counted=True))

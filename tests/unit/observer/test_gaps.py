@@ -11,6 +11,7 @@ from veritape.observer.gaps import (
     average_price,
     cause_of,
     gap_id,
+    refused,
     unwatched,
 )
 
@@ -33,6 +34,15 @@ def test_before_the_first_watch_nothing_was_watched() -> None:
     """OB-673: before a subscription."""
     assert unwatched([]) == [Event(0, DAY_SECONDS, Cause.NOT_WATCHED)]
     assert cause_of(HOLE, unwatched([Watch(32_413, None, None)])) is Cause.NOT_WATCHED
+
+
+def test_a_refused_registration_explains_what_nobody_watched_afterwards() -> None:
+    """OB-673: from the refusal to the next watch, or to the day's end; before it the code was only not watched."""
+    assert refused([32_405], []) == [Event(32_405, DAY_SECONDS, Cause.SUBSCRIPTION_REFUSED)]
+    again = [Watch(32_380, 32_390, Cause.WS_DISCONNECT), Watch(32_430, None, None)]
+    assert refused([32_405], again) == [Event(32_405, 32_430, Cause.SUBSCRIPTION_REFUSED)]
+    assert cause_of(HOLE, [*unwatched(again), *refused([32_405], again)]) is Cause.SUBSCRIPTION_REFUSED
+    assert cause_of(HOLE, [*unwatched(again), *refused([32_417], again)]) is Cause.WS_DISCONNECT
 
 
 def test_the_latest_event_wins() -> None:

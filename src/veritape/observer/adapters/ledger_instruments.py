@@ -1,12 +1,15 @@
 """Keep the metrics of journal, ledger and gaps (TL-210, TL-220): each commit as it happens, the rest from live state."""
 
 import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from veritape.kernel.clock import NANOSECONDS
+from veritape.observer import audit
 from veritape.observer import ledger_metrics as metrics
 from veritape.observer.adapters.daybook import Daybook
 from veritape.observer.adapters.journal_files import Committed
-from veritape.observer.audit import state
+from veritape.observer.adapters.recording import Recording
 from veritape.observer.completeness import START, ZERO, Line
 from veritape.observer.gap_counts import GapCounts, Seen
 from veritape.observer.gap_documents import Place, of_line
@@ -50,6 +53,8 @@ class LedgerInstruments:
         self._day = ""
         self._began = False
         self._commit_seconds = 0.0
+        self._swept = ("", 0)
+        self._of_sweeps: Sequence[Mapping[str, Any]] = ()
 
     def committed(self, group: Committed) -> None:
         """Note a durable group."""
@@ -112,23 +117,29 @@ class LedgerInstruments:
         if day.rows and len(offsets := offsets_s(day.rows[max(day.rows)])) >= FEWEST_OFFSETS:
             registry.set(metrics.CLOCK_OFFSET, statistics.median(offsets))
         place = Place(recorder.venue, day.day, day.open_s, day.close_s, day.closed_ns)
-        seen: dict[str, Seen] = {}
+        gaps: list[dict[str, Any]] = []
         totals = {"recorded": ZERO, "backfilled": ZERO, "residual": ZERO}
         for code in day.lines:
-            statement = state(day, code)
+            statement = audit.state(day, code)
             totals["recorded"] = totals["recorded"].plus(statement.line.recorded)
             totals["backfilled"] = totals["backfilled"].plus(statement.backfilled)
             totals["residual"] = totals["residual"].plus(statement.residual)
             facts = day.facts.get(code)
-            for gap in statement.gaps:
-                found = of_line(place, code, gap, facts.previous_shares if facts else 0)
-                seen[found["id"]] = Seen(
-                    Severity(found["severity"]), Cause(found["cause"]), State(found["state"])
-                )
-        self._counts.look(seen.items())
+            previous = facts.previous_shares if facts else 0
+            gaps += [of_line(place, code, gap, previous) for gap in statement.gaps]
+        gaps += audit.outage_gaps(day, place, gaps)
+        gaps += audit.sweep_gaps(place, self._manifests(daybook.recording, today))
+        self._counts.look((gap["id"], _seen(gap)) for gap in gaps)
         for name, total in totals.items():
             registry.set(metrics.LEDGER_TRADES, total.trades, state=name)
         self._show_counts()
+
+    def _manifests(self, recording: Recording, day: str) -> Sequence[Mapping[str, Any]]:
+        """Return the day's sweeps, read again when there are more."""
+        ended = recording.sweeps_ended(day)
+        if self._swept != (day, ended):
+            self._swept, self._of_sweeps = (day, ended), recording.manifests(day)
+        return self._of_sweeps
 
     def _show_counts(self) -> None:
         """Write every count of gaps at one moment, so that they add up (TL-190)."""
@@ -141,6 +152,10 @@ class LedgerInstruments:
             self._rise(metrics.GAPS, count, cause=cause.value)
         for severity in Severity:
             registry.set(metrics.OPEN_GAPS, counts.open(severity), severity=severity.value)
+
+
+def _seen(gap: Mapping[str, Any]) -> Seen:
+    return Seen(Severity(gap["severity"]), Cause(gap["cause"]), State(gap["state"]))
 
 
 def _shares(line: Line) -> tuple[int, int, int]:

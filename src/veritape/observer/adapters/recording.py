@@ -20,6 +20,7 @@ from veritape.observer.adapters.journal_files import journal_paths, read_file
 from veritape.observer.adapters.quarantine import unread_frames
 from veritape.observer.adapters.segment_columns import chain_ends, sorted_table
 from veritape.observer.adapters.segment_files import Seal, SegmentStore
+from veritape.observer.adapters.trade_look_up import TradeLookUp
 from veritape.observer.agreement import NOTHING, differences
 from veritape.observer.audit import Evidence
 from veritape.observer.bars import MINUTE_S
@@ -42,6 +43,7 @@ class Recording:
     def __post_init__(self) -> None:
         self.recorder = Recorder(self.venue)
         self.segments = SegmentStore(self.data, self.venue)
+        self.recorder.look_up = TradeLookUp(self.segments, self.recorder)
         self.books = BookStore(self.data, self.venue)
         self.backfill = BackfillFiles(self.data, self.venue)
         self._before: dict[str, dict[str, Before]] = {}
@@ -77,7 +79,7 @@ class Recording:
             return None
         day, file, block = self._place
         days = {day: self.recorder.days[day]} if day in self.recorder.days else {}
-        state = (vars(self.recorder) | {"days": days}, self._before, self._blocks)
+        state = (vars(self.recorder) | {"days": days, "look_up": None}, self._before, self._blocks)
         return Checkpoint(day, file, block, checkpoints.encode(state))
 
     def _loading(
@@ -102,7 +104,7 @@ class Recording:
         if state is None:
             return 0, -1
         recorder, self._before, self._blocks = state
-        vars(self.recorder).update(recorder)
+        vars(self.recorder).update(recorder | {"look_up": self.recorder.look_up})
         return names.index((checkpoint.day, checkpoint.file)), checkpoint.block
 
     def _forget_sealed(self, folders: list[Path]) -> None:
@@ -205,9 +207,16 @@ class Recording:
 
     def manifests(self, day: str) -> list[dict[str, Any]]:
         """Return the manifests of the day's grid, in order."""
-        folder = self.data / "sweeps" / f"venue={self.venue}" / f"day={day}"
-        found = [json.loads(path.read_bytes()) for path in sorted(folder.glob("*.json"))]
+        found = [json.loads(path.read_bytes()) for path in self._manifest_paths(day)]
         return [manifest for manifest in found if manifest["kind"] == "grid"]
+
+    def sweeps_ended(self, day: str) -> int:
+        """Return how many sweeps of a day have a manifest, of any kind."""
+        return len(self._manifest_paths(day))
+
+    def _manifest_paths(self, day: str) -> list[Path]:
+        folder = self.data / "sweeps" / f"venue={self.venue}" / f"day={day}"
+        return sorted(folder.glob("*.json"))
 
     def days(self) -> list[str]:
         """Return every day with a journal."""

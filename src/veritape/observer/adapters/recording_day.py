@@ -273,8 +273,9 @@ class RecordingDay:
         )
         await self._daybook.flush()
         for code, anchor in anchors.items() if not self._settings.backfill.enabled else ():
-            left = self._daybook.recording.recorder.day(day).line(code).end.chain_shares
-            if anchor.chain_shares > left:
+            found = self._daybook.recording.recorder.day(day)
+            left = found.line(code).end.chain_shares
+            if anchor.chain_shares > left and code in found.watches:
                 walk = await sweeper.tail(code, left, anchor.chain_shares)
                 if walk.closed:
                     self._daybook.note(NoteKind.TAIL, day=day, code=code, trades=walk.trades)

@@ -336,7 +336,9 @@ class Stream:
         if outcome.tr_id != self.slots.tr_ids[0]:
             return
         day, second = self._daybook.now()
-        if outcome.action is SlotAction.OPEN_WATCH:
+        if outcome.action in {SlotAction.LEARN_LIMIT, SlotAction.REFUSE_CODE}:
+            self._daybook.note(NoteKind.REFUSED, day=day, code=outcome.code, event_s=second)
+        elif outcome.action is SlotAction.OPEN_WATCH:
             self._daybook.note(NoteKind.WATCH_OPENED, day=day, code=outcome.code, event_s=second)
         elif outcome.action is SlotAction.CLOSE_WATCH:
             self._daybook.note(

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import json
 from pathlib import Path
 
 from tests.tape import CODES, DAY, MIDNIGHT_NS, bundled, day_notes, frames, recorded_of
@@ -89,6 +90,38 @@ async def test_a_closed_day_closes_its_gaps(tmp_path: Path) -> None:
     assert sum(counted) == watching.value(metrics.GAPS_DETECTED)
     assert watching.value(metrics.GAPS, cause="frame_lost") == sum(counted)
     assert [watching.value(metrics.OPEN_GAPS, severity=one.value) for one in Severity] == [0, 0, 0]
+    await watching.book.close()
+
+
+async def test_gaps_of_connection_process_and_sweeps_are_counted_too(tmp_path: Path) -> None:
+    """TL-210, OB-671, OB-673: one for a lost connection, whatever it cost; one for a restart; one a sweep with a hole."""
+    watching = Watching(tmp_path)
+    await watching.write(drop=0)
+    end_s = OPEN_S + 600
+    for name, at_s, cause in (("watch_closed", end_s, "ws_disconnect"), ("watch_opened", end_s + 90, "")):
+        watching.clock.step_wall_ns(MIDNIGHT_NS + at_s * SECOND - watching.clock.wall_ns())
+        for code in CODES:
+            facts = {"cause": cause} if cause else {}
+            watching.book.note(NoteKind(name), day=DAY, code=code, event_s=at_s, **facts)
+    watching.clock.step_wall_ns(400 * SECOND)
+    watching.book.note(NoteKind.STARTED)
+    await watching.book.flush()
+    watching.look()
+    assert watching.value(metrics.GAPS_DETECTED) == 2
+    manifest = {
+        "kind": "grid", "cycle": 1, "expected": 3, "received": 2, "missing": {"990001": "deadline"}, "calls": 1,
+        "grid_ns": MIDNIGHT_NS + OPEN_S * SECOND, "started_ns": 0, "ended_ns": 1,
+    }  # fmt: skip
+    folder = tmp_path / "sweeps" / "venue=KRX" / f"day={DAY}"
+    folder.mkdir(parents=True)
+    (folder / "0900.json").write_text(json.dumps(manifest))
+    watching.look()
+    watching.look()
+    assert watching.value(metrics.GAPS_DETECTED) == 3
+    causes = ("ws_disconnect", "process_down", "sweep_missed")
+    assert [watching.value(metrics.GAPS, cause=one) for one in causes] == [1, 1, 1]
+    counted = [watching.value(one) for one in (metrics.GAPS_LOW, metrics.GAPS_MEDIUM, metrics.GAPS_HIGH)]
+    assert counted == [0, 1, 2]
     await watching.book.close()
 
 
