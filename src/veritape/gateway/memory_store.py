@@ -14,8 +14,8 @@ from veritape.gateway import quota
 from veritape.gateway.fast_quota import NOTHING, Parts, Plan, Tally, Verdict, judge, plan_of
 from veritape.gateway.quota import EMPTY, MICROSECONDS, Bucket, Decision, Limits, Rule, State
 
-SUBJECTS_LIMIT: Final = 1_000_000
-"""Subjects in memory (GW-252)."""
+SUBJECTS_LIMIT: Final = 500_000
+"""Subjects in memory (GW-252: at most a million): 630 bytes each, so that a flood leaves a worker below 512 MiB (GW-908)."""
 
 EVICTION_SCAN: Final = 64
 """Subjects, least recently used first, among which one without debt is looked for."""
@@ -78,6 +78,10 @@ class MemoryStore:
     _month_start_us: int = 0
     _month_end_us: int = 0
 
+    def __len__(self) -> int:
+        """Return how many subjects are remembered."""
+        return len(self._accounts)
+
     def decide(
         self, subject: str, limits: Limits, cost_mu: int, now_us: int, wall_us: int,
         policy_version: int, slot_us: int = 60 * MICROSECONDS,
@@ -135,6 +139,8 @@ class MemoryStore:
         if account is not None:
             account.ends.pop(slot, None)
             account.slots = len(account.ends)
+            if not account.slots:
+                account.ends = {}  # a dict that held something never shrinks: 168 bytes, a million times
 
     def refund(self, subject: str, period: str, units_mu: int) -> None:
         """Give units back to a month, never tokens (GW-216); ``used`` does not become negative."""

@@ -17,13 +17,14 @@ from veritape.gateway.activity import Activity
 from veritape.gateway.adapters.admission import admit, manner
 from veritape.gateway.adapters.stores import Store, Terms
 from veritape.gateway.addresses import Address, client_address, plain_address
+from veritape.gateway.failure_guard import FailureGuard
 from veritape.gateway.identity import Identity, Refusal
 from veritape.gateway.keys import Bearer, KeyRecord
 from veritape.gateway.memory_store import Charge, MemoryStore, Past
 from veritape.gateway.overload import Overload
 from veritape.gateway.policy import Policy, Route
 from veritape.gateway.problems import AUTHENTICATE, RefusedError
-from veritape.gateway.quota import MICROSECONDS, MU, Decision, Limits, ceil_div, month_of
+from veritape.gateway.quota import MICROSECONDS, Decision, Limits, month_of
 from veritape.gateway.reasons import PROBLEMS, Reason
 from veritape.gateway.tokens import Token, TokenReason, TokenRefusedError
 from veritape.gateway.usage import (
@@ -41,9 +42,6 @@ from veritape.kernel.errors import UnavailableError
 
 RECOVERY_US = 2 * 3_600 * MICROSECONDS
 """How far back charges are read at the start: above the longest time-to-full of the shipped tiers."""
-
-GUARD_GROUPS = 100_000
-"""Address groups whose failures are remembered."""
 
 FREE = Limits()
 """Of callers on a unix socket."""
@@ -132,7 +130,7 @@ class Gate:
     clock: Clock
     events: EventSource = field(default_factory=lambda: EventSource(secrets.token_bytes(BOOT_BYTES)))
     tally: Tally = field(default_factory=Tally)
-    guard: MemoryStore = field(default_factory=lambda: MemoryStore(subjects_limit=GUARD_GROUPS))
+    guard: FailureGuard = field(default_factory=FailureGuard)
     """Failures of address groups (GW-444)."""
     on_failure: OnFailure = OnFailure.CLOSED
     """What happens when a charge cannot be made durable."""
@@ -158,20 +156,18 @@ class Gate:
         """
         if visit.address is None:
             return
-        rule, now_us = self.policy.addresses.guard, self.clock.monotonic_ns() // 1_000
-        group = self.policy.addresses.group_of(visit.address)
-        debt = self.guard.status(group, Limits(rule), now_us, self.wall_us()).minute.debt
-        over = debt + MU * rule.weight - rule.burst_mu * rule.weight
-        if over > 0:
-            seconds = max(1, ceil_div(over, rule.gain * MICROSECONDS))
+        addresses = self.policy.addresses
+        now_us = self.clock.monotonic_ns() // 1_000
+        seconds = self.guard.wait_s(addresses.group_of(visit.address), addresses.guard, now_us)
+        if seconds:
             raise RefusedError(Reason.TOO_MANY_FAILURES, fields={"Retry-After": str(seconds)})
 
     def note_failure(self, visit: Visit) -> None:
         """Count a failed authentication, an unknown path or a malformed request of an address group."""
         if visit.address is not None:
-            group, now_us = self.policy.addresses.group_of(visit.address), self.clock.monotonic_ns() // 1_000
-            limits = Limits(self.policy.addresses.guard)
-            self.guard.decide(group, limits, MU, now_us, self.wall_us(), self.policy.version)
+            addresses = self.policy.addresses
+            group = addresses.group_of(visit.address)
+            self.guard.note(group, addresses.guard, self.clock.monotonic_ns() // 1_000)
 
     async def identify(
         self, visit: Visit, route: Route, headers: list[tuple[bytes, bytes]], query: bytes
