@@ -32,7 +32,7 @@ PART = "executor"
 @click.command(context_settings={"show_default": True})
 @click.option("--data", type=click.Path(path_type=Path), required=True, help="The recorder's data directory.")
 @click.option(
-    "--receipts", type=click.Path(path_type=Path), required=True, help="Where receipts are written."
+    "--receipts", type=click.Path(path_type=Path), help="Where receipts are written; default: receipts.path."
 )
 @click.option("--venue", default="KRX", help="Venue whose segments are read.")
 @click.option(
@@ -43,7 +43,7 @@ PART = "executor"
 @click.option("--metrics-pipe", "descriptor", type=click.IntRange(3), help="Open pipe of a supervisor.")
 def compute(
     data: Path,
-    receipts: Path,
+    receipts: Path | None,
     venue: str,
     config: Path | None,
     once: bool,
@@ -53,12 +53,15 @@ def compute(
     """Run the guests vwap and ohlcv over every sealed segment and write receipts (executed, not proven) until Ctrl-C or SIGTERM."""
     registry = Registry((*part_metrics(PART), *METRICS))
     settings = executor_settings(config)
-    store = ReceiptStore(receipts, compiled_simulator().sponge)
+    folder = receipts or Path(settings.receipts.path)
+    store = ReceiptStore(folder, compiled_simulator().sponge)
     with part_log(PART, registry, SystemClock()):
         note_start(settings)
-        with make_runtime(settings, registry, receipts.with_name(CACHE), log_note) as runtime:
+        with make_runtime(settings, registry, folder.with_name(CACHE), log_note) as runtime:
             programs = chain_programs(guest_image)
-            service = Service(SealedTapes(data, venue), store, runtime, programs, log_note)
+            service = Service(
+                SealedTapes(data, venue), store, runtime, programs, log_note, settings.receipts.retention_days
+            )
             asyncio.run(_run(service, registry, listen, descriptor, once=once))
         log_note(LogEvent.PROCESS_STOPPED)
     if once:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from veritape.apps.interruption import stoppable
 from veritape.apps.program_input import input_options, many_inputs, one_input, program_image
 from veritape.apps.reported_errors import reports
 from veritape.apps.run_report import KIND, SCHEMA, batch_document, document_of, text, trap_document
+from veritape.apps.trace_file import trace_file
 from veritape.executor.adapters.workers.batch_run import Show
 from veritape.executor.backend import Simulator
 from veritape.executor.image import Image
@@ -22,6 +24,8 @@ from veritape.executor.runtime.outcomes import Executed, Outcome
 from veritape.executor.runtime.progress import Progress
 from veritape.executor.settings import ExecutorSettings
 from veritape.executor.vm.execution import DebugSink, Limits, Stop
+from veritape.executor.vm.machine import Watch
+from veritape.executor.vm.machine import execute as readable
 from veritape.kernel.clock import NANOSECONDS, SystemClock
 from veritape.kernel.errors import MisuseError
 from veritape.kernel.files import write_atomically
@@ -37,6 +41,11 @@ from veritape.kernel.files import write_atomically
     "-o", "--output", type=click.Path(path_type=Path), help="Write the receipt here; of a batch, a folder."
 )
 @click.option("--journal-out", type=click.Path(path_type=Path), help="Write the journal here.")
+@click.option(
+    "--trace-out",
+    type=click.Path(path_type=Path),
+    help="Write each instruction here, a line of JSON each; slow, at most a million of them.",
+)
 @click.option("--max-cycles", type=click.IntRange(1, 1 << 40), help="Instructions that may retire.")
 @click.option("--memory", "memory_bytes", type=int, help="RAM in bytes, for your own program.")
 @click.option(
@@ -54,6 +63,7 @@ def run(
     inputs: Path | None,
     output: Path | None,
     journal_out: Path | None,
+    trace_out: Path | None,
     max_cycles: int | None,
     memory_bytes: int | None,
     deadline: float | None,
@@ -74,17 +84,19 @@ def run(
     if max_cycles is not None:
         limits = Limits(max_cycles, limits.journal_bytes, limits.input_bytes, settings.run.max_work or None)
     if inputs is not None:
-        given = [one for one in (input_file, input_hex, input_u32, journal_out) if one is not None]
+        given = [one for one in (input_file, input_hex, input_u32, journal_out, trace_out) if one is not None]
         if given or debug:
-            raise MisuseError("--inputs stands alone: a batch has no --input, --debug or --journal-out")
+            raise MisuseError(
+                "--inputs stands alone: a batch has no --input, --debug, --journal-out or --trace-out"
+            )
         many = many_inputs(inputs)
         with stoppable() as stop:
             document = _batch(program, image, many, limits, settings, deadline, output, stop)
         click.echo(json.dumps(document) if as_json else text(document))
         return int(not document["ok"])
     data = one_input(input_file, input_hex, input_u32)
-    with stoppable() as stop:
-        document, receipt = _single(program, image, data, limits, _show if debug else None, stop)
+    with stoppable() as stop, trace_file(trace_out) as watch:
+        document, receipt = _single(program, image, data, limits, _show if debug else None, stop, watch)
     if receipt is not None:
         _write(output, receipt.to_bytes())
         _write(journal_out, receipt.journal)
@@ -93,7 +105,13 @@ def run(
 
 
 def _single(
-    name: str, image: Image, data: bytes, limits: Limits, sink: DebugSink | None, stop: Stop
+    name: str,
+    image: Image,
+    data: bytes,
+    limits: Limits,
+    sink: DebugSink | None,
+    stop: Stop,
+    watch: Watch | None,
 ) -> tuple[dict[str, Any], SimulatedReceipt | None]:
     """Execute one input in this process."""
     simulator, clock = compiled_simulator(), SystemClock()
@@ -102,7 +120,8 @@ def _single(
             f"input_too_large: {len(data)} bytes, at most {limits.input_bytes}: split the input"
         )
     began_ns = clock.monotonic_ns()
-    execution = simulator.machine(image, data, limits, sink, stop)
+    machine = simulator.machine if watch is None else partial(readable, watch=watch)
+    execution = machine(image, data, limits, sink, stop)
     seconds = (clock.monotonic_ns() - began_ns) / NANOSECONDS
     if execution.trap is not None:
         click.echo(f"veritape: {describe_trap(execution)}: no receipt: see docs/guides/guests.md", err=True)

@@ -14,6 +14,10 @@ class LogEvent(StrEnum):
     """A guest ran over a sealed tape, executed and not proven; ``program``, ``tape``, ``cycles``, ``result``, ``kind``, ``cached``."""
     TAPE_FAILED = "tape_failed"
     """A guest has no receipt over a sealed tape; ``program``, ``tape``, ``reason`` where there is one, ``problem``."""
+    RECEIPTS_DELETED = "receipts_deleted"
+    """Receipts were older than ``receipts.retention_days``; ``receipts``, ``before`` the first day that is kept."""
+    RECEIPTS_KEPT = "receipts_kept"
+    """They could not be deleted; ``before``, ``problem``."""
     ENTRY_REFUSED = "entry_refused"
     """An entry of the cache was forged, damaged or foreign: deleted and taken as a miss; ``layer``, ``reason``, ``problem``."""
     MEMORY_UNDERESTIMATED = "memory_underestimated"
@@ -30,6 +34,8 @@ LEVELS: Final[Mapping[LogEvent, str]] = {
     LogEvent.PROCESS_STARTED: "info",
     LogEvent.RECEIPT_MADE: "info",
     LogEvent.TAPE_FAILED: "error",
+    LogEvent.RECEIPTS_DELETED: "info",
+    LogEvent.RECEIPTS_KEPT: "warning",
     LogEvent.ENTRY_REFUSED: "warning",
     LogEvent.MEMORY_UNDERESTIMATED: "warning",
     LogEvent.WORKER_LOST: "warning",

@@ -78,6 +78,15 @@ class PriceSettings(Settings):
     """Money for a second that one claim waits."""
 
 
+class ReceiptSettings(Settings):
+    """Table ``[executor.receipts]``: what ``veritape compute`` writes."""
+
+    path: str = "data/receipts"
+    """Folder of the receipts, unless ``--receipts`` names one."""
+    retention_days: int = Field(0, ge=0, le=36_500)
+    """Days whose receipts are kept, counted back from the newest sealed day; 0: all."""
+
+
 class HttpSettings(Settings):
     """Table ``[executor.http]``: the listener of ``veritape jobs serve``."""
 
@@ -116,6 +125,8 @@ class ExecutorSettings(Settings):
     """The decider."""
     prices: PriceSettings = Field(default_factory=PriceSettings)
     """Of the measured mode."""
+    receipts: ReceiptSettings = Field(default_factory=ReceiptSettings)
+    """Receipts over sealed segments."""
     http: HttpSettings = Field(default_factory=HttpSettings)
     """The jobs' listener."""
 

@@ -1,7 +1,8 @@
 """What the executor reads of a recording: the tapes of sealed segments. ``veritape.apps`` joins it with the observer."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
 from typing import NamedTuple, Protocol
 
 from veritape.executor.receipts import SUFFIX
@@ -36,6 +37,18 @@ class TapeSource(Protocol):
             CheckFailedError: file or rows are not those that were sealed.
         """
         ...
+
+
+def first_kept_day(days: Iterable[str], retention_days: int) -> str:
+    """Return the first day whose receipts are kept: so many days before the newest, or every day for 0.
+
+    The newest sealed day is the measure and not the clock, so that an old tape that is replayed keeps its receipts.
+    """
+    newest = max(days, default="")
+    if not retention_days or not newest:
+        return ""
+    first = date(int(newest[:4]), int(newest[4:6]), int(newest[6:])) - timedelta(days=retention_days - 1)
+    return first.strftime("%Y%m%d")
 
 
 def receipt_name(program: str, key: TapeKey) -> str:

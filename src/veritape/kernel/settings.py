@@ -4,8 +4,9 @@ The environment wins over the file, the file over the default. ``VERITAPE_RECORD
 loaded with the prefix ``VERITAPE_RECORD``; two underscores go one table deeper (``..._TOKEN__KEY_FILE``).
 """
 
+import difflib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
@@ -54,7 +55,8 @@ def load_settings(
         return settings.model_validate(values)
     except ValidationError as error:
         problems = error.errors(include_url=False, include_context=False)
-        raise MisuseError("; ".join(f"{source}: {_describe(problem)}" for problem in problems)) from error
+        lines = (f"{source}: {_describe(problem, settings)}" for problem in problems)
+        raise MisuseError("; ".join(lines)) from error
 
 
 def _overlay(values: dict[str, Any], environment: Mapping[str, str], prefix: str) -> None:
@@ -71,10 +73,32 @@ def _overlay(values: dict[str, Any], environment: Mapping[str, str], prefix: str
         target[key] = environment[name]
 
 
-def _describe(problem: ErrorDetails) -> str:
+def _describe(problem: ErrorDetails, settings: type[BaseModel]) -> str:
     key = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
-        return f"unknown key {key!r}"
+        nearest = _nearest(problem["loc"], settings)
+        return f"unknown key {key!r}" + (f", the nearest known one is {nearest!r}" if nearest else "")
     if problem["type"] == "missing":
         return f"missing key {key!r}"
     return f"key {key!r}: {problem['msg']}"
+
+
+def _nearest(place: tuple[int | str, ...], settings: type[BaseModel]) -> str | None:
+    """Return the known key that looks most like an unknown one, in the same table before any other."""
+    *tables, name = map(str, place)
+    known = list(_keys(settings))
+    siblings = [key for key in known if key.split(".")[:-1] == tables]
+    for names in (siblings, known):
+        by_name = {key.rpartition(".")[2]: key for key in reversed(names)}
+        found = difflib.get_close_matches(name, by_name, n=1)
+        if found:
+            return by_name[found[0]]
+    return None
+
+
+def _keys(settings: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """Yield every key of a settings class with its tables."""
+    for name, field in settings.model_fields.items():
+        yield prefix + name
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _keys(field.annotation, f"{prefix}{name}.")

@@ -126,3 +126,16 @@ def test_what_cannot_be_read_or_written_is_named(tmp_path: Path, config: Path) -
     small.write_text("[executor]\ninput_bytes = 4\n")
     with pytest.raises(MisuseError, match="input_too_large"):
         invoke("fibonacci", "--input-u32", "1,2", "--config", small)
+
+
+def test_a_trace_tells_each_instruction_and_changes_nothing(tmp_path: Path) -> None:
+    """EX-631, EX-201: with --trace-out the readable machine runs: the same document but for its seconds, a line a cycle."""
+    trace = tmp_path / "trace.jsonl"
+    plain, traced = (
+        json.loads(invoke("fibonacci", "--input-u32", "10,0,1", "--json", *more).stdout)
+        for more in ((), ("--trace-out", trace))
+    )
+    assert {**plain, "seconds": 0} == {**traced, "seconds": 0}
+    lines = [json.loads(line) for line in trace.read_text().splitlines()]
+    assert len(lines) == plain["cycles"]
+    assert (lines[0]["pc"], lines[-1]["operation"]) == ("0x00010000", "ecall")

@@ -53,7 +53,8 @@ def test_the_memory_budget_is_a_fraction_or_bytes() -> None:
 @pytest.mark.parametrize(
     ("text", "named"),
     [
-        ("[executor]\nworkerz = 1\n", "executor.workerz"),
+        ("[executor]\nworkerz = 1\n", "executor.workerz', the nearest known one is 'executor.workers'"),
+        ("[executor.receipts]\nretention_days = -1\n", "executor.receipts.retention_days"),
         ("[executor]\npreset = 'huge'\n", "executor.preset"),
         ("[executor]\nworkers = 2000\n", "executor.workers"),
         ("[executor]\nmemory_bytes = 100000\n", "executor.memory_bytes"),

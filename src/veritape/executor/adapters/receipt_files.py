@@ -36,6 +36,17 @@ class ReceiptStore:
         """Write a receipt durably."""
         write_atomically(self.path(program, key), receipt.to_bytes())
 
+    def delete_before(self, day: str) -> int:
+        """Delete the receipts of days before this one; return how many.
+
+        Raises:
+            OSError: one cannot be deleted.
+        """
+        old = [path for path, _, key in self.names() if key.day < day]
+        for path in old:
+            path.unlink(missing_ok=True)
+        return len(old)
+
     def names(self) -> list[tuple[Path, str, TapeKey]]:
         """Return path, program and tape of every receipt, by name."""
         paths = sorted(self._folder.glob("*"))

@@ -18,7 +18,7 @@ from veritape.executor.image import Image
 from veritape.executor.log_events import LogEvent, Note
 from veritape.executor.metrics import SIMULATED
 from veritape.executor.runtime.outcomes import Executed, Failed, Outcome
-from veritape.executor.tapes import TapeKey, TapeSource
+from veritape.executor.tapes import TapeKey, TapeSource, first_kept_day
 from veritape.kernel.clock import NANOSECONDS, Clock
 from veritape.kernel.errors import VeritapeError
 
@@ -65,13 +65,21 @@ class Service:
     """What is computed."""
     note: Note
     """Takes an event a receipt or failure."""
+    retention_days: int = 0
+    """Days whose receipts are kept, back from the newest sealed one; 0: all."""
     _done: set[tuple[str, TapeKey]] = field(default_factory=set)
     _failed: set[tuple[str, TapeKey]] = field(default_factory=set)
+    _first_day: str = ""
 
     def due(self) -> dict[TapeKey, list[ChainProgram]]:
         """Return the sealed tapes with the programs that have neither receipt nor failure of this process over them."""
         found: dict[TapeKey, list[ChainProgram]] = {}
-        for key in self.source.sealed():
+        sealed = self.source.sealed()
+        first_day = first_kept_day({key.day for key in sealed}, self.retention_days)
+        self._delete_before(first_day)
+        for key in sealed:
+            if key.day < first_day:
+                continue
             for program in self.programs:
                 if (program.name, key) in self._done or (program.name, key) in self._failed:
                     continue
@@ -110,6 +118,19 @@ class Service:
             self.runtime.figures.tick(clock.monotonic_ns())
             await self.once()
             await clock.sleep_until(clock.monotonic_ns() + LOOK_NS)
+
+    def _delete_before(self, day: str) -> None:
+        if day == self._first_day:
+            return
+        self._first_day = day
+        try:
+            receipts = self.store.delete_before(day)
+        except OSError as error:
+            self.runtime.figures.failed(None)
+            self.note(LogEvent.RECEIPTS_KEPT, before=day, problem=f"cannot delete: {error.strerror}")
+            return
+        if receipts:
+            self.note(LogEvent.RECEIPTS_DELETED, receipts=receipts, before=day)
 
     def _tape(self, key: TapeKey, programs: Sequence[ChainProgram]) -> bytes | None:
         try:

@@ -5,7 +5,8 @@ counted. The cycle limit is tested before the fetch.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias
 
 from veritape.executor.image import Image
 from veritape.executor.vm.calls import World, call
@@ -28,6 +29,9 @@ from veritape.executor.vm.instructions import STEPS, Hart
 from veritape.executor.vm.memory import Memory
 from veritape.executor.vm.traps import Trap, Trapped, TrapReason
 
+Watch: TypeAlias = Callable[[int, int, int, Sequence[int]], None]
+"""Takes cycle, pc, instruction word, and the registers after it."""
+
 CYCLES_BETWEEN_LOOKS = 4096
 """Instructions between two looks at the stop token: about 10 ms."""
 
@@ -38,8 +42,9 @@ def execute(
     limits: Limits = DEFAULT_LIMITS,
     debug: DebugSink | None = None,
     stop: Stop = never,
+    watch: Watch | None = None,
 ) -> Execution:
-    """Run a program over an input until it halts or traps.
+    """Run a program over an input until it halts or traps; ``watch`` sees each instruction that retired.
 
     Raises:
         StoppedError: the stop token said so.
@@ -55,7 +60,10 @@ def execute(
         try:
             _check_limits(world, cycles, limits)
             word = hart.memory.fetch(hart.pc)
+            pc = hart.pc
             counts[_step(hart, world, word)] += 1
+            if watch is not None:
+                watch(cycles, pc, word, hart.registers)
             cycles += 1
         except Trapped as trapped:
             trap = Trap(trapped.reason, hart.pc, word, trapped.address, cycles)

@@ -30,9 +30,10 @@ class FakeTapes:
     """Two good tapes, one that does not match its seal, one that the guest refuses."""
 
     read: list[TapeKey] = field(default_factory=list)
+    keys: list[TapeKey] = field(default_factory=lambda: KEYS)
 
     def sealed(self) -> list[TapeKey]:
-        return KEYS
+        return self.keys
 
     def tape(self, key: TapeKey) -> bytes:
         self.read.append(key)
@@ -105,3 +106,29 @@ async def test_the_service_looks_again_after_its_pause(tmp_path: Path) -> None:
     with contextlib.suppress(asyncio.CancelledError):
         await running
     assert tapes.read == KEYS
+
+
+async def test_receipts_of_old_days_go_and_are_not_made_again(tmp_path: Path) -> None:
+    """EX-661: receipts.retention_days: once a newer day is sealed, its receipts are deleted, said once, and stay away."""
+    old, new = KEYS[0], KEYS[0]._replace(day="20131009")
+    tapes, said = FakeTapes(), Noted()
+    tapes.keys = [old]
+    kept = service(tmp_path, tapes, said)
+    kept.retention_days = 2
+    assert await kept.once() == 2
+    tapes.keys = [old, new]
+    assert (await kept.once(), await kept.once()) == (2, 0)
+    assert [key for _, _, key in kept.store.names()] == [new, new]
+    assert said.of(LogEvent.RECEIPTS_DELETED) == [{"receipts": 2, "before": "20131008"}]
+
+
+async def test_receipts_that_cannot_be_deleted_are_said(tmp_path: Path) -> None:
+    """EX-661: the work goes on."""
+    said, registry = Noted(), Registry(METRICS)
+    kept = service(tmp_path, FakeTapes(), said, registry)
+    kept.retention_days = 1
+    (tmp_path / "receipts" / "vwap.KRX.20131001.09.990001.sim").mkdir(parents=True)
+    assert await kept.once() == 4
+    (one,) = said.of(LogEvent.RECEIPTS_KEPT)
+    assert one["before"] == "20131007"
+    assert one["problem"].startswith("cannot delete: ")
