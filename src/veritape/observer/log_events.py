@@ -26,6 +26,8 @@ class LogEvent(StrEnum):
     """Another process uses the account: waiting one, two, then five minutes; ``epoch``."""
     CONNECT_BUDGET = "connect_budget"
     """Twelve connects within an hour: the next one waits five minutes; ``epoch``."""
+    COMMANDS_UNANSWERED = "commands_unanswered"
+    """The first commands of a connection met silence: it is closed, and a new approval key is asked for; ``epoch``."""
     LIMIT_LEARNED = "limit_learned"
     """The broker bears fewer registrations than configured; ``registrations``."""
     CODE_REFUSED = "code_refused"

@@ -22,6 +22,7 @@ from veritape.observer.adapters.disk_watch import DiskWatch
 from veritape.observer.adapters.gap_watch import GapWatch
 from veritape.observer.adapters.health import Health
 from veritape.observer.adapters.segment_files import Seal
+from veritape.observer.adapters.silence_watch import SilenceWatch
 from veritape.observer.adapters.stream import Stream
 from veritape.observer.adapters.sweeper import ANCHOR_WAIT_S, Sweeper, grid_cycle
 from veritape.observer.adapters.timetable import Timetable
@@ -38,6 +39,9 @@ from veritape.observer.track_a import Cycle, CycleKind, MissingReason, grid_seco
 
 CONNECT_S, AFTER_S = -5 * MINUTE_S, 10 * MINUTE_S
 """Seconds from the open and the close at which phases begin."""
+
+CLOSING_S = -10 * MINUTE_S
+"""Seconds from the close at which the closing auction begins."""
 
 TOKEN_S = -30 * MINUTE_S
 """Seconds from the open at which the token must outlive the session (OB-407)."""
@@ -97,6 +101,7 @@ class RecordingDay:
         self._symbols: dict[str, dict[str, Any]] = {}
         self._backfiller = Backfiller(rest, clock, daybook.recording, settings.backfill.share)
         self._gaps = GapWatch(daybook, clock)
+        self._silences = SilenceWatch(rest, daybook.recording, clock)
         self.codes: tuple[str, ...] = ()
         """Everything that sweeps ask for."""
         self.universe: dict[str, Any] | None = None
@@ -160,6 +165,7 @@ class RecordingDay:
             asyncio.create_task(self._seal_hours(day)),
             asyncio.create_task(self._tell_health(day)),
             asyncio.create_task(self._look_for_gaps(day)),
+            asyncio.create_task(self._silences.run(day, self._must_be_heard)),
         ]
         if self._settings.backfill.enabled:
             work.append(asyncio.create_task(self._backfiller.watch(day)))
@@ -252,6 +258,11 @@ class RecordingDay:
             for code, (quote, _, _) in cycle.quotes.items():
                 if code in active:
                     self._daybook.recording.recorder.sweep_saw(day, code, quote.chain_shares, answered_ns)
+
+    def _must_be_heard(self) -> list[str]:
+        """Return the registered codes while trading is continuous: before and after it silence is normal."""
+        hours = self._timetable.hours
+        return self.stream.slots.active if hours.open_s <= self._second() < hours.close_s + CLOSING_S else []
 
     def _watched(self, day: str) -> list[str]:
         """Return every code that had a slot today or should have one."""

@@ -16,7 +16,7 @@ import aiohttp
 import structlog
 
 from veritape.kernel.canonical import canonical_json
-from veritape.kernel.clock import NANOSECONDS, Clock
+from veritape.kernel.clock import NANOSECONDS, Clock, SystemClock
 from veritape.kernel.errors import UnavailableError
 from veritape.observer.adapters.broker_rest import BrokerRest
 from veritape.observer.adapters.daybook import Daybook
@@ -50,6 +50,9 @@ CONNECT_SECONDS = 10
 
 LINGER_SECONDS = 5
 """Real time for which an unanswered close keeps the next connection waiting (OB-453)."""
+
+ANSWER_SECONDS = 5
+"""Real time in which a connection's first commands must be answered in any way, else the approval key is doubted (KIS-115)."""
 
 RELEASE_SECONDS = 3
 """Real time that releases have at the day's end."""
@@ -131,6 +134,8 @@ class Stream:
         self._kick = asyncio.Event()
         self._finished = False
         self._was_silent = False
+        self._commanded = asyncio.Event()
+        self._doubted_key = False
 
     @property
     def serves(self) -> bool:
@@ -212,7 +217,12 @@ class Stream:
         """Read, command and watch for silence until one of them ends the connection."""
         tasks = [
             asyncio.create_task(part)
-            for part in (self._read(socket), self._command(socket), self._watch_silence())
+            for part in (
+                self._read(socket),
+                self._command(socket),
+                self._watch_silence(),
+                self._watch_answers(),
+            )
         ]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -307,6 +317,7 @@ class Stream:
         key = self._key[0] if self._key else ""
         text = command_text(command, key)
         await socket.send_str(text)
+        self._commanded.set()
         self._journal(Kind.SENT, text.replace(key, "***").encode() if key else text.encode())
 
     async def _watch_silence(self) -> None:
@@ -319,6 +330,23 @@ class Stream:
                 self._was_silent = True
                 return
             await self._clock.sleep_until(max(due_ns, now_ns + NANOSECONDS))
+
+    async def _watch_answers(self) -> None:
+        """End a connection whose first commands meet silence as if the approval key were bad; once until any is answered."""
+        answers, machine = self._answers(), SystemClock()
+        self._commanded.clear()
+        await self._commanded.wait()
+        await machine.sleep_until(machine.monotonic_ns() + ANSWER_SECONDS * NANOSECONDS)
+        was_doubted, self._doubted_key = self._doubted_key, self._answers() == answers
+        if was_doubted or not self._doubted_key:
+            await asyncio.Event().wait()
+        structlog.get_logger().warning(LogEvent.COMMANDS_UNANSWERED, epoch=self.session.epoch)
+        self._key = None
+        self._happened(SessionEvent.BAD_APPROVAL)
+
+    def _answers(self) -> int:
+        """Return how many messages came that a command may have caused: acknowledgements and data."""
+        return self.acknowledgements.total() + self.frames - self.kinds["control"]
 
     async def _close(self, cause: Cause, seconds: float = 1) -> None:
         """Free the slots and close; at most this long, then the broker will notice by itself (OB-453)."""

@@ -6,9 +6,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+import structlog
 from tests.broker import Broker, broker, rest_of
 from tests.tape import CODES, DAY
 
+from veritape.observer.adapters import stream as module
 from veritape.observer.adapters.daybook import Daybook
 from veritape.observer.adapters.journal_files import JournalOptions, read_journal
 from veritape.observer.adapters.recording import Recording
@@ -66,6 +69,26 @@ async def test_every_code_is_registered_and_its_trades_are_recorded(tmp_path: Pa
         }
         watches = book.recording.recorder.days[DAY].watches
         assert {watch.cause for spans in watches.values() for watch in spans} == {Cause.NOT_WATCHED}
+
+
+@pytest.mark.parametrize("faults", [("opsp0011=3", "mute"), ("mute", "opsp0011=100000")])
+async def test_a_key_that_meets_silence_is_renewed_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, faults: tuple[str, ...]
+) -> None:
+    """KIS-115: commands without any answer: as OPSP0011, once; what stays silent then waits as any unanswered command."""
+    monkeypatch.setattr(module, "ANSWER_SECONDS", 0.3)
+    with structlog.testing.capture_logs() as told:
+        async with broker(speed=1.0, faults=faults) as one, streaming(one, tmp_path) as (stream, _):
+            if faults[0] == "mute":
+                await until(lambda: stream.session.epoch == 2 and bool(stream.slots.taken))
+                connects, socket = stream.connects["ok"], stream._socket
+                await asyncio.sleep(0.7)
+                assert (connects, stream._socket) == (2, socket), "the second silence is no key's"
+            else:
+                await until(lambda: stream.slots.active == list(ALL))
+                assert stream.connects["ok"] == 2
+            assert one.account.report.approvals == 2
+    assert [record["event"] for record in told].count("commands_unanswered") == 1
 
 
 async def test_a_lost_connection_comes_back_in_a_new_epoch(tmp_path: Path) -> None:

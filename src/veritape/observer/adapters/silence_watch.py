@@ -1,0 +1,72 @@
+"""Ask for one quote of a code that is quieter than it uses to be while others go on (level g of OB-641).
+
+The frames' moments are read from the rows that wait for their segment, not in the path of a frame. The quote is a sweep of
+its own for these codes: when it is ahead of the line after the settling time, a gap is suspected (level e).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from veritape.kernel.clock import NANOSECONDS, Clock
+from veritape.observer.adapters.broker_rest import BrokerRest
+from veritape.observer.adapters.recording import Recording
+from veritape.observer.adapters.segment_columns import ROW
+from veritape.observer.lanes import Lane
+from veritape.observer.quotes import quotes_of
+from veritape.observer.recorder import Day
+from veritape.observer.rows import PACKED, TradeRows
+from veritape.observer.silences import Silences
+from veritape.observer.track_a import chunks, parameters
+from veritape.wire.kis.rest import MULTI_PRICE
+
+LOOK_EVERY_S = 5
+"""Seconds between two looks."""
+
+MICROSECOND = 1_000
+"""Nanoseconds of a microsecond."""
+
+
+class SilenceWatch:
+    """The silences of one recorded day."""
+
+    def __init__(self, rest: BrokerRest, recording: Recording, clock: Clock) -> None:
+        self._rest = rest
+        self._recording = recording
+        self._clock = clock
+        self._silences = Silences()
+        self._read: dict[int, tuple[TradeRows, int]] = {}
+
+    async def run(self, day: str, watched: Callable[[], Sequence[str]]) -> None:
+        """Look and ask until cancelled.
+
+        Args:
+            day: business date.
+            watched: returns the codes that are registered now; none while silence is normal.
+        """
+        while True:
+            await self._clock.sleep_until(self._clock.monotonic_ns() + LOOK_EVERY_S * NANOSECONDS)
+            await self.look(day, watched())
+
+    async def look(self, day: str, watched: Sequence[str]) -> None:
+        """Read what was recorded since the last look; ask for the codes whose silence is rare."""
+        for code, times_us in self._new_moments(self._recording.recorder.day(day)):
+            self._silences.heard(code, times_us)
+        for chunk in chunks(self._silences.to_ask(self._clock.wall_ns() // MICROSECOND, watched)):
+            answer = await self._rest.quotation(MULTI_PRICE, parameters(chunk), Lane.BASELINE)
+            answered_ns = self._clock.wall_ns()
+            for code, quote in quotes_of(answer)[0].items():
+                self._recording.recorder.sweep_saw(day, code, quote.chain_shares, answered_ns)
+
+    def _new_moments(self, day: Day) -> Iterator[tuple[str, list[int]]]:
+        """Yield codes with the moments at which their frames came, hour by hour."""
+        known, self._read = self._read, {}
+        for hour, rows in sorted(day.rows.items()):
+            before, count = known.get(hour, (rows, 0))
+            first = count if before is rows else 0  # another table: rows that a segment holds were dropped
+            self._read[hour] = (rows, len(rows))
+            table = np.frombuffer(bytes(rows.packed[first * PACKED.size :]), ROW)
+            for (code, _, _), name in rows.names.items():
+                moments = np.unique(table["received_us"][table["name"] == name])
+                if len(moments):
+                    yield code, moments.tolist()

@@ -1,0 +1,105 @@
+"""A silent code is asked for one quote."""
+
+import asyncio
+from pathlib import Path
+from typing import Any, cast
+
+from tests.tape import DAY, MIDNIGHT_NS, bundled, day_notes, frames
+
+from veritape.kernel.clock import ManualClock
+from veritape.observer.adapters.broker_rest import BrokerRest
+from veritape.observer.adapters.recording import Recording
+from veritape.observer.adapters.silence_watch import SilenceWatch
+from veritape.observer.lanes import Lane
+from veritape.observer.reactions import Answer, Reaction
+from veritape.observer.recorder import SETTLING_NS
+from veritape.wire.kis.rest import MULTI_PRICE, Call
+
+SECOND = 10**9
+OPEN_MS = 32_400_000
+BOTH = ("990001", "990003")
+LOST_MS = OPEN_MS + 1_200_000
+"""From here on nothing of 990001 arrives."""
+END_MS = LOST_MS + 40_000
+
+
+class Quotes:
+    """Answers multi-price calls with the tape's state at its end."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[list[str], Lane]] = []
+
+    async def quotation(self, call: Call, query: dict[str, str], lane: Lane) -> Answer:
+        assert call is MULTI_PRICE
+        codes = [value for name, value in query.items() if "ISCD" in name]
+        self.asked.append((codes, lane))
+        return Answer(Reaction.OK, "", None, {"output": [row(code) for code in codes]})
+
+
+def row(code: str) -> dict[str, Any]:
+    last = bundled(code).until(END_MS).trades[-1]
+    fields = ("inter2_prpr", "inter2_oprc", "inter2_hgpr", "inter2_lwpr", "inter2_askp", "inter2_bidp",
+              "inter2_sdpr", "seln_rsqn", "shnu_rsqn")  # fmt: skip
+    return {"inter_shrn_iscd": code, "acml_vol": str(last.chain_shares), "acml_tr_pbmn": str(last.chain_value),
+            **dict.fromkeys(fields, "1")}  # fmt: skip
+
+
+async def test_a_code_that_falls_silent_while_others_go_on_is_asked_for(tmp_path: Path) -> None:
+    """OB-641, OB-642: level g asks for one quote; the quote is ahead of the line: level e suspects what is lost."""
+    recording, quotes = Recording(tmp_path), Quotes()
+    clock = ManualClock(wall_ns=MIDNIGHT_NS + END_MS * 1_000_000)
+    watch = SilenceWatch(cast("BrokerRest", quotes), recording, clock)
+    for note in day_notes(BOTH):
+        recording.recorder.apply(note)
+    for code, until_ms in zip(BOTH, (LOST_MS, END_MS), strict=True):
+        for frame in frames((code,), until_ms=until_ms):
+            recording.recorder.apply(frame)
+    await watch.look(DAY, ())
+    assert quotes.asked == []
+    await watch.look(DAY, BOTH)
+    await watch.look(DAY, BOTH)
+    assert quotes.asked == [(["990001"], Lane.BASELINE)], "once a silence"
+    assert recording.recorder.settled(clock.wall_ns() + SETTLING_NS) == [(DAY, "990001")]
+
+
+async def test_rows_are_read_once_and_again_after_a_seal(tmp_path: Path) -> None:
+    """OB-641: what is read again from another table, or was sealed, counts no pause twice."""
+    recording = Recording(tmp_path)
+    clock = ManualClock(wall_ns=MIDNIGHT_NS + END_MS * 1_000_000)
+    watch = SilenceWatch(cast("BrokerRest", Quotes()), recording, clock)
+    tape = [*day_notes(BOTH), *frames(BOTH, until_ms=END_MS)]
+    for frame in tape[: len(tape) // 2]:
+        recording.recorder.apply(frame)
+    await watch.look(DAY, ())
+    for frame in tape[len(tape) // 2 :]:
+        recording.recorder.apply(frame)
+    await watch.look(DAY, ())
+    seen = {code: watch._silences._codes[code].seen for code in BOTH}
+    emitted = {
+        code: len({frame.received_ns // 1000 for frame in frames((code,), until_ms=END_MS)}) for code in BOTH
+    }
+    assert seen == {code: count - 1 for code, count in emitted.items()}
+    recording.recorder.forget_sealed(DAY, 9, set())
+    await watch.look(DAY, ())
+    recording.seal_due(DAY, 10 * 3600, 0, all_hours=True)
+    await watch.look(DAY, ())
+    assert {code: watch._silences._codes[code].seen for code in BOTH} == seen
+
+
+async def test_it_looks_until_it_is_cancelled(tmp_path: Path) -> None:
+    """OB-641: every five seconds, for the codes that are registered then."""
+    clock, asked = ManualClock(wall_ns=MIDNIGHT_NS), list[int]()
+
+    def watched() -> list[str]:
+        asked.append(clock.monotonic_ns())
+        return []
+
+    watch = SilenceWatch(cast("BrokerRest", Quotes()), Recording(tmp_path), clock)
+    task = asyncio.create_task(watch.run(DAY, watched))
+    for _ in range(10):
+        await asyncio.sleep(0)
+        clock.advance_ns(5 * SECOND)
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert len(asked) >= 5
