@@ -37,12 +37,14 @@ from veritape.gateway.adapters.redis_store import RedisStore
 from veritape.gateway.adapters.server import Address, bind, parse_address
 from veritape.gateway.adapters.server import serve as serve_http
 from veritape.gateway.adapters.stores import ProcessStore, Store
+from veritape.gateway.adapters.upstream_router import Upstreams
 from veritape.gateway.closed_labels import closed_metrics
 from veritape.gateway.cursors import cursor_key
 from veritape.gateway.metrics import METRICS
 from veritape.gateway.policy import Policy
 from veritape.gateway.product import Sources
 from veritape.gateway.settings import GatewaySettings
+from veritape.gateway.upstream_metrics import RegistryFigures
 from veritape.kernel.clock import NANOSECONDS, Clock, SystemClock
 from veritape.kernel.errors import MisuseError, UnavailableError
 from veritape.kernel.settings import load_settings
@@ -168,7 +170,10 @@ async def _run(
             RequestLog(registry, lines, gate.overload, enabled=settings.log.access),
             legacy=settings.headers.legacy,
             console=console(settings, read, clock),
+            upstreams=Upstreams(policy, clock, RegistryFigures(registry), lines.put),
         )
+        gateway.upstreams.start()
+        stack.callback(gateway.upstreams.close)
         name = listener.getsockname()
         if worker is None:
             click.echo(

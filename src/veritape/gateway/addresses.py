@@ -92,22 +92,29 @@ def client_address(peer: Address, headers: Sequence[tuple[bytes, bytes]], policy
         headers: lower-case names and values.
         policy: whom to trust, and which field.
     """
-    client = peer
+    return believed_chain(peer, headers, policy)[-1]
+
+
+def believed_chain(
+    peer: Address, headers: Sequence[tuple[bytes, bytes]], policy: AddressPolicy
+) -> list[Address]:
+    """Return the addresses that a request came through, from the peer to the client, as far as they are believed."""
+    chain = [peer]
     field = FORWARDED_FIELDS[policy.forwarded]
-    if not field or not policy.is_trusted(client):
-        return client
+    if not field or not policy.is_trusted(peer):
+        return chain
     lines = [value for name, value in headers if name == field]
     if sum(map(len, lines)) > FIELD_LIMIT_BYTES:
-        return client
+        return chain
     elements = ",".join(line.decode("latin-1") for line in lines).split(",")
     for element in reversed(elements[-ELEMENTS_LIMIT:]):
         found = _element(element.strip(), policy.forwarded)
         if found is None:
             break
-        client = found
-        if not policy.is_trusted(client):
+        chain.append(found)
+        if not policy.is_trusted(found):
             break
-    return client
+    return chain
 
 
 def plain_address(address: Address) -> Address:

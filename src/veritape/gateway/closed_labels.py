@@ -1,4 +1,4 @@
-"""Label values that are closed when the policy is loaded: routes, tiers, the version (TL-250)."""
+"""Label values that are closed when the policy is loaded: routes, tiers, upstreams, the version (TL-250)."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -19,6 +19,7 @@ def closed_metrics(metrics: Iterable[Metric], policy: Policy) -> tuple[Metric, .
     values = {
         "route": (*[route.name for route in policy.routes][:ROUTES_SHOWN], OTHER, "builtin", "none"),
         "tier": (*list(policy.tiers)[:TIERS_SHOWN], "anonymous", OTHER),
+        "upstream": (*policy.upstreams, OTHER),
         "version": (str(policy.version), OTHER),
     }
     return tuple(

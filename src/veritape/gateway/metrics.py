@@ -8,6 +8,7 @@ from veritape.gateway.process_metrics import DECISION_SECONDS, OVERHEAD_SECONDS,
 from veritape.gateway.quota import MU, Mode
 from veritape.gateway.reasons import Reason
 from veritape.gateway.store_metrics import STORE_METRICS
+from veritape.gateway.upstream_metrics import UPSTREAM_METRICS
 from veritape.gateway.usage_metrics import USAGE_METRICS
 from veritape.telemetry.metric import B2, OTHER, Metric, MetricType
 from veritape.telemetry.registry import Registry
@@ -79,6 +80,7 @@ CACHE_MISSES: Final = _counter(
 METRICS: Final = (
     REQUESTS, REJECTED, TIER_REQUESTS, TIER_REJECTED, DECISIONS, UNITS, PROBLEMS, HTTP_REQUESTS, HTTP_SECONDS,
     CACHE_HITS, CACHE_MISSES, *USAGE_METRICS, *PROCESS_METRICS, *ACTIVITY_METRICS, *STORE_METRICS,
+    *UPSTREAM_METRICS,
 )  # fmt: skip
 """Families of a gateway process, in vector order."""
 

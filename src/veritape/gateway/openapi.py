@@ -9,6 +9,7 @@ from veritape.gateway.policy import Policy, Route
 from veritape.gateway.product import ProductRoute
 from veritape.gateway.rate_fields import units_text
 from veritape.gateway.reasons import PROBLEMS, Reason
+from veritape.gateway.upstream_failures import FAILURES as UPSTREAM_FAILURES
 
 PROBLEM_MEMBERS: Final[Mapping[str, str]] = {
     "type": "string", "title": "string", "status": "integer", "detail": "string", "reason": "string", "request_id": "string",
@@ -18,10 +19,13 @@ PROBLEM_MEMBERS: Final[Mapping[str, str]] = {
 RATE_HEADERS: Final = ("RateLimit-Policy", "RateLimit", "X-Request-Cost", "X-Request-Id")
 """Header fields of an answer from the quota decision on."""
 
-ROUTE_REASONS: Final = tuple(
-    reason for reason in Reason
-    if reason not in {Reason.NO_ROUTE, Reason.COST_EXCEEDS_BURST}
-)  # fmt: skip
+ELSEWHERE: Final = UPSTREAM_FAILURES | {
+    Reason.NO_ROUTE, Reason.COST_EXCEEDS_BURST, Reason.BAD_JSON, Reason.INVALID_BODY, Reason.BATCH_EMPTY, Reason.BATCH_TOO_LARGE,
+    Reason.UNSUPPORTED_MEDIA_TYPE,
+}  # fmt: skip
+"""Reasons that no product route answers with: they belong to bodies that are counted, and to upstreams."""
+
+ROUTE_REASONS: Final = tuple(reason for reason in Reason if reason not in ELSEWHERE)
 """Reasons that any product route may answer with."""
 
 

@@ -13,6 +13,7 @@ from veritape.gateway.addresses import AddressPolicy
 from veritape.gateway.leases import LeaseRule
 from veritape.gateway.quota import Limits
 from veritape.gateway.tokens import TokenIssuer
+from veritape.gateway.upstreams import CountRule, FieldRule, Upstream
 
 
 class PolicyReason(StrEnum):
@@ -56,6 +57,8 @@ class PolicyReason(StrEnum):
     """An address that the gateway never calls: no https, or link-local."""
     UNKNOWN_VARIABLE = "unknown_variable"
     """A header value names a variable that is not there."""
+    HEADER_NOT_ALLOWED = "header_not_allowed"
+    """A field that only the gateway writes is set, added or removed."""
     CORS_WILDCARD_CREDENTIALS = "cors_wildcard_credentials"
     """Any origin with credentials: browsers refuse it."""
     NOT_AVAILABLE = "not_available"
@@ -148,6 +151,12 @@ class Route(NamedTuple):
     """Limits are watched and deny nothing here (GW-107)."""
     essential: bool = False
     """It is served at every level of overload (GW-381)."""
+    counted: CountRule | None = None
+    """How the items of a body are counted; None where a call is the item."""
+    request_fields: FieldRule = FieldRule()
+    """What changes on the way to the upstream."""
+    response_fields: FieldRule = FieldRule()
+    """What changes on the way back."""
 
 
 class Cors(NamedTuple):
@@ -182,6 +191,8 @@ class Policy(NamedTuple):
     store: StoreSettings = StoreSettings()
     issuers: tuple[TokenIssuer, ...] = ()
     """Whose tokens are believed."""
+    upstreams: Mapping[str, Upstream] = {}
+    """Where requests go."""
 
     @property
     def scopes(self) -> tuple[str, ...]:

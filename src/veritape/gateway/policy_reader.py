@@ -1,7 +1,7 @@
 """Read a policy file: everything is checked before anything is used, and all errors are told at once (GW-103).
 
 An error is one line, ``file:line: key.path: reason: what is allowed``. What the schema knows but this version cannot do
-(Redis, upstreams over HTTP, trusted proxies, JWT) is refused as ``not_available`` and never silently ignored.
+(JWT) is refused as ``not_available`` and never silently ignored.
 """
 
 import hashlib
@@ -29,6 +29,7 @@ from veritape.gateway.policy import (
 from veritape.gateway.policy_tables import Table
 from veritape.gateway.quota import MU, Limits, make_rule
 from veritape.gateway.toml_lines import line_of
+from veritape.gateway.upstreams_reader import read_count, read_fields, read_upstreams
 from veritape.kernel.errors import MisuseError
 
 FILE_LIMIT_BYTES: Final = 1_048_576
@@ -36,9 +37,6 @@ FILE_LIMIT_BYTES: Final = 1_048_576
 
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 """Methods that a route may take; HEAD follows GET, OPTIONS is the gateway's."""
-
-VARIABLES: Final = frozenset({"request_id", "account", "tier", "client_ip", "scheme", "route"})
-"""Variables of header values."""
 
 FEATURES: Final = (
     "cost_per",
@@ -50,8 +48,6 @@ FEATURES: Final = (
 
 PRICE: Final = re.compile(r"custom|[0-9]{1,9}(\.[0-9]{1,3})?")
 """A month's price: a decimal, or by contract."""
-
-_VARIABLE: Final = re.compile(r"\$([a-z_]*)")
 
 
 def read_policy(file_bytes: bytes, source: str) -> Policy:
@@ -116,9 +112,9 @@ def _policy(top: Table, digest: str) -> Policy:
     tiers = {name: _read_tier(name, table) for name, table in top.tables("tiers", required=True)}
     ip = top.table("ip") or Table({}, ("ip",), top.problems)
     addresses = _read_addresses(ip)
-    upstreams = frozenset(name for name, table in top.tables("upstreams") if _read_upstream(table))
+    upstreams = read_upstreams(top)
     routes = tuple(_read_route(name, table) for name, table in top.tables("routes", required=True))
-    _check_routes(top, routes, upstreams, tiers.values())
+    _check_routes(top, routes, frozenset(upstreams), tiers.values())
     issuers = read_issuers(top)
     top.finish()
     return Policy(
@@ -126,12 +122,13 @@ def _policy(top: Table, digest: str) -> Policy:
         digest,
         tiers,
         routes,
-        upstreams,
+        frozenset(name for name, upstream in upstreams.items() if not upstream.targets),
         addresses,
         in_flight_max,
         cors,
         store,
         issuers,
+        upstreams,
     )
 
 
@@ -245,19 +242,6 @@ def _read_class(table: Table) -> AddressClass:
     return AddressClass(name, networks, limits, shadow)
 
 
-def _read_upstream(table: Table) -> bool:
-    """Return whether an upstream is a part of this process."""
-    in_process = table.flag("inprocess")
-    for key in ("targets", "balance", "health", "tls"):
-        if table.has(key):
-            table.complain(key, PolicyReason.NOT_AVAILABLE, "inprocess = true")
-            return True
-    if not in_process:
-        table.complain("inprocess", PolicyReason.MISSING_KEY, "inprocess = true")
-    table.finish()
-    return True
-
-
 def _read_route(name: str, table: Table) -> Route:
     paths = table.texts("path", required=True, most=4)
     for path in paths:
@@ -284,36 +268,13 @@ def _read_route(name: str, table: Table) -> Route:
         frozenset(key for key in FEATURES if table.has(key)),
         table.flag("shadow"),
         table.flag("essential"),
+        read_count(table),
+        read_fields(table, "request_headers"),
+        read_fields(table, "response_headers"),
     )
-    _read_features(table)
+    table.flag("client_fingerprint")
     table.finish()
     return route
-
-
-def _read_features(table: Table) -> None:
-    counted = table.table("cost_per")
-    if counted is not None:
-        counted.text("pointer")
-        counted.integer("max_items", 1, 1_000)
-        counted.flag("per_call")
-        counted.finish()
-    table.flag("client_fingerprint")
-    for key in ("request_headers", "response_headers"):
-        headers = table.table(key)
-        if headers is not None:
-            _read_headers(headers)
-
-
-def _read_headers(headers: Table) -> None:
-    headers.texts("remove")
-    for key in ("set", "add"):
-        fields = headers.table(key)
-        for name in fields.values if fields else ():
-            value = fields.text(name, "-") if fields else ""
-            unknown = set(_VARIABLE.findall(value)) - VARIABLES
-            if unknown:
-                headers.complain(key, PolicyReason.UNKNOWN_VARIABLE, f"of {', '.join(sorted(VARIABLES))}")
-    headers.finish()
 
 
 def _check_routes(

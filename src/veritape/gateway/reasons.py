@@ -13,6 +13,26 @@ class Reason(StrEnum):
     """The path holds an empty or dot segment, a backslash, an encoded slash or bytes that are not UTF-8."""
     BAD_HEADER = "bad_header"
     """A header field that the gateway reads is repeated or is not plain ASCII."""
+    AMBIGUOUS_LENGTH = "ambiguous_length"
+    """The length of the body could be read in two ways."""
+    BAD_JSON = "bad_json"
+    """The body is no JSON, is nested too deep, or holds a member twice."""
+    INVALID_BODY = "invalid_body"
+    """The body lacks the list whose items are counted."""
+    BATCH_EMPTY = "batch_empty"
+    """The batch holds no item."""
+    BATCH_TOO_LARGE = "batch_too_large"
+    """The batch holds more items than the route takes."""
+    REQUEST_TIMEOUT = "request_timeout"
+    """The request came too slowly."""
+    URI_TOO_LONG = "uri_too_long"
+    """The request line is above 8 KiB."""
+    HEADERS_TOO_LARGE = "headers_too_large"
+    """A header field, the block or the number of fields is above its limit."""
+    UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
+    """The body whose items are counted has a Content-Encoding."""
+    EXPECTATION_FAILED = "expectation_failed"
+    """``Expect`` asks for something other than ``100-continue``."""
     AMBIGUOUS_CREDENTIALS = "ambiguous_credentials"
     """More than one credential."""
     KEY_IN_QUERY = "key_in_query"
@@ -69,6 +89,16 @@ class Reason(StrEnum):
     """The usage ledger cannot be written."""
     OVERLOADED = "overloaded"
     """The gateway sheds load: only essential routes are served, or this caller has half its rate for now."""
+    NO_HEALTHY_UPSTREAM = "no_healthy_upstream"
+    """No target of the upstream is in, or all their queues are full."""
+    UPSTREAM_UNREACHABLE = "upstream_unreachable"
+    """No connection to a target could be made, or a target leads back here."""
+    UPSTREAM_PROTOCOL_ERROR = "upstream_protocol_error"
+    """The target's answer is not HTTP/1.1."""
+    UPSTREAM_CLOSED = "upstream_closed"
+    """The target closed before its answer was complete."""
+    UPSTREAM_TIMEOUT = "upstream_timeout"
+    """The target did not answer in time."""
 
 
 class Problem(NamedTuple):
@@ -98,6 +128,16 @@ PROBLEMS: Final[dict[Reason, Problem]] = {
     Reason.BAD_REQUEST: Problem(400, "Bad request", "Send a request that conforms to HTTP/1.1."),
     Reason.BAD_PATH: Problem(400, "Bad path", "Send the path without empty or dot segments, backslashes or encoded slashes."),
     Reason.BAD_HEADER: Problem(400, "Bad header", "Send each header once, in printable ASCII."),
+    Reason.AMBIGUOUS_LENGTH: Problem(400, "Ambiguous length", "Send either Content-Length or Transfer-Encoding: chunked alone."),
+    Reason.BAD_JSON: Problem(400, "Bad JSON", "Send JSON of at most 32 levels, each member once."),
+    Reason.REQUEST_TIMEOUT: Problem(408, "Request too slow", "Send the request without pauses."),
+    Reason.URI_TOO_LONG: Problem(414, "Request line too long", "Send a request line of at most 8 KiB."),
+    Reason.UNSUPPORTED_MEDIA_TYPE: Problem(415, "Unsupported media type", "Send plain JSON without Content-Encoding."),
+    Reason.EXPECTATION_FAILED: Problem(417, "Expectation failed", "Expect nothing but 100-continue."),
+    Reason.INVALID_BODY: Problem(422, "Invalid body", "Send the list that the route counts."),
+    Reason.BATCH_EMPTY: Problem(422, "Empty batch", "Send at least one item."),
+    Reason.BATCH_TOO_LARGE: Problem(422, "Batch too large", "Send fewer items."),
+    Reason.HEADERS_TOO_LARGE: Problem(431, "Header fields too large", "Send at most 100 fields, 16 KiB each, 32 KiB in all."),
     Reason.AMBIGUOUS_CREDENTIALS: Problem(400, "More than one credential", "Send exactly one key, in one header."),
     Reason.KEY_IN_QUERY: Problem(400, "Key in the query", "Send the key in the header X-API-Key and rotate it: logs keep queries."),
     Reason.UPGRADE_NOT_SUPPORTED: Problem(400, "Upgrade not supported", "Use plain HTTP/1.1 requests."),
@@ -126,6 +166,11 @@ PROBLEMS: Final[dict[Reason, Problem]] = {
     Reason.IDENTITY_UNAVAILABLE: Problem(503, "Key store unavailable", "Try again."),
     Reason.USAGE_UNAVAILABLE: Problem(503, "Usage ledger unavailable", "Try again; the request was not charged."),
     Reason.OVERLOADED: Problem(503, "Overloaded", "Try again."),
+    Reason.NO_HEALTHY_UPSTREAM: Problem(503, "No healthy upstream", "Try again."),
+    Reason.UPSTREAM_UNREACHABLE: Problem(502, "Upstream unreachable", "Try again; the month's units were given back."),
+    Reason.UPSTREAM_PROTOCOL_ERROR: Problem(502, "Upstream's answer is not HTTP", "Report the request id; the month's units were given back."),
+    Reason.UPSTREAM_CLOSED: Problem(502, "Upstream closed", "Try again; the month's units were given back."),
+    Reason.UPSTREAM_TIMEOUT: Problem(504, "Upstream too slow", "Try again later; the month's units were given back."),
 }  # fmt: skip
 """Every reason's status, title and advice: the pages under ``/problems/`` are made from it."""
 

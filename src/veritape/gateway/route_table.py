@@ -16,7 +16,8 @@ class Served(NamedTuple):
 
     route: Route
     path: str
-    product: ProductRoute
+    product: ProductRoute | None
+    """The page that is made here; None where an upstream has it."""
 
 
 class RouteTable(NamedTuple):
@@ -39,8 +40,12 @@ def make_table(policy: Policy, sources: Sources) -> RouteTable:
     products, by_path = installed(sources), dict[str, list[Served]]()
     left_out = []
     for route in policy.routes:
+        if route.upstream not in policy.in_process:
+            for path in route.paths:
+                by_path.setdefault(path, []).append(Served(route, path, None))
+            continue
         known = [path for path in route.paths if path in products]
-        if not known or route.upstream not in policy.in_process:
+        if not known:
             left_out.append(route.name)
             continue
         if route.features or set(route.methods) != {"GET"}:
@@ -50,7 +55,12 @@ def make_table(policy: Policy, sources: Sources) -> RouteTable:
             )
         for path in known:
             by_path.setdefault(path, []).append(Served(route, path, products[path]))
-    served = [(one.route, one.path, one.product) for found in by_path.values() for one in found]
+    served = [
+        (one.route, one.path, one.product)
+        for found in by_path.values()
+        for one in found
+        if one.product is not None
+    ]
     api = openapi.document(policy, served, version("veritape"))
     paths = PathTable((path, tuple(found)) for path, found in by_path.items())
     return RouteTable(policy, paths, json.dumps(api).encode(), openapi.page(api), tuple(left_out))

@@ -31,9 +31,23 @@ def test_every_route_parameter_status_and_scope_is_described(tmp_path: Path) -> 
         "cursor",
     ]
     assert "trades:read" in trades["description"]
-    assert {"200", "304", "400", "401", "403", "404", "405", "413", "429", "500", "503"} == set(
-        trades["responses"]
-    )
+    assert {
+        "200",
+        "304",
+        "400",
+        "401",
+        "403",
+        "404",
+        "405",
+        "408",
+        "413",
+        "414",
+        "417",
+        "429",
+        "431",
+        "500",
+        "503",
+    } == set(trades["responses"])
     assert "RateLimit" in trades["responses"]["200"]["headers"]
     assert api["paths"]["/v1/receipts/{rest}"]["get"]["parameters"][0]["in"] == "path"
 

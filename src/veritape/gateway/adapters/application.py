@@ -8,18 +8,21 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from veritape.gateway.adapters.admission import denying_limit
 from veritape.gateway.adapters.gate import Gate, Visit, peer_address
+from veritape.gateway.adapters.proxy import LEFT, ClientLeftError, leaving
+from veritape.gateway.adapters.upstream_router import Passing, Upstreams, counted_body, refuse_loop
 from veritape.gateway.addresses import Address
 from veritape.gateway.answers import (
     BODILESS,
     Answer,
     Call,
     Headers,
+    allowed,
     check_length,
     checked_path,
     cors_fields,
@@ -32,12 +35,13 @@ from veritape.gateway.overload import SAMPLED_LEVEL, is_shed, retry_after_s
 from veritape.gateway.parameters import read_query
 from veritape.gateway.policy import Policy, Route
 from veritape.gateway.problems import RefusedError
-from veritape.gateway.product import Query, Sources
+from veritape.gateway.product import ProductRoute, Query, Sources
 from veritape.gateway.quota import Decision, Mode
 from veritape.gateway.rate_fields import rate_fields
 from veritape.gateway.reasons import Reason
 from veritape.gateway.request_ids import request_id
 from veritape.gateway.route_table import Served, make_table
+from veritape.gateway.upstream_failures import FAILURES as UPSTREAM_FAILURES
 from veritape.kernel.errors import UnavailableError
 
 Scope = MutableMapping[str, Any]
@@ -91,9 +95,10 @@ class Gateway:
 
     def __init__(
         self, gate: Gate, sources: Sources, report: Callable[[Access], None], *, legacy: bool = True,
-        console: Application | None = None,
+        console: Application | None = None, upstreams: Upstreams | None = None,
     ) -> None:  # fmt: skip
         self.gate = gate
+        self.upstreams = upstreams or Upstreams(gate.policy, gate.clock)
         self._sources, self._report, self._legacy, self._console = sources, report, legacy, console
         self.table = make_table(gate.policy, sources)
         self.in_flight = 0
@@ -105,8 +110,9 @@ class Gateway:
         Raises:
             MisuseError: it asks for something that this version does not have; the old one stays.
         """
-        self.table = make_table(policy, self._sources)
-        self.gate.policy = policy
+        table = make_table(policy, self._sources)
+        self.upstreams.swap(policy)
+        self.table, self.gate.policy = table, policy
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -123,23 +129,35 @@ class Gateway:
         visit = self.gate.visit(identifier, peer, headers)
         name, reason, status = "none", "", HTTPStatus.INTERNAL_SERVER_ERROR.value
         self.in_flight += 1
+        answer: Answer | Passing | None = None
         try:
             raw = bytes(scope.get("raw_path") or scope["path"].encode()).partition(b"?")[0]
             if self._console is not None and _is_console(raw):
                 name, status = "console", HTTPStatus.OK.value
                 await self._serve_console(visit, peer, call, scope, receive, send)
                 return
-            name, reason, answer = await self._answer(visit, call, raw)
+            name, reason, answer = await self._answer(visit, call, raw, scope, receive)
             status = answer.status
+            if isinstance(answer, Passing):
+                with leaving(scope):
+                    await self._pass_on(visit, call, answer, send)
+                return
             if status in FAILURES:
                 self.gate.note_failure(visit)
             await self._send(visit, call, answer, send)
+        except ClientLeftError:
+            status = LEFT
         finally:
+            if isinstance(answer, Passing):
+                answer.exchange.close()
+                visit.upstream_ns = self.gate.clock.monotonic_ns() - answer.exchange.began_ns
             self.in_flight -= 1
             self.gate.release(visit)
             self._report(self._access(visit, call, name, status, reason, started_ns))
 
-    async def _answer(self, visit: Visit, call: Call, raw: bytes) -> tuple[str, str, Answer]:
+    async def _answer(
+        self, visit: Visit, call: Call, raw: bytes, scope: Scope, receive: Receive
+    ) -> tuple[str, str, Answer | Passing]:
         """Return route name, reason and answer; every refusal and every bug ends here as a problem."""
         served: Served | None = None
         name = "none"
@@ -151,18 +169,24 @@ class Gateway:
                 return "builtin", "", builtin
             served, rest = self._route(visit, call)
             name = served.route.name
-            return name, "", await self._serve(visit, call, served, rest)
+            if served.product is None:
+                return name, "", await self._relay(visit, call, served, scope, receive)
+            return name, "", await self._serve(visit, call, served, served.product, rest)
+        except ClientLeftError:
+            raise
         except RefusedError as refusal:
+            if served is not None and refusal.reason in UPSTREAM_FAILURES:
+                await self._give_back(visit, served.route, refusal.reason)
             return name, refusal.reason, _problem(visit, refusal)
         except Exception:  # noqa: BLE001 - the top of a request: counted, logged, refunded, answered
             _log.exception("internal_error request_id=%s", visit.request_id)
             if served is not None:
-                await self._give_back(visit, served.route)
+                await self._give_back(visit, served.route, Reason.INTERNAL_ERROR)
             return name, Reason.INTERNAL_ERROR, _problem(visit, RefusedError(Reason.INTERNAL_ERROR))
 
-    async def _give_back(self, visit: Visit, route: Route) -> None:
+    async def _give_back(self, visit: Visit, route: Route, reason: str) -> None:
         try:
-            await self.gate.refund(visit, route, Reason.INTERNAL_ERROR)
+            await self.gate.refund(visit, route, reason)
         except UnavailableError as error:
             _log.error("refund_lost request_id=%s: %s", visit.request_id, error.message)
 
@@ -182,17 +206,34 @@ class Gateway:
         found = self.table.paths.match(call.path)
         if found is None:
             raise RefusedError(Reason.NO_ROUTE)
-        served = found.value[0]
-        if call.method not in {"GET", "HEAD", "OPTIONS"}:
-            raise RefusedError(Reason.METHOD_NOT_ALLOWED, fields={"Allow": "GET, HEAD, OPTIONS"})
+        served = _by_method(found.value, call.method)
         policy, level, essential = self.table.policy, self.gate.overload.level, served.route.essential
         if is_shed(level, self.in_flight, policy, essential=essential):
             seconds = str(retry_after_s(visit.request_id))
             raise RefusedError(Reason.OVERLOADED, fields={"Retry-After": seconds})
         return served, found.parameters.get("rest", "")
 
-    async def _serve(self, visit: Visit, call: Call, served: Served, rest: str) -> Answer:
-        route, product = served.route, served.product
+    async def _relay(
+        self, visit: Visit, call: Call, served: Served, scope: Scope, receive: Receive
+    ) -> Answer | Passing:
+        """Serve a request by its upstream; a failing answer gives the month's units back (GW-216)."""
+        route = served.route
+        if call.method == "OPTIONS":
+            return options_answer(self.table.policy.cors, call, route.methods)
+        refuse_loop(call)
+        await self.gate.identify(visit, route, call.headers, call.query)
+        check_length(call, route)
+        priced, body = await counted_body(call, route, receive)
+        await self.gate.charge(visit, priced)
+        passing = await self.upstreams.relay(visit, call, route, scope, receive, body)
+        if passing.status >= HTTPStatus.INTERNAL_SERVER_ERROR and route.refund == "5xx":
+            await self._give_back(visit, route, "upstream_5xx")
+        return passing
+
+    async def _serve(
+        self, visit: Visit, call: Call, served: Served, product: ProductRoute, rest: str
+    ) -> Answer:
+        route = served.route
         if call.method == "OPTIONS":
             return options_answer(self.table.policy.cors, call, route.methods)
         await self.gate.identify(visit, route, call.headers, call.query)
@@ -207,18 +248,29 @@ class Gateway:
             visit.upstream_ns = self.gate.clock.monotonic_ns() - asked_ns
         return page_answer(call, page)
 
-    async def _send(self, visit: Visit, call: Call, answer: Answer, send: Send) -> None:
+    async def _pass_on(self, visit: Visit, call: Call, passing: Passing, send: Send) -> None:
+        """Send an upstream's answer as it comes; the slower side sets the pace (GW-554)."""
+        raw = [*passing.fields, *_encoded(self._own_fields(visit, call))]
+        await send({"type": "http.response.start", "status": passing.status, "headers": raw})
+        async for piece in passing.answer.body:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    def _own_fields(self, visit: Visit, call: Call) -> list[tuple[str, str]]:
+        """Return the fields that every answer has, the rate fields from the decision on."""
         fields = [
-            *answer.fields,
             ("X-Request-Id", visit.request_id),
             *cors_fields(self.table.policy.cors, call.field(b"origin")),
         ]
         if visit.decision is not None:
             fields += rate_fields(visit.decision, visit.tier, self.gate.wall_us(), legacy=self._legacy)
+        return fields
+
+    async def _send(self, visit: Visit, call: Call, answer: Answer, send: Send) -> None:
+        fields = [*answer.fields, *self._own_fields(visit, call)]
         if answer.status not in BODILESS:
             fields.append(("Content-Length", str(len(answer.body))))
-        raw = [(name.lower().encode("ascii"), value.encode("ascii")) for name, value in fields]
-        await send({"type": "http.response.start", "status": answer.status, "headers": raw})
+        await send({"type": "http.response.start", "status": answer.status, "headers": _encoded(fields)})
         body = b"" if call.method == "HEAD" else answer.body
         await send({"type": "http.response.body", "body": body})
 
@@ -267,6 +319,26 @@ def _outcome(decision: Decision | None, reason: str) -> str:
 
 def _problem(visit: Visit, refusal: RefusedError) -> Answer:
     return problem_answer(refusal, visit.request_id, visit.decision)
+
+
+def _by_method(found: Sequence[Served], method: str) -> Served:
+    """Return the route of a path that takes a method; any of them answers OPTIONS.
+
+    Raises:
+        RefusedError: ``method_not_allowed``.
+    """
+    wanted = "GET" if method == "HEAD" else method
+    for one in found:
+        if wanted in one.route.methods:
+            return one
+    methods = tuple(dict.fromkeys(name for one in found for name in one.route.methods))
+    if method == "OPTIONS":
+        return found[0]._replace(route=found[0].route._replace(methods=methods))
+    raise RefusedError(Reason.METHOD_NOT_ALLOWED, fields={"Allow": allowed(methods)})
+
+
+def _encoded(fields: list[tuple[str, str]]) -> Headers:
+    return [(name.lower().encode("ascii"), value.encode("ascii")) for name, value in fields]
 
 
 def _is_console(raw: bytes) -> bool:

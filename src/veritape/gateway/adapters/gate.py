@@ -236,7 +236,7 @@ class Gate:
         lost = route.lost or self.policy.store.lost
         return Terms(visit.limits, self.policy.version, route.timeout_s * MICROSECONDS, lost, lease)
 
-    async def refund(self, visit: Visit, route: Route, reason: Reason) -> None:
+    async def refund(self, visit: Visit, route: Route, reason: str) -> None:
         """Give the month's units back after a failure of ours, durably (GW-216). Tokens stay spent."""
         charge = visit.charge
         if charge is None or route.refund == "none":

@@ -252,6 +252,7 @@ def plant(world: World, handler: Handler) -> None:
     found = world.gateway.table.paths.match("/v1/trades")
     assert found is not None
     served = found.value[0]
+    assert served.product is not None
     broken: tuple[Served, ...] = (served._replace(product=served.product._replace(handler=handler)),)
     paths = PathTable([("/v1/trades", broken)])
     world.gateway.table = world.gateway.table._replace(paths=paths)

@@ -1,0 +1,258 @@
+"""A request on its way through an upstream: sent, perhaps retried, its answer relayed piece by piece (GW-554, GW-581 to 584)."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
+from typing import Any, Final, NamedTuple
+
+from veritape.gateway.adapters.target_pool import TargetPool
+from veritape.gateway.adapters.upstream_connection import FIRST_BYTE_S, AnswerHead, UpstreamConnection
+from veritape.gateway.adapters.upstream_pool import UpstreamPool
+from veritape.gateway.answers import Headers
+from veritape.gateway.balance import may_retry
+from veritape.gateway.forwarding import is_writable
+from veritape.gateway.problems import RefusedError
+from veritape.gateway.reasons import Reason
+from veritape.gateway.upstream_failures import UpstreamFailedError
+from veritape.kernel.clock import NANOSECONDS, Clock
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+"""ASGI's receive."""
+
+
+class ClientLeftError(Exception):
+    """The client closed the connection before its answer was complete."""
+
+
+class AnswerCutError(Exception):
+    """An answer that had begun cannot be completed: the client's connection is closed to say so."""
+
+
+class Forwarded(NamedTuple):
+    """A request for an upstream."""
+
+    method: str
+    target: str
+    """Path and query."""
+    fields: Callable[[str], Headers]
+    """Returns the fields for a target's authority."""
+    body: bytes | None
+    """The whole body, if it was read; None when it streams or there is none."""
+    length: int | None
+    """Announced length of a streaming body; None when it is chunked."""
+    streams: bool
+    """The body comes from ``receive``."""
+    body_max_bytes: int
+    timeout_s: int
+
+
+class Relayed(NamedTuple):
+    """An answer of an upstream."""
+
+    status: int
+    fields: Headers
+    body: AsyncIterator[bytes]
+
+
+class Body:
+    """The client's body, as it comes."""
+
+    def __init__(self, receive: Receive, limit_bytes: int) -> None:
+        self._receive, self._left = receive, limit_bytes
+        self.has_begun = False
+        """A byte of it was taken."""
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Yield its pieces.
+
+        Raises:
+            RefusedError: ``body_too_large``.
+            ClientLeftError: it ends too early.
+        """
+        more = True
+        while more:
+            message = await self._receive()
+            if message["type"] != "http.request":
+                raise ClientLeftError
+            chunk, more = message.get("body", b""), message.get("more_body", False)
+            self._left -= len(chunk)
+            if self._left < 0:
+                raise RefusedError(Reason.BODY_TOO_LARGE, fields={"Connection": "close"})
+            if chunk:
+                self.has_begun = True
+                yield chunk
+
+
+class Exchange:
+    """One request and its answer, over one or two attempts."""
+
+    def __init__(self, pool: UpstreamPool, request: Forwarded, receive: Receive, clock: Clock) -> None:
+        self._pool, self._request, self._clock = pool, request, clock
+        self._body = Body(receive, request.body_max_bytes)
+        self._deadline = asyncio.get_running_loop().time() + request.timeout_s
+        self._sending: asyncio.Task[None] | None = None
+        self._target: TargetPool | None = None
+        self._connection: UpstreamConnection | None = None
+        self.began_ns = clock.monotonic_ns()
+        """Monotonic clock at the beginning of the last attempt."""
+
+    async def answer(self) -> Relayed:
+        """Return the answer as soon as its head is there; ``close`` must follow.
+
+        Raises:
+            RefusedError: no target answered, or the body is too large.
+            ClientLeftError: the client left while it sent.
+        """
+        self._pool.begin()
+        try:
+            head = await self._attempt(None)
+        except UpstreamFailedError as failure:
+            tried = self._target
+            self.close()
+            if tried is None or not self._may_retry(failure) or not self._pool.take_retry():
+                raise RefusedError(failure.reason) from failure
+            try:
+                head = await self._attempt(tried)
+            except UpstreamFailedError as second:
+                raise RefusedError(second.reason if self._target else failure.reason) from second
+        return Relayed(head.status, head.fields, self._pieces())
+
+    def close(self) -> None:
+        """Give the connection back, or throw it away when request or answer is not complete."""
+        sending, self._sending = self._sending, None
+        if sending is not None and not sending.cancel() and not sending.cancelled():
+            sending.exception()  # the answer came first: what became of the body is of no interest
+        target, connection = self._target, self._connection
+        self._target = self._connection = None
+        if target is not None:
+            target.in_flight -= 1
+            if connection is not None:
+                target.release(connection)
+
+    async def _attempt(self, tried: TargetPool | None) -> AnswerHead:
+        """Send the request to a target and wait for the head of its answer."""
+        self._target = target = self._pool.choose(tried)
+        target.in_flight += 1
+        self.began_ns = self._clock.monotonic_ns()
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                self._connection = connection = await target.acquire()
+                head = await self._head_of(connection, target)
+        except TimeoutError:
+            failure = UpstreamFailedError(Reason.UPSTREAM_TIMEOUT)
+            self._note(None, failure)
+            raise failure from None
+        except UpstreamFailedError as failure:
+            self._note(None, failure)
+            raise
+        self._note(head.status, None)
+        return head
+
+    async def _head_of(self, connection: UpstreamConnection, target: TargetPool) -> AnswerHead:
+        request = self._request
+        fields = request.fields(target.target.authority)
+        has_body = request.streams or bool(request.body)
+        connection.begin(request.method, _head_bytes(request, fields), has_body=has_body)
+        head = await (self._send_and_wait(connection) if has_body else connection.head(FIRST_BYTE_S))
+        if not is_writable(head.fields):
+            raise UpstreamFailedError(Reason.UPSTREAM_PROTOCOL_ERROR, answer_begun=True)
+        return head
+
+    async def _send_and_wait(self, connection: UpstreamConnection) -> AnswerHead:
+        """Send the body until the answer begins; it may begin before the body has ended."""
+        self._sending = sending = asyncio.create_task(self._send(connection))
+        waiting = asyncio.create_task(connection.head(FIRST_BYTE_S))
+        try:
+            await asyncio.wait((waiting, sending), return_when=asyncio.FIRST_COMPLETED)
+            if sending.done() and not waiting.done():
+                sending.result()
+            return await waiting
+        finally:
+            waiting.cancel()
+
+    async def _send(self, connection: UpstreamConnection) -> None:
+        """Send the body; the faster side waits for the slower one."""
+        request = self._request
+        is_chunked = request.body is None and request.length is None
+        pieces = self._body.chunks() if request.body is None else _whole(request.body)
+        async for piece in pieces:
+            await connection.write(b"%x\r\n%b\r\n" % (len(piece), piece) if is_chunked else piece)
+        if is_chunked:
+            await connection.write(b"0\r\n\r\n")
+        connection.request_ended = True
+
+    async def _pieces(self) -> AsyncIterator[bytes]:
+        """Yield the body of the answer; a cut one raises ``AnswerCutError``."""
+        connection = self._connection
+        loop = asyncio.get_running_loop()
+        while connection is not None:
+            left_s = min(FIRST_BYTE_S, self._deadline - loop.time())
+            try:
+                piece = await connection.read(max(left_s, 0.001))
+            except UpstreamFailedError as failure:
+                raise AnswerCutError(failure.reason.value) from failure
+            if not piece:
+                return
+            yield piece
+
+    def _may_retry(self, failure: UpstreamFailedError) -> bool:
+        return (
+            may_retry(
+                self._request.method,
+                request_begun=failure.request_begun,
+                body_begun=self._body.has_begun,
+                answer_begun=failure.answer_begun,
+            )
+            and len(self._pool.targets) > 1
+        )
+
+    def _note(self, status: int | None, failure: UpstreamFailedError | None) -> None:
+        if self._target is None:
+            return
+        outcome = f"{(status or 0) // 100}xx" if failure is None else failure.metric_class
+        seconds = (self._clock.monotonic_ns() - self.began_ns) / NANOSECONDS
+        self._pool.figures.attempt(self._pool.upstream.name, outcome, seconds)
+        self._pool.note(self._target, status, failure.reason if failure else None)
+
+
+def _head_bytes(request: Forwarded, fields: Headers) -> bytes:
+    lines = [f"{request.method} {request.target} HTTP/1.1".encode("ascii")]
+    lines += [name + b": " + value for name, value in fields]
+    if request.body is not None or (request.streams and request.length is not None):
+        length = len(request.body) if request.body is not None else request.length
+        lines.append(b"content-length: %d" % (length or 0))
+    elif request.streams:
+        lines.append(b"transfer-encoding: chunked")
+    elif request.method in {"POST", "PUT", "PATCH"}:
+        lines.append(b"content-length: 0")
+    return b"\r\n".join(lines) + b"\r\n\r\n"
+
+
+async def _whole(body: bytes) -> AsyncIterator[bytes]:
+    yield body
+
+
+@contextlib.contextmanager
+def leaving(scope: MutableMapping[str, Any]) -> Iterator[None]:
+    """Let the server cancel this task when its client leaves: from here to the end, and only here.
+
+    Raises:
+        ClientLeftError: it left, before or meanwhile.
+    """
+    if scope.get("veritape.left"):
+        raise ClientLeftError
+    task = asyncio.current_task()
+    scope["veritape.leave"] = task.cancel if task is not None else None
+    try:
+        yield
+    except asyncio.CancelledError:
+        if scope.get("veritape.left") and task is not None:
+            task.uncancel()
+            raise ClientLeftError from None
+        raise
+    finally:
+        scope["veritape.leave"] = None
+
+
+LEFT: Final = 499
+"""Status in logs and figures when the client left."""

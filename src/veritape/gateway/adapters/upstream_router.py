@@ -1,0 +1,185 @@
+"""The upstreams of a policy: requests are prepared for them, answers made fit for the client (GW-501, steps 8 and 11 to 13)."""
+
+import asyncio
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from veritape.gateway.adapters.gate import Visit, peer_address
+from veritape.gateway.adapters.proxy import Body, Exchange, Forwarded, Receive, Relayed, leaving
+from veritape.gateway.adapters.upstream_pool import UpstreamFigures, UpstreamPool
+from veritape.gateway.addresses import AddressPolicy, believed_chain
+from veritape.gateway.answers import BODILESS, Call, Headers
+from veritape.gateway.forwarding import answer_fields, is_loop, request_fields
+from veritape.gateway.item_count import count_items
+from veritape.gateway.policy import Policy, Route
+from veritape.gateway.problems import RefusedError
+from veritape.gateway.reasons import Reason
+from veritape.gateway.upstream_metrics import NoFigures
+from veritape.kernel.clock import Clock
+
+SMALL_BYTES: Final = 65_536
+"""Bodies up to this size are counted at once, larger ones in a thread."""
+
+
+@dataclass
+class Passing:
+    """An answer of an upstream on its way to the client; it must be closed."""
+
+    status: int
+    fields: Headers
+    answer: Relayed
+    exchange: Exchange
+
+
+class Upstreams:
+    """The pools of a policy."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        clock: Clock,
+        figures: UpstreamFigures | None = None,
+        report: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._clock, self._figures, self._report = clock, figures or NoFigures(), report
+        self._pools: dict[str, UpstreamPool] = {}
+        self._addresses = AddressPolicy()
+        self._is_running = False
+        self.swap(policy)
+
+    def swap(self, policy: Policy) -> None:
+        """Take another policy: pools whose table is the same stay, connections of the others drain (GW-105).
+
+        Raises:
+            MisuseError: certificates of an upstream cannot be read; everything stays as it was.
+        """
+        made = {name: self._pool(name, policy) for name, found in policy.upstreams.items() if found.targets}
+        for name, pool in self._pools.items():
+            if made.get(name) is not pool:
+                pool.close()
+        for name, pool in made.items():
+            if self._is_running and self._pools.get(name) is not pool:
+                pool.start()
+        for name in policy.in_process:
+            self._figures.healthy(name, 1)
+        self._pools, self._addresses = made, policy.addresses
+
+    def start(self) -> None:
+        """Begin to check targets; needs a running loop."""
+        self._is_running = True
+        for pool in self._pools.values():
+            pool.start()
+
+    def close(self) -> None:
+        """Stop the checks and close what is idle."""
+        self._is_running = False
+        for pool in self._pools.values():
+            pool.close()
+
+    async def relay(
+        self, visit: Visit, call: Call, route: Route, scope: MutableMapping[str, Any],
+        receive: Receive, body: bytes | None,
+    ) -> Passing:  # fmt: skip
+        """Send a request to its upstream and return the answer as soon as it begins.
+
+        Raises:
+            RefusedError: no target answered, or the body is too large.
+            ClientLeftError: the client left meanwhile.
+        """
+        variables = _variables(visit, route, str(scope.get("scheme", "http")))
+        chain = self._chain(scope, call.headers)
+
+        def fields(authority: str) -> Headers:
+            return request_fields(call.headers, route.request_fields, variables, chain, authority)
+
+        request = _forwarded(call, route, fields, body)
+        exchange = Exchange(self._pools[route.upstream], request, receive, self._clock)
+        try:
+            with leaving(scope):
+                answer = await exchange.answer()
+        except BaseException:
+            exchange.close()
+            raise
+        sent = answer_fields(answer.fields, route.response_fields, variables)
+        if answer.status in BODILESS:
+            sent = [field for field in sent if field[0] != b"content-length"]
+        return Passing(answer.status, sent, answer, exchange)
+
+    def _pool(self, name: str, policy: Policy) -> UpstreamPool:
+        upstream, present = policy.upstreams[name], self._pools.get(name)
+        if present is not None and present.upstream == upstream:
+            return present
+        return UpstreamPool(upstream, self._clock, self._figures, self._report)
+
+    def _chain(self, scope: MutableMapping[str, Any], headers: Headers) -> bytes:
+        client = scope.get("client")
+        peer = peer_address(client[0] if client else None)
+        if peer is None:
+            return b""
+        chain = believed_chain(peer, headers, self._addresses)
+        return ", ".join(str(one) for one in reversed(chain)).encode("ascii")
+
+
+def refuse_loop(call: Call) -> None:
+    """Refuse a request that came through this gateway twice (GW-556).
+
+    Raises:
+        RefusedError: ``upstream_unreachable``.
+    """
+    if is_loop(call.headers):
+        raise RefusedError(
+            Reason.UPSTREAM_UNREACHABLE, "the request came through here twice: a target leads back"
+        )
+
+
+async def counted_body(call: Call, route: Route, receive: Receive) -> tuple[Route, bytes | None]:
+    """Return the route with what the call costs, and the body if it had to be read for that (step 8).
+
+    Raises:
+        RefusedError: the body is encoded, too large, no JSON, or holds too few or too many items.
+        ClientLeftError: the body ends too early.
+    """
+    rule = route.counted
+    if rule is None:
+        return route, None
+    if call.field(b"content-encoding") is not None:
+        raise RefusedError(Reason.UNSUPPORTED_MEDIA_TYPE)
+    pieces = [chunk async for chunk in Body(receive, route.body_max_bytes).chunks()]
+    body = b"".join(pieces)
+    if len(body) <= SMALL_BYTES:
+        items = count_items(body, rule)
+    else:
+        items = await asyncio.to_thread(count_items, body, rule)
+    return (route if rule.per_call else route._replace(cost_mu=route.cost_mu * items)), body
+
+
+def _forwarded(call: Call, route: Route, fields: Callable[[str], Headers], body: bytes | None) -> Forwarded:
+    length = call.field(b"content-length")
+    announced = int(length) if length is not None else None
+    streams = body is None and (bool(announced) or call.field(b"transfer-encoding") is not None)
+    query = f"?{call.query.decode('latin-1')}" if call.query else ""
+    return Forwarded(
+        call.method,
+        call.path + query,
+        fields,
+        body,
+        announced,
+        streams,
+        route.body_max_bytes,
+        route.timeout_s,
+    )
+
+
+def _variables(visit: Visit, route: Route, scheme: str) -> Mapping[str, str]:
+    caller = visit.caller
+    is_known = caller is not None and bool(caller.env)
+    return {
+        "request_id": visit.request_id,
+        "account": caller.account if caller is not None and is_known else "",
+        "key_id": caller.key_id if caller is not None else "",
+        "tier": visit.tier,
+        "client_ip": str(visit.address or ""),
+        "scheme": scheme,
+        "route": route.name,
+    }

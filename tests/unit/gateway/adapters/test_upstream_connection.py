@@ -1,0 +1,148 @@
+"""One connection: back-pressure, bytes out of turn, ends."""
+
+import asyncio
+
+import pytest
+from tests.upstream import Peer, upstream
+
+from veritape.gateway.adapters.upstream_connection import BUFFER_BYTES, UpstreamConnection
+from veritape.gateway.reasons import Reason
+from veritape.gateway.upstream_failures import UpstreamFailedError
+
+HEAD = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 8000000\r\n\r\n"
+GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+async def connect(port: int) -> UpstreamConnection:
+    loop = asyncio.get_running_loop()
+    _, connection = await loop.create_connection(
+        lambda: UpstreamConnection(lambda _: None), "127.0.0.1", port
+    )
+    return connection
+
+
+async def read_all(connection: UpstreamConnection) -> None:
+    await connection.head(5)
+    while await connection.read(5):
+        pass
+
+
+async def test_a_slow_client_pauses_the_target() -> None:
+    """GW-554: an answer that nobody reads waits in the target, not here."""
+    written = 0
+
+    async def pour(peer: Peer) -> None:
+        nonlocal written
+        peer.writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 50000000\r\n\r\n")
+        for _ in range(500):
+            peer.writer.write(b"x" * 100_000)
+            await peer.writer.drain()
+            written += 100_000
+
+    async with upstream(pour) as back:
+        connection = await connect(back.port)
+        connection.begin("GET", GET, has_body=False)
+        assert (await connection.head(5)).status == 200
+        before = -1
+        while written != before:
+            before = written
+            await asyncio.sleep(0.05)
+        assert written < 50_000_000
+        held = sum(map(len, connection._chunks))
+        assert BUFFER_BYTES <= held <= 4 * BUFFER_BYTES
+        total = 0
+        while piece := await connection.read(5):
+            total += len(piece)
+        assert (total, connection.is_reusable) == (50_000_000, True)
+        connection.close()
+
+
+async def test_a_slow_target_pauses_the_client() -> None:
+    """GW-554: a body that the target does not take is not taken from the client either."""
+    gate = asyncio.Event()
+
+    async def slow(peer: Peer) -> None:
+        await gate.wait()
+        await peer.reader.readexactly(8_000_000)
+        peer.writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    async with upstream(slow) as back:
+        back.reads_bodies = False
+        connection = await connect(back.port)
+        connection.begin("POST", HEAD, has_body=True)
+
+        async def send() -> None:
+            for _ in range(80):
+                await connection.write(b"x" * 100_000)
+            connection.request_ended = True
+
+        sending = asyncio.ensure_future(send())
+        await asyncio.wait((sending,), timeout=0.2)
+        assert not sending.done()
+        gate.set()
+        await asyncio.wait_for(sending, 10)
+        assert (await connection.head(5)).status == 200
+        assert connection.is_reusable
+        connection.close()
+
+
+async def test_bytes_that_nobody_asked_for_end_an_idle_connection() -> None:
+    """GW-582: a second answer unasked throws the connection away."""
+
+    async def late(peer: Peer) -> None:
+        peer.writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        await peer.writer.drain()
+        await told.wait()
+        peer.writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    told = asyncio.Event()
+    async with upstream(late) as back:
+        connection = await connect(back.port)
+        connection.begin("GET", GET, has_body=False)
+        await connection.head(5)
+        assert connection.is_reusable
+        told.set()
+        while not connection.is_lost:
+            await asyncio.sleep(0.01)
+        assert not connection.is_reusable
+
+
+@pytest.mark.parametrize(
+    ("octets", "reason"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab", Reason.UPSTREAM_CLOSED),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\nxx\r\n",
+            Reason.UPSTREAM_PROTOCOL_ERROR,
+        ),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n", Reason.UPSTREAM_CLOSED),
+    ],
+)
+async def test_a_cut_answer_is_never_taken_for_a_whole_one(octets: bytes, reason: Reason) -> None:
+    """GW-582: a short body and a bad chunk are failures, found while the body is read or before."""
+
+    async def cut(peer: Peer) -> None:
+        peer.writer.write(octets)
+        peer.writer.close()
+
+    async with upstream(cut) as back:
+        connection = await connect(back.port)
+        connection.begin("GET", GET, has_body=False)
+        with pytest.raises(UpstreamFailedError) as failure:
+            await read_all(connection)
+        assert (failure.value.reason, failure.value.answer_begun) == (reason, True)
+
+
+async def test_silence_is_a_timeout() -> None:
+    """GW-582: no byte in time."""
+
+    async def silent(peer: Peer) -> None:
+        await asyncio.Event().wait()
+
+    async with upstream(silent) as back:
+        connection = await connect(back.port)
+        connection.begin("GET", GET, has_body=False)
+        with pytest.raises(UpstreamFailedError) as failure:
+            await connection.head(0.05)
+        assert failure.value.reason is Reason.UPSTREAM_TIMEOUT
+        connection.close()
