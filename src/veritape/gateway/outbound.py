@@ -55,9 +55,18 @@ def read_destination(url: str) -> Destination:
 
 def may_call(address: Address, *, is_secure: bool) -> bool:
     """Tell whether an address may be called: no link-local one, and without TLS only loopback."""
+    return not _is_refused(address) and (is_secure or plain_address(address).is_loopback)
+
+
+def is_refused(text: str) -> bool:
+    """Tell whether a text is an address that nothing may be sent to; a name is none."""
+    found = _literal(text.partition("%")[0])
+    return found is not None and _is_refused(found)
+
+
+def _is_refused(address: Address) -> bool:
     plain = plain_address(address)
-    inside = any(network.version == plain.version and plain in network for network in REFUSED)
-    return not inside and (is_secure or plain.is_loopback)
+    return any(network.version == plain.version and plain in network for network in REFUSED)
 
 
 def _literal(host: str) -> Address | None:

@@ -1,19 +1,10 @@
 """What a policy says of upstreams: targets, weights, health checks, counted bodies, changed fields (GW-581 to 585)."""
 
 import re
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final, NamedTuple
-
-from veritape.gateway.addresses import plain_address
 
 VARIABLE: Final = re.compile(r"\$([a-z_]*)")
 """A variable in the value of a header field."""
-
-LINK_LOCAL: Final[tuple[IPv4Network | IPv6Network, ...]] = (
-    ip_network("169.254.0.0/16"),
-    ip_network("fe80::/10"),
-)
-"""Addresses of a machine's own cloud, where it keeps credentials: never a target (GW-904)."""
 
 
 class Target(NamedTuple):
@@ -83,12 +74,3 @@ class FieldRule(NamedTuple):
     """Fields beside those of the name."""
     remove: tuple[str, ...] = ()
     """Lower-case names."""
-
-
-def is_link_local(address: str) -> bool:
-    """Tell whether an address is one that no request may be sent to; a name is none."""
-    try:
-        found = plain_address(ip_address(address.partition("%")[0]))
-    except ValueError:
-        return False
-    return any(found.version == network.version and found in network for network in LINK_LOCAL)

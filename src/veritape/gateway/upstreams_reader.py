@@ -4,6 +4,7 @@ import re
 from typing import Final
 from urllib.parse import urlsplit
 
+from veritape.gateway.outbound import is_refused
 from veritape.gateway.paths import BadPathError, normal_path
 from veritape.gateway.policy import PolicyReason
 from veritape.gateway.policy_tables import Table
@@ -15,7 +16,6 @@ from veritape.gateway.upstreams import (
     Target,
     TlsRule,
     Upstream,
-    is_link_local,
 )
 
 UPSTREAMS_LIMIT: Final = 4
@@ -120,7 +120,7 @@ def _read_target(table: Table) -> Target:
     plain = parts.path in {"", "/"} and not (parts.query or parts.fragment or "@" in parts.netloc)
     if parts.scheme not in {"http", "https"} or not plain or not _HOST.fullmatch(host):
         table.complain("url", PolicyReason.OUT_OF_RANGE, "http://host:port or https://host:port")
-    if is_link_local(host):
+    if is_refused(host):
         table.complain("url", PolicyReason.DESTINATION_REFUSED, "no link-local or metadata address")
     return Target(host, port, parts.scheme == "https", weight)
 

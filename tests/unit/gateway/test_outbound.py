@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veritape.gateway.outbound import Destination, may_call, read_destination
+from veritape.gateway.outbound import Destination, is_refused, may_call, read_destination
 
 
 @pytest.mark.parametrize(
@@ -71,3 +71,19 @@ def test_any_text_is_a_destination_or_refused(url: str) -> None:
     assert place.target.isascii()
     assert place.target.startswith("/")
     assert " " not in place.target
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("169.254.169.254", True),
+        ("::ffff:169.254.169.254", True),
+        ("fe80::1%eth0", True),
+        ("127.0.0.1", False),
+        ("fd00::1", False),
+        ("metadata.internal", False),
+    ],
+)
+def test_refused_addresses_in_every_spelling(address: str, expected: bool) -> None:
+    """GW-904: metadata addresses in every spelling."""
+    assert is_refused(address) is expected

@@ -6,10 +6,11 @@ from collections import deque
 from typing import Final
 
 from veritape.gateway.adapters.upstream_connection import UpstreamConnection
+from veritape.gateway.outbound import is_refused
 from veritape.gateway.reasons import Reason
 from veritape.gateway.target_health import TargetHealth
 from veritape.gateway.upstream_failures import UpstreamFailedError
-from veritape.gateway.upstreams import Target, TlsRule, is_link_local
+from veritape.gateway.upstreams import Target, TlsRule
 
 CONNECTIONS: Final = 128
 """Connections to one target."""
@@ -44,7 +45,7 @@ class TargetPool:
         except OSError:
             return
         plain = list(dict.fromkeys(str(one[4][0]) for one in found))
-        self._addresses = [one for one in plain if not is_link_local(one)] or self._addresses
+        self._addresses = [one for one in plain if not is_refused(one)] or self._addresses
 
     async def acquire(self) -> UpstreamConnection:
         """Return a connection; the caller gives it back with ``release``.
