@@ -7,12 +7,14 @@ from typing import NamedTuple
 
 from veritape.gateway.adapters.key_finder import KeyFinder
 from veritape.gateway.adapters.key_store import KeyStore
+from veritape.gateway.adapters.peppers import load_peppers
 from veritape.gateway.adapters.token_secrets import read_trust
 from veritape.gateway.adapters.token_verifier import TokenVerifier, Trust
 from veritape.gateway.metrics import note_look_up
 from veritape.gateway.policy import Policy
 from veritape.gateway.settings import GatewaySettings
 from veritape.kernel.clock import Clock
+from veritape.kernel.errors import MisuseError
 from veritape.telemetry import Registry
 
 
@@ -55,4 +57,12 @@ def open_credentials(
     note = partial(note_look_up, registry)
     trust = trusted_issuers(settings, policy)
     tokens = TokenVerifier(clock, trust=trust, note=note, report=report)
-    return Credentials(settings, KeyFinder(key_store, clock, note=note), tokens)
+
+    def peppers() -> tuple[bytes, ...]:
+        try:
+            return load_peppers(settings.data_dir, settings.keys.pepper_file)
+        except MisuseError as error:
+            report(f"peppers not read anew: {error.message}")
+            return key_store.peppers
+
+    return Credentials(settings, KeyFinder(key_store, clock, note=note, peppers=peppers), tokens)

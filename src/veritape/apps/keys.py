@@ -1,14 +1,15 @@
 """``veritape keys``: create, list, rotate and revoke API keys (GW-405, GW-703)."""
 
-import getpass
 import json
 import re
-from datetime import UTC, datetime
 from ipaddress import ip_network
 from pathlib import Path
 
 import click
 
+from veritape.apps.key_audit import audited, effective, moment
+from veritape.apps.pepper_rotate import pepper_rotate
+from veritape.apps.revoke_token import revoke_token
 from veritape.apps.serve import gateway_settings, open_keys
 from veritape.gateway.adapters.key_store import Grant, KeyStore
 from veritape.gateway.adapters.policy_file import PolicyFile
@@ -17,8 +18,7 @@ from veritape.gateway.quota import MICROSECONDS
 from veritape.gateway.settings import GatewaySettings
 from veritape.kernel.clock import SystemClock
 from veritape.kernel.errors import MisuseError
-from veritape.telemetry.adapters.audit_files import AuditFiles
-from veritape.telemetry.audit_log import AuditKind, Entry
+from veritape.telemetry.audit_log import AuditKind
 
 SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 """Units of a duration."""
@@ -29,7 +29,11 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON 
 
 @click.group("keys")
 def keys() -> None:
-    """Create, list, rotate and revoke API keys."""
+    """Create, list, rotate and revoke API keys; refuse tokens; change the pepper."""
+
+
+keys.add_command(pepper_rotate)
+keys.add_command(revoke_token)
 
 
 @keys.command("create")
@@ -45,12 +49,13 @@ def keys() -> None:
 )
 @click.option("--scope", "scopes", multiple=True, help="Scope, repeatable; all of the policy when left out.")
 @click.option("--expires", help="How long it serves, as 90d; for ever when left out.")
+@click.option("--not-before", help="Time until it serves, as 7d; at once when left out.")
 @click.option("--label", default="", help="A note for lists.")
 @click.option("--cidr", "cidrs", multiple=True, help="Address prefix that may use it, repeatable.")
 @_as_json
 def create(
     account: str, config: Path | None, tier: str | None, environment: str, scopes: tuple[str, ...], expires: str | None,
-    label: str, cidrs: tuple[str, ...], as_json: bool,
+    not_before: str | None, label: str, cidrs: tuple[str, ...], as_json: bool,
 ) -> None:  # fmt: skip
     """Make a key and print it, this once, with its id."""
     settings = gateway_settings(config)
@@ -69,7 +74,10 @@ def create(
         label,
         _checked_prefixes(cidrs),
         now_us + _seconds(expires, "--expires") * MICROSECONDS if expires else 0,
+        now_us + _seconds(not_before, "--not-before") * MICROSECONDS if not_before else 0,
     )
+    if grant.expires_us and grant.expires_us <= grant.not_before_us:
+        raise MisuseError("--expires: after --not-before; both count from now")
     store = _audited_store(settings)
     key, record = store.create(account, tier, grant, now_us)
     store.close()
@@ -120,18 +128,17 @@ def revoke(identifier: str, config: Path | None, reason: str) -> None:
     store = _audited_store(gateway_settings(config))
     record = store.revoke(identifier, reason, SystemClock().wall_ns() // 1_000)
     store.close()
-    click.echo(f"{record.id} is revoked since {_moment(record.revoked_us)}")
+    acts = effective(record.revoked_us)
+    click.echo(f"{record.id} is revoked since {moment(record.revoked_us)}, everywhere from {acts} on")
 
 
 def _audited_store(settings: GatewaySettings) -> KeyStore:
     """Return the key store; each change is in the audit log before it is kept."""
-    log = AuditFiles(settings.data_dir, SystemClock())
 
     def note(kind: AuditKind, record: KeyRecord, reason: str) -> None:
         facts = {"account": record.account, "tier": record.tier, "environment": record.environment.value}
-        facts |= {"replaced_by": record.replaced_by} if record.replaced_by else {}
-        facts |= {"reason": reason} if reason else {}
-        log.append(Entry(kind, f"cli:{getpass.getuser()}", f"key:{record.id}", facts))
+        facts |= {"replaced_by": record.replaced_by, "reason": reason}
+        audited(settings, kind, f"key:{record.id}", facts)
 
     return open_keys(settings, note)[0]
 
@@ -153,13 +160,9 @@ def _row(record: KeyRecord, now_us: int) -> dict[str, str]:
         "env": record.environment,
         "scopes": " ".join(record.scopes),
         "state": record.state(now_us),
-        "last_used": _moment(record.last_used_us) if record.last_used_us else "never",
+        "last_used": moment(record.last_used_us) if record.last_used_us else "never",
         "label": record.label,
     }
-
-
-def _moment(wall_us: int) -> str:
-    return f"{datetime.fromtimestamp(wall_us // MICROSECONDS, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _seconds(text: str, option: str) -> int:

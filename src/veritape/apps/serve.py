@@ -30,7 +30,7 @@ from veritape.gateway.adapters.degrading_store import DegradingStore
 from veritape.gateway.adapters.gate import Gate, restored_store
 from veritape.gateway.adapters.key_store import KeyStore, Noted
 from veritape.gateway.adapters.line_writer import LineWriter
-from veritape.gateway.adapters.peppers import load_pepper
+from veritape.gateway.adapters.peppers import load_peppers
 from veritape.gateway.adapters.policy_file import PolicyFile
 from veritape.gateway.adapters.redis_link import RedisLink, parse_redis_url
 from veritape.gateway.adapters.redis_store import RedisStore
@@ -134,8 +134,10 @@ def gateway_settings(config: Path | None) -> GatewaySettings:
 def open_keys(settings: GatewaySettings, noted: Noted = lambda *_: None) -> tuple[KeyStore, bytes]:
     """Return the key store, which tells of changes, and the pepper; the data directory is made when it is not there."""
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    pepper = load_pepper(settings.data_dir, settings.keys.pepper_file)
-    return KeyStore(settings.data_dir / "keys.db", pepper, noted), pepper
+    peppers = load_peppers(settings.data_dir, settings.keys.pepper_file)
+    store = KeyStore(settings.data_dir / "keys.db", peppers[0], noted)
+    store.peppers = peppers
+    return store, peppers[0]
 
 
 async def _run(

@@ -52,6 +52,25 @@ def test_rotate_and_revoke(config: Path) -> None:
     assert len(json.loads(call(config, "list", "--all", "--json").stdout)) == 2
 
 
+def test_a_key_can_begin_later_and_be_bound(config: Path) -> None:
+    """GW-404, GW-703: a pending key is listed as such; when a revocation acts everywhere is told."""
+    made = json.loads(
+        call(
+            config, "create", "acme", "--tier", "free", "--not-before", "7d", "--expires", "8d", "--cidr", "10.0.0.0/8",
+            "--scope", "bars:read", "--label", "desk", "--json",
+        ).stdout
+    )  # fmt: skip
+    listed = json.loads(call(config, "list", "--json").stdout)
+    assert [(row["state"], row["scopes"], row["label"]) for row in listed] == [
+        ("pending", "bars:read", "desk")
+    ]
+    assert ", everywhere from 20" in call(config, "revoke", made["id"]).stdout
+    with pytest.raises(MisuseError, match="--expires: after --not-before"):
+        call(config, "create", "acme", "--not-before", "7d", "--expires", "7d")
+    with pytest.raises(MisuseError, match="--not-before: a number and s, m, h or d"):
+        call(config, "create", "acme", "--not-before", "soon")
+
+
 def test_every_change_is_in_the_audit_log_before_it_is_kept(config: Path, tmp_path: Path) -> None:
     """TL-660, GW-703: who did what to which key, never the key; without a log nothing is changed."""
     key = json.loads(call(config, "create", "acme", "--tier", "pro", "--json").stdout)

@@ -4,7 +4,7 @@ A known and an unknown key cost the same: one HMAC for each valid pepper and at 
 worker changes is seen within a second, when the change log is read, and acts from the next request on.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
 from veritape.gateway.accounts import Account
@@ -24,10 +24,8 @@ Digest = Callable[[bytes, str], bytes]
 class KeyRows(Protocol):
     """What is asked of a key store."""
 
-    @property
-    def peppers(self) -> tuple[bytes, ...]:
-        """Return the valid peppers, the present one first."""
-        ...
+    peppers: tuple[bytes, ...]
+    """The valid ones, the present one first."""
 
     def look_up(self, digests: Sequence[bytes]) -> KeyRecord | None:
         """Return the key with one of these digests."""
@@ -39,6 +37,10 @@ class KeyRows(Protocol):
 
     def changes_since(self, number: int) -> Changes:
         """Return what changed after a change."""
+        ...
+
+    def move_keys(self, digests: Mapping[str, bytes]) -> None:
+        """Write digests under the present pepper."""
         ...
 
     def revoked_tokens(self, wall_us: int) -> frozenset[tuple[str, str]]:
@@ -56,6 +58,7 @@ class KeyFinder:
         *,
         digest: Digest = key_digest,
         note: Callable[[bool], object] = bool,
+        peppers: Callable[[], tuple[bytes, ...]] | None = None,
     ) -> None:
         """Begin with nothing remembered.
 
@@ -64,8 +67,10 @@ class KeyFinder:
             clock: ages what is remembered and paces the reading of the change log.
             digest: digest of a key.
             note: told of each key whether it was remembered.
+            peppers: reads the peppers anew when they changed; they stay as they are when left out.
         """
         self._store, self._clock, self._digest, self._note = store, clock, digest, note
+        self._peppers = peppers
         self.keys: LookUps[bytes, KeyRecord] = LookUps()
         """Digest -> key."""
         self.accounts: LookUps[str, Account] = LookUps()
@@ -73,6 +78,7 @@ class KeyFinder:
         self.revoked: frozenset[tuple[str, str]] = frozenset()
         """(issuer, jti) of tokens that were revoked."""
         self._seen = -1
+        self._moving: dict[str, bytes] = {}
 
     async def find(self, key: str) -> KeyRecord | None:
         """Return the record of a well-formed key, None when it is unknown.
@@ -86,7 +92,10 @@ class KeyFinder:
         self._note(answer is not None)
         if answer is not None:
             return answer.value
-        return _asked(self.keys, digests[0], lambda: self._store.look_up(digests), now_ns)
+        record = _asked(self.keys, digests[0], lambda: self._store.look_up(digests), now_ns)
+        if record is not None and record.digest != digests[0]:
+            self._moving[record.id] = digests[0]
+        return record
 
     async def find_account(self, identifier: str) -> Account | None:
         """Return an account, None when it is unknown.
@@ -109,6 +118,7 @@ class KeyFinder:
     def follow(self) -> None:
         """Forget what changed since the last time; a store that is gone is asked again later."""
         try:
+            self._move_keys()
             changes = self._store.changes_since(self._seen)
             if changes.number == self._seen:
                 return
@@ -116,8 +126,16 @@ class KeyFinder:
         except UnavailableError:
             return
         self._seen = changes.number
+        if "" in changes.accounts and self._peppers is not None:
+            self._store.peppers = self._peppers()
         self.keys.forget(lambda record: record.account in changes.accounts)
         self.accounts.forget(lambda account: account.id in changes.accounts)
+
+    def _move_keys(self) -> None:
+        """Move keys that were found under the pepper before to the present one (GW-403)."""
+        if self._moving:
+            self._store.move_keys(self._moving)
+            self._moving = {}
 
 
 def _asked(kept: LookUps[K, V], key: K, ask: Callable[[], V | None], now_ns: int) -> V | None:

@@ -9,7 +9,7 @@ import hmac
 import os
 import secrets
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -57,6 +57,8 @@ class Grant(NamedTuple):
     cidrs: tuple[str, ...] = ()
     expires_us: int = 0
     """0 is never."""
+    not_before_us: int = 0
+    """0 is at once."""
 
 
 class Changes(NamedTuple):
@@ -260,6 +262,36 @@ class KeyStore:
                 self._noted(AuditKind.KEY_REVOKED, self.get(identifier), reason)
             return self.get(identifier)
 
+    def count_under(self, pepper: bytes, wall_us: int) -> int:
+        """Return how many keys that serve, or will, have a digest under a pepper."""
+        rows = self._rows(
+            "SELECT count(*) FROM api_key WHERE pepper_id = ? AND revoked_us = 0 AND (expires_us = 0 OR expires_us > ?)",
+            pepper_id(pepper),
+            wall_us,
+        )
+        count: int = rows[0][0]
+        return count
+
+    def move_keys(self, digests: Mapping[str, bytes]) -> None:
+        """Write digests under the present pepper of keys that were found under the one before.
+
+        Raises:
+            UnavailableError: the key store does not answer.
+        """
+        rows = [(digest, pepper_id(self.peppers[0]), identifier) for identifier, digest in digests.items()]
+        try:
+            with self._transaction():
+                self._connection.executemany(
+                    "UPDATE api_key SET digest = ?, pepper_id = ? WHERE id = ?", rows
+                )
+        except sqlite3.Error as error:
+            raise UnavailableError(f"the key store does not answer: {error}") from error
+
+    def tell_peppers(self) -> None:
+        """Have every gateway read the peppers anew."""
+        with self._transaction():
+            self._connection.execute("INSERT INTO change(account) VALUES ('')")
+
     def note_use(self, used: Sequence[tuple[str, int]]) -> None:
         """Write when keys were last used, as (id, wall clock); a file that is busy is left for the next time."""
         with self._transaction():
@@ -288,7 +320,7 @@ class KeyStore:
             "INSERT INTO api_key VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, '', '', 0)",
             (
                 identifier, account, grant.environment, key_digest(self.peppers[0], key), pepper_id(self.peppers[0]), shown_prefix(key),
-                " ".join(grant.scopes), grant.label, " ".join(grant.cidrs), wall_us, wall_us, grant.expires_us,
+                " ".join(grant.scopes), grant.label, " ".join(grant.cidrs), wall_us, grant.not_before_us or wall_us, grant.expires_us,
             ),
         )  # fmt: skip
         return key, self.get(identifier)

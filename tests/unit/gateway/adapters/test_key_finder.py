@@ -1,7 +1,7 @@
 """Keys and accounts as one worker knows them."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,6 +32,13 @@ class Counted:
     @property
     def peppers(self) -> tuple[bytes, ...]:
         return self.store.peppers
+
+    @peppers.setter
+    def peppers(self, peppers: tuple[bytes, ...]) -> None:
+        self.store.peppers = peppers
+
+    def move_keys(self, digests: Mapping[str, bytes]) -> None:
+        self.store.move_keys(digests)
 
     def look_up(self, digests: Sequence[bytes]) -> KeyRecord | None:
         self._ask()
@@ -199,3 +206,27 @@ async def test_the_change_log_is_read_each_second(scene: Scene) -> None:
         scene.clock.advance_ns(POLL_NS)
     watching.cancel()
     assert POLL_NS == 10**9
+
+
+async def test_keys_move_to_a_new_pepper_when_they_are_used(scene: Scene) -> None:
+    """GW-403: both peppers are valid meanwhile; when no key is left under the old one it may go."""
+    store, old, new = scene.rows.store, PEPPER, b"n" * 32
+    used, record = store.create("acme", "free", GRANT, 1)
+    idle, _ = store.create("acme", None, GRANT, 1)
+    finder = KeyFinder(scene.rows, scene.clock, peppers=lambda: (new, old))
+    finder.follow()
+    assert await finder.find(used) == record
+    store.tell_peppers()
+    finder.follow()
+    assert store.peppers == (new, old)
+    assert (store.count_under(old, 2), store.count_under(new, 2)) == (2, 0)
+    assert await finder.find(used) == record
+    seen = store.changes_since(-1).number
+    finder.follow()
+    assert store.changes_since(-1).number == seen
+    assert (store.count_under(old, 2), store.count_under(new, 2)) == (1, 1)
+    store.peppers = (new,)
+    assert store.find(used) == record._replace(digest=key_digest(new, used))
+    assert store.find(idle) is None
+    store.peppers = (new, old)
+    assert store.find(idle) is not None

@@ -130,6 +130,7 @@ def test_a_store_that_is_gone_says_so(store: KeyStore) -> None:
         lambda: store.find_account("acme"),
         lambda: store.changes_since(0),
         lambda: store.revoked_tokens(0),
+        lambda: store.move_keys({"key_a": b""}),
     ):
         with pytest.raises(UnavailableError, match="does not answer"):
             ask()
