@@ -28,6 +28,7 @@ from veritape.observer.adapters.backup.upkeep import Upkeep
 from veritape.observer.adapters.broker_rest import BrokerRest
 from veritape.observer.adapters.calendar_desk import CalendarDesk
 from veritape.observer.adapters.daybook import Daybook
+from veritape.observer.adapters.disk_watch import has_room
 from veritape.observer.adapters.export_files import Exporter, ExportFolder
 from veritape.observer.adapters.exporting import LiveExports
 from veritape.observer.adapters.health import Health
@@ -300,7 +301,7 @@ def _exports(settings: RecordSettings, daybook: Daybook, clock: Clock) -> LiveEx
     first_day = (daybook.recording.days() or [daybook.now()[0]])[-2:][0]
     exporter = Exporter(data, venue, first_day, settings.export.kinds)
     folder = ExportFolder(data / "export", settings.export.compress)
-    return LiveExports(exporter, folder, daybook, clock)
+    return LiveExports(exporter, folder, daybook, clock, partial(has_room, data, settings.journal.kept_bytes))
 
 
 class Keeper(Protocol):

@@ -251,7 +251,7 @@ class RetentionSettings(Settings):
     raw_days: Annotated[int, Field(ge=1, le=365)] = 3
     """Days for which journal and export files stay, 1 to 365; without a verified backup they stay for ever."""
     anomaly_days: Annotated[int, Field(ge=1, le=365)] = 7
-    """The same for days with a high gap or a contradiction, 1 to 365."""
+    """The same for days that the audit calls an anomaly, 1 to 365."""
     alert_days: Annotated[int, Field(ge=1, le=365)] = 10
     """Days after which a file that is not backed up is reported, 1 to 365."""
 

@@ -19,6 +19,7 @@ from veritape.observer.adapters.broker_rest import BrokerRest
 from veritape.observer.adapters.control_index import journalled_inputs
 from veritape.observer.adapters.daybook import Daybook
 from veritape.observer.adapters.decision_files import DecisionFiles
+from veritape.observer.adapters.disk_watch import has_room
 from veritape.observer.adapters.stream import Stream
 from veritape.observer.adapters.sweeper import Sweeper
 from veritape.observer.adapters.timetable import Timetable
@@ -200,7 +201,8 @@ class Chooser:
             expiry_ns = self.engine.next_expiry_ns
             if expiry_ns is not None and expiry_ns <= self._now_ns():
                 self._tell(input=Input.EXPIRY.value)
-            if self._files.is_due(self._second()):
+            kept_bytes = self._settings.journal.kept_bytes
+            if self._files.is_due(self._second()) and has_room(self._settings.observer.data_dir, kept_bytes):
                 await self._daybook.flush()
                 self._files.write_due(self._second(), self._clock.wall_ns())
 

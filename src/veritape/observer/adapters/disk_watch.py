@@ -16,6 +16,11 @@ def space(folder: Path) -> tuple[int, int]:
     return found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
 
 
+def has_room(folder: Path, kept_bytes: int) -> bool:
+    """Tell whether files beside the journal may be written now."""
+    return room_of(*space(folder), kept_bytes) is not Room.SCARCE
+
+
 class DiskWatch:
     """One folder's disk."""
 

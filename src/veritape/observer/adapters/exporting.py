@@ -1,6 +1,7 @@
 """Window files while the recorder runs: each appears five seconds after its end, whole (OB-722)."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 from veritape.kernel.clock import NANOSECONDS, Clock
@@ -17,7 +18,24 @@ READ_NS = 60 * NANOSECONDS
 class LiveExports:
     """Writes what the exporter has finished."""
 
-    def __init__(self, exporter: Exporter, folder: ExportFolder, daybook: Daybook, clock: Clock) -> None:
+    def __init__(
+        self,
+        exporter: Exporter,
+        folder: ExportFolder,
+        daybook: Daybook,
+        clock: Clock,
+        has_room: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """Begin to read.
+
+        Args:
+            exporter: reads the journal.
+            folder: where files go.
+            daybook: what is received is durable here.
+            clock: the market's time.
+            has_room: whether the disk has room for more than the journal; else the windows wait there (OB-510).
+        """
+        self._has_room = has_room
         self._exporter = exporter
         self._folder = folder
         self._daybook = daybook
@@ -37,6 +55,8 @@ class LiveExports:
 
     async def write(self) -> None:
         """Write the windows that are complete: what was received before their end is durable first."""
+        if not self._has_room():
+            return
         await self._daybook.flush()
         now_ns = self._clock.wall_ns()
         for window in await asyncio.to_thread(self._exporter.finished, now_ns):

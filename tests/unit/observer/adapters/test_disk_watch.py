@@ -4,7 +4,7 @@ from pathlib import Path
 
 from structlog.testing import capture_logs
 
-from veritape.observer.adapters.disk_watch import DiskWatch, space
+from veritape.observer.adapters.disk_watch import DiskWatch, has_room, space
 
 
 def test_files_wait_and_every_change_is_told_once(tmp_path: Path) -> None:
@@ -21,4 +21,6 @@ def test_files_wait_and_every_change_is_told_once(tmp_path: Path) -> None:
 def test_the_real_disk_has_some_room(tmp_path: Path) -> None:
     """OB-510: of the file system that holds the folder."""
     free, size = space(tmp_path)
+    assert has_room(tmp_path, 0)
+    assert not has_room(tmp_path, size + 1)
     assert 0 < free <= size

@@ -21,7 +21,7 @@ SECOND = 10**9
 
 
 async def test_a_minute_of_trades_appears_five_seconds_after_its_end(tmp_path: Path) -> None:
-    """OB-722, OB-561: whole, of durable frames, indexed in control.db; a stopped recorder reads no further."""
+    """OB-722, OB-561, OB-510: whole, of durable frames, indexed in control.db; a stopped recorder reads no further."""
     clock = ManualClock(wall_ns=MIDNIGHT_NS + 32_390 * SECOND)
     recording = Recording(tmp_path)
     book = Daybook(
@@ -29,7 +29,8 @@ async def test_a_minute_of_trades_appears_five_seconds_after_its_end(tmp_path: P
     )
     await book.loaded
     exporter = Exporter(tmp_path, "KRX", DAY, (ExportKind.SCALP,))
-    exports = LiveExports(exporter, ExportFolder(tmp_path / "export"), book, clock)
+    room = [True]
+    exports = LiveExports(exporter, ExportFolder(tmp_path / "export"), book, clock, lambda: room[0])
     running = asyncio.create_task(exports.run())
     book.note(NoteKind.DAY, day=DAY, venue="KRX", open_s=32_400, close_s=55_800, codes={})
     clock.advance_ns(11 * SECOND)
@@ -43,6 +44,10 @@ async def test_a_minute_of_trades_appears_five_seconds_after_its_end(tmp_path: P
     await exports.write()
     assert not path.exists()
     clock.advance_ns(2 * SECOND)
+    room[0] = False
+    await exports.write()
+    assert not path.exists(), "OB-510: the journal has the last of the disk; the window waits there"
+    room[0] = True
     await exports.write()
     lines = [json.loads(line) for line in path.read_bytes().splitlines()]
     assert len(lines) == sum(line.recorded.trades for line in recording.recorder.days[DAY].lines.values()) > 0
