@@ -11,11 +11,12 @@ from functools import partial
 from pathlib import Path
 from socket import socket
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 import uvloop
 
+from veritape.apps.admin_listener import admin_api, bind_admin, shown_address
 from veritape.apps.console import create_console, figures_from_page, tables_from_readers
 from veritape.apps.credentials import open_credentials, trusted_issuers
 from veritape.apps.gateway_figures import Probe, show_figures
@@ -34,7 +35,7 @@ from veritape.gateway.adapters.peppers import load_peppers
 from veritape.gateway.adapters.policy_file import PolicyFile
 from veritape.gateway.adapters.redis_link import RedisLink, parse_redis_url
 from veritape.gateway.adapters.redis_store import RedisStore
-from veritape.gateway.adapters.server import Address, bind, parse_address
+from veritape.gateway.adapters.server import Address, bind, parse_address, serve_beside
 from veritape.gateway.adapters.server import serve as serve_http
 from veritape.gateway.adapters.stores import ProcessStore, Store
 from veritape.gateway.adapters.upstream_router import Upstreams
@@ -110,7 +111,8 @@ def serve(
             runner.run(serve_workers(settings, policy, arguments, address, registry, PART, clock))
             return
         with contextlib.closing(bind(address, shared=worker is not None)) as listener:
-            runner.run(_run(settings, policy_file, policy, listener, clock, worker))
+            admin = bind_admin(settings.listen.admin, any_port=not address.port, shared=worker is not None)
+            runner.run(_run(settings, policy_file, policy, Listeners(listener, admin), clock, worker))
 
 
 def _arguments(config: Path | None, address: Address) -> list[str]:
@@ -141,7 +143,7 @@ def open_keys(settings: GatewaySettings, noted: Noted = lambda *_: None) -> tupl
 
 
 async def _run(
-    settings: GatewaySettings, policy_file: PolicyFile, policy: Policy, listener: socket, clock: Clock, worker: int | None
+    settings: GatewaySettings, policy_file: PolicyFile, policy: Policy, listeners: "Listeners", clock: Clock, worker: int | None
 ) -> None:  # fmt: skip
     key_store, pepper = open_keys(settings)
     families = METRICS if settings.telemetry.descriptor is not None else closed_metrics(METRICS, policy)
@@ -176,13 +178,17 @@ async def _run(
         )
         gateway.upstreams.start()
         stack.callback(gateway.upstreams.close)
-        name = listener.getsockname()
+        name = listeners.public.getsockname()
         if worker is None:
             click.echo(
                 f"gateway on http://{name[0]}:{name[1]}, policy version {policy.version}, store {policy.store.kind}"
             )
         if gateway.table.left_out and worker is None:
             click.echo(f"routes left out, their part is not installed: {', '.join(gateway.table.left_out)}")
+        api = stack.enter_context(admin_api(settings, pepper, gateway, policy_file, lines, registry, clock))
+        if listeners.admin is not None:
+            watching.append(serve_beside(api, listeners.admin))
+            lines.put(f"admin API on {shown_address(listeners.admin)}")
         async with asyncio.TaskGroup() as tasks:
             work = (
                 policy_file.watch(policy, clock, credentials.swapping(gateway.swap), lines.put),
@@ -199,10 +205,17 @@ async def _run(
             async with shown_metrics(PART, registry, shown.listen, shown.descriptor, clock):
                 if worker is not None:
                     tell_ready(worker)
-                await serve_http(gateway, listener, settings.drain_s, policy_file.asked.set)
+                await serve_http(gateway, listeners.public, settings.drain_s, policy_file.asked.set)
             for task in background:
                 task.cancel()
         await _write(gate, key_store, everything=True)
+
+
+class Listeners(NamedTuple):
+    """Where a worker listens; bound before its loop begins."""
+
+    public: socket
+    admin: socket | None
 
 
 def probes(key_store: KeyStore, metering: Metering) -> dict[str, Probe]:

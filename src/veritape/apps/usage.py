@@ -2,16 +2,17 @@
 
 import contextlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from veritape.apps.serve import gateway_settings, open_keys
+from veritape.apps.usage_ledger import opened_usage
 from veritape.gateway import billing
 from veritape.gateway.adapters.policy_file import PolicyFile
-from veritape.gateway.adapters.usage_reader import GROUPS, UsageReader, UsageRow, sqlite_usage
+from veritape.gateway.adapters.usage_reader import GROUPS, UsageReader
 from veritape.gateway.policy import Tier
 from veritape.gateway.quota import month_of
 from veritape.gateway.settings import GatewaySettings
@@ -42,7 +43,7 @@ def usage(
         return
     month = checked_period(period)
     with opened_usage(gateway_settings(config)) as reader:
-        rows = [_shown(row, by) for row in reader.figures(month, by, account)]
+        rows = [billing.figures_document(row, by) for row in reader.figures(month, by, account)]
     _print(rows, ["account", "env", by, "calls", "units", "refunded", "credited", "denied"], form, month)
 
 
@@ -79,17 +80,6 @@ def export(config: Path | None, period: str, account: str | None, form: str, par
         document = {"period": month, "partial": partial, "currency": "USD", "total_usd": billing.total(lines),
                     "lines": [line._asdict() for line in lines]}  # fmt: skip
         click.echo(billing.json_text(document))
-
-
-@contextlib.contextmanager
-def opened_usage(settings: GatewaySettings) -> Iterator[UsageReader]:
-    """Open the ledger of a gateway, which may be running, for reading.
-
-    Raises:
-        UnavailableError: it is not there, or cannot be read.
-    """
-    with sqlite_usage(settings.data_dir / "usage.db") as reader:
-        yield reader
 
 
 def checked_period(text: str | None) -> str:
@@ -140,13 +130,6 @@ def _tiers(settings: GatewaySettings) -> dict[str, Tier]:
     with contextlib.closing(store):
         names = {record.account: record.tier for record in store.list()}
     return {account: policy.tiers[name] for account, name in names.items() if name in policy.tiers}
-
-
-def _shown(row: UsageRow, by: str) -> dict[str, Any]:
-    return {
-        "account": row.account, "env": row.env, by: row.group, "calls": row.calls, "units": billing.units(row.units_mu),
-        "refunded": billing.units(row.refunded_mu), "credited": billing.units(row.credited_mu), "denied": row.denied,
-    }  # fmt: skip
 
 
 def _print(rows: Sequence[dict[str, Any]], names: Sequence[str], form: str, month: str) -> None:

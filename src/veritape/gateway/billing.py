@@ -50,6 +50,26 @@ class LineKind(StrEnum):
     """Units of test keys: shown, never billed."""
 
 
+class Figures(NamedTuple):
+    """Figures of one account and environment for one route, key or day."""
+
+    account: str
+    env: str
+    """Empty for anonymous callers."""
+    group: str
+    """Route, id of a key, or day (UTC)."""
+    calls: int
+    """Charged calls; of anonymous callers the admitted ones."""
+    units_mu: int
+    """Charges less refunds."""
+    refunded_mu: int
+    """Of that: given back after failures, above 0."""
+    credited_mu: int
+    """Given by operators, above 0; not taken off the units."""
+    denied: int
+    """Refused calls."""
+
+
 class AccountUsage(NamedTuple):
     """What an account's events of one month add up to."""
 
@@ -201,6 +221,14 @@ def cloud_event(event: UsageEvent) -> dict[str, Any]:
         "datacontenttype": "application/json",
         "data": event_document(event),
     }
+
+
+def figures_document(row: Figures, by: str) -> dict[str, Any]:
+    """Return a row of figures for people; ``by`` names what it is of."""
+    return {
+        "account": row.account, "env": row.env, by: row.group, "calls": row.calls, "units": units(row.units_mu),
+        "refunded": units(row.refunded_mu), "credited": units(row.credited_mu), "denied": row.denied,
+    }  # fmt: skip
 
 
 def csv_text(names: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

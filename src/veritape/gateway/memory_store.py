@@ -172,6 +172,13 @@ class MemoryStore:
             account.minute = account.hour = NOTHING
         self.past.pop(subject, None)
 
+    def clamp(self, subject: str, limits: Limits, now_us: int) -> None:
+        """Bring a subject's debts down to the bursts of its new limits, once (GW-211)."""
+        account = self._accounts.get(subject)
+        if account is not None:
+            account.minute = _clamped(account.minute, limits.minute, now_us)
+            account.hour = _clamped(account.hour, limits.hour, now_us)
+
     def health(self) -> bool:
         """Tell whether the store decides: memory always does."""
         return True
@@ -241,6 +248,13 @@ def _decayed(parts: Parts, rule: Rule | None, now_us: int) -> Bucket:
     if rule is None or parts == NOTHING:
         return EMPTY
     return Bucket(*quota.decay(Bucket(*parts), rule, now_us), rule.weight)
+
+
+def _clamped(parts: Parts, rule: Rule | None, now_us: int) -> Parts:
+    if rule is None or parts == NOTHING:
+        return parts
+    debt, at_us = quota.decay(Bucket(*parts), rule, now_us)
+    return (min(debt, rule.burst_mu * rule.weight), at_us, rule.weight)
 
 
 def _restored(past: Past, rule: Rule | None, now_us: int) -> Parts:

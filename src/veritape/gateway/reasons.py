@@ -18,7 +18,7 @@ class Reason(StrEnum):
     BAD_JSON = "bad_json"
     """The body is no JSON, is nested too deep, or holds a member twice."""
     INVALID_BODY = "invalid_body"
-    """The body lacks the list whose items are counted."""
+    """The body lacks the list whose items are counted; in the admin API a member is unknown, missing or out of range."""
     BATCH_EMPTY = "batch_empty"
     """The batch holds no item."""
     BATCH_TOO_LARGE = "batch_too_large"
@@ -67,6 +67,10 @@ class Reason(StrEnum):
     """The route exists, what was asked for does not."""
     METHOD_NOT_ALLOWED = "method_not_allowed"
     """The path exists for other methods."""
+    REVISION_CHANGED = "revision_changed"
+    """The account was changed since it was read (admin API)."""
+    REVISION_REQUIRED = "revision_required"
+    """A change without the revision that it was made from (admin API)."""
     BODY_TOO_LARGE = "body_too_large"
     """The body is above the route's limit."""
     COST_EXCEEDS_BURST = "cost_exceeds_burst"
@@ -142,6 +146,8 @@ PROBLEMS: Final[dict[Reason, Problem]] = {
     Reason.KEY_IN_QUERY: Problem(400, "Key in the query", "Send the key in the header X-API-Key and rotate it: logs keep queries."),
     Reason.UPGRADE_NOT_SUPPORTED: Problem(400, "Upgrade not supported", "Use plain HTTP/1.1 requests."),
     Reason.BAD_PARAMETER: Problem(400, "Bad parameter", "Compare the query with /openapi.json."),
+    Reason.REVISION_CHANGED: Problem(412, "Revision changed", "Read the account again and repeat the change from what it says now."),
+    Reason.REVISION_REQUIRED: Problem(428, "Revision required", "Send the account's revision in If-Match."),
     Reason.MISSING_CREDENTIALS: Problem(401, "No credentials", "Send a key in the header X-API-Key."),
     Reason.INVALID_KEY: Problem(401, "Invalid key", "Check the key for a copying error, or ask for a new one."),
     Reason.EXPIRED_KEY: Problem(401, "Key not valid now", "Use the key that replaced it, or ask for a new one."),

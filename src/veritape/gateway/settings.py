@@ -13,6 +13,8 @@ class ListenSettings(Settings):
 
     public: str = "127.0.0.1:8000"
     """Address and port of the API."""
+    admin: str = "127.0.0.1:8001"
+    """Where the admin API listens: loopback address and port, or a unix socket's path; empty turns it off."""
 
 
 class KeySettings(Settings):
@@ -27,6 +29,13 @@ class TokenSettings(Settings):
 
     secret_file: Path | None = None
     """Secret of HS256 issuers that name none: at least 32 bytes, mode 0600."""
+
+
+class AdminSettings(Settings):
+    """Who may administer beside keys with an admin scope."""
+
+    token_file: Path | None = None
+    """File with the bootstrap token, mode 0600; made once in ``data_dir`` when not given."""
 
 
 class HeaderSettings(Settings):
@@ -113,6 +122,8 @@ class GatewaySettings(Settings):
     """Usage ledger."""
     usage: UsageSettings = UsageSettings()
     """Charges."""
+    admin: AdminSettings = AdminSettings()
+    """Admin API."""
     headers: HeaderSettings = HeaderSettings()
     """Header fields."""
     log: LogSettings = LogSettings()

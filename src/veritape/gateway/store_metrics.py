@@ -75,6 +75,8 @@ class StoreFacts(NamedTuple):
     """Tier -> mu leased and unspent."""
     rare: Mapping[str, int] = {}
     """Rare events."""
+    workers: int = 1
+    """Workers that share the store."""
 
 
 def show_store(registry: Registry, facts: StoreFacts) -> None:

@@ -125,6 +125,16 @@ class EventSource:
             refers_seq=charge.seq,
         )
 
+    def credit(
+        self, account: str, env: str, units_mu: int, period: str, reason: str, policy_version: int,
+        wall_us: int, request_id: str,
+    ) -> UsageEvent:  # fmt: skip
+        """Return units that an operator gives (GW-212); they lower the month."""
+        return UsageEvent(
+            self.boot, self._next(), Kind.CREDIT, account, env, "", f"{account}:{env}", "", -units_mu, "", reason, "",
+            policy_version, period, wall_us, request_id, None, None, 1,
+        )  # fmt: skip
+
     def counted(self, key: "TallyKey", count: int, at_us: int) -> UsageEvent:
         """Return one row of counted requests."""
         return UsageEvent(

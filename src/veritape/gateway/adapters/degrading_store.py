@@ -102,7 +102,7 @@ class DegradingStore:
         rare = {"clock_step": self._redis.clock_steps, "clock_rebased": self._redis.clock_rebased}
         return StoreFacts(
             self.state, self.states.entered, self._link.connected.is_set(), self._redis.operations, self._leases.events,
-            balances, rare,
+            balances, rare, self.workers,
         )  # fmt: skip
 
     async def run(self) -> None:
@@ -174,6 +174,11 @@ class DegradingStore:
         """Forgive what a subject owes, here and in the store."""
         self._local.reset(subject)
         await self._redis.reset(subject)
+
+    async def clamp(self, subject: str, limits: Limits) -> None:
+        """Bring what a subject owes down to new limits, here and in the store."""
+        self._local.clamp(subject, limits, self._now_us())
+        await self._redis.clamp(subject, limits)
 
     def _decide_here(self, subject: str, cost_mu: int, terms: Terms) -> tuple[Decision, str]:
         limits, lost, exhausted = terms.limits, terms.lost, self.states.is_exhausted

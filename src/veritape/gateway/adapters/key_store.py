@@ -5,11 +5,12 @@ gateways see in its change log.
 """
 
 import builtins
+import contextlib
 import hmac
 import os
 import secrets
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -159,12 +160,65 @@ class KeyStore:
                 "INSERT OR REPLACE INTO revoked_token VALUES (?, ?, ?)", (issuer, jti, until_us)
             )
 
-    def change_account(self, changed: Account, limits_text: str) -> Account:
+    @contextlib.contextmanager
+    def noting(self, noted: Noted) -> Iterator[None]:
+        """Tell somebody else of the changes that are made in the context."""
+        before, self._noted = self._noted, noted
+        try:
+            yield
+        finally:
+            self._noted = before
+
+    def account_row(self, identifier: str) -> tuple[Account, str] | None:
+        """Return an account and its own limits as JSON, None when it is unknown."""
+        row = self._row("SELECT limits FROM account WHERE id = ?", identifier)
+        found = self.find_account(identifier)
+        return (found, row[0]) if row and found else None
+
+    def list_accounts(self, after: str, count: int) -> builtins.list[tuple[Account, str]]:
+        """Return accounts whose ids follow one, in order, each with its own limits as JSON."""
+        rows = self._rows(
+            "SELECT id, tier, suspended, limits, revision FROM account WHERE id > ? ORDER BY id LIMIT ?",
+            after,
+            count,
+        )
+        return [(Account(row[0], row[1], bool(row[2]), _own_limits(row[3]), row[4]), row[3]) for row in rows]
+
+    def add_account(
+        self, account: str, tier: str, limits_text: str, wall_us: int, noted: Callable[[], object]
+    ) -> None:
+        """Make an account without keys.
+
+        Args:
+            account: its id.
+            tier: its tier.
+            limits_text: its own limits as JSON; ``{}`` for none.
+            wall_us: now.
+            noted: called before the change is kept; what it raises undoes the change.
+
+        Raises:
+            MisuseError: the limits are wrong, or there is such an account.
+        """
+        read_own_limits(limits_text)
+        with self._transaction():
+            cursor = self._connection.execute(
+                "INSERT INTO account(id, tier, suspended, created_us, limits) VALUES (?, ?, 0, ?, ?)"
+                " ON CONFLICT DO NOTHING",
+                (account, tier, wall_us, limits_text),
+            )
+            if cursor.rowcount != 1:
+                raise MisuseError(f"account {account!r} is there already")
+            noted()
+
+    def change_account(
+        self, changed: Account, limits_text: str, noted: Callable[[], object] = lambda: None
+    ) -> Account:
         """Write tier, suspension and own limits of an account, if its revision is still the one that was read.
 
         Args:
             changed: what is to hold, with the revision that it was made from.
             limits_text: its own limits as JSON; ``{}`` for none.
+            noted: called before the change is kept; what it raises undoes the change.
 
         Raises:
             MisuseError: the limits are wrong, there is no such account, or it was changed in between.
@@ -180,6 +234,7 @@ class KeyStore:
                 raise MisuseError(
                     f"account {changed.id!r} is unknown or was changed in between: read it again"
                 )
+            noted()
         found = self.find_account(changed.id)
         return found or changed
 

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from veritape.gateway.policy import Policy
 from veritape.gateway.policy_reader import check_successor, read_policy
@@ -24,6 +24,15 @@ def shipped_policy() -> bytes:
     return files("veritape.gateway").joinpath("policy.toml").read_bytes()
 
 
+class Reloaded(NamedTuple):
+    """How a reload ended."""
+
+    result: str
+    """``applied``, ``refused`` or ``unchanged``."""
+    detail: str
+    """Why it was refused: one line an error."""
+
+
 class PolicyFile:
     """A policy file, or the shipped policy when no file is named."""
 
@@ -34,6 +43,10 @@ class PolicyFile:
         """Set to have the file read again at once."""
         self.results: Counter[str] = Counter()
         """Reloads by their end: applied, refused, unchanged."""
+        self._turn = asyncio.Lock()
+        self._running: Policy | None = None
+        self._swap: Callable[[Policy], None] = lambda _: None
+        self._report: Callable[[str], None] = lambda _: None
 
     def read(self) -> Policy:
         """Read and check the policy.
@@ -61,23 +74,34 @@ class PolicyFile:
             swap: puts another policy in place.
             report: takes one line for the log.
         """
+        self._running, self._swap, self._report = running, swap, report
         while True:
             await self._wait(clock)
-            if not self._is_due():
-                continue
+            if self._is_due():
+                await self.reload()
+
+    async def reload(self) -> Reloaded:
+        """Read the file and apply it if it is another valid policy; say how that ended."""
+        async with self._turn:
+            running = self._running
+            if running is None or self._path is None:
+                return Reloaded("unchanged", "")
             try:
                 following = await asyncio.to_thread(self.read)
                 check_successor(running, following, str(self._path))
-                if following.sha256 != running.sha256:
-                    swap(following)
-                    self.results["applied"] += 1
-                    running = following
-                    report(f"policy version {running.version} applied")
-                else:
-                    self.results["unchanged"] += 1
+                if following.sha256 == running.sha256:
+                    return self._ended("unchanged", "")
+                self._swap(following)
             except VeritapeError as error:
-                self.results["refused"] += 1
-                report(f"policy refused, version {running.version} stays: {error.message}")
+                self._report(f"policy refused, version {running.version} stays: {error.message}")
+                return self._ended("refused", error.message)
+            self._running = following
+            self._report(f"policy version {following.version} applied")
+            return self._ended("applied", "")
+
+    def _ended(self, result: str, detail: str) -> Reloaded:
+        self.results[result] += 1
+        return Reloaded(result, detail)
 
     async def _wait(self, clock: Clock) -> None:
         """Wait a second, or less when a reload is asked for."""

@@ -155,6 +155,10 @@ class PostgresLedger:
         with self._turn:
             self._give_up()
 
+    def rows(self, query: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+        """Return the rows of a query that SQLite understands too: ``?`` stands for a value."""
+        return self._rows(query.replace("?", "%s"), *values)
+
     def _rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         with self._asking("read") as connection:
             return connection.execute(query.encode(), values).fetchall()

@@ -71,9 +71,11 @@ MONTH: Final = Script.load("month")
 STATUS: Final = Script.load("status")
 OWE: Final = Script.load("owe")
 LEASE: Final = Script.load("lease")
+CLAMP: Final = Script.load("clamp")
 
 _KINDS: Final = {
     DECIDE.digest: "decide", MONTH.digest: "month", STATUS.digest: "admin", OWE.digest: "admin", LEASE.digest: "lease",
+    CLAMP.digest: "admin",
 }  # fmt: skip
 """Script -> kind of call in the figures."""
 
@@ -234,6 +236,10 @@ class RedisStore:
     async def reset(self, subject: str) -> None:
         """Forgive what a subject owes; the month stays (GW-212)."""
         self._check(await self._link.call([b"DEL", keys_of(subject, "", self._partitions)[0]]))
+
+    async def clamp(self, subject: str, limits: Limits) -> None:
+        """Bring the debts down to the caps of new limits, once (GW-211)."""
+        await self._evaluate(CLAMP, keys_of(subject, "", self._partitions), status_arguments(limits))
 
     async def epoch(self) -> bytes | None:
         """Return the name of the store's memory, None when it was begun anew."""

@@ -16,7 +16,7 @@ from veritape.gateway.problems import CONTENT_TYPE, problem_body
 from veritape.gateway.reasons import Reason
 from veritape.kernel.errors import MisuseError, UnavailableError
 
-BACKLOG: Final = 1_024
+BACKLOG: Final = 2_048
 """Connections that wait to be accepted."""
 
 KEEP_ALIVE_S: Final = 30
@@ -102,6 +102,24 @@ class _Server(uvicorn.Server):
         yield
 
 
+async def serve_beside(application: Application, listener: socket.socket) -> None:
+    """Serve until cancelled, without a hand on signals; what is in progress then is cut off."""
+    server = _Server(_config(application, 0))
+    running = asyncio.ensure_future(server.serve(sockets=[listener]))
+    try:
+        await asyncio.shield(running)
+    finally:
+        server.should_exit = server.force_exit = True
+        await running
+
+
+def _config(application: Application, drain_s: int) -> uvicorn.Config:
+    return uvicorn.Config(
+        application, http=_Protocol, ws="none", lifespan="off", log_config=None, access_log=False, server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S, timeout_graceful_shutdown=drain_s, proxy_headers=False,
+    )  # fmt: skip
+
+
 async def serve(
     application: Application, listener: socket.socket, drain_s: int, on_reload: Callable[[], None]
 ) -> None:
@@ -113,11 +131,7 @@ async def serve(
         drain_s: seconds that requests in progress have.
         on_reload: called on SIGHUP.
     """
-    config = uvicorn.Config(
-        application, http=_Protocol, ws="none", lifespan="off", log_config=None, access_log=False, server_header=False,
-        timeout_keep_alive=KEEP_ALIVE_S, timeout_graceful_shutdown=drain_s, proxy_headers=False,
-    )  # fmt: skip
-    server = _Server(config)
+    server = _Server(_config(application, drain_s))
     loop = asyncio.get_running_loop()
 
     def end() -> None:

@@ -62,6 +62,10 @@ class Store(Protocol):
         """Forgive what a subject owes; the month stays."""
         ...
 
+    async def clamp(self, subject: str, limits: Limits) -> None:
+        """Bring what a subject owes down to the bursts of its new limits, once (GW-211)."""
+        ...
+
 
 class ProcessStore:
     """The store of a gateway that is one process: it is never lost."""
@@ -98,6 +102,10 @@ class ProcessStore:
     async def reset(self, subject: str) -> None:
         """Forgive."""
         self.memory.reset(subject)
+
+    async def clamp(self, subject: str, limits: Limits) -> None:
+        """Bring down to the bursts."""
+        self.memory.clamp(subject, limits, self._now_us())
 
     def facts(self, tiers: Mapping[Limits, str]) -> StoreFacts:
         """Return what has been counted; there are no leases in memory."""

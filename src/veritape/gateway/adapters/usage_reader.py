@@ -6,10 +6,11 @@ Everything comes from ``usage_event`` (GW-681). The rows are read with SQL that 
 import contextlib
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from veritape.gateway.billing import SINGLE_KINDS
+from veritape.gateway.billing import SINGLE_KINDS, Figures
 from veritape.gateway.usage import Kind, UsageEvent
 from veritape.kernel.errors import UnavailableError
 
@@ -19,32 +20,12 @@ Rows = Callable[[str, Sequence[Any]], Iterable[tuple[Any, ...]]]
 GROUPS: Final = {
     "route": "route",
     "key": "key_id",
-    "day": "date(at_us / 1000000, 'unixepoch')",
+    "day": "at_us / 86400000000",
 }
 """What figures can be told apart by, and its SQL."""
 
 _EVENT_COLUMNS: Final = ", ".join(UsageEvent._fields)
 _SINGLE: Final = ", ".join(f"'{kind.value}'" for kind in SINGLE_KINDS)
-
-
-class UsageRow(NamedTuple):
-    """Figures of one account and environment for one route, key or day."""
-
-    account: str
-    env: str
-    """Empty for anonymous callers."""
-    group: str
-    """Route, id of a key, or day (UTC)."""
-    calls: int
-    """Charged calls; of anonymous callers the admitted ones."""
-    units_mu: int
-    """Charges less refunds."""
-    refunded_mu: int
-    """Of that: given back after failures, above 0."""
-    credited_mu: int
-    """Given by operators, above 0; not taken off the units."""
-    denied: int
-    """Refused calls."""
 
 
 class UsageReader:
@@ -53,7 +34,7 @@ class UsageReader:
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
 
-    def figures(self, period: str, by: str, account: str | None = None) -> list[UsageRow]:
+    def figures(self, period: str, by: str, account: str | None = None) -> list[Figures]:
         """Return the figures of a month, one row an account, environment and route, key or day."""
         one, values = ("", (period,)) if account is None else (" AND account = ?", (period, account))
         rows = self._rows(
@@ -66,7 +47,10 @@ class UsageReader:
             f" FROM usage_event WHERE period = ?{one} GROUP BY account, env, place ORDER BY account, env, place",
             values,
         )
-        return [UsageRow(*row) for row in rows]
+        return [
+            Figures(row[0], row[1], _day(row[2]) if by == "day" else row[2], *map(int, row[3:]))
+            for row in rows
+        ]
 
     def accounts(self, period: str) -> list[str]:
         """Return the accounts that have single events in a month."""
@@ -91,11 +75,15 @@ class UsageReader:
         rows = self._rows(
             "SELECT subject, sum(of_events), sum(of_month) FROM ("
             "SELECT subject, units_mu AS of_events, 0 AS of_month FROM usage_event WHERE period = ? AND subject <> ''"
-            " UNION ALL SELECT subject, 0, units_mu FROM usage_month WHERE period = ?) AS both"
+            " UNION ALL SELECT subject, 0, units_mu FROM usage_month WHERE period = ?) AS sums"
             " GROUP BY subject HAVING sum(of_events) <> sum(of_month) ORDER BY subject",
             (period, period),
         )
         return [(subject, int(events), int(month)) for subject, events, month in rows]
+
+
+def _day(number: int) -> str:
+    return f"{datetime.fromtimestamp(number * 86_400, UTC):%Y-%m-%d}"
 
 
 @contextlib.contextmanager

@@ -442,3 +442,23 @@ async def test_shares_of_months_long_past_are_forgotten(server: RedisProcess) ->
         for period, share in (("2026-09", b"0"), ("2026-10", b"1000"), ("2026-11", b"1000")):
             await store.heal("old:live", period)
             assert await link.call([b"HGET", keys_of("old:live", period, 64)[1], b"keeper"]) == share
+
+
+async def test_a_smaller_rule_cuts_what_is_owed_once(server: RedisProcess) -> None:
+    """GW-211: Pro 900 owed, then Free: the debt is Free's burst, in Redis and in memory alike; less than that stays."""
+    pro = Limits(make_rule(1_000, 60, 1_500), make_rule(30_000, 3_600, 30_000))
+    async with linked(server) as link:
+        store, memory = store_on(link), MemoryStore()
+        for _ in range(90):
+            await store.decide("clamp:live", pro, 10 * MU, 1)
+            memory.decide("clamp:live", pro, 10 * MU, 0, 0, 1)
+        await store.clamp("clamp:live", FREE)
+        memory.clamp("clamp:live", FREE, 0)
+        shared, alone = await store.status("clamp:live", FREE), memory.status("clamp:live", FREE, 0, 0)
+    free, hour = FREE.minute, FREE.hour
+    assert free is not None
+    assert hour is not None
+    assert alone.minute == Bucket(150 * MU * free.weight, 0, free.weight)
+    assert alone.hour == Bucket(900 * MU * hour.weight, 0, hour.weight)
+    assert 0 <= alone.minute.debt - shared.minute.debt <= 5_000_000 * free.gain
+    assert 0 <= alone.hour.debt - shared.hour.debt <= 5_000_000 * hour.gain

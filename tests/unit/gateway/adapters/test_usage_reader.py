@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from tests.usage_events import AT_US, NOVEMBER, event, write_ledger
 
-from veritape.gateway.adapters.usage_reader import UsageRow, sqlite_usage
+from veritape.gateway.adapters.usage_reader import sqlite_usage
+from veritape.gateway.billing import Figures
 from veritape.gateway.usage import Kind
 from veritape.kernel.errors import UnavailableError
 
@@ -34,10 +35,10 @@ def test_figures_by_route(ledger: Path) -> None:
     """GW-681: one row an account, environment and route of the month asked for."""
     with sqlite_usage(ledger) as reader:
         assert reader.figures(NOVEMBER, "route") == [
-            UsageRow("acme", "live", "", 0, 0, 0, 250, 0),
-            UsageRow("acme", "live", "trades", 2, 2_000, 1_000, 0, 9),
-            UsageRow("acme", "test", "trades", 1, 500, 0, 0, 0),
-            UsageRow("ip:lan-10", "", "trades", 4, 0, 0, 0, 0),
+            Figures("acme", "live", "", 0, 0, 0, 250, 0),
+            Figures("acme", "live", "trades", 2, 2_000, 1_000, 0, 9),
+            Figures("acme", "test", "trades", 1, 500, 0, 0, 0),
+            Figures("ip:lan-10", "", "trades", 4, 0, 0, 0, 0),
         ]
 
 
