@@ -14,6 +14,7 @@ from veritape.executor.adapters.workers.figures import Figures
 from veritape.executor.adapters.workers.machine import cores, memory_bytes
 from veritape.executor.adapters.workers.pool import WorkerPool, make_executor
 from veritape.executor.adapters.workers.runtime import L2Runtime
+from veritape.executor.aggregation.decider import AggregationDecider
 from veritape.executor.backend import TraceBackend
 from veritape.executor.cache.memory import MemoryLayer
 from veritape.executor.log_events import LEVELS, LogEvent, Note, note_nothing
@@ -114,4 +115,5 @@ def make_runtime(
         settings.queue_limit,
         settings.kill_grace_s,
         note,
+        AggregationDecider(settings.decider()),
     )

@@ -18,7 +18,7 @@ from veritape.apps.trace_file import trace_file
 from veritape.executor.adapters.workers.batch_run import Show
 from veritape.executor.backend import Simulator
 from veritape.executor.image import Image
-from veritape.executor.log_events import LogEvent
+from veritape.executor.log_events import LEVELS, LogEvent
 from veritape.executor.receipts import SimulatedReceipt, describe_trap
 from veritape.executor.runtime.outcomes import Executed, Outcome
 from veritape.executor.runtime.progress import Progress
@@ -184,6 +184,9 @@ def _write(path: Path | None, data: bytes) -> None:
 
 
 def _note(event: LogEvent, /, **fields: object) -> None:
+    """Say what was refused, retried or lost."""
+    if LEVELS[event] == "info":
+        return
     said = ", ".join(f"{name} {value}" for name, value in fields.items() if value is not None)
     click.echo(f"veritape: {event}: {said}", err=True)
 

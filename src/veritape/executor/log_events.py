@@ -20,6 +20,8 @@ class LogEvent(StrEnum):
     """They could not be deleted; ``before``, ``problem``."""
     ENTRY_REFUSED = "entry_refused"
     """An entry of the cache was forged, damaged or foreign: deleted and taken as a miss; ``layer``, ``reason``, ``problem``."""
+    AGGREGATION_DECIDED = "aggregation_decided"
+    """How the claims of a batch would become one proof; ``count``, ``label``, ``levels``, ``mode``, ``why``, ``candidates``, ``context``."""
     MEMORY_UNDERESTIMATED = "memory_underestimated"
     """A worker took more than was predicted for its job; ``peak_bytes``, ``predicted_bytes``."""
     WORKER_LOST = "worker_lost"
@@ -37,6 +39,7 @@ LEVELS: Final[Mapping[LogEvent, str]] = {
     LogEvent.RECEIPTS_DELETED: "info",
     LogEvent.RECEIPTS_KEPT: "warning",
     LogEvent.ENTRY_REFUSED: "warning",
+    LogEvent.AGGREGATION_DECIDED: "info",
     LogEvent.MEMORY_UNDERESTIMATED: "warning",
     LogEvent.WORKER_LOST: "warning",
     LogEvent.WORKERS_KILLED: "warning",

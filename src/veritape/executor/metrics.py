@@ -111,6 +111,23 @@ QUEUE_OLDEST_AGE: Final = Metric(
 )
 """How long the oldest job waits."""
 
+ESTIMATED_TPS: Final = Metric(
+    "l2_estimated_tps",
+    MetricType.GAUGE,
+    "The decider's estimate for its last batch, by the source documents' formula: a rate of checks, no throughput.",
+    "the decider decided about a batch",
+)
+"""An estimate, and named so (EX-605)."""
+
+ESTIMATED_GAS_SAVINGS: Final = Metric(
+    "l2_estimated_gas_savings_percent",
+    MetricType.GAUGE,
+    "The decider's estimate for its last batch, by the source documents' formula: nothing was settled.",
+    "the decider decided about a batch",
+    unit="percent",
+)
+"""An estimate, and named so."""
+
 METRICS: Final = (
     GUEST_CYCLES,
     RECEIPTS,
@@ -123,5 +140,7 @@ METRICS: Final = (
     WORKER_RESTARTS,
     QUEUE_LENGTH,
     QUEUE_OLDEST_AGE,
+    ESTIMATED_TPS,
+    ESTIMATED_GAS_SAVINGS,
 )
 """Every family that step 1 can set: what needs a proof is absent until there is one."""

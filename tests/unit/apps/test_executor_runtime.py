@@ -1,5 +1,6 @@
 """The runtime that settings describe."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,16 @@ from tests.receipt_caches import ECHO
 
 from veritape.apps.executor_runtime import effective, executor_settings, make_runtime
 from veritape.executor.adapters.workers.machine import cores
+from veritape.executor.aggregation.decider import AggregationDecider
+from veritape.executor.aggregation.plans import Context
 from veritape.executor.log_events import LogEvent
-from veritape.executor.metrics import METRICS, RECEIPTS_REFUSED, WORKERS_MAX
+from veritape.executor.metrics import (
+    ESTIMATED_GAS_SAVINGS,
+    ESTIMATED_TPS,
+    METRICS,
+    RECEIPTS_REFUSED,
+    WORKERS_MAX,
+)
 from veritape.executor.runtime.outcomes import Executed
 from veritape.kernel.errors import MisuseError
 from veritape.telemetry.registry import Registry
@@ -44,6 +53,24 @@ def test_a_runtime_keeps_receipts_in_the_folder_and_counts_refusals(tmp_path: Pa
     assert registry.value(RECEIPTS_REFUSED, stage="cache", **{"class": "format"}) == 1
     problem = "bad_entry: the entry is dropped and made anew"
     assert said.of(LogEvent.ENTRY_REFUSED) == [{"layer": "disk", "reason": "bad_entry", "problem": problem}]
+
+
+def test_each_batch_is_decided_about_and_the_decision_replays(tmp_path: Path) -> None:
+    """EX-450, EX-605, EX-823: the decider's estimates are shown as such; the log's inputs give the same choice again."""
+    config = tmp_path / "executor.toml"
+    config.write_text(f'[executor]\npool = "thread"\n[executor.cache]\ndisk_path = "{tmp_path / "cache"}"\n')
+    settings, registry, said = executor_settings(config), Registry(METRICS, strict=True), Noted()
+    with make_runtime(settings, registry, note=said) as runtime:
+        assert math.isnan(registry.value(ESTIMATED_TPS))
+        runtime.run_batch(ECHO, [])
+        assert said.of(LogEvent.AGGREGATION_DECIDED) == []
+        runtime.run_batch(ECHO, [number.to_bytes(4, "little") for number in range(25)])
+    (logged,) = said.of(LogEvent.AGGREGATION_DECIDED)
+    assert (logged["count"], logged["label"], logged["mode"]) == (25, "single", "thresholds")
+    assert round(registry.value(ESTIMATED_TPS), 1) == 340.1
+    assert registry.value(ESTIMATED_GAS_SAVINGS) == 88.0
+    again = AggregationDecider(settings.decider()).decide(logged["count"], Context(**logged["context"]))
+    assert {**again.logged(), "context": logged["context"]} == logged
 
 
 def test_redis_is_part_of_the_cache_when_it_is_named(tmp_path: Path) -> None:

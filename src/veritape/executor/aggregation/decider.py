@@ -50,7 +50,7 @@ class Decision:
     def logged(self) -> dict[str, Any]:
         """Return the decision as plain values, for the log."""
         return {"count": self.count, "label": str(self.label), "levels": list(self.plan.levels),
-                "mode": str(self.mode), "reason": self.reason,
+                "mode": str(self.mode), "why": self.reason,
                 "candidates": [asdict(one) for one in self.candidates]}  # fmt: skip
 
 

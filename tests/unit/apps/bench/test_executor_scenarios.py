@@ -1,5 +1,6 @@
 """The integration and stress runs at a fiftieth of their size; their arithmetic at full size."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,12 @@ from veritape.apps.bench.executor_scenarios import Scenarios, Seen, fresh_proces
 from veritape.executor.adapters.guest_files import guest_image
 from veritape.kernel.errors import CheckFailedError
 
-UNIT = 0.02
+SOAK = os.environ.get("VERITAPE_SOAK") == "1"  # noqa: TID251 - chooses the size of these tests
+UNIT, POOL = (1.0, "process") if SOAK else (0.02, "thread")
+"""The stress run's size, and its workers."""
+
+INTEGRATION_UNIT = 1.0 if SOAK else 0.1
+"""The integration run's size."""
 
 
 def in_this_process(_: Path, __: str, inputs: Sequence[bytes]) -> list[Seen]:
@@ -22,21 +28,23 @@ def in_this_process(_: Path, __: str, inputs: Sequence[bytes]) -> list[Seen]:
 
 def test_the_integration_run_has_its_five_scenarios() -> None:
     """EX-681, EX-684, EX-825: every row is labelled executed and checked by a fresh process; the cache hits as it must."""
-    document = run_scenario("integration", 0.1, "thread")
+    document = run_scenario("integration", INTEGRATION_UNIT, POOL)
     assert [row["name"] for row in document["rows"]] == ["small", "medium", "large", "cache", "parallel"]
     assert {row["label"] for row in document["rows"]} == {"executed"}
     assert all(row["verified"] > 0 for row in document["rows"])
     cache = document["rows"][3]
-    assert (cache["executions"], cache["hit_rate_percent"]) == (1, 90.0)
+    rate = 99.0 if SOAK else 90.0
+    assert (cache["executions"], cache["hit_rate_percent"]) == (1, rate)
     assert document["kind"] == "simulated"
-    assert (document["ok"], document["reason"]) == (False, "cache: hit rate 90.0 %, not 99.0 %")
+    expected = (True, None) if SOAK else (False, "cache: hit rate 90.0 %, not 99.0 %")
+    assert (document["ok"], document["reason"]) == expected
     assert "executed, not proven" in scenario_text(document)
     assert not any("proof" in name for row in document["rows"] for name in row)
 
 
 def test_the_stress_run_has_its_five_scenarios() -> None:
     """EX-681, EX-683, EX-825: throughput, sustained, burst, cache with 80 % hits, large aggregation; nobody is refused."""
-    document = run_scenario("stress", UNIT, "thread", in_this_process)
+    document = run_scenario("stress", UNIT, POOL, in_this_process)
     rows = {row["name"]: row for row in document["rows"]}
     assert list(rows) == ["throughput", "sustained", "burst", "cache", "large_aggregation"]
     assert (rows["cache"]["hit_rate_percent"], rows["cache"]["rejected"], rows["burst"]["refusals"]) == (

@@ -3,11 +3,14 @@
 import threading
 from enum import StrEnum
 
+from veritape.executor.aggregation.estimates import Estimate
 from veritape.executor.cache.counters import Layer
 from veritape.executor.metrics import (
     CACHE_SIZE,
     ERRORS,
     ERRORS_BY_REASON,
+    ESTIMATED_GAS_SAVINGS,
+    ESTIMATED_TPS,
     GUEST_CYCLES,
     QUEUE_LENGTH,
     QUEUE_OLDEST_AGE,
@@ -37,6 +40,12 @@ class Figures:
         with self._lock:
             self._registry.add(GUEST_CYCLES, cycles, kind=SIMULATED)
             self._registry.add(RECEIPTS, receipts, kind=SIMULATED)
+
+    def estimated(self, estimate: Estimate) -> None:
+        """Show what the decider estimates for a batch."""
+        with self._lock:
+            self._registry.set(ESTIMATED_TPS, estimate.estimate_tps)
+            self._registry.set(ESTIMATED_GAS_SAVINGS, estimate.estimate_gas_saved_percent)
 
     def failed(self, reason: StrEnum | None) -> None:
         """Count an item, job or request that ended with an error."""

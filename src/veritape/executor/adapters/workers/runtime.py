@@ -25,11 +25,13 @@ from veritape.executor.adapters.workers.batch_run import (
 from veritape.executor.adapters.workers.figures import Figures
 from veritape.executor.adapters.workers.jobs import MakeBackend
 from veritape.executor.adapters.workers.pool import WorkerPool
+from veritape.executor.aggregation.decider import AggregationDecider
+from veritape.executor.aggregation.plans import Context
 from veritape.executor.backend import TraceBackend
 from veritape.executor.cache.entries import Namespace, cache_key
 from veritape.executor.digests import Tag
 from veritape.executor.image import Image
-from veritape.executor.log_events import Note, note_nothing
+from veritape.executor.log_events import LogEvent, Note, note_nothing
 from veritape.executor.runtime.admission import Admission
 from veritape.executor.runtime.batching import check_size, distinct
 from veritape.executor.runtime.outcomes import Executed, Failed, Outcome, RuntimeReason
@@ -65,6 +67,7 @@ class L2Runtime:
         queue_limit: int = QUEUE_LIMIT,
         kill_grace_s: float = KILL_GRACE_S,
         note: Note = note_nothing,
+        decider: AggregationDecider | None = None,
     ) -> None:
         reason = backend.available()
         if reason is not None:
@@ -76,6 +79,7 @@ class L2Runtime:
         self._tools = Tools(
             pool, make_backend, cache, figures, clock, admission, self._changed, kill_grace_s, note
         )
+        self._decider, self._context = decider, Context(True, pool.workers, memory_bytes=budget_bytes)
         self._queue_limit = queue_limit
         self._waiting: deque[tuple[int, Callable[[], Outcome], Future[Outcome]]] = deque()
         self._threads: list[threading.Thread] = []
@@ -141,7 +145,17 @@ class L2Runtime:
         check_size(len(inputs))
         chosen, places = distinct(inputs)
         outcomes = self._execute(image, chosen, self._keys(image, chosen), limits, seconds, stop, show)
+        self._decide(sum(isinstance(outcome, Executed) for outcome in outcomes))
         return [outcomes[place] for place in places]
+
+    def _decide(self, claims: int) -> None:
+        """Say how a batch's claims would become one proof; its figures are estimates and called so (EX-450, 605)."""
+        if self._decider is None or not claims:
+            return
+        decision = self._decider.decide(claims, self._context)
+        self._tools.note(LogEvent.AGGREGATION_DECIDED, **decision.logged(), context=vars(self._context))
+        if decision.estimate is not None:
+            self.figures.estimated(decision.estimate)
 
     def prove_batch(self, image: Image, inputs: Sequence[bytes]) -> list[Outcome]:
         """Refuse: this backend executes and does not prove.

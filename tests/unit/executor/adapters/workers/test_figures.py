@@ -1,12 +1,16 @@
 """The metrics follow the work."""
 
 from veritape.executor.adapters.workers.figures import Figures
+from veritape.executor.aggregation.estimates import estimate
+from veritape.executor.aggregation.plans import Factors, Label
 from veritape.executor.cache.counters import Layer
 from veritape.executor.cache.entries import CacheReason
 from veritape.executor.metrics import (
     CACHE_SIZE,
     ERRORS,
     ERRORS_BY_REASON,
+    ESTIMATED_GAS_SAVINGS,
+    ESTIMATED_TPS,
     GUEST_CYCLES,
     METRICS,
     QUEUE_LENGTH,
@@ -31,6 +35,11 @@ def test_each_event_sets_its_figure() -> None:
     figures.executed(1, 6)
     assert registry.value(RECEIPTS, kind="simulated") == 4
     assert registry.value(GUEST_CYCLES, kind="simulated") == 90
+    estimated = estimate(25, Label.SINGLE, Factors(10, 25, 125))
+    assert estimated is not None
+    figures.estimated(estimated)
+    assert round(registry.value(ESTIMATED_TPS), 1) == 340.1
+    assert registry.value(ESTIMATED_GAS_SAVINGS) == 88.0
     figures.failed(RuntimeReason.WORKER_LOST)
     figures.failed(None)
     assert registry.value(ERRORS) == 2
