@@ -13,22 +13,19 @@ chain epoch with an axis of its own (OB-605).
 """
 
 from bisect import bisect_right
-from collections import deque
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import pairwise
 from typing import Final, NamedTuple
 
 from veritape.observer.frames import Trade
+from veritape.observer.recent_trades import KEPT, RecentTrades
 
 HOLD_NS: Final = 5_000_000_000
 """How long overlapping records wait for company before they are refused."""
 
 EPOCH_RECORDS: Final = 3
 """Overlapping records that join among themselves and so prove a restarted counter."""
-
-RECENT_TRADES: Final = 4_096
-"""Trades kept for recognising duplicates (OB-645)."""
 
 LIMIT_TENTHS: Final = (7, 13)
 """Daily price limits, tenths of the reference price: a hole's average price lies between them."""
@@ -198,6 +195,23 @@ class Verdict(NamedTuple):
     """Held records that this one explained: they are recorded now, ``counted`` as observed."""
 
 
+class Joined(NamedTuple):
+    """Trades that join one another, in order."""
+
+    trades: int
+    """How many."""
+    counted: int
+    """How many of them moved S + B."""
+    shares: int
+    """Sum."""
+    value_krw: int
+    """Sum of price times shares."""
+    end: Edge
+    """The totals after the last."""
+    packed: bytes
+    """One ``recent_trades.PACKED`` each."""
+
+
 def place(trade: Trade, counted: bool) -> Placed:
     """Return where a trade lies on the axis, given whether it moved S + B."""
     after = Edge(trade.chain_shares, trade.chain_value, trade.sells, trade.buys, trade.event_s)
@@ -298,8 +312,7 @@ class Line:
         """What went wrong, how often."""
         self.trades_exact = True
         """False once the counting rule was broken."""
-        self._recent: deque[tuple[int, int, int]] = deque(maxlen=RECENT_TRADES)
-        self._recent_set: set[tuple[int, int, int]] = set()
+        self._recent = RecentTrades()
         self._suspect: Trade | None = None
         self._overlaps: list[Held] = []
 
@@ -322,15 +335,29 @@ class Line:
         """Take one record, of a frame and an index in it; the table of OB-604 decides."""
         if self._overlaps:
             self.settle(received_ns)
-        key = (trade.chain_shares, trade.shares, trade.price)
-        if key in self._recent_set:
+        if self._is_repeated(trade):
             self.duplicates += 1
             return self._verdict(Outcome.DUPLICATE)
         if self._joins(trade):
-            return self._join(trade, key)
+            return self._join(trade)
         if trade.chain_shares - trade.shares < self.end.chain_shares:
             return self._overlapping(Held(trade, received_ns, sequence, record))
         return self._at_end(trade, received_ns)
+
+    @property
+    def is_plain(self) -> bool:
+        """Tell whether nothing is held and the counter never restarted: then what joins the end is recorded."""
+        return len(self.axes) == 1 and self._suspect is None and not self._overlaps
+
+    def extend(self, joined: Joined) -> None:
+        """Record trades that join the end of a plain line and one another: what ``receive`` does with each of them."""
+        self.joined += joined.trades
+        self.recorded_trades += joined.counted
+        self.uncounted += joined.trades - joined.counted
+        self.recorded_shares += joined.shares
+        self.recorded_value_krw += joined.value_krw
+        self.axes[-1].runs[-1].right = joined.end
+        self._recent.extend(joined.packed)
 
     def settle(self, now_ns: int, *, at_end: bool = False) -> None:
         """Refuse overlapping records that waited too long; at the day's end every held record."""
@@ -340,6 +367,12 @@ class Line:
         if at_end and self._suspect is not None:
             self._suspect = None
             self._blame(Problem.CHAIN_CONTRADICTION)
+
+    def _is_repeated(self, trade: Trade) -> bool:
+        """Tell whether a trade is recorded already; behind the end of the only axis none is."""
+        if trade.chain_shares > self.axes[-1].runs[-1].right.chain_shares and len(self.axes) == 1:
+            return False
+        return (trade.chain_shares, trade.shares, trade.price) in self._recent
 
     def _joins(self, trade: Trade) -> bool:
         """Tell whether a record continues the last run as its own codes say; most do, so this is plain arithmetic."""
@@ -354,7 +387,7 @@ class Line:
             and self._suspect is None
         )
 
-    def _join(self, trade: Trade, key: tuple[int, int, int]) -> Verdict:
+    def _join(self, trade: Trade) -> Verdict:
         """Record a trade that joins: what ``_at_end`` would do, in fewer steps."""
         _, event_s, price, shares, chain_shares, chain_value, sells, buys, _, counted, _, _ = trade
         self.joined += 1
@@ -366,7 +399,7 @@ class Line:
             self.uncounted += 1
         self.recorded_shares += shares
         self.recorded_value_krw += price * shares
-        self._remember(key)
+        self._recent.add(chain_shares, shares, price)
         verdict = (Outcome.RECORDED, False, len(self.axes) - 1, counted, ())
         return _new(Verdict, verdict)
 
@@ -435,11 +468,10 @@ class Line:
 
         Its venue second is the tape's own, which tells a repetition from a restarted counter: that one goes on in time.
         """
-        if len(self._recent) < RECENT_TRADES or placed.after.event_s > self.end.event_s:
+        if len(self._recent) < KEPT or placed.after.event_s > self.end.event_s:
             return False
         first, last = placed.before.chain_shares, placed.after.chain_shares
-        kept = any(end - shares < last and first < end for end, shares, _ in self._recent)
-        return not kept and self.axis.covers(placed)
+        return not self._recent.overlaps(first, last) and self.axis.covers(placed)
 
     def _is_new_epoch(self) -> bool:
         """Tell whether the newest held records join among themselves: the counter restarted.
@@ -466,15 +498,8 @@ class Line:
         self.recorded_shares += trade.shares
         self.recorded_value_krw += trade.price * trade.shares
         self.uncounted += 1 - counted
-        self._remember((trade.chain_shares, trade.shares, trade.price))
+        self._recent.add(trade.chain_shares, trade.shares, trade.price)
         return bool(counted)
-
-    def _remember(self, key: tuple[int, int, int]) -> None:
-        recent, known = self._recent, self._recent_set
-        if len(recent) == RECENT_TRADES:
-            known.discard(recent[0])
-        recent.append(key)
-        known.add(key)
 
     def _plausible(self, missing: Totals) -> bool:
         low, high = (tenths * self.reference_price * missing.shares for tenths in LIMIT_TENTHS)

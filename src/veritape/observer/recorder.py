@@ -182,7 +182,8 @@ class Recorder:
         self.look_up: LookUp | None = None
         """Finds trades that the ledger no longer keeps; without it an old record counts as one of them by its totals."""
         self._last_received_ns = 0
-        self._trading_day = (0, "")
+        self.trading_day = (0, "")
+        """Connection of the newest trades, and the newest date on it."""
         self._stopped_by = Cause.PROCESS_DOWN
 
     def apply(self, frame: Frame) -> Applied:
@@ -192,8 +193,12 @@ class Recorder:
             self._message(frame, applied)
         elif frame.kind is Kind.NOTE:
             self._note(json.loads(frame.data), frame.received_ns)
-        self._last_received_ns = max(self._last_received_ns, frame.received_ns)
+        self.received(frame.received_ns)
         return applied
+
+    def received(self, received_ns: int) -> None:
+        """Note when a frame came."""
+        self._last_received_ns = max(self._last_received_ns, received_ns)
 
     def sweep_saw(self, day: str, code: str, chain_shares: int, answered_ns: int) -> None:
         """Remember what a sweep saw; ``settled`` judges it once the stream had time to follow (OB-211)."""
@@ -244,21 +249,21 @@ class Recorder:
             self._books(frame, message, applied)
             return
         for index, trade in enumerate(message):
-            self._trade(frame, index, trade, applied)
+            self.record_trade(frame, index, trade, applied)
         self._note_dates(frame.connection, message, applied)
 
     def _note_dates(self, connection: int, trades: Sequence[Trade], applied: Applied) -> None:
         """A new day begins with a new date of the records; older ones stay under their own and are counted (KIS-181)."""
-        before, newest = self._trading_day
+        before, newest = self.trading_day
         if before != connection or trades[-1].day > newest:
             newest = trades[-1].day
         elif trades[0].day < newest:
             applied.late_dates += sum(trade.day < newest for trade in trades)
-        self._trading_day = (connection, newest)
+        self.trading_day = (connection, newest)
 
     def _books(self, frame: Frame, message: BookFrame, applied: Applied) -> None:
         """Keep books; one that is ahead of the line for longer than it may settle is a suspicion (level d)."""
-        connection, date = self._trading_day  # a book carries no date (KIS-161)
+        connection, date = self.trading_day  # a book carries no date (KIS-161)
         day = self.day(date if connection == frame.connection else kst(frame.received_ns)[0])
         for index, book in enumerate(message.books):
             day.books.add(book, frame.sequence, index, frame.received_ns)
@@ -266,7 +271,8 @@ class Recorder:
                 self.suspicions.setdefault((day.day, book.code), (book.chain_shares, frame.received_ns))
         applied.books += len(message.books)
 
-    def _trade(self, frame: Frame, index: int, trade: Trade, applied: Applied) -> None:
+    def record_trade(self, frame: Frame, index: int, trade: Trade, applied: Applied) -> None:
+        """Take one record of a frame."""
         day = self.days.get(trade.day) or self.day(trade.day)
         line = day.lines.get(trade.code) or day.line(trade.code)
         verdict = line.receive(trade, frame.received_ns, frame.sequence, index)

@@ -57,12 +57,15 @@ class TradeRows:
     ) -> None:
         """Add a row by its values; ``trade.counted`` is what the protocol says, ``counted`` what was observed."""
         code, event_s, price, shares, chain_shares, chain_value, sells, buys, side, _, day, session = trade
-        names, key = self.names, (code, day, session)
-        name = names.setdefault(key, len(names))
+        name = self.ordinal((code, day, session))
         self.packed += _pack(
             sequence, received_us, price, shares, chain_shares, chain_value,
             record, event_s, sells, buys, epoch, name, side, counted,
         )  # fmt: skip
+
+    def ordinal(self, name: tuple[str, str, str]) -> int:
+        """Return the ordinal of (code, day, session) for packed rows."""
+        return self.names.setdefault(name, len(self.names))
 
     def __len__(self) -> int:
         """Return the number of rows."""

@@ -156,7 +156,7 @@ def test_a_restarted_counter_keeps_where_each_record_came_from() -> None:
             event_s=35_998 + number, price=100, shares=1, chain_shares=number, chain_value=100 * number, sells=0,
             buys=number, side=1,
         )  # fmt: skip
-        recorder._trade(text(b"")._replace(sequence=70 + number), number, one, Applied())
+        recorder.record_trade(text(b"")._replace(sequence=70 + number), number, one, Applied())
     rows = recorder.days[DAY].rows
     assert [(row.sequence, row.record, row.epoch) for row in (*rows[9], *rows[10])] == [
         (71, 1, 1), (72, 2, 1), (73, 3, 1),

@@ -43,7 +43,8 @@ PIECE = 1 << 20
 def files(size: Size) -> Iterator[Row]:
     """Measure everything that reads and writes files."""
     with folder() as place:
-        recording = _recorded(place / "day")
+        recording = _journalled(place / "day")
+        recording.load()
         seals = recording.seal_due(DAY, 0, 0, all_hours=True)
         yield from _compaction(size, place)
         yield from _sizes(place, [seal.path for seal in seals])
@@ -54,18 +55,19 @@ def files(size: Size) -> Iterator[Row]:
         yield from _compression(size)
 
 
-def _recorded(data: Path) -> Recording:
+def _journalled(data: Path) -> Recording:
+    """Return a folder that holds the day's journal and nothing else yet."""
     write_journal(data / "journal" / "KRX" / DAY / "0900-0.vtj")
-    recording = Recording(data)
-    recording.load()
-    return recording
+    return Recording(data)
 
 
 def _compaction(size: Size, place: Path) -> Iterator[Row]:
-    number = iter(range(1_000))
+    """Read the day's journal and seal its hours: from the raw frames on the disk to the segments."""
+    waiting = [_journalled(place / f"compaction-{number}") for number in range(size.runs + 1)]
 
     def compact() -> int:
-        recording = _recorded(place / f"compaction-{next(number)}")
+        recording = waiting.pop()
+        recording.load()
         return sum(seal.document["rows"] for seal in recording.seal_due(DAY, 0, 0, all_hours=True))
 
     sealed = pa.concat_tables(

@@ -7,7 +7,7 @@ recorder, in a running process as after a restart.
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -33,14 +33,6 @@ OWN_CONNECTION = 0
 """Connection number of the recorder's own notes."""
 
 
-class VenueRecorder(Protocol):
-    """What the daybook needs of a venue's memory of its days."""
-
-    def apply(self, frame: Frame) -> Applied:
-        """Take one durable frame."""
-        ...
-
-
 class VenueRecording(Protocol):
     """What the daybook needs of a venue's recording on disk (OB-901)."""
 
@@ -52,11 +44,6 @@ class VenueRecording(Protocol):
     @property
     def venue(self) -> str:
         """Return the venue's name."""
-        ...
-
-    @property
-    def recorder(self) -> VenueRecorder:
-        """Return the memory of its days."""
         ...
 
     @property
@@ -74,6 +61,10 @@ class VenueRecording(Protocol):
 
     def checkpoint(self) -> Checkpoint | None:
         """Return the present state with its place in the journal, None when there is nothing to keep."""
+        ...
+
+    def apply_all(self, frames: Sequence[Frame]) -> Iterator[tuple[Frame, Applied]]:
+        """Hand durable frames to the venue's memory; return what they did, of several together with the last of them."""
         ...
 
     def note_block(self, day: str, file: str, number: int) -> None:
@@ -102,7 +93,7 @@ class VenueDaybook(Generic[RecordingT]):
             recording: the data folder.
             options: how the journal is written.
             clock: stamps the frames.
-            applied: told what each durable frame did.
+            applied: told what the durable frames did.
             storage: the disk.
             say: told in one line what people should know.
         """
@@ -230,8 +221,7 @@ class VenueDaybook(Generic[RecordingT]):
         return Frame(Kind.NOTE, OWN_CONNECTION, self._sequence, *stamps, data)
 
     def _apply(self, committed: Committed) -> None:
-        for frame in committed.frames:
-            applied = self.recording.recorder.apply(frame)
+        for frame, applied in self.recording.apply_all(committed.frames):
             if applied.refusal is not None:
                 self._quarantine.add(frame, applied.refusal)
             self._applied(applied)

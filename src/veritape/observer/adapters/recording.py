@@ -5,7 +5,8 @@ folder read-only.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,10 @@ from veritape.observer.adapters.trade_look_up import TradeLookUp
 from veritape.observer.agreement import NOTHING, differences
 from veritape.observer.audit import Evidence
 from veritape.observer.bars import MINUTE_S
+from veritape.observer.batches import apply_all
+from veritape.observer.journal import Frame
 from veritape.observer.picture import SETTLE_S, Span, svg
-from veritape.observer.recorder import Day, Recorder
+from veritape.observer.recorder import Applied, Day, Recorder
 from veritape.observer.segments import Before
 
 
@@ -89,8 +92,7 @@ class Recording:
         self.recorder.condemned |= unread_frames(self.data / "quarantine")
         for path in paths[place[0] :]:
             for block, frames in read_file(path, place[1] if path == paths[place[0]] else -1):
-                for frame in frames:
-                    self.recorder.apply(frame)
+                deque(self.apply_all(frames), maxlen=0)
                 self.note_block(path.parent.name, path.name, block.number)
                 yield len(frames)
         self._forget_sealed(folders)
@@ -128,6 +130,10 @@ class Recording:
         """Take what was fetched for a day: it counts as soon as its file is there."""
         found = self.recorder.day(day)
         found.fetched, found.bars = self.backfill.trades(day), self.backfill.bars(day)
+
+    def apply_all(self, frames: Sequence[Frame]) -> Iterator[tuple[Frame, Applied]]:
+        """Hand durable frames to the recorder; return what they did, of several together with the last of them."""
+        return apply_all(self.recorder, frames)
 
     def note_block(self, day: str, file: str, number: int) -> None:
         """Remember that a journal block holds frames of a day."""

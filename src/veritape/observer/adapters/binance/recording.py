@@ -4,7 +4,7 @@ Journal folders are days of our clock, lines are days of the venue's: around mid
 line's messages lie in its neighbours' folders, so a day is always read with them.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from veritape.observer.binance.recorder import HOUR_US, BinanceRecorder, Row
 from veritape.observer.binance.segments import last_ids
 from veritape.observer.binance.statements import VENUE
 from veritape.observer.binance.trade_ids import DAY_US, day_start_us, utc_day
+from veritape.observer.journal import Frame
+from veritape.observer.recorder import Applied
 
 
 @dataclass
@@ -69,6 +71,10 @@ class BinanceRecording:
         chosen = [folder for folder in folders if folder.name in wanted]
         paths = [path for folder in chosen for path in journal_paths(folder)]
         return self._loading(paths, checkpoint, begins=chosen[:1] == folders[:1])
+
+    def apply_all(self, frames: Sequence[Frame]) -> Iterator[tuple[Frame, Applied]]:
+        """Hand durable frames to the recorder; return what each did."""
+        return ((frame, self.recorder.apply(frame)) for frame in frames)
 
     def checkpoint(self) -> Checkpoint | None:
         """Return the present state with its place in the journal; None before the first block."""
