@@ -4,7 +4,8 @@ Most frames bring usual trades of the day that is being traded, and most trades 
 of such frames is read as columns (``trade_columns``), and which trades join is computed of all of them together. What joins
 is recorded in one step; any other trade of a line goes through ``Line.receive`` as it does alone. Any other frame ends the
 stretch and goes through ``apply``, which defines what is right: a property test compares everything that both leave behind.
-Only the rows' order may differ within a stretch: they are sorted before they are sealed.
+Only the rows' order may differ within a stretch: they are sorted before they are sealed. A stretch has no more trades than a
+line remembers, so whatever is looked up among older ones is there.
 """
 
 from bisect import bisect_right
@@ -17,6 +18,7 @@ import numpy.typing as npt
 from veritape.observer.completeness import SELL, Edge, Joined, Line
 from veritape.observer.frames import Trade
 from veritape.observer.journal import Frame, Kind
+from veritape.observer.recent_trades import KEPT
 from veritape.observer.recorder import Applied, Day, Recorder, frame_key
 from veritape.observer.rows import NAMES, PACKED, TradeRows
 from veritape.observer.trade_columns import (
@@ -99,10 +101,9 @@ def _apply_some(recorder: Recorder, frames: Sequence[Frame]) -> Iterator[tuple[F
             odd = (~_of_day(columns, trading[1]) | (connection != trading[0])).nonzero()[0]
         next_odd = odd.searchsorted(at)
         end = int(odd[next_odd]) if next_odd < len(odd) else len(frames)
-        if end - at >= FEW:
-            applied = _apply_stretch(
-                recorder, recorder.day(trading[1]), _part(columns, at, end), frames, stamps
-            )
+        part = _part(columns, at, end)
+        if end - at >= FEW and len(part.record) <= KEPT:
+            applied = _apply_stretch(recorder, recorder.day(trading[1]), part, frames, stamps)
             recorder.received(int(stamps.received_ns[at:end].max()))
             yield frames[end - 1], applied
         else:

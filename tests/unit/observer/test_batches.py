@@ -3,10 +3,12 @@
 import random
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.tape import DAY, MIDNIGHT_NS, anchors, book_frame, day_notes, frames, own_note, recorded
 
+from veritape.observer import batches
 from veritape.observer.batches import FEW, MANY, apply_all
 from veritape.observer.books import LEVELS, Book
 from veritape.observer.completeness import Problem
@@ -158,3 +160,12 @@ def test_nothing_is_done_with_no_frames() -> None:
     """OB-512: no frames, no days."""
     assert list(apply_all(Recorder(), [])) == []
     assert state(recorded()) == state(Recorder())
+
+
+def test_a_stretch_has_no_more_trades_than_a_line_remembers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OB-645: else one after another, because an old record is compared with rows that a stretch adds at its end."""
+    usual = list(frames(until_ms=UNTIL))
+    assert len(list(apply_all(Recorder(), usual))) == 2, "the first frame begins the day"
+    monkeypatch.setattr(batches, "KEPT", 20)
+    assert_same(usual, len(usual))
+    assert len(list(apply_all(Recorder(), usual))) == len(usual)

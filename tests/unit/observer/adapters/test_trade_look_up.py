@@ -8,8 +8,9 @@ from tests.tape import DAY, own_note, trade
 from veritape.observer.adapters import trade_look_up
 from veritape.observer.adapters.recording import Recording
 from veritape.observer.adapters.trade_look_up import TradeLookUp
-from veritape.observer.completeness import HOLD_NS, RECENT_TRADES, Problem
+from veritape.observer.completeness import HOLD_NS, Problem
 from veritape.observer.frames import Trade
+from veritape.observer.recent_trades import KEPT
 from veritape.observer.recorder import Applied, NoteKind
 
 ROWS = 12_000
@@ -22,7 +23,7 @@ OLD = (10, 2_500, 7_500)
 def again(recording: Recording, *trades: Trade) -> Applied:
     applied = Applied()
     for one in trades:
-        recording.recorder._trade(own_note(NoteKind.STARTED), 0, one, applied)
+        recording.recorder.record_trade(own_note(NoteKind.STARTED), 0, one, applied)
     return applied
 
 
@@ -34,7 +35,7 @@ def recording(tmp_path: Path) -> Recording:
     one.seal_due(DAY, (hours[0] + 1) * 3600, 0)
     sealed = {row for row in OLD if trade(row).event_s // 3600 == hours[0]}
     assert sealed == set(OLD[:2]), "some are sealed and some wait"
-    assert max(OLD) < ROWS - RECENT_TRADES
+    assert max(OLD) < ROWS - KEPT
     return one
 
 
