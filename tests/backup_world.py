@@ -35,12 +35,15 @@ class World:
     target: Target
     told: list[tuple[str, int]] = field(default_factory=list)
     now_ns: int = NOW_NS
+    venue: str = "KRX"
 
     def backup(self, only: str | None = None, how: How = HOW) -> list[Sent]:
         return self.sending(how).run(only)
 
     def sending(self, how: How = HOW) -> Sending:
-        return Sending(Source(self.data), self.target, Records(self.data), how, self.clock, self.tell)
+        return Sending(
+            Source(self.data, self.venue), self.target, Records(self.data), how, self.clock, self.tell
+        )
 
     def clock(self) -> int:
         self.now_ns += 1
@@ -50,7 +53,7 @@ class World:
         self.told.append((what, size))
 
     def drill(self, day: str | None = None, *, live: bool = True) -> Proven:
-        return drill(self.target, day, Source(self.data) if live else None, None, self.tell)
+        return drill(self.target, day, Source(self.data, self.venue) if live else None, None, self.tell)
 
     def reasons(self, day: str | None = None, *, live: bool = True) -> list[str]:
         """Return the reasons of a drill's differences, each once."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import click
 import structlog
@@ -19,7 +19,7 @@ from veritape.apps.broker_account import followed_clock, open_broker
 from veritape.apps.keeping import VERSION
 from veritape.apps.part_metrics import shown_metrics
 from veritape.apps.record_binance import record_binance, wants_binance
-from veritape.apps.recording_loop import run_recorder
+from veritape.apps.recording_loop import beside, run_recorder
 from veritape.kernel.clock import NANOSECONDS, Clock, SystemClock
 from veritape.kernel.errors import MisuseError, UnavailableError
 from veritape.kernel.settings import load_settings
@@ -302,30 +302,6 @@ def _exports(settings: RecordSettings, daybook: Daybook, clock: Clock) -> LiveEx
     exporter = Exporter(data, venue, first_day, settings.export.kinds)
     folder = ExportFolder(data / "export", settings.export.compress)
     return LiveExports(exporter, folder, daybook, clock, partial(has_room, data, settings.journal.kept_bytes))
-
-
-class Keeper(Protocol):
-    """Something that goes on beside the days."""
-
-    async def run(self) -> None:
-        """Go on until cancelled, or end when there is nothing to do."""
-        ...
-
-
-async def beside(work: Coroutine[Any, Any, None], *keepers: Keeper) -> None:
-    """Do the work with keepers beside it until it is done; a bug in any of them ends all."""
-    recording = asyncio.create_task(work)
-    keeping = [asyncio.create_task(keeper.run()) for keeper in keepers]
-    pending = {recording, *keeping}
-    try:
-        while recording in pending:
-            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-    finally:
-        for task in (recording, *keeping):
-            task.cancel()
-        await asyncio.gather(recording, *keeping, return_exceptions=True)
 
 
 async def _until_signal(work: Coroutine[Any, Any, None], daybook: Daybook) -> None:

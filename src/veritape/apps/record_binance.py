@@ -4,18 +4,21 @@ import asyncio
 import signal
 import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
 import click
 import structlog
 
+from veritape.apps.keeping import VERSION
 from veritape.apps.part_metrics import shown_metrics
-from veritape.apps.recording_loop import run_recorder
+from veritape.apps.recording_loop import beside, run_recorder
 from veritape.kernel.clock import NANOSECONDS, Clock, SystemClock
 from veritape.kernel.errors import MisuseError, UnavailableError
 from veritape.kernel.settings import load_settings
 from veritape.observer import ledger_metrics, metrics
+from veritape.observer.adapters.backup.source import Source
+from veritape.observer.adapters.backup.upkeep import Upkeep
 from veritape.observer.adapters.binance.instruments import BinanceInstruments
 from veritape.observer.adapters.binance.recording import BinanceRecording
 from veritape.observer.adapters.binance.rest import BinanceRest
@@ -116,7 +119,18 @@ async def _record(
 
     background = [asyncio.create_task(measure()), asyncio.create_task(_tell(watching, daybook, clock))]
     try:
-        await _until_signal(watching, daybook, day)
+        source, index = Source(settings.observer.data_dir, VENUE), daybook.index
+        upkeep = Upkeep(
+            source,
+            settings.backup,
+            settings.retention,
+            VERSION,
+            clock,
+            log,
+            daybook.writer.seal,
+            index.backed_up,
+        )
+        await _until_signal(beside(watching.run(day), upkeep), daybook)
     finally:
         await daybook.close()
         log.info(LogEvent.PROCESS_STOPPED, durable_frames=daybook.writer.watermark.frames)
@@ -127,12 +141,12 @@ async def _record(
         await asyncio.gather(*background, return_exceptions=True)
 
 
-async def _until_signal(watching: Watching, daybook: VenueDaybook[BinanceRecording], day: str | None) -> None:
+async def _until_signal(recorded: Coroutine[Any, Any, None], daybook: VenueDaybook[BinanceRecording]) -> None:
     """Run until the day is over, a signal asks to stop, or the disk is full."""
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    work, stopped = asyncio.create_task(watching.run(day)), asyncio.create_task(stop.wait())
+    work, stopped = asyncio.create_task(recorded), asyncio.create_task(stop.wait())
     either: set[asyncio.Future[Any]] = {work, stopped, daybook.failed}
     await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
     for task in (work, stopped):

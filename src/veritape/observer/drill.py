@@ -107,4 +107,5 @@ def _shown(line: LineFigures | None) -> str:
 
 
 def _totals(totals: Totals) -> str:
-    return f"{totals.trades:,} trades {totals.shares:,} shares {totals.value_krw:,} won"
+    shares, value = ("?" if one is None else f"{one:,}" for one in (totals.shares, totals.value_krw))
+    return f"{totals.trades:,} trades {shares} shares {value} won"

@@ -98,10 +98,10 @@ class Totals(_Part):
 
     trades: int
     """Counted trades."""
-    shares: int
-    """Shares."""
-    value_krw: int
-    """Won."""
+    shares: int | None
+    """Shares; of Binance quantity times 10^8, null where a missing trade's is unknown."""
+    value_krw: int | None
+    """Won; of Binance value times 10^16, null likewise."""
 
 
 class LineEnd(_Part):
@@ -109,10 +109,10 @@ class LineEnd(_Part):
 
     trades: int | None
     """Trades of the day; null while only a range is known."""
-    shares: int
-    """Shares of the day."""
-    value_krw: int
-    """Won of the day."""
+    shares: int | None
+    """Shares of the day; of Binance null while trades are missing."""
+    value_krw: int | None
+    """Won of the day; likewise."""
 
 
 class LineFigures(_Part):

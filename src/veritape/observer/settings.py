@@ -46,6 +46,13 @@ class ObserverSettings(Settings):
     """Venue of this recording; volumes of different venues are never added."""
 
 
+class KeptSettings(ObserverSettings):
+    """``[observer]`` of a recording of any venue, for those who only keep it."""
+
+    venue: Literal["KRX", "BINANCE"] = "KRX"  # type: ignore[assignment]
+    """Venue of this recording."""
+
+
 class KisSettings(Settings):
     """``[kis]``"""  # noqa: D415 - a table's name
 
@@ -353,7 +360,7 @@ class KeepingSettings(Settings):
 
     model_config = ConfigDict(extra="ignore")
 
-    observer: ObserverSettings
+    observer: KeptSettings
     """Where and what."""
     calendar: CalendarSettings = CalendarSettings()
     """Its file is backed up too."""

@@ -7,9 +7,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from tests.backup_world import World, world
+from tests.binance import FIRST, SECOND, frames
 from tests.recorded_day import record_day
+from tests.unit.observer.adapters.binance.test_recording import opened, written
 
 from veritape.apps.backup import backup
+from veritape.apps.drill import drill
 from veritape.kernel.errors import CheckFailedError, MisuseError, UnavailableError
 from veritape.observer.adapters.backup.records import Records
 from veritape.observer.adapters.control_database import ControlDatabase
@@ -145,3 +148,21 @@ def test_a_backup_stands_in_the_audit_log_and_in_control_db(one: World) -> None:
 def test_it_waits_for_nobody(one: World) -> None:
     with Records(one.data).alone():
         assert isinstance(run(one).exception, UnavailableError)
+
+
+async def test_a_recording_of_the_second_venue_is_backed_up_and_drilled(tmp_path: Path) -> None:
+    """OB-901, OB-751, OB-762: the recorder's own file names the venue; its other tables are left to the recorder."""
+    book = await written(tmp_path / "data", opened(), *frames(FIRST, SECOND))
+    book.recording.seal_due(FIRST, 0, all_hours=True)
+    await book.close()
+    config = tmp_path / "record.toml"
+    config.write_text(
+        f'[observer]\ndata_dir = "{tmp_path}/data"\nvenue = "BINANCE"\n[binance]\ncodes = ["BTCUSDT"]\n'
+        f'[backup]\ntargets = ["file://{tmp_path}/target"]\n'
+    )
+    sent = CliRunner().invoke(backup, ["--config", str(config), "--json"], standalone_mode=False)
+    assert sent.exception is None
+    assert [one["day"] for one in json.loads(sent.stdout)["days"]] == [FIRST]
+    proven = CliRunner().invoke(drill, ["--config", str(config), "--json"], standalone_mode=False)
+    document = json.loads(proven.stdout)
+    assert (document["passed"], document["lines"], proven.return_value) == (True, 1, 0)

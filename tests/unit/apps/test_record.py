@@ -1,6 +1,5 @@
 """The command ``veritape record``: what it refuses before it records."""
 
-import asyncio
 import errno
 import os
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from veritape.apps.record import beside, disk_full, record
+from veritape.apps.record import disk_full, record
 from veritape.kernel.errors import MisuseError, UnavailableError, VeritapeError
 from veritape.observer.adapters.token_files import AccountLock, account_id
 
@@ -76,44 +75,3 @@ def test_a_disk_that_is_full_for_a_segment_is_one_line(tmp_path: Path) -> None:
         "record: No space left on device: 09.parquet: every acknowledged frame is durable; free some space and start again"
     )
     assert str(tmp_path) in disk_full(OSError(errno.ENOSPC, "x"), tmp_path).message
-
-
-class Keeper:
-    """An upkeep that ends at once, fails, or goes on."""
-
-    def __init__(self, end: str) -> None:
-        self.end = end
-
-    async def run(self) -> None:
-        if self.end == "fails":
-            raise ValueError("a bug")
-        if self.end == "goes on":
-            await asyncio.get_running_loop().create_future()
-
-
-@pytest.mark.parametrize("end", ["at once", "goes on"])
-async def test_the_days_go_on_beside_the_backup_and_end_both(end: str) -> None:
-    """OB-012, OB-751."""
-    done = asyncio.Event()
-
-    async def days() -> None:
-        await asyncio.sleep(0.01)
-        done.set()
-
-    await asyncio.wait_for(beside(days(), Keeper(end)), 5)
-    assert done.is_set()
-
-
-async def test_a_bug_in_the_backup_ends_the_recorder() -> None:
-    """OB-011: nothing is swallowed; the recorder closes its day first."""
-    closed = asyncio.Event()
-
-    async def days() -> None:
-        try:
-            await asyncio.get_running_loop().create_future()
-        finally:
-            closed.set()
-
-    with pytest.raises(ValueError, match="a bug"):
-        await asyncio.wait_for(beside(days(), Keeper("fails")), 5)
-    assert closed.is_set()

@@ -400,6 +400,11 @@ class JournalWriter:
         self._loop.call_soon_threadsafe(_resolve, self.failed, UnavailableError(message))
 
 
+def is_open(path: Path) -> bool:
+    """Tell whether a journal file is still being written: it has no seal yet."""
+    return path.suffix == ".vtj" and bool(path.lstat().st_mode & 0o222)
+
+
 def journal_paths(directory: Path) -> list[Path]:
     """Return the journal files below a directory in the order in which they were created."""
     return sorted(

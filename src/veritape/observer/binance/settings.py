@@ -10,7 +10,9 @@ from pydantic import Field, field_validator
 from veritape.kernel.settings import Settings
 from veritape.observer.settings import (
     LOOPBACK_HOSTS,
+    BackupSettings,
     JournalSettings,
+    RetentionSettings,
     SegmentSettings,
     SessionSettings,
     TelemetrySettings,
@@ -93,5 +95,9 @@ class BinanceRecordSettings(Settings):
     """Durability."""
     segments: SegmentSettings = SegmentSettings()
     """Sealing."""
+    retention: RetentionSettings = RetentionSettings()
+    """How long files stay here."""
+    backup: BackupSettings = BackupSettings()
+    """The copy elsewhere."""
     telemetry: TelemetrySettings = TelemetrySettings()
     """Metrics."""

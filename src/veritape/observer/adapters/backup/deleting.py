@@ -93,12 +93,9 @@ class Deleting:
 
     def _facts(self, day: str) -> DayFacts:
         try:
-            recording = self.source.recording(day)
+            return self.source.proof(day).facts(backup_failed=self.records.state().failing)
         except VeritapeError:
             return DayFacts(sealed=False, anomalous=True)
-        waiting = any(rows for one in recording.recorder.days.values() for rows in one.rows.values())
-        document = recording.audit(day, 0, backup_failed=self.records.state().failing)
-        return DayFacts(not waiting, bool(document["anomalies"]))
 
 
 def event_of(one: Candidate) -> dict[str, Any]:

@@ -4,25 +4,15 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import pyarrow.compute as pc
-from pyarrow import parquet
-
 from veritape.kernel.errors import CheckFailedError, VeritapeError
 from veritape.observer.adapters.backup.objects import Told
 from veritape.observer.adapters.backup.restoring import chosen, restore_file
 from veritape.observer.adapters.backup.source import Source
 from veritape.observer.adapters.backup.targets import Target
 from veritape.observer.adapters.integrity import journal_damage, segment_damage
-from veritape.observer.adapters.recording import Recording
 from veritape.observer.adapters.segment_files import SegmentStore
 from veritape.observer.drill import Difference, Proven, compare, compare_sealed
-from veritape.observer.manifests import BackupReason, Manifest, Totals, Written, figures
-
-COLUMNS = ("code", "counted", "price", "shares")
-"""Columns of a segment that its totals need."""
-
-ADDED = ("counted", "shares", "value")
-"""What is added up."""
+from veritape.observer.manifests import BackupReason, Manifest, Written
 
 
 def drill(target: Target, day: str | None, live: Source | None, scratch: Path | None, told: Told) -> Proven:
@@ -84,34 +74,13 @@ def _proven(manifest: Manifest, folder: Path, live: Source | None) -> Iterator[D
         yield Difference(
             BackupReason.SEAL_BROKEN, "the day's last seal is not the one that the manifest names"
         )
-    recording = restored.recording(manifest.day)
-    found = figures(recording.audit(manifest.day, 0))
+    proof = restored.proof(manifest.day)
+    found = proof.lines()
     yield from compare(manifest.lines, found, "the manifest", "the restored recording")
-    yield from compare_sealed(_sealed(store, recording, manifest.day), found)
+    yield from compare_sealed(proof.sealed(), found)
     yield from _queried(store, manifest.day)
     if live is not None and live.has_journal(manifest.day, manifest):
         yield from compare(live.figures(manifest.day), found, "the live recording", "the restored one")
-
-
-def _sealed(store: SegmentStore, recording: Recording, day: str) -> dict[str, Totals]:
-    """Add up a day's segments by code, and the trades that wait for one."""
-    sums: dict[str, list[int]] = {}
-    for seal in store.seals(day):
-        table = parquet.read_table(seal.path, columns=list(COLUMNS), partitioning=None)
-        table = table.append_column("value", pc.multiply(table["price"], table["shares"]))
-        for row in table.group_by("code").aggregate([(name, "sum") for name in ADDED]).to_pylist():
-            _add(sums, row["code"], [row[f"{name}_sum"] for name in ADDED])
-    for rows in recording.recorder.day(day).rows.values():
-        for row in rows:
-            trade = row.trade
-            _add(sums, trade.code, [row.counted, trade.shares, trade.price * trade.shares])
-    return {
-        code: Totals(trades=n, shares=shares, value_krw=value) for code, (n, shares, value) in sums.items()
-    }
-
-
-def _add(sums: dict[str, list[int]], code: str, more: list[int]) -> None:
-    sums[code] = [a + b for a, b in zip(sums.get(code, [0, 0, 0]), more, strict=True)]
 
 
 def _queried(store: SegmentStore, day: str) -> Iterator[Difference]:

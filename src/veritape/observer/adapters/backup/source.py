@@ -12,16 +12,19 @@ from pathlib import Path
 from blake3 import blake3
 
 from veritape.kernel.errors import CheckFailedError, UnavailableError
-from veritape.observer.adapters.recording import Recording
+from veritape.observer.adapters.backup.proofs import Proof, proof_of
+from veritape.observer.adapters.binance.segment_files import segment_store
+from veritape.observer.adapters.journal_files import is_open
 from veritape.observer.adapters.segment_files import SEAL_SUFFIX, Seal, SegmentStore
 from veritape.observer.backup import LocalFile
+from veritape.observer.binance.statements import VENUE as BINANCE
+from veritape.observer.binance.trade_ids import DAY_US, day_start_us, utc_day
 from veritape.observer.manifests import (
     BackupReason,
     FileEntry,
     LineFigures,
     LogHead,
     Manifest,
-    figures,
     path_problem,
 )
 from veritape.telemetry.adapters.audit_files import verify_files
@@ -86,11 +89,13 @@ class Source:
         Raises:
             CheckFailedError: ``bad_path``: a link, or a name that no manifest can hold.
         """
+        patterns = [pattern.format(venue=self.venue, day=day) for pattern in OF_A_DAY]
+        patterns += [f"journal/{self.venue}/{near}/*.vtj" for near in self._neighbours(day)]
         paths = [
             path
-            for pattern in OF_A_DAY
-            for path in self.data.glob(pattern.format(venue=self.venue, day=day))
-            if not path.name.startswith(".") and not _is_open(path)
+            for pattern in patterns
+            for path in self.data.glob(pattern)
+            if not path.name.startswith(".") and not is_open(path)
         ]
         return sorted(self._file(path) for path in {*paths, *self._seals_before(day)})
 
@@ -136,16 +141,14 @@ class Source:
         named = (entry.path for entry in (known.files if known else ()) if entry.path.startswith("journal/"))
         return all((self.data / path).exists() for path in named)
 
-    def recording(self, day: str) -> Recording:
-        """Return a day's recording, read again from its journal."""
-        recording = Recording(self.data, self.venue)
-        recording.load([day])
-        return recording
+    def proof(self, day: str) -> Proof:
+        """Return what a day's files prove, its journal read again."""
+        return proof_of(self.data, self.venue, day)
 
     def figures(self, day: str, known: Manifest | None = None) -> dict[str, LineFigures]:
         """Return what the audit of a day says: recomputed, or what was said when the journal was still here."""
         if self.has_journal(day, known):
-            return figures(self.recording(day).audit(day, 0))
+            return self.proof(day).lines()
         return known.lines if known else {}
 
     def last_seal(self, day: str) -> str:
@@ -164,7 +167,14 @@ class Source:
 
     def segments(self) -> SegmentStore:
         """Return the day's segments."""
-        return SegmentStore(self.data, self.venue)
+        return segment_store(self.data, self.venue)
+
+    def _neighbours(self, day: str) -> tuple[str, ...]:
+        """Return the days whose journal holds a part of this one: the venue's clock is not ours."""
+        if self.venue != BINANCE:
+            return ()
+        start_us = day_start_us(day)
+        return utc_day(start_us - DAY_US), utc_day(start_us + DAY_US)
 
     def _seals_before(self, day: str) -> list[Path]:
         store = self.segments()
@@ -186,8 +196,3 @@ class Source:
 def seal_path(seal: Seal) -> Path:
     """Return where a seal's document lies."""
     return seal.path.with_name(seal.path.name.removesuffix(".parquet") + SEAL_SUFFIX)
-
-
-def _is_open(path: Path) -> bool:
-    """Tell whether a journal file is still being written: it has no seal yet."""
-    return path.suffix == ".vtj" and bool(path.lstat().st_mode & 0o222)

@@ -13,7 +13,7 @@ from veritape.observer.adapters import checkpoints
 from veritape.observer.adapters.binance.fill_files import FillFiles
 from veritape.observer.adapters.binance.segment_files import BinanceSegments
 from veritape.observer.adapters.checkpoints import Checkpoint
-from veritape.observer.adapters.journal_files import journal_paths, read_file
+from veritape.observer.adapters.journal_files import is_open, journal_paths, read_file
 from veritape.observer.adapters.segment_files import Seal
 from veritape.observer.binance import statements
 from veritape.observer.binance.recorder import HOUR_US, BinanceRecorder, Row
@@ -55,21 +55,30 @@ class BinanceRecording:
         folders = {folder.name for folder in self.journal_folder.glob("????????")}
         return sorted(folders | {seal.document["day"] for seal in self.segments.seals()})
 
-    def load(self, days: Iterable[str] | None = None) -> int:
-        """Rebuild the recorder from the journal, of some days with their neighbours or all; return the frames read."""
-        return sum(self.loading(self.days() if days is None else days))
+    def load(self, days: Iterable[str] | None = None, *, finished_only: bool = False) -> int:
+        """Rebuild the recorder from the journal, of some days with their neighbours or all; return the frames read.
 
-    def loading(self, days: Iterable[str], checkpoint: Checkpoint | None = None) -> Iterator[int]:
+        Args:
+            days: which.
+            finished_only: leave out the file that is being written.
+        """
+        return sum(self.loading(self.days() if days is None else days, finished_only=finished_only))
+
+    def loading(
+        self, days: Iterable[str], checkpoint: Checkpoint | None = None, *, finished_only: bool = False
+    ) -> Iterator[int]:
         """Return what rebuilds the recorder step by step: each turn reads a block and gives the number of its frames.
 
         Args:
             days: whose journal files, and their neighbours'; those that there are now, not what is written meanwhile.
             checkpoint: a state from which to go on, when it is of these files and of this program.
+            finished_only: leave out the file that is being written.
         """
         wanted = {utc_day(day_start_us(day) + step * DAY_US) for day in days for step in (-1, 0, 1)}
         folders = sorted(self.journal_folder.glob("????????"))
         chosen = [folder for folder in folders if folder.name in wanted]
         paths = [path for folder in chosen for path in journal_paths(folder)]
+        paths = [path for path in paths if not (finished_only and is_open(path))]
         return self._loading(paths, checkpoint, begins=chosen[:1] == folders[:1])
 
     def apply_all(self, frames: Sequence[Frame]) -> Iterator[tuple[Frame, Applied]]:

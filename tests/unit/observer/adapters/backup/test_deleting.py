@@ -181,6 +181,6 @@ def test_a_day_whose_journal_cannot_be_read_keeps_it(one: World, monkeypatch: py
     def damaged(_: Source, day: str) -> None:
         raise PeerError(f"{day}: a block does not unpack")
 
-    monkeypatch.setattr(Source, "recording", damaged)
+    monkeypatch.setattr(Source, "proof", damaged)
     plan = deleting(one).plan("20131030")
     assert plan.kept[JOURNAL.format("20131007")] is Kept.NOT_SEALED
