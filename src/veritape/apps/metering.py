@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import importlib
 import secrets
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -17,7 +18,12 @@ from veritape.gateway.adapters.group_commit import GroupCommit, Write
 from veritape.gateway.adapters.ledger import FILE, Ledger, SqliteReader
 from veritape.gateway.adapters.ledger_commit import LedgerFirst
 from veritape.gateway.adapters.ledgers import LedgerReader, UsageLedger
+from veritape.gateway.adapters.month_counters import MonthCounters
 from veritape.gateway.adapters.outbox import FOLDER, Outbox
+from veritape.gateway.adapters.reconciler import Reconciler
+from veritape.gateway.adapters.reconciling import Reconciling
+from veritape.gateway.policy import Policy
+from veritape.gateway.reconciliation import by_name
 from veritape.gateway.settings import GatewaySettings
 from veritape.gateway.usage import BOOT_BYTES, Commit, EventSource, OnFailure
 from veritape.gateway.usage_metrics import note_commit
@@ -51,7 +57,7 @@ class Metering:
             UnavailableError: the ledger cannot be read.
         """
         shares = await asyncio.to_thread(self.reader.shares, period, subject)
-        return {share.boot: units_mu for share, units_mu in shares.items()}
+        return by_name(shares).get(subject, {})
 
     async def probe(self) -> None:
         """Try an outbox that could not be written each second, so that the worker becomes ready again by itself."""
@@ -79,23 +85,54 @@ def open_reader(settings: GatewaySettings) -> LedgerReader:
     return _postgres(settings) if settings.ledger.url else SqliteReader(settings.data_dir / FILE)
 
 
+def open_counters(settings: GatewaySettings, policy: Policy) -> MonthCounters | None:
+    """Return the shared counters; None when they are in the memory of one process."""
+    if policy.store.kind == "memory":
+        return None
+    return MonthCounters(settings.store.url.get_secret_value(), policy.store.partitions)
+
+
+@dataclass(frozen=True)
+class LedgerWork:
+    """What whoever owns the ledger does all the time."""
+
+    draining: Draining
+    reconciling: Reconciling
+
+    async def run(self) -> None:
+        """Drain and reconcile until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.draining.run())
+            tasks.create_task(self.reconciling.run())
+
+
 @contextlib.asynccontextmanager
 async def drained_ledger(
-    settings: GatewaySettings, registry: Registry, clock: Clock
-) -> AsyncIterator[Draining]:
+    settings: GatewaySettings, policy: Policy, registry: Registry, clock: Clock
+) -> AsyncIterator[LedgerWork]:
     """Own the ledger: what dead boots left is in it when the context begins, what living ones wrote when it ends.
 
     Raises:
         UnavailableError: the ledger cannot be opened, or another gateway writes it.
     """
-    with contextlib.closing(open_ledger(settings)) as ledger:
-        drainer = Drainer(settings.data_dir / FOLDER, ledger, _warn)
-        draining = Draining(drainer, registry, clock, _warn)
+    with contextlib.ExitStack() as stack:
+        ledger = stack.enter_context(contextlib.closing(open_ledger(settings)))
+        counters = open_counters(settings, policy)
+        if counters is not None:
+            stack.enter_context(contextlib.closing(counters))
+        draining = Draining(Drainer(settings.data_dir / FOLDER, ledger, _warn), registry, clock, _warn)
+        reconciler, boot = Reconciler(ledger, counters, _second), secrets.token_bytes(BOOT_BYTES)
+        reconciling = Reconciling(reconciler, ledger, draining, boot, registry, clock, _warn)
         await draining.drain()
         try:
-            yield draining
+            yield LedgerWork(draining, reconciling)
         finally:
             await draining.drain()
+            await reconciling.reconcile(compare=False)
+
+
+def _second() -> None:
+    time.sleep(1.0)
 
 
 def _warn(line: str) -> None:
@@ -124,7 +161,8 @@ def worker_metering(settings: GatewaySettings, registry: Registry, clock: Clock)
         outbox = stack.enter_context(contextlib.closing(Outbox(settings.data_dir / FOLDER, boot)))
         commit = GroupCommit(_write(settings, outbox, stack), clock, told, pause_s)
         stack.callback(commit.close)
-        yield Metering(EventSource(boot), commit, open_reader(settings), clock)
+        reader = stack.enter_context(contextlib.closing(open_reader(settings)))
+        yield Metering(EventSource(boot), commit, reader, clock)
 
 
 def _write(settings: GatewaySettings, outbox: Outbox, stack: contextlib.ExitStack) -> Write:

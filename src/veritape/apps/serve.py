@@ -153,7 +153,9 @@ async def _run(
         stack.enter_context(contextlib.closing(key_store))
         draining = []
         if worker is None:
-            draining.append(await stack.enter_async_context(drained_ledger(settings, registry, clock)))
+            draining.append(
+                await stack.enter_async_context(drained_ledger(settings, policy, registry, clock))
+            )
         metering = stack.enter_context(worker_metering(settings, registry, clock))
         store, watching = open_store(settings, policy, metering, clock, lines.put)
         credentials = open_credentials(settings, policy, key_store, registry, clock, lines.put)
@@ -206,8 +208,9 @@ async def _run(
                 if worker is not None:
                     tell_ready(worker)
                 await serve_http(gateway, listeners.public, settings.drain_s, policy_file.asked.set)
-            for task in background:
+            for task in reversed(background):  # each ends while what it stands on still runs
                 task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
         await _write(gate, key_store, everything=True)
 
 

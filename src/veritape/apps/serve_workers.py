@@ -70,7 +70,7 @@ async def serve_workers(
     address = address._replace(port=name[1])
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(contextlib.closing(bind(address, shared=True, listening=False)))
-        draining = await stack.enter_async_context(drained_ledger(settings, registry, clock))
+        draining = await stack.enter_async_context(drained_ledger(settings, policy, registry, clock))
         listen = settings.telemetry.listen
         pipes = await stack.enter_async_context(workers_page(part, registry, listen, settings.workers, clock))
         environments = [_environment(pipe) for pipe in pipes]

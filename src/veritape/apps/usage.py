@@ -1,7 +1,6 @@
 """``veritape usage``: what was used, and invoices that can be proven (GW-681 to 684)."""
 
 import contextlib
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,8 @@ import click
 
 from veritape.apps.serve import gateway_settings, open_keys
 from veritape.apps.usage_ledger import opened_usage
+from veritape.apps.usage_options import CONFIG, PERIOD, checked_period
+from veritape.apps.usage_reconcile import reconcile
 from veritape.gateway import billing
 from veritape.gateway.adapters.policy_file import PolicyFile
 from veritape.gateway.adapters.usage_reader import GROUPS, UsageReader
@@ -18,12 +19,6 @@ from veritape.gateway.quota import month_of
 from veritape.gateway.settings import GatewaySettings
 from veritape.kernel.clock import SystemClock
 from veritape.kernel.errors import CheckFailedError, MisuseError
-
-CONFIG = click.option("--config", type=click.Path(path_type=Path), help="The gateway's settings file.")
-"""Option of every command that reads the gateway's files."""
-
-PERIOD = click.option("--period", metavar="YYYY-MM", help="Month, UTC; the present one when left out.")
-"""Option of every command about one month."""
 
 
 @click.group("usage", invoke_without_command=True)
@@ -82,19 +77,6 @@ def export(config: Path | None, period: str, account: str | None, form: str, par
         click.echo(billing.json_text(document))
 
 
-def checked_period(text: str | None) -> str:
-    """Return a month as the ledger names it; the present one for None.
-
-    Raises:
-        MisuseError: it is no month.
-    """
-    if text is None:
-        return month_of(SystemClock().wall_ns() // 1_000).period
-    if not re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])", text):
-        raise MisuseError(f"--period: {text!r} is no month as 2026-11")
-    return text
-
-
 def require_whole(reader: UsageReader, month: str) -> None:
     """Refuse a month whose events do not add up to its sums.
 
@@ -142,3 +124,6 @@ def _print(rows: Sequence[dict[str, Any]], names: Sequence[str], form: str, mont
         widths = [max(len(row[column]) for row in cells) for column in range(len(names))]
         for row in cells:
             click.echo("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+usage.add_command(reconcile)

@@ -176,10 +176,10 @@ class Tally:
 
 
 def months_of(events: Sequence[UsageEvent]) -> list[tuple[str, str, bytes, int, int]]:
-    """Return what events add to the months: (subject, period, boot, mu, events); counted rows add nothing."""
+    """Return what events add to the months: (subject, period, boot, mu, events); counted rows and repairs add nothing."""
     sums: dict[tuple[str, str, bytes], tuple[int, int]] = {}
     for event in events:
-        if event.subject:
+        if event.subject and event.kind is not Kind.RECONCILED:
             key = event.subject, event.period, event.boot
             units_mu, count = sums.get(key, (0, 0))
             sums[key] = units_mu + event.units_mu, count + 1

@@ -9,6 +9,8 @@ from tests.usage import CALLER, DECISION, WALL_US
 
 from veritape.apps.metering import PROBE_NS, drained_ledger, open_ledger, worker_metering
 from veritape.gateway.adapters.outbox import FOLDER
+from veritape.gateway.adapters.policy_file import shipped_policy
+from veritape.gateway.policy_reader import read_policy
 from veritape.gateway.settings import GatewaySettings, LedgerSettings, UsageSettings
 from veritape.gateway.usage import Commit, OnFailure
 from veritape.gateway.usage_metrics import COMMIT_SECONDS, LEDGER_EVENTS, USAGE_METRICS
@@ -16,17 +18,19 @@ from veritape.kernel.clock import ManualClock, SystemClock
 from veritape.kernel.errors import MisuseError, UnavailableError
 from veritape.telemetry import Registry
 
+POLICY = read_policy(shipped_policy(), "policy.toml")
+
 
 async def test_a_charge_goes_through_the_outbox_into_the_ledger(tmp_path: Path) -> None:
     """GW-661, GW-664, TL-250: durable before the drainer sees it; in the ledger and closed when the worker has ended."""
     settings, registry, clock = GatewaySettings(data_dir=tmp_path), Registry(USAGE_METRICS), SystemClock()
-    async with drained_ledger(settings, registry, clock) as draining:
+    async with drained_ledger(settings, POLICY, registry, clock) as work:
         with worker_metering(settings, registry, clock) as metering:
             await metering.commit.append(metering.events.charge(CALLER, "trades", DECISION, WALL_US, "r"))
             assert registry.value(LEDGER_EVENTS, result="written") == 1
             assert registry.value(COMMIT_SECONDS) == 1
             assert await metering.sums("acme:live", "2026-11") == {}
-            await draining.drain()
+            await work.draining.drain()
             assert await metering.sums("acme:live", "2026-11") == {metering.events.boot.hex(): 2_000}
     assert registry.value(LEDGER_EVENTS, result="drained") == 1
     assert await metering.sums("acme:live", "2026-11") == {"closed": 2_000}
@@ -38,7 +42,7 @@ async def test_a_restart_finds_what_a_dead_worker_left(tmp_path: Path) -> None:
     settings, registry, clock = GatewaySettings(data_dir=tmp_path), Registry(USAGE_METRICS), SystemClock()
     with worker_metering(settings, registry, clock) as metering:
         await metering.commit.append(metering.events.charge(CALLER, "trades", DECISION, WALL_US, "r"))
-    async with drained_ledger(settings, registry, clock):
+    async with drained_ledger(settings, POLICY, registry, clock):
         assert metering.reader.month_sums("2026-11") == {"acme:live": 2_000}
         assert metering.reader.charges_since(WALL_US) == {"acme:live": [(WALL_US, 2_000)]}
 

@@ -1,6 +1,7 @@
 """The shared store with what happens while it is lost: local shares, probes, reconciliation (GW-341 to 349)."""
 
 import asyncio
+import contextlib
 import secrets
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -35,6 +36,9 @@ TICK_NS: Final = 50_000_000
 
 HEARTBEAT_NS: Final = NANOSECONDS
 """How often a worker says that it lives."""
+
+SETTLE_NS: Final = 60 * NANOSECONDS
+"""How often exact shares of months are written, whether or not a difference was seen (GW-671)."""
 
 WORKERS_MS: Final = 10_000
 """A worker without a heartbeat for so long does not count."""
@@ -113,9 +117,11 @@ class DegradingStore:
         finally:
             leases.cancel()
             await asyncio.gather(leases, return_exceptions=True)
+            with contextlib.suppress(StoreError):
+                await self._redis.settle(everything=True)
 
     async def _watch(self) -> None:
-        beat_ns = self._clock.monotonic_ns()
+        beat_ns, settle_ns = self._clock.monotonic_ns(), self._clock.monotonic_ns() + SETTLE_NS
         while True:
             await self._clock.sleep_until(self._clock.monotonic_ns() + TICK_NS)
             state = self.states.state
@@ -124,6 +130,10 @@ class DegradingStore:
             elif state is StoreState.HEALTHY and self._clock.monotonic_ns() >= beat_ns:
                 beat_ns = self._clock.monotonic_ns() + HEARTBEAT_NS
                 await self._beat()
+                everything = self._clock.monotonic_ns() >= settle_ns
+                if everything:
+                    settle_ns = self._clock.monotonic_ns() + SETTLE_NS
+                await self._settle(everything=everything)
             if self._passed() and self.states.state is StoreState.PROBING:
                 await self._probe()
 
@@ -264,6 +274,12 @@ class DegradingStore:
                 self._signal(Signal.LOST)
             else:
                 await self._push()  # of single calls that failed while the store was there
+        except StoreError:
+            self._called(answered=False)
+
+    async def _settle(self, *, everything: bool) -> None:
+        try:
+            await self._redis.settle(everything=everything)
         except StoreError:
             self._called(answered=False)
 

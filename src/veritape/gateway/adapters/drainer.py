@@ -65,6 +65,8 @@ class Drainer:
         self._folder, self._ledger, self._report = folder, ledger, report
         self._offsets: dict[str, int] = {}
         self._pass, self._turn = Drained(), threading.Lock()
+        self.closed_boots = 0
+        """Boots closed so far."""
 
     def drain(self) -> Drained:
         """Read every file to its present end."""
@@ -90,6 +92,7 @@ class Drainer:
         except UnavailableError as error:
             self._pass = self._pass._replace(failure=self._pass.failure or error)
             return
+        self.closed_boots += 1
         for path in paths:
             path.unlink(missing_ok=True)
             self._offsets.pop(path.name, None)

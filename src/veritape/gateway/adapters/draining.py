@@ -23,6 +23,11 @@ class Draining:
         self._drainer, self._registry, self._clock, self._report = drainer, registry, clock, report
         self._failing = False
 
+    @property
+    def closed(self) -> int:
+        """Boots closed so far."""
+        return self._drainer.closed_boots
+
     async def run(self) -> None:
         """Make one pass after the other."""
         while True:

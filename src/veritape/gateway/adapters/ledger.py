@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from veritape.gateway.adapters.ledgers import CLOSED, Share
 from veritape.gateway.memory_store import Charge
 from veritape.gateway.quota import MICROSECONDS
+from veritape.gateway.reconciliation import Share
 from veritape.gateway.usage import UsageEvent, marks_of, months_of
 from veritape.kernel.errors import UnavailableError
 
@@ -48,7 +48,7 @@ _MONTH: Final = """INSERT INTO usage_month VALUES (?, ?, ?, ?, ?) ON CONFLICT DO
   SET units_mu = units_mu + excluded.units_mu, events = events + excluded.events"""
 _MARK: Final = """INSERT INTO outbox_mark VALUES (?, ?, 0) ON CONFLICT DO UPDATE
   SET seq = max(seq, excluded.seq)"""
-_SHARES: Final = """SELECT subject, CASE WHEN closed = 1 THEN ? ELSE lower(hex(boot)) END AS share, sum(units_mu)
+_SHARES: Final = """SELECT subject, lower(hex(boot)), ifnull(closed, 0), units_mu
   FROM usage_month LEFT JOIN outbox_mark USING (boot) WHERE period = ?"""
 _CLOSE: Final = "INSERT INTO outbox_mark VALUES (?, 0, 1) ON CONFLICT DO UPDATE SET closed = 1"
 
@@ -81,11 +81,11 @@ class SqliteReader:
         return found
 
     def shares(self, period: str, subject: str | None = None) -> dict[Share, int]:
-        """Return the mu of every boot that lives, and of all closed ones together."""
+        """Return the mu of every boot, of one subject or of all, as they are at one moment."""
         one, names = ("", ()) if subject is None else (" AND subject = ?", (subject,))
         with self._reading() as reader:
-            rows = reader.execute(f"{_SHARES}{one} GROUP BY subject, share", (CLOSED, period, *names))
-            return {Share(found, share): units_mu for found, share, units_mu in rows}
+            rows = reader.execute(_SHARES + one, (period, *names))
+            return {Share(found, boot, bool(closed)): units_mu for found, boot, closed, units_mu in rows}
 
     def broken_sums(self, period: str) -> Mapping[str, tuple[int, int]]:
         """Return subject -> (mu of its months, mu of its events) where the two differ."""
@@ -98,6 +98,9 @@ class SqliteReader:
                 (period,),
             )
             return {subject: (of_month, of_events) for subject, of_month, of_events in rows}
+
+    def close(self) -> None:
+        """Nothing is kept open between two reads."""
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:

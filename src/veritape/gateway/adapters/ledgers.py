@@ -1,21 +1,11 @@
 """What the gateway needs of a usage ledger, whichever database keeps it (GW-652)."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple, Protocol
+from typing import Protocol
 
 from veritape.gateway.memory_store import Charge
+from veritape.gateway.reconciliation import Share
 from veritape.gateway.usage import UsageEvent
-
-CLOSED: Final = "closed"
-"""Name of the share that all closed boots have together; a boot's own share has its 16 hexadecimal digits."""
-
-
-class Share(NamedTuple):
-    """What one boot charged a subject in a month."""
-
-    subject: str
-    boot: str
-    """Sixteen hexadecimal digits, or ``CLOSED``."""
 
 
 class LedgerReader(Protocol):
@@ -30,11 +20,15 @@ class LedgerReader(Protocol):
         ...
 
     def shares(self, period: str, subject: str | None = None) -> dict[Share, int]:
-        """Return the mu of every boot that lives, and of all closed ones together, of one subject or of all."""
+        """Return the mu of every boot, of one subject or of all, as they are at one moment."""
         ...
 
     def broken_sums(self, period: str) -> Mapping[str, tuple[int, int]]:
         """Return subject -> (mu of its months, mu of its events) where the two differ."""
+        ...
+
+    def close(self) -> None:
+        """Let the database go."""
         ...
 
 
@@ -47,8 +41,4 @@ class UsageLedger(LedgerReader, Protocol):
 
     def close_boot(self, boot: bytes) -> None:
         """Note that a boot writes no more."""
-        ...
-
-    def close(self) -> None:
-        """Let the database go."""
         ...

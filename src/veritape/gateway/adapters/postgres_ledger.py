@@ -15,9 +15,9 @@ from typing import Any, Final
 import psycopg
 from psycopg import sql
 
-from veritape.gateway.adapters.ledgers import CLOSED, Share
 from veritape.gateway.memory_store import Charge
 from veritape.gateway.quota import MICROSECONDS
+from veritape.gateway.reconciliation import Share
 from veritape.gateway.usage import UsageEvent, marks_of
 from veritape.kernel.errors import MisuseError, UnavailableError
 
@@ -70,9 +70,8 @@ _INSERT: Final = """WITH fresh AS (
 _MARK: Final = """INSERT INTO outbox_mark VALUES (%s, %s, 0) ON CONFLICT (boot) DO UPDATE
   SET seq = greatest(outbox_mark.seq, excluded.seq)"""
 _CLOSE: Final = "INSERT INTO outbox_mark VALUES (%s, 0, 1) ON CONFLICT (boot) DO UPDATE SET closed = 1"
-_SHARES: Final = """SELECT subject, CASE WHEN closed = 1 THEN %s ELSE encode(boot, 'hex') END AS share, sum(units_mu)::BIGINT
-  FROM usage_month LEFT JOIN outbox_mark USING (boot)
-  WHERE period = %s AND (%s::TEXT IS NULL OR subject = %s) GROUP BY subject, share"""
+_SHARES: Final = """SELECT subject, encode(boot, 'hex'), coalesce(closed, 0), units_mu
+  FROM usage_month LEFT JOIN outbox_mark USING (boot) WHERE period = %s AND (%s::TEXT IS NULL OR subject = %s)"""
 _BROKEN: Final = """SELECT subject, sum(of_month)::BIGINT, sum(of_events)::BIGINT FROM (
     SELECT subject, units_mu AS of_month, 0 AS of_events FROM usage_month WHERE period = %s
     UNION ALL SELECT subject, 0, units_mu FROM usage_event WHERE period = %s AND subject <> '') AS both_sums
@@ -142,9 +141,9 @@ class PostgresLedger:
         return found
 
     def shares(self, period: str, subject: str | None = None) -> dict[Share, int]:
-        """Return the mu of every boot that lives, and of all closed ones together."""
-        rows = self._rows(_SHARES, CLOSED, period, subject, subject)
-        return {Share(found, share): units_mu for found, share, units_mu in rows}
+        """Return the mu of every boot, of one subject or of all, as they are at one moment."""
+        rows = self._rows(_SHARES, period, subject, subject)
+        return {Share(found, boot, bool(closed)): units_mu for found, boot, closed, units_mu in rows}
 
     def broken_sums(self, period: str) -> Mapping[str, tuple[int, int]]:
         """Return subject -> (mu of its months, mu of its events) where the two differ."""

@@ -47,6 +47,9 @@ SLOT_GRACE_US: Final = 5 * MICROSECONDS
 SEEN_LIMIT: Final = 100_000
 """Subjects whose last answer is remembered."""
 
+SETTLE_GROUP: Final = 500
+"""Shares that are settled at a time."""
+
 _ATTEMPTS: Final = 4
 """A decision, again with the right month, again with the sum, and one in reserve; none repeats a call that may have happened."""
 
@@ -111,6 +114,8 @@ class RedisStore:
         self._own: dict[tuple[str, str], int] = {}
         self._newest_period = ""
         self._under_way: Counter[str] = Counter()
+        self._touched: set[tuple[str, str]] = set()
+        self._differing: set[tuple[str, str]] = set()
         self._seen: OrderedDict[str, Seen] = OrderedDict()
         self._last_slot = 0
         self.clock_steps = 0
@@ -160,6 +165,8 @@ class RedisStore:
             else:
                 if reply.code == Code.ADMITTED and boot:
                     self.charged(subject, period.name, cost_mu)
+                if boot:
+                    self._compare(subject, period.name, reply.mine_mu)
                 self._remember(subject, reply, period.name)
                 decision = decision_of(reply, call, policy_version)
                 return decision, slot if decision.admitted else ""
@@ -176,6 +183,28 @@ class RedisStore:
         if period != self._newest_period:
             self._forget_old_months(period)
         self._own[subject, period] = self._own.get((subject, period), 0) + units_mu
+        self._touched.add((subject, period))
+
+    async def settle(self, *, everything: bool = False) -> None:
+        """Put shares to what this boot surely charged: those whose answers differed, or all that moved since the last time.
+
+        A subject with a call under way waits for the next time: what the call does is not known yet (GW-671).
+
+        Raises:
+            StoreError: no answer; what was not settled is tried again.
+        """
+        due = self._touched if everything else self._differing
+        quiet = [pair for pair in due if not self._under_way[pair[0]]]
+        for first in range(0, len(quiet), SETTLE_GROUP):
+            group = quiet[first : first + SETTLE_GROUP]
+            await asyncio.gather(*(self.heal(*pair) for pair in group))
+            self._touched.difference_update(group)
+            self._differing.difference_update(group)
+
+    def _compare(self, subject: str, period: str, mine_mu: int) -> None:
+        """Note a share that is not what this boot surely charged, when no other call can explain it."""
+        if self._under_way[subject] == 1 and mine_mu != self._own.get((subject, period), 0):
+            self._differing.add((subject, period))
 
     def seen(self, subject: str) -> Seen | None:
         """Return what the store last said of a subject."""
@@ -190,6 +219,7 @@ class RedisStore:
     async def refund(self, subject: str, period: str, units_mu: int) -> None:
         """Give units back to a month, never tokens (GW-216)."""
         self._own[subject, period] = self._own.get((subject, period), 0) - units_mu
+        self._touched.add((subject, period))
         await self._move_month(b"add", subject, period, {self._boot: -units_mu})
 
     async def renew(self, subject: str, renewal: Renewal) -> LeaseReply:
@@ -252,9 +282,8 @@ class RedisStore:
         alive = self._link.call([b"ZADD", WORKERS_KEY, b"%d" % now_ms, self._boot.encode()])
         gone = self._link.call([b"ZREMRANGEBYSCORE", WORKERS_KEY, b"-inf", b"%d" % (now_ms - period_ms)])
         count = self._link.call([b"ZCARD", WORKERS_KEY])
-        for answer in (alive, gone):
-            self._check(await answer)
-        return int(self._check(await count))
+        answers = await asyncio.gather(alive, gone, count)
+        return [int(self._check(answer)) for answer in answers][-1]
 
     async def prepare(self, epoch: bytes) -> bytes:
         """Agree with whoever uses the store on layout and partitions; see that it forgets nothing; return its epoch.
@@ -349,6 +378,8 @@ class RedisStore:
         kept = {period, self._newest_period}
         self._newest_period = max(kept)
         self._own = {key: units_mu for key, units_mu in self._own.items() if key[1] in kept}
+        self._touched.intersection_update(self._own)
+        self._differing.intersection_update(self._own)
 
     def _store_us(self) -> int:
         """Return what the store's clock shows by now, ours before its first answer."""

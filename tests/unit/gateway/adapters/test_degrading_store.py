@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import redis as client
 from tests.servers.redis_process import RedisProcess, redis_process
 
 from veritape.gateway.adapters.degrading_store import DegradingStore
@@ -17,6 +18,7 @@ from veritape.gateway.adapters.stores import Terms
 from veritape.gateway.degradation import StoreState
 from veritape.gateway.policy import Lost
 from veritape.gateway.quota import MU, Limits, Mode, make_rule, month_of
+from veritape.gateway.shared_calls import keys_of
 from veritape.kernel.clock import SystemClock
 from veritape.kernel.errors import UnavailableError
 
@@ -219,3 +221,35 @@ async def test_refunds_and_resets_reach_the_store(server: RedisProcess) -> None:
         )
         one.store.release_slot("c:live", slot)
         assert decision.admitted
+
+
+async def test_exact_shares_are_written_each_minute_and_at_the_end(server: RedisProcess) -> None:
+    """GW-671, GW-558: a share that was changed from outside is right again after the orderly end."""
+    async with worker(server) as one:
+        for _ in range(3):
+            assert (await one.ask())[0]
+        raw = client.Redis.from_url(server.url)
+        key = keys_of("acme:live", period(), 64)[1]
+        raw.hincrby(key, "t", 5_000)
+        raw.hincrby(key, "b1", 5_000)
+        running = [task for task in asyncio.all_tasks() if "DegradingStore.run" in repr(task)]
+        assert len(running) == 1
+        running[0].cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        assert raw.hmget(key, "t", "b1") == [b"3000", b"3000"]
+        raw.close()
+
+
+async def test_a_difference_that_an_answer_shows_is_settled_within_a_heartbeat(server: RedisProcess) -> None:
+    """GW-671: HEAL follows the answer."""
+    async with worker(server) as one:
+        await one.ask()
+        raw = client.Redis.from_url(server.url)
+        key = keys_of("acme:live", period(), 64)[1]
+        raw.hincrby(key, "t", 5_000)
+        raw.hincrby(key, "b1", 5_000)
+        await one.ask()
+        async with asyncio.timeout(10):
+            while raw.hmget(key, "t", "b1") != [b"2000", b"2000"]:
+                await asyncio.sleep(0.05)
+        raw.close()

@@ -9,9 +9,9 @@ from tests.usage import BOOT, WALL_US, charges
 from veritape.gateway.adapters import drainer as module
 from veritape.gateway.adapters.drainer import Drained, Drainer
 from veritape.gateway.adapters.ledger import Ledger
-from veritape.gateway.adapters.ledgers import CLOSED, Share
 from veritape.gateway.adapters.outbox import Outbox
 from veritape.gateway.outbox import encode_groups, file_header, file_name
+from veritape.gateway.reconciliation import Share
 from veritape.gateway.usage import UsageEvent
 from veritape.kernel.errors import UnavailableError
 
@@ -61,7 +61,7 @@ def test_a_living_boot_is_drained_and_stays_open(ledger: Away, folder: Path) -> 
     outbox.write(charges(2, first=4))
     assert drainer.drain() == Drained(drained=2)
     assert drainer.drain() == Drained()
-    assert ledger.shares("2026-11") == {Share("acme:live", BOOT.hex()): 10_000}
+    assert ledger.shares("2026-11") == {Share("acme:live", BOOT.hex(), closed=False): 10_000}
     assert Drainer(folder, ledger, silent).drain() == Drained(duplicates=5)
     assert left(folder) == [file_name(BOOT, 0)]
     outbox.close()
@@ -77,7 +77,7 @@ def test_a_dead_boot_is_drained_closed_and_deleted(ledger: Away, folder: Path) -
     with last.open("ab") as file:
         file.write(next(encode_groups(charges(1, first=5)))[:-1])
     assert Drainer(folder, ledger, silent).drain() == Drained(drained=4)
-    assert ledger.shares("2026-11") == {Share("acme:live", CLOSED): 8_000}
+    assert ledger.shares("2026-11") == {Share("acme:live", BOOT.hex(), closed=True): 8_000}
     assert left(folder) == []
 
 

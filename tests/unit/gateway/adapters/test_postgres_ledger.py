@@ -10,8 +10,8 @@ from tests.servers.postgres_process import PostgresProcess
 from tests.usage import BOOT, charges
 
 from veritape.gateway.adapters import postgres_ledger as module
-from veritape.gateway.adapters.ledgers import Share
 from veritape.gateway.adapters.postgres_ledger import LAYOUT, PostgresLedger
+from veritape.gateway.reconciliation import Share
 from veritape.kernel.errors import MisuseError, UnavailableError
 
 
@@ -98,7 +98,7 @@ def test_a_server_that_dies_comes_back(postgres: PostgresProcess, ledger: Postgr
         ledger.shares("2026-11")
     postgres.start()
     assert ledger.write(charges(5)) == 2
-    assert ledger.shares("2026-11") == {Share("acme:live", BOOT.hex()): 10_000}
+    assert ledger.shares("2026-11") == {Share("acme:live", BOOT.hex(), closed=False): 10_000}
 
 
 def test_a_newer_ledger_is_refused(ledger: PostgresLedger, url: str) -> None:

@@ -462,3 +462,37 @@ async def test_a_smaller_rule_cuts_what_is_owed_once(server: RedisProcess) -> No
     assert alone.hour == Bucket(900 * MU * hour.weight, 0, hour.weight)
     assert 0 <= alone.minute.debt - shared.minute.debt <= 5_000_000 * free.gain
     assert 0 <= alone.hour.debt - shared.hour.debt <= 5_000_000 * hour.gain
+
+
+async def test_a_share_that_differs_is_settled(server: RedisProcess) -> None:
+    """GW-671: a call that was executed unseen shows in the next answer; the share and the total are put right together."""
+    async with linked(server) as link:
+        store = store_on(link, "settles")
+        decision, _ = await store.decide("settles:live", FREE, MU, 7)
+        key = keys_of("settles:live", decision.period, 64)[1]
+
+        async def held() -> list[bytes]:
+            found: list[bytes] = await link.call([b"HMGET", key, b"t", b"settles"])
+            return found
+
+        async def plant(units_mu: bytes) -> None:
+            for name in (b"t", b"settles"):
+                await link.call([b"HINCRBY", key, name, units_mu])
+
+        await store.settle()
+        await plant(b"3000")
+        await store.settle()  # nothing was seen yet
+        assert await held() == [b"4000", b"4000"]
+        await store.decide("settles:live", FREE, MU, 7)
+        store._under_way["settles:live"] = 1
+        await store.settle(everything=True)  # a call under way may explain it
+        assert await held() == [b"5000", b"5000"]
+        del store._under_way["settles:live"]
+        await store.settle()
+        assert await held() == [b"2000", b"2000"]
+        await plant(b"-1500")
+        await store.settle()
+        await store.refund("settles:live", decision.period, 0)
+        await store.settle(everything=True)  # each minute, without a look
+        assert await held() == [b"2000", b"2000"]
+        assert not store._touched

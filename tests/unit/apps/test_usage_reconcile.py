@@ -1,0 +1,126 @@
+"""``veritape usage reconcile`` after random faults, and with a planted difference."""
+
+import os
+import random
+import signal
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+import redis as client
+from click.testing import CliRunner
+from tests.servers.gateway_process import GatewayProcess, gateway_process
+from tests.servers.redis_process import RedisProcess, redis_process
+from tests.servers.redis_settings import configured, new_key, ready
+
+from veritape.apps.usage import usage
+from veritape.gateway.adapters.ledger import Ledger
+from veritape.kernel.errors import VeritapeError
+
+PATH = "/v1/completeness?day=20131007"
+FAULTS = 40 if os.environ.get("VERITAPE_SOAK") == "1" else 3  # noqa: TID251 - the two sizes of one test
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[RedisProcess]:
+    (tmp_path / "redis").mkdir()
+    with redis_process(tmp_path / "redis") as server:
+        yield server
+
+
+def reconcile(config: Path, *more: str) -> tuple[int, str, str]:
+    """Run the command in this process; return status, output and the one line of an error."""
+    answer = CliRunner().invoke(usage, ["reconcile", "--config", str(config), *more])
+    if isinstance(answer.exception, VeritapeError):
+        return answer.exception.exit_code, answer.output, answer.exception.message
+    assert answer.exception is None, answer.exception
+    return answer.exit_code, answer.output, ""
+
+
+def flood(gateway: GatewayProcess, key: str, times: int) -> int:
+    """Ask with a connection each; return how many were charged for an answer."""
+    charged = 0
+    for _ in range(times):
+        try:
+            answer = httpx.get(gateway.base + PATH, headers={"X-API-Key": key}, timeout=20)
+        except httpx.TransportError:
+            continue  # its worker was killed
+        assert answer.status_code in {404, 503}, (
+            answer.text
+        )  # 503 of a worker that has not found the store yet
+        charged += answer.status_code == 404
+    return charged
+
+
+def test_random_faults_leave_no_difference(redis: RedisProcess, tmp_path: Path) -> None:
+    """GW-968, GW-673: workers killed, Redis killed and paused under requests: difference 0; a planted one is found, exit 1."""
+    config, chance = configured(tmp_path, redis, "one", workers=2), random.Random(968)
+    key = new_key(config)
+    with gateway_process(config) as gateway:
+
+        def kill_worker() -> None:
+            parent = gateway.process.pid
+            workers = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+            os.kill(int(chance.choice(workers)), signal.SIGKILL)
+            while len(Path(f"/proc/{parent}/task/{parent}/children").read_text().split()) < 2:
+                flood(gateway, key, 1)
+
+        def kill_redis() -> None:
+            redis.kill()
+            flood(gateway, key, 10)
+            redis.start()
+
+        def pause_redis() -> None:
+            redis.signal(signal.SIGSTOP)
+            flood(gateway, key, 10)
+            redis.signal(signal.SIGCONT)
+
+        faults: list[Callable[[], None]] = [kill_worker, kill_redis, pause_redis]
+        for number in range(FAULTS):
+            flood(gateway, key, 10)
+            faults[number % 3]()
+            ready(gateway, "exact")
+        while flood(gateway, key, 10) < 10:
+            ready(gateway, "exact")
+        assert reconcile(config) == (0, f"{month(redis)}: no difference\n", "")
+        raw = client.Redis.from_url(redis.url)
+        raw.hincrby(next(raw.scan_iter(match="vt1:*:q:*")), "t", 1_500)
+        status, rows, why = reconcile(config)
+        assert (status, "difference 1.5" in rows, why.endswith("1 subjects differ")) == (1, True, True)
+        assert gateway.end(signal.SIGTERM)[0] == 0
+    assert reconcile(config)[0] == 0
+    connection = sqlite3.connect(tmp_path / "one" / "usage.db")
+    repairs = connection.execute("SELECT reason FROM usage_event WHERE kind = 'reconciled'").fetchall()
+    connection.close()
+    assert repairs
+    fields = raw.hgetall(next(raw.scan_iter(match="vt1:*:q:*")))
+    assert set(fields) == {b"t", b"closed"}
+    raw.close()
+
+
+def month(redis: RedisProcess) -> str:
+    """Return the month that the store counts."""
+    raw = client.Redis.from_url(redis.url)
+    digits = str(next(raw.scan_iter(match="vt1:*:q:*")).decode()).rpartition(":")[2]
+    raw.close()
+    return f"{digits[:4]}-{digits[4:]}"
+
+
+def test_a_ledger_alone_is_compared_with_itself(tmp_path: Path) -> None:
+    """GW-673: with counters in memory a row removed behind its trigger is found; a month that is none is refused."""
+    config = tmp_path / "gateway.toml"
+    config.write_text(f'data_dir = "{tmp_path / "data"}"\n[telemetry]\nlisten = ""\n')
+    assert reconcile(config)[0] == 1  # no ledger yet
+    Ledger(tmp_path / "data" / "usage.db").close()
+    assert reconcile(config, "--period", "2026-11") == (0, "2026-11: no difference\n", "")
+    connection = sqlite3.connect(tmp_path / "data" / "usage.db")
+    connection.execute(
+        "INSERT INTO usage_month VALUES ('acme:live', '2026-11', x'3132333435363738', 1000, 1)"
+    )
+    connection.commit()
+    connection.close()
+    status, rows, _ = reconcile(config, "--period", "2026-11")
+    assert (status, rows) == (1, "acme:live: counter 1, ledger 0, difference 1\n")
+    assert reconcile(config, "--period", "now")[0] == 2
