@@ -122,12 +122,12 @@ def test_workers_end_with_their_parent(redis: RedisProcess, tmp_path: Path) -> N
     assert sum(int(row["calls"]) for row in json.loads(usage)["rows"]) == 1
 
 
-def test_a_worker_that_cannot_start_ends_the_gateway(redis: RedisProcess, tmp_path: Path) -> None:
-    """GW-551, GW-941: the worker says why, the gateway ends with the same status."""
+def test_a_wrong_address_of_the_store_ends_the_gateway(redis: RedisProcess, tmp_path: Path) -> None:
+    """GW-551, GW-706: exit 2 and no worker."""
     config = configured(tmp_path, redis, "one", workers=2)
     config.write_text(config.read_text().replace(redis.url, "http://nonsense"))
     with gateway_process(config) as gateway:
-        assert gateway.process.wait(60) == 2
+        assert (gateway.first, gateway.process.wait(60)) == ("", 2)
 
 
 def test_a_port_that_is_taken_is_said(redis: RedisProcess, tmp_path: Path) -> None:

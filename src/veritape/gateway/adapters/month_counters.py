@@ -10,7 +10,7 @@ from veritape.gateway.adapters.redis_store import Script
 from veritape.gateway.reconciliation import Counter
 from veritape.gateway.shared_calls import keys_of, named_period
 from veritape.gateway.shared_state import Month
-from veritape.kernel.errors import UnavailableError
+from veritape.kernel.errors import MisuseError, UnavailableError
 
 FOLD: Final = Script.load("fold")
 
@@ -30,8 +30,16 @@ class MonthCounters:
         Args:
             url: of the store.
             partitions: of the policy.
+
+        Raises:
+            MisuseError: the address is none.
         """
-        self._client = redis.Redis.from_url(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
+        try:
+            self._client = redis.Redis.from_url(
+                url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
+            )
+        except ValueError as error:
+            raise MisuseError("store.url is no address as redis://127.0.0.1:6379/0") from error
         self._partitions = partitions
 
     def read(self, period: str) -> dict[str, Counter]:

@@ -12,7 +12,7 @@ from veritape.gateway.adapters.month_counters import MonthCounters
 from veritape.gateway.reconciliation import CLOSED, Counter, folded
 from veritape.gateway.shared_calls import keys_of
 from veritape.gateway.shared_state import Month
-from veritape.kernel.errors import UnavailableError
+from veritape.kernel.errors import MisuseError, UnavailableError
 
 BOOTS = [f"{n:016x}" for n in range(5)]
 
@@ -79,6 +79,8 @@ def test_an_unknown_month_is_not_made(raw: "client.Redis", counters: MonthCounte
 
 
 def test_a_store_that_is_away(tmp_path: Path) -> None:
+    with pytest.raises(MisuseError, match=r"store\.url"):
+        MonthCounters("http://nonsense", 64)
     counters = MonthCounters(f"unix://{tmp_path}/none", 64)
     with pytest.raises(UnavailableError, match="does not answer"):
         counters.read("2026-11")
