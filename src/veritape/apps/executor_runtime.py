@@ -1,6 +1,9 @@
 """Compose the executor's runtime from its settings: one place for commands, the chain and the service."""
 
 import os
+import struct
+from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import structlog
@@ -10,16 +13,19 @@ from veritape.executor.adapters.cache.disk import DiskLayer, read_secret
 from veritape.executor.adapters.cache.flights import FileLeases, Leases, RedisLeases
 from veritape.executor.adapters.cache.receipt_cache import ReceiptCache
 from veritape.executor.adapters.cache.redis_layer import TTL_NS, RedisLayer
+from veritape.executor.adapters.guest_files import guest_image
 from veritape.executor.adapters.workers.figures import Figures
-from veritape.executor.adapters.workers.machine import cores, memory_bytes
-from veritape.executor.adapters.workers.pool import WorkerPool, make_executor
+from veritape.executor.adapters.workers.machine import cores, machine_id, memory_bytes
+from veritape.executor.adapters.workers.pool import WorkerPool, make_executor, process_executor
 from veritape.executor.adapters.workers.runtime import L2Runtime
+from veritape.executor.adapters.workers.tuning import BatchTimer, tuned
 from veritape.executor.aggregation.decider import AggregationDecider
 from veritape.executor.backend import TraceBackend
 from veritape.executor.cache.memory import MemoryLayer
 from veritape.executor.log_events import LEVELS, LogEvent, Note, note_nothing
 from veritape.executor.metrics import METRICS
 from veritape.executor.runtime.presets import Parallel, parallel
+from veritape.executor.runtime.tuning import Place
 from veritape.executor.settings import ExecutorFile, ExecutorSettings
 from veritape.kernel.clock import NANOSECONDS, Clock, SystemClock
 from veritape.kernel.errors import MisuseError
@@ -28,6 +34,12 @@ from veritape.telemetry.registry import Registry
 
 PREFIX = "VERITAPE_L2"
 """What the executor's environment variables begin with, as ``VERITAPE_L2_EXECUTOR__WORKERS``."""
+
+TUNING = Path(".cache") / "veritape" / "tuning.json"
+"""What was measured on this machine, below the user's home directory."""
+
+TUNING_STEPS, TUNING_ITEMS = 2_000, 4_000
+"""Steps of fibonacci (10,000 cycles) and executions of the measured batch: kernel and interpreter have about equal parts of it."""
 
 CACHE = Path(".cache") / "veritape" / "receipts"
 """Folder of the disk layer below the user's home directory, unless the settings name one."""
@@ -54,13 +66,42 @@ def log_note(event: LogEvent, /, **fields: object) -> None:
 
 def note_start(settings: ExecutorSettings) -> None:
     """Log that the part has begun, and with what."""
-    own = effective(settings)
-    log_note(LogEvent.PROCESS_STARTED, workers=own.workers, threads=own.threads, pool=settings.pool)
+    log_note(LogEvent.PROCESS_STARTED, pool=settings.pool, preset=settings.preset)
 
 
-def effective(settings: ExecutorSettings) -> Parallel:
-    """Return how many workers and threads this machine and the settings give."""
+def usual_parallel(settings: ExecutorSettings) -> Parallel:
+    """Return how many workers and threads this machine's cores and the settings give; nothing is measured."""
     return parallel(settings.sizes(), cores(), settings.workers or None, settings.threads_per_worker or None)
+
+
+def effective(settings: ExecutorSettings, note: Note, clock: Clock) -> Parallel:
+    """Return the workers and threads to use: what the settings leave open is measured once a machine (EX-349)."""
+    usual = usual_parallel(settings)
+    if settings.workers or settings.threads_per_worker or settings.pool != "process" or usual.workers == 1:
+        return usual
+    place = Place(machine_id(), version("veritape"), cores())
+    found, measured_now = tuned(Path.home() / TUNING, place, usual, tuning_timer(clock))
+    chosen = found.better(usual)
+    note(
+        LogEvent.PARALLEL_CHOSEN,
+        workers=chosen.workers,
+        threads=chosen.threads,
+        one_worker_s=found.one_worker_s,
+        all_workers_s=found.all_workers_s,
+        measured_now=measured_now,
+    )
+    return chosen
+
+
+def tuning_timer(clock: Clock) -> Callable[[Parallel], float]:
+    """Return what times the batch of the measurement: many short executions, as batches are."""
+    inputs = [struct.pack("<III", TUNING_STEPS, number, 1) for number in range(TUNING_ITEMS)]
+
+    def seconds(chosen: Parallel) -> float:
+        timer = BatchTimer(process_executor, trace_backend, guest_image("fibonacci"), inputs, clock)
+        return timer(chosen)
+
+    return seconds
 
 
 def receipt_cache(
@@ -103,7 +144,8 @@ def make_runtime(
     """Return a runtime over the compiled trace backend; what it runs is executed, not proven."""
     clock = clock or SystemClock()
     figures = Figures(registry or Registry(METRICS))
-    pool = WorkerPool(make_executor(settings.pool), effective(settings).workers, trace_backend)
+    chosen = effective(settings, note, clock)
+    pool = WorkerPool(make_executor(settings.pool), chosen.workers, trace_backend)
     return L2Runtime(
         TraceBackend(compiled_simulator()),
         trace_backend,
@@ -116,4 +158,5 @@ def make_runtime(
         settings.kill_grace_s,
         note,
         AggregationDecider(settings.decider()),
+        chosen.threads,
     )

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from veritape.apps.compiled_kernels import compiled_simulator
-from veritape.apps.executor_runtime import effective, executor_settings, make_runtime
+from veritape.apps.executor_runtime import executor_settings, make_runtime
 from veritape.apps.interruption import stoppable
 from veritape.apps.program_input import input_options, many_inputs, one_input, program_image
 from veritape.apps.reported_errors import reports
@@ -148,11 +148,11 @@ def _batch(
     began_ns = clock.monotonic_ns()
     with make_runtime(settings, note=_note) as runtime:
         outcomes = runtime.run_batch(image, inputs, limits, deadline, stop, _progress())
-        counters = runtime.cache.counters.shown()
+        counters, used = runtime.cache.counters.shown(), runtime.parallel
     seconds = (clock.monotonic_ns() - began_ns) / NANOSECONDS
     if output is not None:
         _write_all(output, outcomes)
-    return batch_document(name, outcomes, seconds, effective(settings), counters)
+    return batch_document(name, outcomes, seconds, used, counters)
 
 
 def _write_all(folder: Path, outcomes: list[Outcome]) -> None:

@@ -49,8 +49,8 @@ class ProgramBackend(Protocol[ReceiptT_co]):
         """Return its name."""
         ...
 
-    def estimate(self, image: Image, input_bytes: int, limits: Limits) -> Cost:
-        """Return what a job over inputs of at most this length takes, before it runs."""
+    def estimate(self, image: Image, input_bytes: int, limits: Limits, threads: int = 1) -> Cost:
+        """Return what a job over inputs of at most this length takes on so many threads, before it runs."""
         ...
 
     def run(
@@ -130,9 +130,9 @@ class TraceBackend:
             self._ids[image] = self.simulator.program_id(image)
         return self._ids[image]
 
-    def estimate(self, image: Image, input_bytes: int, limits: Limits) -> Cost:
-        """Return the memory of a job: the guest's, its input and journal, and the worker's own (EX-351)."""
-        return Cost(image.memory_bytes + input_bytes + limits.journal_bytes + WORKER_BYTES)
+    def estimate(self, image: Image, input_bytes: int, limits: Limits, threads: int = 1) -> Cost:
+        """Return the memory of a job: a guest's, its input and journal for each thread, and the worker's own (EX-351)."""
+        return Cost(threads * (image.memory_bytes + input_bytes + limits.journal_bytes) + WORKER_BYTES)
 
     def run(
         self, image: Image, inputs: Sequence[bytes], limits: Limits, stop: Stop = never

@@ -9,7 +9,9 @@ class LogEvent(StrEnum):
     """What a record of the executor's log tells."""
 
     PROCESS_STARTED = "process_started"
-    """It looks for work; ``workers``, ``threads``, ``pool``."""
+    """It looks for work; ``pool``, ``preset``."""
+    PARALLEL_CHOSEN = "parallel_chosen"
+    """A batch was measured both ways on this machine; ``workers``, ``threads`` of the faster, ``one_worker_s``, ``all_workers_s``, ``measured_now``."""
     RECEIPT_MADE = "receipt_made"
     """A guest ran over a sealed tape, executed and not proven; ``program``, ``tape``, ``cycles``, ``result``, ``kind``, ``cached``."""
     TAPE_FAILED = "tape_failed"
@@ -34,6 +36,7 @@ class LogEvent(StrEnum):
 
 LEVELS: Final[Mapping[LogEvent, str]] = {
     LogEvent.PROCESS_STARTED: "info",
+    LogEvent.PARALLEL_CHOSEN: "info",
     LogEvent.RECEIPT_MADE: "info",
     LogEvent.TAPE_FAILED: "error",
     LogEvent.RECEIPTS_DELETED: "info",

@@ -7,7 +7,7 @@ import pytest
 from tests.noted import Noted
 from tests.receipt_caches import ECHO
 
-from veritape.apps.executor_runtime import effective, executor_settings, make_runtime
+from veritape.apps.executor_runtime import TUNING, effective, executor_settings, make_runtime, usual_parallel
 from veritape.executor.adapters.workers.machine import cores
 from veritape.executor.aggregation.decider import AggregationDecider
 from veritape.executor.aggregation.plans import Context
@@ -20,6 +20,8 @@ from veritape.executor.metrics import (
     WORKERS_MAX,
 )
 from veritape.executor.runtime.outcomes import Executed
+from veritape.executor.runtime.presets import Parallel
+from veritape.kernel.clock import ManualClock
 from veritape.kernel.errors import MisuseError
 from veritape.telemetry.registry import Registry
 
@@ -31,7 +33,7 @@ def test_settings_come_from_file_and_environment(tmp_path: Path, monkeypatch: py
     assert executor_settings(config).workers == 3
     monkeypatch.setenv("VERITAPE_L2_EXECUTOR__WORKERS", "1")
     assert executor_settings(config).workers == 1
-    assert effective(executor_settings(None)).workers == 1
+    assert usual_parallel(executor_settings(None)).workers == 1
     with pytest.raises(MisuseError, match="cannot read"):
         executor_settings(tmp_path / "none.toml")
 
@@ -71,6 +73,30 @@ def test_each_batch_is_decided_about_and_the_decision_replays(tmp_path: Path) ->
     assert registry.value(ESTIMATED_GAS_SAVINGS) == 88.0
     again = AggregationDecider(settings.decider()).decide(logged["count"], Context(**logged["context"]))
     assert {**again.logged(), "context": logged["context"]} == logged
+
+
+def test_what_the_settings_leave_open_is_measured_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """EX-349: the first use measures both ways, keeps the faster with machine id and version, and says so; the next reads it."""
+    monkeypatch.setattr("veritape.apps.executor_runtime.cores", lambda: 2)
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    timed: list[Parallel] = []
+
+    def seconds(chosen: Parallel) -> float:
+        timed.append(chosen)
+        return 1.0 / chosen.threads
+
+    monkeypatch.setattr("veritape.apps.executor_runtime.tuning_timer", lambda _: seconds)
+    said, auto = Noted(), executor_settings(None)
+    assert [effective(auto, said, ManualClock()) for _ in range(2)] == [Parallel(1, 2)] * 2
+    assert timed == [Parallel(1, 2), Parallel(2, 1)]
+    assert (tmp_path / TUNING).exists()
+    figures = {"workers": 1, "threads": 2, "one_worker_s": 0.5, "all_workers_s": 1.0}
+    assert said.of(LogEvent.PARALLEL_CHOSEN) == [{**figures, "measured_now": now} for now in (True, False)]
+    for fixed in (auto.model_copy(update={"workers": 2}), auto.model_copy(update={"pool": "thread"})):
+        assert effective(fixed, said, ManualClock()) == Parallel(2, 1)
+    assert len(timed) == 2
 
 
 def test_redis_is_part_of_the_cache_when_it_is_named(tmp_path: Path) -> None:

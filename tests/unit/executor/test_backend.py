@@ -4,6 +4,7 @@ import pytest
 from tests import rv32
 from tests.compiled import READABLE, SIMULATOR
 
+from veritape.executor.backend import WORKER_BYTES, TraceBackend
 from veritape.executor.vm.execution import Limits
 from veritape.kernel.errors import MisuseError
 
@@ -18,3 +19,11 @@ def test_an_input_over_its_limit_is_refused() -> None:
     """EX-661: input_too_large, before anything runs."""
     with pytest.raises(MisuseError, match="input_too_large"):
         READABLE.run(rv32.image(rv32.halt()), b"12345", Limits(input_bytes=4))
+
+
+def test_each_thread_of_a_job_needs_a_guests_memory() -> None:
+    """EX-351: predicted before it runs: memory, input and journal for each thread, and the worker's own share once."""
+    image, limits = rv32.image(rv32.halt()), Limits(journal_bytes=100)
+    one, two = (TraceBackend(READABLE).estimate(image, 50, limits, threads).bytes for threads in (1, 2))
+    assert two - one == image.memory_bytes + 150
+    assert one - (two - one) == WORKER_BYTES

@@ -19,14 +19,17 @@ from typing import Final
 from veritape.apps.bench.linux_program import linux_elf
 from veritape.apps.bench.results import Row, Size, rate, rates, timed
 from veritape.apps.compiled_kernels import compiled_simulator
-from veritape.apps.executor_runtime import make_runtime
+from veritape.apps.executor_runtime import make_runtime, tuning_timer
 from veritape.executor.adapters.guest_files import guest_image
+from veritape.executor.adapters.workers.machine import cores
 from veritape.executor.adapters.workers.runtime import L2Runtime
 from veritape.executor.digests import Tag
 from veritape.executor.runtime.outcomes import Executed
+from veritape.executor.runtime.presets import Parallel
 from veritape.executor.settings import CacheSettings, ExecutorSettings
 from veritape.executor.vm.compiled.machine import Batch, Prepared
 from veritape.executor.vm.execution import Limits
+from veritape.kernel.clock import SystemClock
 from veritape.kernel.errors import CheckFailedError
 
 QEMU: Final = (
@@ -59,6 +62,7 @@ def executor(size: Size) -> Iterator[Row]:
         yield _machine(folder, size)
         yield from _kernel(size)
         yield from _through_runtime(folder, size)
+        yield from _parallel(size)
         yield from _cache(folder, size)
         yield from _starts(folder, size)
 
@@ -151,6 +155,15 @@ def _through_runtime(folder: Path, size: Size) -> Iterator[Row]:
     )
 
 
+def _parallel(size: Size) -> Iterator[Row]:
+    """EX-349: the batch that chooses between one worker with all threads and all workers with one thread each."""
+    count, seconds = max(2, cores()), tuning_timer(SystemClock())
+    threads = _repeated(size, lambda: seconds(Parallel(1, count)))
+    workers = _repeated(size, lambda: seconds(Parallel(count, 1)))
+    peer = "all workers, one thread each"
+    yield Row("one_worker_all_threads", threads, "s", "lower", peer=peer, peer_values=workers)
+
+
 def _cache(folder: Path, size: Size) -> Iterator[Row]:
     """EX-911, EX-915: a hit by layer; from disk and Redis with MAC and receipt checked."""
     image, inputs = guest_image("fibonacci"), fib10(HITS)
@@ -204,7 +217,7 @@ def _runtime(folder: Path, workers: int, url: str = "") -> Iterator[L2Runtime]:
         folder.mkdir(parents=True, exist_ok=True)
         secret.write_bytes(b"benchmark".ljust(32, b"."))
     cache = CacheSettings(disk_path=str(folder), redis_url=url, secret_file=str(secret) if url else "")
-    settings = ExecutorSettings(workers=workers, cache=cache)
+    settings = ExecutorSettings(workers=workers, threads_per_worker=1, cache=cache)
     with make_runtime(settings) as runtime:
         yield runtime
 

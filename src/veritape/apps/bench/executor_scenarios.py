@@ -94,7 +94,13 @@ class Scenarios:
     def _runtime(self, name: str, workers: int = 0, queue_limit: int = 4000) -> L2Runtime:
         cache = CacheSettings(disk_path=str(self._folder / name))
         return make_runtime(
-            ExecutorSettings(workers=workers, pool=self._pool, queue_limit=queue_limit, cache=cache)
+            ExecutorSettings(
+                workers=workers,
+                threads_per_worker=1,
+                pool=self._pool,
+                queue_limit=queue_limit,
+                cache=cache,
+            )
         )
 
     def _batch(self, name: str, count: int, first: int) -> Row:

@@ -7,7 +7,7 @@ from veritape.apps.bench.results import Size
 
 
 def test_the_rows_are_measured_beside_their_peers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """EX-204, EX-901, EX-902, EX-911, EX-913, EX-914, EX-915: every row of step 1, with target, goal, and a peer that says whether it was measured."""
+    """EX-204, EX-349, EX-901, EX-902, EX-911, EX-913, EX-914, EX-915: every row of step 1, with target, goal, and a peer that says whether it was measured."""
     monkeypatch.setattr(suite, "KERNEL_ITEMS", 200)
     monkeypatch.setattr(suite, "RUNTIME_ITEMS", 20)
     monkeypatch.setattr(suite, "HITS", 3)
@@ -18,6 +18,7 @@ def test_the_rows_are_measured_beside_their_peers(monkeypatch: pytest.MonkeyPatc
         "simulator_fib10_with_digests",
         "runtime_fib10_receipts",
         "runtime_scaling",
+        "one_worker_all_threads",
         "cache_hit_memory",
         "cache_hit_disk",
         "cache_hit_redis",

@@ -56,6 +56,8 @@ class Tools:
     """Notified when a job ends."""
     kill_grace_s: float
     """Seconds that a worker gets to stop by itself."""
+    threads: int
+    """Of each worker."""
     note: Note
     """Takes what went wrong and was mended."""
 
@@ -150,6 +152,7 @@ class BatchRun:
                 batch.limits,
                 self._tools.make_backend,
                 seconds=self._seconds_left(),
+                threads=self._tools.threads,
                 stop_file=self._stop_file,
             )
             self._submit(places, job)

@@ -8,7 +8,8 @@ import contextlib
 import multiprocessing
 import resource
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from veritape.executor.backend import TraceBackend
 from veritape.executor.image import Image
 from veritape.executor.receipts import SimulatedReceipt
 from veritape.executor.runtime.outcomes import Failed
-from veritape.executor.vm.execution import Limits, StoppedError
+from veritape.executor.vm.execution import Limits, Stop, StoppedError
 from veritape.kernel.clock import NANOSECONDS, SystemClock
 
 IMAGES_KEPT = 16
@@ -45,6 +46,8 @@ class Job:
     """Only for a worker that has not seen it."""
     seconds: float | None = None
     """Time from its start after which it stops; None: no deadline."""
+    threads: int = 1
+    """Threads of the worker, each with a share of the inputs."""
     stop_file: Path | None = None
     """It stops when this file exists or its folder is gone; on another machine the deadline alone stops it."""
 
@@ -106,18 +109,45 @@ def run_job(job: Job) -> Done:
         late = end_ns is not None and clock.monotonic_ns() >= end_ns
         return late or (watched is not None and (watched.exists() or not watched.parent.exists()))
 
+    results, cycles = _run_shares(_WORKER.backend(job), image, job, stop)
+    seconds = (clock.monotonic_ns() - began_ns) / NANOSECONDS
+    peak_bytes = _peak_bytes() - _WORKER.ready_bytes
+    return Done(tuple(results), cycles, seconds=seconds, peak_bytes=peak_bytes)
+
+
+Results = tuple[list[bytes | Failed], int]
+"""Receipts' files and failures in order, and the cycles of the receipts."""
+
+
+def _run_shares(backend: TraceBackend, image: Image, job: Job, stop: Stop) -> Results:
+    """Run the inputs, a share in each thread; what stands behind the first input that was stopped does not count."""
+    size = max(1, -(-len(job.inputs) // job.threads))
+    shares = [job.inputs[first : first + size] for first in range(0, len(job.inputs), size)]
+    if len(shares) <= 1:
+        return _run(backend, image, job.inputs, job.limits, stop)
+    with ThreadPoolExecutor(len(shares)) as pool:
+        parts = list(pool.map(lambda share: _run(backend, image, share, job.limits, stop), shares))
+    results: list[bytes | Failed] = []
+    cycles = 0
+    for share, (some, some_cycles) in zip(shares, parts, strict=True):
+        results += some
+        cycles += some_cycles
+        if len(some) < len(share):
+            break
+    return results, cycles
+
+
+def _run(backend: TraceBackend, image: Image, inputs: Sequence[bytes], limits: Limits, stop: Stop) -> Results:
     results: list[bytes | Failed] = []
     cycles = 0
     with contextlib.suppress(StoppedError):
-        for result in _WORKER.backend(job).run(image, job.inputs, job.limits, stop):
+        for result in backend.run(image, inputs, limits, stop):
             if isinstance(result, SimulatedReceipt):
                 cycles += result.claim.cycles
                 results.append(result.to_bytes())
             else:
                 results.append(result)
-    seconds = (clock.monotonic_ns() - began_ns) / NANOSECONDS
-    peak_bytes = _peak_bytes() - _WORKER.ready_bytes
-    return Done(tuple(results), cycles, seconds=seconds, peak_bytes=peak_bytes)
+    return results, cycles
 
 
 def _peak_bytes() -> int:

@@ -1,12 +1,16 @@
 """What this machine gives: cores and memory, as affinity and cgroup allow (EX-349, 351)."""
 
 import os
+import platform
 from pathlib import Path
 
 from veritape.executor.runtime.presets import cores_available
 
 CGROUP = Path("/sys/fs/cgroup")
 """Where the kernel shows the limits of this process's group."""
+
+MACHINE_ID = Path("/etc/machine-id")
+"""Where the system keeps its id."""
 
 MEMINFO = Path("/proc/meminfo")
 """Where the kernel shows the memory of the machine."""
@@ -23,6 +27,14 @@ def cores(cgroup: Path = CGROUP) -> int:
     except (OSError, ValueError):
         return affinity
     return cores_available(affinity, None if quota == "max" else int(quota), int(period))
+
+
+def machine_id(file: Path = MACHINE_ID) -> str:
+    """Return what tells this machine from others: its id, or its name where it has none."""
+    try:
+        return file.read_text().strip() or platform.node()
+    except OSError:
+        return platform.node()
 
 
 def memory_bytes(cgroup: Path = CGROUP, meminfo: Path = MEMINFO) -> int:

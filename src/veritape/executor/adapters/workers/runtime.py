@@ -35,6 +35,7 @@ from veritape.executor.log_events import LogEvent, Note, note_nothing
 from veritape.executor.runtime.admission import Admission
 from veritape.executor.runtime.batching import check_size, distinct
 from veritape.executor.runtime.outcomes import Executed, Failed, Outcome, RuntimeReason
+from veritape.executor.runtime.presets import Parallel
 from veritape.executor.runtime.progress import Meter, Phase, Progress
 from veritape.executor.vm.execution import DEFAULT_LIMITS, Limits, Stop, never
 from veritape.executor.vm.traps import TrapReason
@@ -68,6 +69,7 @@ class L2Runtime:
         kill_grace_s: float = KILL_GRACE_S,
         note: Note = note_nothing,
         decider: AggregationDecider | None = None,
+        threads: int = 1,
     ) -> None:
         reason = backend.available()
         if reason is not None:
@@ -77,9 +79,14 @@ class L2Runtime:
         self._changed = threading.Condition()
         admission = Admission(budget_bytes)
         self._tools = Tools(
-            pool, make_backend, cache, figures, clock, admission, self._changed, kill_grace_s, note
+            pool, make_backend, cache, figures, clock, admission, self._changed, kill_grace_s, threads, note
         )
-        self._decider, self._context = decider, Context(True, pool.workers, memory_bytes=budget_bytes)
+        self.parallel = Parallel(pool.workers, threads)
+        """How jobs run side by side."""
+        self._decider, self._context = (
+            decider,
+            Context(True, pool.workers, threads, memory_bytes=budget_bytes),
+        )
         self._queue_limit = queue_limit
         self._waiting: deque[tuple[int, Callable[[], Outcome], Future[Outcome]]] = deque()
         self._threads: list[threading.Thread] = []
@@ -266,7 +273,8 @@ class L2Runtime:
         meter = Meter(program.hex()[:12], len(inputs), now_ns)
         stopped: Stop = lambda: self._cancelled.is_set() or stop()  # noqa: E731 - one line
         batch = Batch(image, program, inputs, keys, limits, end_ns, stopped, meter, show, keep)
-        cost = self._backend.estimate(image, max(map(len, inputs), default=0), limits)
+        longest = max(map(len, inputs), default=0)
+        cost = self._backend.estimate(image, longest, limits, self._tools.threads)
         with tempfile.TemporaryDirectory(prefix="veritape-job-") as folder:
             run = BatchRun(batch, cost, Path(folder) / "stop", self._tools)
             cached = self._look_up(batch, run)

@@ -1,9 +1,11 @@
 """Jobs in this process."""
 
 import pickle
+import struct
 import threading
 from pathlib import Path
 
+from tests import rv32
 from tests.compiled import READABLE, SIMULATOR
 from tests.receipt_caches import ECHO, ENDLESS, TRAPPER
 
@@ -31,7 +33,7 @@ def test_an_image_travels_once() -> None:
 
 def test_a_job_travels_as_a_value() -> None:
     """EX-348: pickled and back it is equal, its backend named by a function."""
-    job = Job(b"id", (b"",), Limits(), trace_backend, ECHO, 1.5, Path("stop"))
+    job = Job(b"id", (b"",), Limits(), trace_backend, ECHO, 1.5, stop_file=Path("stop"))
     assert pickle.loads(pickle.dumps(job)) == job  # noqa: S301 - our own bytes
 
 
@@ -42,6 +44,31 @@ def test_a_trap_is_a_result() -> None:
     assert [isinstance(one, bytes) for one in results] == [True, False, True]
     assert isinstance(results[1], Failed)
     assert results[1].reason is TrapReason.BREAKPOINT
+
+
+def test_threads_share_a_job_and_change_nothing() -> None:
+    """EX-349: results stand in the order of the inputs, whatever the number of threads; cycles are of all of them."""
+    inputs = tuple(struct.pack("<I", number) for number in range(7))
+    alone = run_job(Job(b"shared", inputs, Limits(), trace_backend, TRAPPER))
+    for threads in (2, 3, 7, 16):
+        done = run_job(Job(b"shared", inputs, Limits(), trace_backend, threads=threads))
+        assert (done.results, done.cycles) == (alone.results, alone.cycles)
+    assert run_job(Job(b"shared", (), Limits(), trace_backend, threads=2)).results == ()
+
+
+def test_what_stands_behind_a_stopped_item_does_not_count() -> None:
+    """EX-353: with threads too, results are those of the first inputs: the endless one of the first share ends the list."""
+    spins = rv32.image(
+        [
+            *rv32.call(1, rv32.RAM, 4), *rv32.li(6, rv32.RAM), rv32.load("lw", 7, 6, 0),
+            rv32.branch("bne", 7, 0, 0), *rv32.halt(),
+        ],
+        b"",
+        65_536,
+    )  # fmt: skip
+    inputs = tuple(struct.pack("<I", number) for number in (0, 1, 0, 0))
+    done = run_job(Job(b"spins", inputs, Limits(), trace_backend, spins, seconds=0.3, threads=2))
+    assert len(done.results) == 1
 
 
 def test_a_stop_file_and_a_deadline_end_a_job(tmp_path: Path) -> None:

@@ -1,9 +1,10 @@
 """Cores and memory of this machine."""
 
 import os
+import platform
 from pathlib import Path
 
-from veritape.executor.adapters.workers.machine import cores, memory_bytes
+from veritape.executor.adapters.workers.machine import cores, machine_id, memory_bytes
 
 
 def test_affinity_and_quota_bound_the_cores(tmp_path: Path) -> None:
@@ -27,3 +28,10 @@ def test_the_smaller_of_limit_and_available_memory_counts(tmp_path: Path) -> Non
     (tmp_path / "memory.max").write_text("max\n")
     assert memory_bytes(tmp_path, meminfo) == 1_024_000
     assert memory_bytes() > 0
+
+
+def test_a_machine_has_a_name(tmp_path: Path) -> None:
+    """EX-349: its id, or the name of its system where it has none."""
+    (tmp_path / "id").write_text("0123abcd\n")
+    assert machine_id(tmp_path / "id") == "0123abcd"
+    assert machine_id(tmp_path / "none") == platform.node()
