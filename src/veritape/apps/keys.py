@@ -14,6 +14,7 @@ from veritape.apps.serve import gateway_settings, open_keys
 from veritape.gateway.adapters.key_store import Grant, KeyStore
 from veritape.gateway.adapters.policy_file import PolicyFile
 from veritape.gateway.admin import SCOPES as ADMIN_SCOPES
+from veritape.gateway.decision_calls import CHECK_SCOPE
 from veritape.gateway.keys import Environment, KeyRecord, KeyState
 from veritape.gateway.quota import MICROSECONDS
 from veritape.gateway.settings import GatewaySettings
@@ -65,7 +66,7 @@ def create(
         raise MisuseError("ACCOUNT: 1 to 64 of letters, digits, dot, hyphen, underscore")
     if tier is not None and tier not in policy.tiers:
         raise MisuseError(f"--tier: unknown tier {tier!r}; known are {', '.join(policy.tiers)}")
-    known = (*policy.scopes, *ADMIN_SCOPES)
+    known = (*policy.scopes, *ADMIN_SCOPES, CHECK_SCOPE)
     unknown = set(scopes) - set(known)
     if unknown:
         raise MisuseError(f"--scope: unknown scope {min(unknown)!r}; known are {', '.join(known)}")

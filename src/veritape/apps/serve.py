@@ -23,10 +23,12 @@ from veritape.apps.gateway_figures import Probe, show_figures
 from veritape.apps.metering import Metering, drained_ledger, worker_metering
 from veritape.apps.part_metrics import shown_metrics
 from veritape.apps.request_log import RequestLog, watch_overload
+from veritape.apps.serve_decisions import bind_decisions, decision_api, for_rate_limits, serve_rate_limits
 from veritape.apps.serve_workers import check_workers, serve_workers
 from veritape.apps.supervisor import end_with_parent
 from veritape.apps.workers import tell_ready
 from veritape.gateway.adapters.application import Application, Gateway
+from veritape.gateway.adapters.decision_desk import Desk
 from veritape.gateway.adapters.degrading_store import DegradingStore
 from veritape.gateway.adapters.gate import Gate, restored_store
 from veritape.gateway.adapters.key_store import KeyStore, Noted
@@ -73,6 +75,9 @@ EARLIEST_NS, LATEST_NS = 1_577_836_800 * NANOSECONDS, 8_993_462_400 * NANOSECOND
 )
 @click.option("--check", is_flag=True, help="Only validate settings and policy.")
 @click.option(
+    "--rls", is_flag=True, help="Only decide for Envoy: its rate-limit service and ext_authz over gRPC."
+)
+@click.option(
     "--workers", type=click.IntRange(1, 256), help="Processes that share the port; several need Redis."
 )
 @click.option(
@@ -83,19 +88,25 @@ def serve(
     host: str | None,
     port: int | None,
     check: bool,
+    rls: bool,
     workers: int | None,
     worker: int | None,
 ) -> None:
     """Serve the record under keys, tiers and quotas until Ctrl-C or SIGTERM."""
     settings = gateway_settings(config)
     settings = settings.model_copy(update={"workers": workers or settings.workers})
+    if rls:
+        settings = for_rate_limits(settings)
     policy_file = PolicyFile(settings.policy)
     policy = policy_file.read()
     if worker is None:
         check_workers(settings, policy)
     else:
         end_with_parent()
-    address = parse_address(settings.listen.public, "listen.public")
+    listen = settings.listen
+    address = parse_address(
+        listen.rate_limits if rls else listen.public, "listen.rate_limits" if rls else "listen.public"
+    )
     address = address._replace(host=host or address.host, port=address.port if port is None else port)
     if check:
         trusted_issuers(settings, policy)
@@ -110,9 +121,17 @@ def serve(
             arguments, registry = _arguments(config, address), Registry((*part_metrics(PART), *METRICS))
             runner.run(serve_workers(settings, policy, arguments, address, registry, PART, clock))
             return
+        decisions = bind_decisions(settings, shared=worker is not None)
+        if rls:
+            runner.run(
+                _run(settings, policy_file, policy, Listeners(address, None, decisions), clock, worker)
+            )
+            return
         with contextlib.closing(bind(address, shared=worker is not None)) as listener:
             admin = bind_admin(settings.listen.admin, any_port=not address.port, shared=worker is not None)
-            runner.run(_run(settings, policy_file, policy, Listeners(listener, admin), clock, worker))
+            runner.run(
+                _run(settings, policy_file, policy, Listeners(listener, admin, decisions), clock, worker)
+            )
 
 
 def _arguments(config: Path | None, address: Address) -> list[str]:
@@ -180,17 +199,21 @@ async def _run(
         )
         gateway.upstreams.start()
         stack.callback(gateway.upstreams.close)
-        name = listeners.public.getsockname()
-        if worker is None:
+        if isinstance(listeners.public, socket) and worker is None:
+            name = listeners.public.getsockname()
             click.echo(
                 f"gateway on http://{name[0]}:{name[1]}, policy version {policy.version}, store {policy.store.kind}"
             )
-        if gateway.table.left_out and worker is None:
+        if isinstance(listeners.public, socket) and gateway.table.left_out and worker is None:
             click.echo(f"routes left out, their part is not installed: {', '.join(gateway.table.left_out)}")
         api = stack.enter_context(admin_api(settings, pepper, gateway, policy_file, lines, registry, clock))
         if listeners.admin is not None:
             watching.append(serve_beside(api, listeners.admin))
             lines.put(f"admin API on {shown_address(listeners.admin)}")
+        desk = Desk(gate, credentials.keys)
+        if listeners.decisions is not None:
+            watching.append(serve_beside(decision_api(settings, desk, clock), listeners.decisions))
+            lines.put(f"decisions on {shown_address(listeners.decisions)}")
         async with asyncio.TaskGroup() as tasks:
             work = (
                 policy_file.watch(policy, clock, credentials.swapping(gateway.swap), lines.put),
@@ -207,7 +230,10 @@ async def _run(
             async with shown_metrics(PART, registry, shown.listen, shown.descriptor, clock):
                 if worker is not None:
                     tell_ready(worker)
-                await serve_http(gateway, listeners.public, settings.drain_s, policy_file.asked.set)
+                if isinstance(listeners.public, socket):
+                    await serve_http(gateway, listeners.public, settings.drain_s, policy_file.asked.set)
+                else:
+                    await serve_rate_limits(desk, listeners.public, settings, policy_file.asked.set)
             for task in reversed(background):  # each ends while what it stands on still runs
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
@@ -217,8 +243,10 @@ async def _run(
 class Listeners(NamedTuple):
     """Where a worker listens; bound before its loop begins."""
 
-    public: socket
+    public: socket | Address
+    """Of the API; with ``--rls`` the address of the services for Envoy, which bind it themselves."""
     admin: socket | None
+    decisions: socket | None
 
 
 def probes(key_store: KeyStore, metering: Metering) -> dict[str, Probe]:

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from veritape.gateway import quota
 from veritape.gateway.fast_quota import NOTHING, Parts, Plan, Tally, Verdict, judge, plan_of
-from veritape.gateway.quota import EMPTY, MICROSECONDS, Bucket, Decision, Limits, Rule, State
+from veritape.gateway.quota import EMPTY, MICROSECONDS, Bucket, Decision, LimitName, Limits, Rule, State
 
 SUBJECTS_LIMIT: Final = 500_000
 """Subjects in memory (GW-252: at most a million): 630 bytes each, so that a flood leaves a worker below 512 MiB (GW-908)."""
@@ -165,11 +165,12 @@ class MemoryStore:
             sum(end_us > now_us for end_us in found.ends.values()),
         )
 
-    def reset(self, subject: str) -> None:
-        """Forgive what a subject owes; the month and the requests in progress stay (GW-212)."""
+    def reset(self, subject: str, limit: LimitName | None = None) -> None:
+        """Forgive what a subject owes, of one bucket or of all; the month and the requests in progress stay (GW-212)."""
         account = self._accounts.get(subject)
         if account is not None:
-            account.minute = account.hour = NOTHING
+            account.minute = NOTHING if limit is not LimitName.HOUR else account.minute
+            account.hour = NOTHING if limit is not LimitName.MINUTE else account.hour
         self.past.pop(subject, None)
 
     def clamp(self, subject: str, limits: Limits, now_us: int) -> None:

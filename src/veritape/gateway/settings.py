@@ -15,6 +15,10 @@ class ListenSettings(Settings):
     """Address and port of the API."""
     admin: str = "127.0.0.1:8001"
     """Where the admin API listens: loopback address and port, or a unix socket's path; empty turns it off."""
+    decisions: str = Field(default="", pattern=r"^$|^.+:[0-9]{1,5}$")
+    """Address and port of the decision API, as 127.0.0.1:8002; empty turns it off."""
+    rate_limits: str = "127.0.0.1:8003"
+    """Address and port of the gRPC services for Envoy, with ``serve --rls``."""
 
 
 class KeySettings(Settings):

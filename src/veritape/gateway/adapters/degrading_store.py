@@ -20,6 +20,7 @@ from veritape.gateway.quota import (
     MICROSECONDS,
     Bucket,
     Decision,
+    LimitName,
     Limits,
     Mode,
     Rule,
@@ -180,10 +181,10 @@ class DegradingStore:
         """Return what the store knows of a subject."""
         return await self._redis.status(subject, limits)
 
-    async def reset(self, subject: str) -> None:
+    async def reset(self, subject: str, limit: LimitName | None = None) -> None:
         """Forgive what a subject owes, here and in the store."""
-        self._local.reset(subject)
-        await self._redis.reset(subject)
+        self._local.reset(subject, limit)
+        await self._redis.reset(subject, limit)
 
     async def clamp(self, subject: str, limits: Limits) -> None:
         """Bring what a subject owes down to new limits, here and in the store."""

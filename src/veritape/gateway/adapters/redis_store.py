@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 import hiredis
 
 from veritape.gateway.adapters.redis_link import RedisLink, StoreError, StoreTimeoutError
-from veritape.gateway.quota import MICROSECONDS, Bucket, Decision, Limits, State
+from veritape.gateway.quota import MICROSECONDS, Bucket, Decision, LimitName, Limits, State
 from veritape.gateway.shared_calls import (
     LAYOUT,
     META_KEY,
@@ -263,9 +263,10 @@ class RedisStore:
         keys = keys_of(subject, period, self._partitions)
         return self._read(await self._evaluate(STATUS, keys, status_arguments(limits))).state
 
-    async def reset(self, subject: str) -> None:
-        """Forgive what a subject owes; the month stays (GW-212)."""
-        self._check(await self._link.call([b"DEL", keys_of(subject, "", self._partitions)[0]]))
+    async def reset(self, subject: str, limit: LimitName | None = None) -> None:
+        """Forgive what a subject owes, of one bucket or of all; the month stays (GW-212)."""
+        key = keys_of(subject, "", self._partitions)[0]
+        self._check(await self._link.call([b"DEL", key] if limit is None else [b"HDEL", key, limit.encode()]))
 
     async def clamp(self, subject: str, limits: Limits) -> None:
         """Bring the debts down to the caps of new limits, once (GW-211)."""

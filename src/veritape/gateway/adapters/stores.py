@@ -7,7 +7,7 @@ from veritape.gateway.degradation import StoreState
 from veritape.gateway.leases import LeaseRule
 from veritape.gateway.memory_store import MemoryStore
 from veritape.gateway.policy import Lost
-from veritape.gateway.quota import Decision, Limits, State
+from veritape.gateway.quota import Decision, LimitName, Limits, State
 from veritape.gateway.store_metrics import StoreFacts
 from veritape.kernel.clock import Clock
 
@@ -58,8 +58,8 @@ class Store(Protocol):
         """Return what is owed, used and in progress now."""
         ...
 
-    async def reset(self, subject: str) -> None:
-        """Forgive what a subject owes; the month stays."""
+    async def reset(self, subject: str, limit: LimitName | None = None) -> None:
+        """Forgive what a subject owes, of one bucket or of all; the month stays."""
         ...
 
     async def clamp(self, subject: str, limits: Limits) -> None:
@@ -99,9 +99,9 @@ class ProcessStore:
         """Look, without a change."""
         return self.memory.status(subject, limits, self._now_us(), self._clock.wall_ns() // 1_000)
 
-    async def reset(self, subject: str) -> None:
+    async def reset(self, subject: str, limit: LimitName | None = None) -> None:
         """Forgive."""
-        self.memory.reset(subject)
+        self.memory.reset(subject, limit)
 
     async def clamp(self, subject: str, limits: Limits) -> None:
         """Bring down to the bursts."""

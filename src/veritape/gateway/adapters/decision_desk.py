@@ -1,0 +1,194 @@
+"""Decisions for callers outside this process: the decision API, Envoy's rate limits and its ext_authz (GW-611 to 622).
+
+Who is asked about, what it costs and what comes of it is the gateway's own: the same policy, keys, counters and usage events.
+A decision for somebody else takes no slot of the requests in progress, because nobody here sees the response end.
+"""
+
+import secrets
+from typing import Final, NamedTuple, Protocol
+
+from veritape.gateway import identity, keys, quota
+from veritape.gateway.accounts import Account, own_or_tier
+from veritape.gateway.adapters.gate import Gate, Visit
+from veritape.gateway.addresses import Address
+from veritape.gateway.answers import Answer, Headers
+from veritape.gateway.identity import Identity, Refusal
+from veritape.gateway.keys import Environment
+from veritape.gateway.paths import BadPathError, PathTable, normal_path
+from veritape.gateway.policy import Policy, Route
+from veritape.gateway.problems import CONTENT_TYPE, RefusedError, problem_body
+from veritape.gateway.quota import Decision
+from veritape.gateway.rate_fields import rate_fields
+from veritape.gateway.reasons import PROBLEMS, Reason
+from veritape.gateway.request_ids import request_id
+from veritape.gateway.usage import Caller
+from veritape.kernel.errors import UnavailableError
+
+OK: Final = 200
+SERVICE_UNAVAILABLE: Final = 503
+"""Statuses of answers that are made here."""
+
+FAILURES: Final = frozenset({400, 401, 404})
+"""Statuses that count against an address group."""
+
+
+class Accounts(Protocol):
+    """What is asked of the key store beside keys."""
+
+    async def find_account(self, identifier: str) -> Account | None:
+        """Return an account, None when it is unknown."""
+        ...
+
+
+class Ruled(NamedTuple):
+    """What came of a question."""
+
+    decision: Decision
+    tier: str
+
+
+class Desk:
+    """Answers questions by a gate."""
+
+    def __init__(self, gate: Gate, accounts: Accounts) -> None:
+        self.gate, self._accounts = gate, accounts
+        self._policy: Policy | None = None
+        self._paths: PathTable[dict[str, Route]] = PathTable(())
+
+    def route_at(self, method: str, path: str) -> Route | None:
+        """Return the policy's route of a path, None when none has it."""
+        if self._policy is not self.gate.policy:  # read anew after a reload
+            self._policy, self._paths = self.gate.policy, _paths(self.gate.policy)
+        try:
+            found = self._paths.match(normal_path(path.encode()))
+        except BadPathError:
+            return None
+        return None if found is None else found.value.get("GET" if method == "HEAD" else method)
+
+    def route_named(self, name: str) -> Route | None:
+        """Return the policy's route of a name."""
+        return next((route for route in self.gate.policy.routes if route.name == name), None)
+
+    async def of_key(self, key: str, route: Route, address: Address | None) -> Identity | Refusal:
+        """Return who has a key, or why it does not serve."""
+        if not keys.is_well_formed(key):
+            return Refusal(Reason.INVALID_KEY)
+        try:
+            record = await self.gate.key_store.find(key)
+        except UnavailableError:
+            return Refusal(Reason.IDENTITY_UNAVAILABLE)
+        return identity.of_key(record, self.gate.policy, route, self.gate.wall_us(), address)
+
+    async def of_account(self, name: str, environment: Environment) -> Identity | Refusal:
+        """Return who an account is, or why it is not served."""
+        try:
+            account = await self._accounts.find_account(name)
+        except UnavailableError:
+            return Refusal(Reason.IDENTITY_UNAVAILABLE)
+        if account is None:
+            return Refusal(Reason.NOT_FOUND)
+        tier = self.gate.policy.tiers.get(account.tier)
+        if account.suspended or tier is None:
+            return Refusal(Reason.ACCOUNT_SUSPENDED)
+        caller = Caller(name, environment, "", f"{name}:{environment}")
+        return Identity(caller, tier.name, own_or_tier(account.own_limits, tier.limits))
+
+    def of_address(self, address: Address | None) -> Identity | Refusal:
+        """Return the class of an address, or why it is not served."""
+        if address is not None and self.gate.policy.addresses.is_denied(address):
+            return Refusal(Reason.IP_DENIED)
+        return identity.of_address(address, self.gate.policy)
+
+    async def charge(self, who: Identity, route: Route, cost_mu: int) -> Ruled:
+        """Decide and charge, the event of an account included; a denial charges nothing.
+
+        Raises:
+            RefusedError: no decision: a store or the ledger is away.
+        """
+        visit = Visit(self.new_id(), None, who.caller, who.tier, who.limits._replace(concurrency=None))
+        try:
+            await self.gate.charge(visit, route._replace(cost_mu=cost_mu))
+        except RefusedError as refusal:
+            if visit.decision is None or refusal.reason is not visit.decision.reason:
+                raise
+        return Ruled(visit.decision or await self._free(who), who.tier)
+
+    async def probe(self, who: Identity, cost_mu: int) -> Ruled:
+        """Decide without a charge; cost 0 only looks.
+
+        Raises:
+            RefusedError: the store is away.
+        """
+        if not cost_mu:
+            return Ruled(await self._free(who), who.tier)
+        limits = who.limits._replace(concurrency=None)
+        state, now_us = await self._state(who)
+        version, wall_us = self.gate.policy.version, self.gate.wall_us()
+        return Ruled(quota.evaluate(limits, state, cost_mu, now_us, wall_us, version)[1], who.tier)
+
+    async def authorize(
+        self, method: str, path: str, query: bytes, headers: Headers, peer: Address | None
+    ) -> Answer:
+        """Decide a request that a proxy holds: 200 with the fields to add, or our denial (GW-612)."""
+        asked = next((value for name, value in headers if name == b"x-request-id"), None)
+        identifier = request_id(asked, self.gate.clock.wall_ns(), secrets.token_bytes(10))
+        visit = self.gate.visit(identifier, peer, headers)
+        try:
+            self.gate.bar(visit)
+            route = self._known_route(method, path)
+            await self.gate.identify(visit, route, headers, query)
+            visit.limits = visit.limits._replace(concurrency=None)
+            await self.gate.charge(visit, route)
+        except RefusedError as refusal:
+            if PROBLEMS[refusal.reason].status in FAILURES:
+                self.gate.note_failure(visit)
+            return self._denial(visit, refusal)
+        return Answer(OK, [("X-Request-Id", identifier), *self._fields(visit)])
+
+    def new_id(self) -> str:
+        """Return a request id."""
+        return request_id(None, self.gate.clock.wall_ns(), secrets.token_bytes(10))
+
+    def fields_of(self, ruled: Ruled) -> list[tuple[str, str]]:
+        """Return the rate fields of a decision."""
+        return rate_fields(ruled.decision, ruled.tier, self.gate.wall_us(), legacy=False)
+
+    def _known_route(self, method: str, path: str) -> Route:
+        route = self.route_at(method, path)
+        if route is None:
+            raise RefusedError(Reason.NO_ROUTE)
+        return route
+
+    def _fields(self, visit: Visit) -> list[tuple[str, str]]:
+        return [] if visit.decision is None else self.fields_of(Ruled(visit.decision, visit.tier))
+
+    def _denial(self, visit: Visit, refusal: RefusedError) -> Answer:
+        status = PROBLEMS[refusal.reason].status
+        own = [("Content-Type", CONTENT_TYPE), ("X-Request-Id", visit.request_id), *refusal.fields.items()]
+        if status == SERVICE_UNAVAILABLE:
+            own.append(("Retry-After", "1"))
+        body = problem_body(refusal.reason, refusal.detail, visit.request_id, visit.decision)
+        return Answer(status, [*own, *self._fields(visit)], body)
+
+    async def _free(self, who: Identity) -> Decision:
+        """Return how somebody stands."""
+        state, now_us = await self._state(who)
+        month = quota.month_of(self.gate.wall_us())
+        limits = who.limits._replace(concurrency=None)
+        return quota.admission(limits, state, 0, now_us, month, self.gate.policy.version)
+
+    async def _state(self, who: Identity) -> tuple[quota.State, int]:
+        """Return what the store knows, and its clock at that moment."""
+        try:
+            state = await self.gate.store.status(who.caller.subject, who.limits)
+        except UnavailableError as error:
+            raise RefusedError(Reason.QUOTA_UNAVAILABLE) from error
+        return state, max(state.minute.at_us, state.hour.at_us)
+
+
+def _paths(policy: Policy) -> PathTable[dict[str, Route]]:
+    by_path: dict[str, dict[str, Route]] = {}
+    for route in policy.routes:
+        for path in route.paths:
+            by_path.setdefault(path, {}).update(dict.fromkeys(route.methods, route))
+    return PathTable(by_path.items())

@@ -1,0 +1,61 @@
+"""A real Envoy on free ports, from the repository's example configuration."""
+
+import re
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+ENVOY = ROOT / ".tools/servers/envoy/bin/envoy"
+EXAMPLE = ROOT / "examples/envoy.yaml"
+
+
+def free_port() -> int:
+    """Return a port that nobody has."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def configured(folder: Path, text: str, *, upstream: int, veritape: int, public: int) -> Path:
+    """Write a configuration with other ports than the example's."""
+    for before, after in ((10_000, public), (8_080, upstream), (8_003, veritape)):
+        text = re.sub(rf"port_value: {before}\b", f"port_value: {after}", text)
+    path = folder / "envoy.yaml"
+    path.write_text(text)
+    return path
+
+
+@contextmanager
+def envoy_process(config: Path, public: int) -> Iterator[str]:
+    """Run Envoy until the context ends; yield its address."""
+    command = [
+        str(ENVOY),
+        "-c",
+        str(config),
+        "--concurrency",
+        "1",
+        "--disable-hot-restart",
+        "--log-level",
+        "error",
+    ]
+    with subprocess.Popen(command) as process:
+        try:
+            _wait(public, process)
+            yield f"http://127.0.0.1:{public}"
+        finally:
+            process.kill()
+
+
+def _wait(port: int, process: "subprocess.Popen[bytes]") -> None:
+    for _ in range(500):
+        assert process.poll() is None
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=1):
+                return
+        except OSError:
+            time.sleep(0.02)
+    raise AssertionError("Envoy does not listen")

@@ -1,0 +1,61 @@
+"""The decision listener and the services for Envoy in a process."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+from tests import deciding
+
+from veritape.apps.serve_decisions import (
+    RATE_LIMITS_PAGE,
+    bind_decisions,
+    decision_api,
+    for_rate_limits,
+    serve_rate_limits,
+)
+from veritape.gateway.adapters.server import Address
+from veritape.gateway.settings import GatewaySettings, ListenSettings, TelemetrySettings
+from veritape.kernel.clock import SystemClock
+from veritape.kernel.errors import MisuseError
+from veritape.telemetry.adapters.audit_files import verify_files
+
+
+def test_the_metrics_page_of_a_process_for_envoy_is_another_one() -> None:
+    """TL-900: 9469 beside a gateway's 9466; what is configured stays."""
+    assert for_rate_limits(GatewaySettings()).telemetry.listen == RATE_LIMITS_PAGE
+    own = GatewaySettings(telemetry=TelemetrySettings(listen="127.0.0.1:1"))
+    assert for_rate_limits(own).telemetry.listen == "127.0.0.1:1"
+
+
+async def test_the_api_notes_each_reset_in_the_audit_log(tmp_path: Path) -> None:
+    """GW-621, GW-212: a reset is in the audit log; without an address there is no listener."""
+    assert bind_decisions(GatewaySettings(), shared=False) is None
+    settings = GatewaySettings(data_dir=tmp_path, listen=ListenSettings(decisions="127.0.0.1:0"))
+    listener = bind_decisions(settings, shared=False)
+    assert listener is not None
+    listener.close()
+    world = deciding.world(tmp_path)
+    api = decision_api(settings, deciding.desk(world), SystemClock())
+    deciding.key(world)
+    headers = {"X-API-Key": deciding.key(world, "admin:quota", account="edge", tier="partner")}
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(api), base_url="http://decide", headers=headers
+    ) as client:
+        answer = await client.post("/api/v1/rate-limit/reset", json={"account": "acme"})
+        assert answer.status_code == 204
+    assert verify_files(tmp_path).seq == 1
+    assert '"quota_reset"' in next((tmp_path / "audit").glob("[!.]*")).read_text()
+    world.close()
+
+
+async def test_a_library_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """GW-611: with the extra that brings it."""
+    monkeypatch.setitem(sys.modules, "veritape.gateway.adapters.envoy.server", None)
+    world = deciding.world(tmp_path)
+    with pytest.raises(MisuseError, match=r"veritape\[grpc\]"):
+        await serve_rate_limits(
+            deciding.desk(world), Address("127.0.0.1", 0), GatewaySettings(), asyncio.Event().set
+        )
+    world.close()
