@@ -10,6 +10,10 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.servers.gateway_process import VERITAPE, GatewayProcess, gateway_process
+from tests.usage import BOOT, charges
+
+from veritape.gateway.adapters.ledger import SqliteReader
+from veritape.gateway.outbox import encode_groups, file_header, file_name
 
 
 @pytest.fixture
@@ -79,3 +83,26 @@ def test_a_bad_key_is_named_and_ends_with_2(config: Path, text: str, named: str)
     assert (answer.returncode, answer.stderr.count("\n")) == (2, 1)
     assert named in answer.stderr
     assert run("serve", "--config", f"{config}.none").returncode == 2
+
+
+def test_a_damaged_outbox_is_put_aside_and_the_start_goes_on(config: Path, tmp_path: Path) -> None:
+    """GW-941: groups before the damage are in the ledger, the file is kept as ``.bad``, one line tells it."""
+    folder = tmp_path / "data" / "outbox"
+    folder.mkdir(parents=True, mode=0o700)
+    groups = [bytearray(next(encode_groups(charges(1, first=number)))) for number in (1, 2, 3)]
+    groups[1][-1] ^= 1
+    (folder / file_name(BOOT, 0)).write_bytes(file_header(BOOT) + b"".join(groups))
+    process = subprocess.Popen(
+        [VERITAPE, "serve", "--config", config, "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    gateway = GatewayProcess(process)
+    assert httpx.get(f"{gateway.base}/health").status_code == 200
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert [line.partition(":")[0] for line in said.splitlines()] == ["outbox_bad"]
+    assert [path.name for path in folder.iterdir()] == [f"{file_name(BOOT, 0)}.bad"]
+    assert SqliteReader(tmp_path / "data" / "usage.db").month_sums("2026-11") == {"acme:live": 2_000}
