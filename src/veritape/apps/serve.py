@@ -290,7 +290,7 @@ def sources(settings: GatewaySettings, pepper: bytes, clock: Clock) -> Sources:
     tape = None if read.observer_dir is None else _reader("tape_reader", "read.observer_dir")
     receipts = None if read.receipts_dir is None else _reader("receipt_reader", "read.receipts_dir")
     return Sources(
-        None if tape is None else tape.RecordedTape(read.observer_dir, read.venue, clock),
+        None if tape is None else tape.open_tape(read.observer_dir, read.venue, clock),
         None if receipts is None else receipts.ReceiptFolder(read.receipts_dir),
         cursor_key(pepper),
     )

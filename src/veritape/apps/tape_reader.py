@@ -5,6 +5,7 @@ recomputed when the journal or the seals have changed, and no more often than a 
 """
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
@@ -12,11 +13,13 @@ from typing import Any, Final, NamedTuple
 
 from veritape.gateway.readers import DayCompleteness, Line, Segment, Totals, Trade
 from veritape.kernel.clock import NANOSECONDS, Clock
-from veritape.kernel.errors import MisuseError
 from veritape.observer import audit
+from veritape.observer.adapters.binance.recording import BinanceRecording
+from veritape.observer.adapters.binance.segment_files import segment_store
 from veritape.observer.adapters.recording import Recording
-from veritape.observer.adapters.segment_files import Seal, SegmentStore
+from veritape.observer.adapters.segment_files import Seal
 from veritape.observer.binance.statements import VENUE as BINANCE
+from veritape.observer.binance.trade_ids import DAY_US, day_start_us, utc_day
 from veritape.observer.recorder import KST_NS
 
 REFRESH_NS: Final = 2 * NANOSECONDS
@@ -24,6 +27,9 @@ REFRESH_NS: Final = 2 * NANOSECONDS
 
 COST_SHARE: Final = 10
 """A computation is followed by a pause of this many times its own duration."""
+
+SECOND_US: Final = 1_000_000
+"""Microseconds of a second."""
 
 ROWS_KEPT: Final = 8
 """Segments of a symbol whose rows stay in memory."""
@@ -53,17 +59,8 @@ class RecordedTape:
     """A recorder's data folder as the gateway's ``TapeReader``. Safe to call from several threads."""
 
     def __init__(self, data: Path, venue: str, clock: Clock) -> None:
-        """Open the folder.
-
-        Raises:
-            MisuseError: the venue's rows have trade ids in place of the totals that the gateway serves.
-        """
-        if venue == BINANCE:
-            raise MisuseError(
-                "read.venue: trades of BINANCE are recorded, audited and computed on, and not served"
-            )
         self._data, self._venue, self._clock = data, venue, clock
-        self._store = SegmentStore(data, venue)
+        self._store = segment_store(data, venue)
         self._lock = Lock()
         self._states: OrderedDict[str, _State] = OrderedDict()
         self._rows: OrderedDict[tuple[Path, str], list[Trade]] = OrderedDict()
@@ -79,11 +76,11 @@ class RecordedTape:
 
     def segments(self, day: str, symbol: str) -> list[Segment]:
         """Return the sealed files of a day that hold a symbol, by name."""
-        return [_segment(seal) for seal in self._store.seals(day) if symbol in seal.document["lines"]]
+        return [self._segment(seal) for seal in self._store.seals(day) if symbol in seal.document["lines"]]
 
     def trades(self, segment: Segment, symbol: str) -> list[Trade]:
         """Return a symbol's trades of one file, in chain order."""
-        seal = next(one for one in self._store.seals(segment.day) if _segment(one) == segment)
+        seal = next(one for one in self._store.seals(segment.day) if self._segment(one) == segment)
         with self._lock:
             rows = self._rows.pop((seal.path, symbol), None) or self._read(seal, symbol)
             self._rows[seal.path, symbol] = rows
@@ -119,26 +116,85 @@ class RecordedTape:
 
     def _compute(self, day: str) -> _State:
         started_ns, stamp = self._clock.monotonic_ns(), self._stamp(day)
+        statement, sealed = self._statement(day)
+        ended_ns = self._clock.monotonic_ns()
+        due_ns = ended_ns + max(REFRESH_NS, COST_SHARE * (ended_ns - started_ns))
+        return _State(stamp, due_ns, statement, sealed)
+
+    def _statement(self, day: str) -> tuple[DayCompleteness, bool]:
+        """Return a day's statement from its journal, and whether the day is over and sealed."""
         recording = Recording(self._data, self._venue)
         recording.load([day])
         found = recording.recorder.day(day)
         lines = tuple(_line(audit.state(found, code)) for code in sorted(found.lines))
         closed = bool(lines) and all(line.closed for line in lines)
-        ended_ns = self._clock.monotonic_ns()
-        due_ns = ended_ns + max(REFRESH_NS, COST_SHARE * (ended_ns - started_ns))
         statement = DayCompleteness(closed, self._clock.wall_ns(), lines)
-        return _State(stamp, due_ns, statement, found.closed and not any(found.rows.values()))
+        return statement, found.closed and not any(found.rows.values())
+
+    def _segment(self, seal: Seal) -> Segment:
+        return segment_of(seal, KST_NS)
+
+    def _journal_days(self, day: str) -> tuple[str, ...]:
+        """Return the folders of the journal that hold a day."""
+        return (day,)
 
     def _stamp(self, day: str) -> tuple[Any, ...]:
-        folders = (
-            self._data / "journal" / self._venue / day,
-            self._data / "trades" / f"venue={self._venue}" / f"day={day}",
-        )
+        folders = [self._data / "journal" / self._venue / one for one in self._journal_days(day)]
+        folders.append(self._data / "trades" / f"venue={self._venue}" / f"day={day}")
         files = sorted(path for folder in folders for path in folder.glob("*"))
         return tuple((path, found.st_size, found.st_mtime_ns) for path in files for found in (path.stat(),))
 
 
-def _segment(seal: Seal) -> Segment:
+class BinanceTape(RecordedTape):
+    """The same of the venue that numbers its trades: UTC days, sizes with eight decimals."""
+
+    def days(self) -> list[str]:
+        """Return the days that have data, rising."""
+        return BinanceRecording(self._data).days()
+
+    def _read(self, seal: Seal, symbol: str) -> list[Trade]:
+        table, start_us = self._store.rows_of(seal, symbol), day_start_us(seal.document["day"])
+        names = ("sequence", "record", "event_us", "received_us", "price", "shares", "side", "trade_id")
+        return [
+            Trade(
+                sequence, record, (event_us - start_us) // SECOND_US, received_us, price, shares, side, True,
+                0, 0, 0, "", 0, 0, (event_us - start_us) % SECOND_US, trade_id,
+            )
+            for sequence, record, event_us, received_us, price, shares, side, trade_id in zip(
+                *(table[name].to_pylist() for name in names), strict=True
+            )
+        ]  # fmt: skip
+
+    def _statement(self, day: str) -> tuple[DayCompleteness, bool]:
+        recording = BinanceRecording(self._data)
+        recording.load([day])
+        now_ns, found = self._clock.wall_ns(), recording.recorder.days.get(day)
+        audited = recording.audit(day, now_ns)
+        lines = tuple(_binance_line(line) for line in audited["lines"])
+        scale: int = audited["price_scale"]
+        over = found is not None and found.closed_ns is not None and not any(found.rows.values())
+        return DayCompleteness(audited["closed"], now_ns, lines, scale, 2 * scale), over
+
+    def _segment(self, seal: Seal) -> Segment:
+        return segment_of(seal, 0)._replace(share_scale=seal.document["price_scale"])
+
+    def _journal_days(self, day: str) -> tuple[str, ...]:
+        start_us = day_start_us(day)
+        return utc_day(start_us - DAY_US), day, utc_day(start_us + DAY_US)
+
+
+def open_tape(data: Path, venue: str, clock: Clock) -> RecordedTape:
+    """Return a recorder's data folder as the gateway reads it."""
+    return BinanceTape(data, venue, clock) if venue == BINANCE else RecordedTape(data, venue, clock)
+
+
+def segment_of(seal: Seal, ahead_ns: int) -> Segment:
+    """Return a sealed file as the gateway knows it.
+
+    Args:
+        seal: its seal.
+        ahead_ns: of the venue's clock, of UTC.
+    """
     day, hour, part = seal.key
     midnight = datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC)
     return Segment(
@@ -146,10 +202,21 @@ def _segment(seal: Seal) -> Segment:
         f"{hour:02}-{part:04}",
         seal.document["blake3"],
         seal.document["price_scale"],
-        int(midnight.timestamp()) * NANOSECONDS - KST_NS,
+        int(midnight.timestamp()) * NANOSECONDS - ahead_ns,
         hour * 3_600,
         hour * 3_600 + 3_599,
     )
+
+
+def _binance_line(line: Mapping[str, Any]) -> Line:
+    recorded, backfilled = (
+        Totals(line[part]["trades"], line[part]["quantity"], line[part]["value"])
+        for part in ("recorded", "backfilled")
+    )
+    missing = line["residual"]["trades"]
+    unknown = None if missing else 0
+    closes = line["trades"] == sum(line[part]["trades"] for part in ("recorded", "backfilled", "residual"))
+    return Line(line["code"], line["status"], recorded, backfilled, Totals(missing, unknown, unknown), closes)
 
 
 def _line(statement: audit.Statement) -> Line:

@@ -118,7 +118,7 @@ def _operation(route: Route, path: str, product: ProductRoute) -> dict[str, Any]
 def _page_schema(product: ProductRoute) -> dict[str, Any]:
     if not product.items:
         return {"type": "object"}
-    item = _object(product.items)
+    item = _object(product.items, product.optional)
     cursor = {"type": ["string", "null"]}
     return {
         "type": "object",
@@ -137,10 +137,10 @@ def _parameter(parameter: Parameter, place: str) -> dict[str, Any]:
     }
 
 
-def _object(members: Mapping[str, str]) -> dict[str, Any]:
+def _object(members: Mapping[str, str], optional: frozenset[str] = frozenset()) -> dict[str, Any]:
     return {
         "type": "object",
-        "required": list(members),
+        "required": [name for name in members if name not in optional],
         "properties": {name: {"type": kind} for name, kind in members.items()},
     }
 

@@ -78,6 +78,8 @@ class ProductRoute(NamedTuple):
     """Field of ``Sources`` that it needs."""
     items: Mapping[str, str]
     """Members of an item and their JSON types."""
+    optional: frozenset[str] = frozenset()
+    """Members that an item may lack."""
 
 
 def read_trades(sources: Sources, query: Query) -> Page:
@@ -92,7 +94,7 @@ def read_trades(sources: Sources, query: Query) -> Page:
     used: list[Segment] = []
     following: Position | None = None
     for segment, index, trade in _from(tape, segments, symbol, _position(sources, query)):
-        event_ns = segment.midnight_ns + trade.event_s * SECOND_NS
+        event_ns = segment.midnight_ns + trade.event_s * SECOND_NS + trade.event_us * 1_000
         if not start_ns <= event_ns < end_ns:
             continue
         if len(items) == limit:
@@ -117,7 +119,8 @@ def read_bars(sources: Sources, query: Query) -> Page:
         raise RefusedError(Reason.NOT_FOUND, "no sealed trades of this symbol on this day")
     rows = [trade for segment in segments for trade in tape.trades(segment, symbol)]
     interval_s = INTERVALS[query.values["interval"]]
-    bars = list(make_bars(rows, interval_s, segments[0].midnight_ns, segments[0].price_scale))
+    one = segments[0]
+    bars = list(make_bars(rows, interval_s, one.midnight_ns, one.price_scale, one.share_scale))
     position = _position(sources, query)
     first = position[1] if position else 0
     sealed = tape.is_sealed(day)
@@ -131,7 +134,9 @@ def read_bars(sources: Sources, query: Query) -> Page:
     return _page(sources, query, bars[first : first + BARS_PAGE], following, extra, sealed=sealed)
 
 
-def make_bars(rows: Iterable[Trade], interval_s: int, midnight_ns: int, price_scale: int) -> Iterator[Json]:
+def make_bars(
+    rows: Iterable[Trade], interval_s: int, midnight_ns: int, price_scale: int, share_scale: int = 0
+) -> Iterator[Json]:
     """Yield the bars of a symbol's day.
 
     Args:
@@ -139,8 +144,12 @@ def make_bars(rows: Iterable[Trade], interval_s: int, midnight_ns: int, price_sc
         interval_s: seconds of a bar.
         midnight_ns: the venue's midnight, UTC.
         price_scale: decimals of prices.
+        share_scale: decimals of sizes.
     """
-    in_order = sorted(rows, key=lambda row: (row.event_s // interval_s, row.chain_epoch, row.chain_shares))
+    in_order = sorted(
+        rows,
+        key=lambda row: (row.event_s // interval_s, row.chain_epoch, row.chain_shares, row.trade_id or 0),
+    )
     for number, group in groupby(in_order, key=lambda row: row.event_s // interval_s):
         inside = list(group)
         prices = [row.price for row in inside]
@@ -150,8 +159,8 @@ def make_bars(rows: Iterable[Trade], interval_s: int, midnight_ns: int, price_sc
             "high": decimal_text(max(prices), price_scale),
             "low": decimal_text(min(prices), price_scale),
             "close": decimal_text(prices[-1], price_scale),
-            "volume": str(sum(row.shares for row in inside)),
-            "value": decimal_text(sum(row.price * row.shares for row in inside), price_scale),
+            "volume": decimal_text(sum(row.shares for row in inside), share_scale),
+            "value": decimal_text(sum(row.price * row.shares for row in inside), price_scale + share_scale),
             "trades": len(inside),
         }
 
@@ -171,7 +180,8 @@ def read_completeness(sources: Sources, query: Query) -> Page:
         "closed": all(line.closed for line in lines),
         "as_of_ns": found.as_of_ns,
     }
-    return _page(sources, query, [_line(line) for line in lines], None, extra, sealed=False)
+    scales = found.share_scale, found.value_scale
+    return _page(sources, query, [_line(line, scales) for line in lines], None, extra, sealed=False)
 
 
 def read_receipts(sources: Sources, query: Query) -> Page:
@@ -279,16 +289,21 @@ def _page(
 
 
 def _trade(segment: Segment, trade: Trade, symbol: str, event_ns: int) -> Json:
-    return {
+    item: dict[str, Json] = {
         "code": symbol,
         "sequence": trade.sequence,
         "record": trade.record,
         "event_ns": event_ns,
         "received_ns": trade.received_us * 1_000,
         "price": decimal_text(trade.price, segment.price_scale),
-        "shares": str(trade.shares),
+        "shares": decimal_text(trade.shares, segment.share_scale),
         "side": trade.side,
         "counted": trade.counted,
+    }
+    if trade.trade_id is not None:
+        return {**item, "trade_id": str(trade.trade_id)}
+    return {
+        **item,
         "chain_shares": str(trade.chain_shares),
         "chain_epoch": trade.chain_epoch,
         "value_hole": decimal_text(trade.value_hole, segment.price_scale),
@@ -298,19 +313,24 @@ def _trade(segment: Segment, trade: Trade, symbol: str, event_ns: int) -> Json:
     }
 
 
-def _line(line: Line) -> Json:
+def _line(line: Line, scales: tuple[int, int]) -> Json:
     return {
         "code": line.code,
         "status": line.status,
-        "recorded": _totals(line.recorded),
-        "backfilled": _totals(line.backfilled),
-        "residual": _totals(line.residual),
+        "recorded": _totals(line.recorded, scales),
+        "backfilled": _totals(line.backfilled, scales),
+        "residual": _totals(line.residual, scales),
         "closed": line.closed,
     }
 
 
-def _totals(totals: Totals) -> Json:
-    return {"trades": totals.trades, "shares": str(totals.shares), "value": str(totals.value_krw)}
+def _totals(totals: Totals, scales: tuple[int, int]) -> Json:
+    """Return the three quantities; null is a size that nobody knows, because the trade is missing."""
+    shares, value = (
+        None if quantity is None else decimal_text(quantity, scale)
+        for quantity, scale in zip(totals[1:], scales, strict=True)
+    )
+    return {"trades": totals.trades, "shares": shares, "value": value}
 
 
 def _receipt(receipt: Receipt) -> Json:
@@ -343,8 +363,9 @@ ROUTES: Final[tuple[ProductRoute, ...]] = (
         {
             "code": _TEXT, "sequence": _WHOLE, "record": _WHOLE, "event_ns": _WHOLE, "received_ns": _WHOLE, "price": _TEXT,
             "shares": _TEXT, "side": _WHOLE, "counted": _BOOLEAN, "chain_shares": _TEXT, "chain_epoch": _WHOLE,
-            "value_hole": _TEXT, "session": _TEXT, "sells": _WHOLE, "buys": _WHOLE,
+            "value_hole": _TEXT, "session": _TEXT, "sells": _WHOLE, "buys": _WHOLE, "trade_id": _TEXT,
         },
+        frozenset({"chain_shares", "chain_epoch", "value_hole", "session", "sells", "buys", "trade_id"}),
     ),
     ProductRoute(
         "/v1/bars", "Open, high, low, close, volume and value of each interval with trades.",

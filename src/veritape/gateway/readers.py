@@ -25,6 +25,8 @@ class Segment(NamedTuple):
     """Earliest venue second that its trades may have."""
     last_s: int
     """Latest one."""
+    share_scale: int = 0
+    """Decimals of its sizes."""
 
 
 class Trade(NamedTuple):
@@ -46,14 +48,20 @@ class Trade(NamedTuple):
     session: str
     sells: int
     buys: int
+    event_us: int = 0
+    """Microseconds behind ``event_s``, where the venue tells them."""
+    trade_id: int | None = None
+    """The venue's own number of the trade; where there is one, the running totals are 0 and are not shown."""
 
 
 class Totals(NamedTuple):
     """The three quantities in which a line closes."""
 
     trades: int
-    shares: int
-    value_krw: int
+    shares: int | None
+    """None where a missing trade's size is unknown."""
+    value_krw: int | None
+    """None likewise."""
 
 
 class Line(NamedTuple):
@@ -76,6 +84,10 @@ class DayCompleteness(NamedTuple):
     as_of_ns: int
     """Wall clock of the computation."""
     lines: tuple[Line, ...]
+    share_scale: int = 0
+    """Decimals of sizes."""
+    value_scale: int = 0
+    """Decimals of values."""
 
 
 class TapeReader(Protocol):

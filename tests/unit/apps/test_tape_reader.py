@@ -1,17 +1,26 @@
 """The gateway's tape is the observer's folder: the same trades, the same statement as the audit."""
 
 import asyncio
+import json
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from tests.binance import CODE as BTC
+from tests.binance import FIRST, SECOND, trades
+from tests.binance import frames as binance_frames
 from tests.tape import DAY, MIDNIGHT_NS, anchors, bundled, day_notes, frames, own_note
+from tests.unit.observer.adapters.binance.test_recording import opened, written
 
 from veritape.apps import tape_reader
-from veritape.apps.tape_reader import RecordedTape
+from veritape.apps.tape_reader import RecordedTape, open_tape
+from veritape.gateway.product import Query, Sources, read_bars, read_completeness, read_trades
+from veritape.gateway.readers import Totals
 from veritape.kernel.clock import NANOSECONDS, ManualClock, SystemClock
-from veritape.kernel.errors import MisuseError
+from veritape.observer.adapters.binance.recording import BinanceRecording
 from veritape.observer.adapters.journal_files import JournalOptions, JournalWriter
 from veritape.observer.adapters.recording import Recording
+from veritape.observer.binance.trade_ids import day_start_us, utc_day
 from veritape.observer.journal import Frame
 from veritape.observer.recorder import NoteKind
 
@@ -104,7 +113,57 @@ async def test_memory_is_bounded(data: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert (len(tape._rows), len(tape._states)) == (1, 0)
 
 
-def test_a_venue_without_totals_is_not_served(tmp_path: Path) -> None:
-    """OB-562, OB-901: refused by name, and not read by another venue's rules."""
-    with pytest.raises(MisuseError, match="BINANCE"):
-        RecordedTape(tmp_path, "BINANCE", SystemClock())
+async def test_the_second_venue_s_tape_is_served_by_its_own_rules(tmp_path: Path) -> None:
+    """OB-562, OB-901, GW-741: numbers of trades in place of totals, microseconds, eight decimals; the audit's statement."""
+    book = await written(tmp_path, opened(), *binance_frames(FIRST, SECOND))
+    book.recording.seal_due(FIRST, 0, all_hours=True)
+    await book.close()
+    tape = open_tape(tmp_path, "BINANCE", ManualClock(wall_ns=7))
+    assert tape.days() == [FIRST, SECOND]
+    (segment,) = tape.segments(FIRST, BTC)
+    start_us = day_start_us(FIRST)
+    assert (segment.midnight_ns, segment.price_scale, segment.share_scale) == (start_us * 1_000, 8, 8)
+    source = [one for one in trades(FIRST, SECOND) if utc_day(one.event_us) == FIRST]
+    rows = tape.trades(segment, BTC)
+    assert [(row.trade_id, row.price, row.shares) for row in rows] == [
+        (one.trade_id, one.price, one.quantity) for one in source
+    ]
+    assert [start_us + row.event_s * 1_000_000 + row.event_us for row in rows] == [
+        one.event_us for one in source
+    ]
+    found, audited = tape.completeness(FIRST), BinanceRecording(tmp_path)
+    audited.load([FIRST])
+    document = audited.audit(FIRST, 7)
+    assert found is not None
+    assert (found.closed, found.share_scale, found.value_scale) == (document["closed"], 8, 16)
+    (line,), (said,) = found.lines, document["lines"]
+    assert line.recorded == Totals(*(said["recorded"][name] for name in ("trades", "quantity", "value")))
+    assert (line.residual, line.closed) == (Totals(0, 0, 0), True)
+    assert not tape.is_sealed(FIRST), "the recorder did not finish the day"
+
+
+async def test_a_missing_trade_s_size_is_unknown(tmp_path: Path) -> None:
+    """OB-902, GW-742: its number is known; quantity and value of the residual are none, and null on the page."""
+    tape = list(binance_frames(FIRST, SECOND))
+    del tape[500:520]
+    book = await written(tmp_path, opened(), *tape)
+    book.recording.seal_due(FIRST, 0, all_hours=True)
+    await book.close()
+    reader = open_tape(tmp_path, "BINANCE", ManualClock())
+    found = reader.completeness(FIRST)
+    assert found is not None
+    assert found.lines[0].residual == Totals(20, None, None)
+    sources = Sources(reader, None, b"k" * 32)
+    page = json.loads(read_completeness(sources, Query("/v1/completeness", {"day": FIRST})).body)
+    assert page["items"][0]["residual"] == {"trades": 20, "shares": None, "value": None}
+    asked = {"symbol": BTC, "day": FIRST, "limit": "2"}
+    first, second = json.loads(read_trades(sources, Query("/v1/trades", asked)).body)["items"]
+    assert int(second["trade_id"]) == int(first["trade_id"]) + 1
+    assert "chain_shares" not in first
+    assert len(first["shares"].partition(".")[2]) == 8
+    bars = {"symbol": BTC, "day": FIRST, "interval": "1h"}
+    (bar,) = json.loads(read_bars(sources, Query("/v1/bars", bars)).body)["items"]
+    rows = reader.trades(reader.segments(FIRST, BTC)[0], BTC)
+    assert bar["trades"] == len(rows)
+    assert Decimal(bar["volume"]) == Decimal(sum(row.shares for row in rows)).scaleb(-8)
+    assert Decimal(bar["value"]) == Decimal(sum(row.price * row.shares for row in rows)).scaleb(-16)
