@@ -14,8 +14,9 @@ from veritape.gateway import quota
 from veritape.gateway.fast_quota import NOTHING, Parts, Plan, Tally, Verdict, judge, plan_of
 from veritape.gateway.quota import EMPTY, MICROSECONDS, Bucket, Decision, LimitName, Limits, Rule, State
 
-SUBJECTS_LIMIT: Final = 500_000
-"""Subjects in memory (GW-252: at most a million): 630 bytes each, so that a flood leaves a worker below 512 MiB (GW-908)."""
+SUBJECTS_LIMIT: Final = 250_000
+"""Subjects in memory (GW-252: at most a million): 630 bytes each; with every other memory full too, a worker stays below
+512 MiB (GW-908)."""
 
 EVICTION_SCAN: Final = 64
 """Subjects, least recently used first, among which one without debt is looked for."""
