@@ -38,6 +38,9 @@ PREFIX = "VERITAPE_L2"
 TUNING = Path(".cache") / "veritape" / "tuning.json"
 """What was measured on this machine, below the user's home directory."""
 
+TUNED_ITEMS = 1_000
+"""Items from which a batch is worth a measurement."""
+
 TUNING_STEPS, TUNING_ITEMS = 2_000, 4_000
 """Steps of fibonacci (10,000 cycles) and executions of the measured batch: kernel and interpreter have about equal parts of it."""
 
@@ -74,13 +77,21 @@ def usual_parallel(settings: ExecutorSettings) -> Parallel:
     return parallel(settings.sizes(), cores(), settings.workers or None, settings.threads_per_worker or None)
 
 
-def effective(settings: ExecutorSettings, note: Note, clock: Clock) -> Parallel:
-    """Return the workers and threads to use: what the settings leave open is measured once a machine (EX-349)."""
+def effective(settings: ExecutorSettings, note: Note, clock: Clock, items: int = 0) -> Parallel:
+    """Return the workers and threads to use: what the settings leave open is measured once a machine (EX-349).
+
+    The measurement takes some seconds, so it is made for the first batch that is large enough to be worth it; whoever comes
+    before it has what is usual.
+    """
     usual = usual_parallel(settings)
     if settings.workers or settings.threads_per_worker or settings.pool != "process" or usual.workers == 1:
         return usual
     place = Place(machine_id(), version("veritape"), cores())
-    found, measured_now = tuned(Path.home() / TUNING, place, usual, tuning_timer(clock))
+    timer = tuning_timer(clock) if items >= TUNED_ITEMS else None
+    answer = tuned(Path.home() / TUNING, place, usual, timer)
+    if answer is None:
+        return usual
+    found, measured_now = answer
     chosen = found.better(usual)
     note(
         LogEvent.PARALLEL_CHOSEN,
@@ -140,11 +151,21 @@ def make_runtime(
     folder: Path | None = None,
     note: Note = note_nothing,
     clock: Clock | None = None,
+    items: int = 0,
 ) -> L2Runtime:
-    """Return a runtime over the compiled trace backend; what it runs is executed, not proven."""
+    """Return a runtime over the compiled trace backend; what it runs is executed, not proven.
+
+    Args:
+        settings: the executor's.
+        registry: takes the metrics; None: nobody looks.
+        folder: where the disk layer lies when the settings name none.
+        note: takes events.
+        clock: the machine's.
+        items: of the batch that is to come; 0: not known.
+    """
     clock = clock or SystemClock()
     figures = Figures(registry or Registry(METRICS))
-    chosen = effective(settings, note, clock)
+    chosen = effective(settings, note, clock, items)
     pool = WorkerPool(make_executor(settings.pool), chosen.workers, trace_backend)
     return L2Runtime(
         TraceBackend(compiled_simulator()),

@@ -146,7 +146,7 @@ def _batch(
 ) -> dict[str, Any]:
     clock = SystemClock()
     began_ns = clock.monotonic_ns()
-    with make_runtime(settings, note=_note) as runtime:
+    with make_runtime(settings, note=_note, items=len(inputs)) as runtime:
         outcomes = runtime.run_batch(image, inputs, limits, deadline, stop, _progress())
         counters, used = runtime.cache.counters.shown(), runtime.parallel
     seconds = (clock.monotonic_ns() - began_ns) / NANOSECONDS

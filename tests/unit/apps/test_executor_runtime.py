@@ -89,11 +89,15 @@ def test_what_the_settings_leave_open_is_measured_once(
 
     monkeypatch.setattr("veritape.apps.executor_runtime.tuning_timer", lambda _: seconds)
     said, auto = Noted(), executor_settings(None)
-    assert [effective(auto, said, ManualClock()) for _ in range(2)] == [Parallel(1, 2)] * 2
+    assert effective(auto, said, ManualClock(), 999) == Parallel(2, 1)
+    assert timed == []
+    assert [effective(auto, said, ManualClock(), items) for items in (1000, 0)] == [Parallel(1, 2)] * 2
     assert timed == [Parallel(1, 2), Parallel(2, 1)]
     assert (tmp_path / TUNING).exists()
     figures = {"workers": 1, "threads": 2, "one_worker_s": 0.5, "all_workers_s": 1.0}
     assert said.of(LogEvent.PARALLEL_CHOSEN) == [{**figures, "measured_now": now} for now in (True, False)]
+    monkeypatch.setattr("veritape.apps.executor_runtime.tuned", lambda *_: None)
+    assert effective(auto, said, ManualClock()) == Parallel(2, 1)
     for fixed in (auto.model_copy(update={"workers": 2}), auto.model_copy(update={"pool": "thread"})):
         assert effective(fixed, said, ManualClock()) == Parallel(2, 1)
     assert len(timed) == 2

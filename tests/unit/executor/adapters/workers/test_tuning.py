@@ -1,5 +1,6 @@
 """Measuring and remembering."""
 
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from tests.receipt_caches import ECHO
@@ -31,9 +32,26 @@ def test_it_is_measured_once_and_again_where_it_cannot_be_kept(tmp_path: Path) -
         return float(len(asked))
 
     path = tmp_path / "below" / "tuning.json"
-    made, now = tuned(path, PLACE, usual, seconds)
+    assert tuned(path, PLACE, usual, None) is None
+    answer = tuned(path, PLACE, usual, seconds)
+    assert answer is not None
+    made, now = answer
     assert (made.one_worker_s, made.all_workers_s, now, asked) == (1.0, 2.0, True, [Parallel(1, 2), usual])
     assert tuned(path, PLACE, usual, seconds) == (made, False)
+    assert tuned(path, PLACE, usual, None) == (made, False)
     (tmp_path / "file").write_text("")
-    assert [tuned(tmp_path / "file" / "t.json", PLACE, usual, seconds)[1] for _ in range(2)] == [True, True]
+    for _ in range(2):
+        again = tuned(tmp_path / "file" / "t.json", PLACE, usual, seconds)
+        assert again is not None
+        assert again[1]
     assert len(asked) == 6
+
+
+def test_workers_that_die_of_it_are_no_measurement(tmp_path: Path) -> None:
+    """EX-349: what is usual is used then; the batch itself says what is wrong."""
+
+    def die(_: Parallel) -> float:
+        raise BrokenProcessPool
+
+    assert tuned(tmp_path / "tuning.json", PLACE, Parallel(2, 1), die) is None
+    assert not list(tmp_path.iterdir())
