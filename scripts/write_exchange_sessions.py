@@ -13,8 +13,8 @@ from pathlib import Path
 import exchange_calendars
 
 TABLE = Path(__file__).resolve().parents[1] / "src" / "veritape" / "observer" / "calendars" / "xkrx.json"
-FIRST, LAST = "2013-01-01", "2027-10-31"
-"""Span of the table; the library looks about a year ahead."""
+FIRST, LAST = "2013-01-01", "2035-12-31"
+"""Span of the table. What the government announces later, as substitute holidays, comes with upgrades of the library."""
 SATURDAY = 5
 
 

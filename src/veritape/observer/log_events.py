@@ -52,6 +52,8 @@ class LogEvent(StrEnum):
     """The file of the limiter's permits was begun anew; ``cause``."""
     CALENDAR_DIFFERS = "calendar_differs"
     """Authorities disagree about a day; ``day``, ``decides``, and what ``override``, ``broker`` and ``exchange`` say."""
+    CALENDAR_UNKNOWN = "calendar_unknown"
+    """No authority knows the day: it counts as an ordinary weekday; name it in ``calendar.override_file``; ``day``."""
     CALENDAR_REFUSED = "calendar_refused"
     """The override file was edited and is wrong now: its old rows hold; ``problem``."""
     BROKER_CALENDAR_MISSING = "broker_calendar_missing"

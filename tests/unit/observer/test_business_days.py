@@ -57,8 +57,8 @@ def test_the_table_is_what_the_library_says() -> None:
         ("20261120", USUAL, Authority.EXCHANGE),
         ("20261121", None, Authority.EXCHANGE),
         ("20261231", None, Authority.EXCHANGE),
-        ("20300102", USUAL, Authority.WEEKDAYS),
-        ("20300105", None, Authority.WEEKDAYS),
+        ("20400102", USUAL, Authority.WEEKDAYS),
+        ("20400107", None, Authority.WEEKDAYS),
     ],
 )
 def test_the_shipped_calendar_by_example(day: str, hours: Hours | None, authority: Authority) -> None:
@@ -86,13 +86,13 @@ def test_the_authorities_speak_in_order() -> None:
 
 def test_disagreements_are_shown_with_what_each_said() -> None:
     """OB-121: differences."""
-    one = calendar(d20261119=True, d20261120=False, d20261123=True, d20260603=False, d20300105=True)
+    one = calendar(d20261119=True, d20261120=False, d20261123=True, d20260603=False, d20400107=True)
     assert one.differences("20261119") == {
         Authority.OVERRIDE: "10:00-16:30", Authority.EXCHANGE: "09:00-15:30", Authority.BROKER: "open",
     }  # fmt: skip
     assert one.differences("20261120") == {Authority.EXCHANGE: "09:00-15:30", Authority.BROKER: "closed"}
     assert one.differences("20260603")[Authority.EXCHANGE] == "09:00-15:30"
-    assert one.differences("20261123") == one.differences("20260102") == one.differences("20300105") == {}
+    assert one.differences("20261123") == one.differences("20260102") == one.differences("20400107") == {}
 
 
 def test_a_session_is_found_from_any_day() -> None:

@@ -16,7 +16,7 @@ from veritape.kernel.canonical import canonical_json
 from veritape.kernel.errors import MisuseError
 from veritape.kernel.files import write_atomically
 from veritape.observer.adapters.broker_rest import BrokerRest
-from veritape.observer.business_days import Calendar, broker_days, read_exchange_table
+from veritape.observer.business_days import Authority, Calendar, broker_days, read_exchange_table
 from veritape.observer.lanes import Lane
 from veritape.observer.log_events import LogEvent
 from veritape.observer.sessions import Hours, read_overrides
@@ -75,8 +75,10 @@ class CalendarDesk:
         self._store({"format": ANSWER_FORMAT, "asked_day": today, "days": {**stored["days"], **days}})
 
     def tell_differences(self, today: str) -> None:
-        """Tell, once each, the days from today on about which the authorities disagree (OB-121)."""
+        """Tell, once each, the days from today on about which the authorities disagree, and a today that none knows (OB-121)."""
         calendar = self.calendar()
+        if calendar.authority(today) is Authority.WEEKDAYS:
+            self._tell(LogEvent.CALENDAR_UNKNOWN, day=today)
         start = date(int(today[:4]), int(today[4:6]), int(today[6:]))
         for offset in range(LOOK_AHEAD_DAYS):
             day = (start + timedelta(days=offset)).strftime("%Y%m%d")

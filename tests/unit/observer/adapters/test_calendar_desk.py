@@ -12,7 +12,7 @@ from veritape.kernel.errors import MisuseError
 from veritape.observer.adapters.broker_rest import BrokerRest
 from veritape.observer.adapters.calendar_desk import CalendarDesk
 from veritape.observer.reactions import Answer, AnswerReason, Reaction
-from veritape.observer.sessions import Hours
+from veritape.observer.sessions import USUAL, Hours
 from veritape.wire.kis.rest import TRADING_DAYS, Call
 
 CLOSED_ROW = '[[day]]\ndate = "2026-11-20"\nkind = "closed"\n'
@@ -159,3 +159,14 @@ async def test_disagreements_are_told_once(tmp_path: Path, told: list[Any]) -> N
         "override": "closed", "exchange": "09:00-15:30",
     }  # fmt: skip
     assert json.dumps(told)
+
+
+def test_a_day_that_no_authority_knows_is_told(tmp_path: Path, told: list[Any]) -> None:
+    """OB-121: beyond the table, and the broker not asked: an ordinary weekday, and a warning that says so, once."""
+    one = desk(tmp_path, "")
+    one.tell_differences("20351228")
+    assert told == []
+    one.tell_differences("20360102")
+    one.tell_differences("20360102")
+    assert [(record["event"], record["day"]) for record in told] == [("calendar_unknown", "20360102")]
+    assert one.calendar().hours("20360102") == USUAL
