@@ -90,7 +90,10 @@ class KeyStore:
         self._noted = noted
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_MODE))
+            if (
+                not path.exists()
+            ):  # closing a second descriptor would drop this process's locks of an open file
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_MODE))
             self._connection = sqlite3.connect(
                 path, isolation_level=None, timeout=5.0, check_same_thread=False
             )

@@ -104,7 +104,7 @@ class _Server(uvicorn.Server):
 
 async def serve_beside(application: Application, listener: socket.socket) -> None:
     """Serve until cancelled, without a hand on signals; what is in progress then is cut off."""
-    server = _Server(_config(application, 0))
+    server = _Server(_config(application, 1))
     running = asyncio.ensure_future(server.serve(sockets=[listener]))
     try:
         await asyncio.shield(running)
