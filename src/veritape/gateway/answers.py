@@ -21,6 +21,9 @@ ONCE: Final = (b"host", b"content-length", b"x-request-id", b"origin", b"if-none
 SEALED_CACHE: Final = "private, max-age=60"
 """How long a page of a sealed day may be kept."""
 
+CREDENTIALS: Final = "Authorization, X-API-Key, apikey"
+"""Fields that an answer depends on: whoever changes them asks again."""
+
 OK: Final = 200
 NO_CONTENT: Final = 204
 NOT_MODIFIED: Final = 304
@@ -89,7 +92,7 @@ def page_answer(call: Call, page: Page) -> Answer:
     fields = [("Content-Type", "application/json")]
     if not page.etag:
         return Answer(OK, [*fields, ("Cache-Control", "no-store")], page.body)
-    validators = [("ETag", page.etag), ("Cache-Control", SEALED_CACHE)]
+    validators = [("ETag", page.etag), ("Cache-Control", SEALED_CACHE), ("Vary", CREDENTIALS)]
     known = (call.field(b"if-none-match") or b"").decode("latin-1")
     if page.etag in {one.strip() for one in known.split(",")} or known.strip() == "*":
         return Answer(NOT_MODIFIED, validators)
