@@ -5,6 +5,7 @@ Read from a frame's head alone, because a frame is not parsed for the ledger bef
 
 from collections import Counter, deque
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from veritape.kernel.clock import NANOSECONDS
@@ -31,10 +32,16 @@ class Head(NamedTuple):
 
 def head_of(data: bytes) -> Head | None:
     """Return the head of a plain data frame, None for anything else."""
-    parts = data[:HEAD_BYTES].split(b"|", 3)
-    if len(parts) != 4 or parts[0] != b"0" or not parts[2].isdigit():  # noqa: PLR2004 - flag, id, count, records
+    return _head(data[:HEAD_BYTES].partition(b"^")[0])
+
+
+@lru_cache(1 << 12)
+def _head(start: bytes) -> Head | None:
+    """Return the head that a frame's first bytes make: some hundreds of codes and counts come again and again."""
+    parts = start.split(b"|", 3)
+    if len(parts) != 4 or parts[0] != b"0" or not parts[2].isdigit():  # noqa: PLR2004 - flag, id, count, code
         return None
-    code = parts[3].split(b"^", 1)[0]
+    code = parts[3]
     if not (code.isascii() and code.isalnum() and parts[1].isascii()):
         return None
     return Head(parts[1].decode(), code.decode(), int(parts[2]))

@@ -245,6 +245,11 @@ class Slots:
             slot.unanswered = slot.errors = 0
         return Outcome(code, action, tr_id)
 
+    def is_active(self, code: str, tr_id: str) -> bool:
+        """Tell whether a frame of a code is what its registration makes expected: ``data`` then changes nothing."""
+        slot = self.slots.get((code, tr_id))
+        return slot is not None and slot.state is SlotState.ACTIVE
+
     def data(self, code: str, tr_id: str) -> Outcome:
         """Take note of a frame of a code; one that nobody subscribed is counted (OB-350)."""
         key = code, tr_id

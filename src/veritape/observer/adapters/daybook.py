@@ -134,8 +134,8 @@ class VenueDaybook(Generic[RecordingT]):
     def frame(self, kind: Kind, connection: int, sequence: int, data: bytes, *, last: bool = False) -> None:
         """Stamp and queue one message; behind the last one of a day the journal file is sealed."""
         self._appended += 1
-        stamps = (self._clock.wall_ns(), self._clock.monotonic_ns())
-        self.writer.append(Frame(kind, connection, sequence, *stamps, data), last=last)
+        stamped = (kind, connection, sequence, self._clock.wall_ns(), self._clock.monotonic_ns(), data)
+        self.writer.append(_new(Frame, stamped), last=last)
 
     def note(self, kind: NoteKind, **facts: Any) -> None:
         """Write what the recorder itself knows; the end of a day seals the journal file, so that it can be backed up."""
@@ -229,6 +229,9 @@ class VenueDaybook(Generic[RecordingT]):
         self._acknowledged_frames += len(committed.frames)
         self._progress.set()
 
+
+_new = tuple.__new__
+"""Makes a named tuple from its values in order, in half of the time."""
 
 Daybook = VenueDaybook[Recording]
 """The daybook of a KIS recording."""

@@ -75,6 +75,9 @@ SLOT_EVENTS = {
 """Acknowledgement code -> slot event; any other refuses the code."""
 
 
+MESSAGE_KINDS = {aiohttp.WSMsgType.TEXT: Kind.TEXT, aiohttp.WSMsgType.BINARY: Kind.BINARY}
+"""Kind of a WebSocket message -> kind of its frame; any other ends the connection."""
+
 STREAM_KINDS = {
     **dict.fromkeys((TRADES_KRX, TRADES_NXT, TRADES_BOTH), "trade"),
     **dict.fromkeys((BOOK_KRX, BOOK_NXT, BOOK_BOTH), "book"),
@@ -129,6 +132,7 @@ class Stream:
         self.changed: Callable[[Outcome], None] = lambda _outcome: None
         """Told what became of a registration."""
         self._sequence = 0
+        self._is_alive = False
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._key: tuple[str, int] | None = None
         self._kick = asyncio.Event()
@@ -197,8 +201,9 @@ class Stream:
                 self._key = (await self._rest.approval_key(), self._clock.wall_ns())
             async with asyncio.timeout(CONNECT_SECONDS):
                 self._socket = await http.ws_connect(
-                    self._url, autoping=True, heartbeat=None, compress=0, max_msg_size=FRAME_BYTES
-                )
+                    self._url, autoping=True, heartbeat=None, compress=0, max_msg_size=FRAME_BYTES,
+                    decode_text=False,
+                )  # fmt: skip
         except (aiohttp.ClientError, TimeoutError, UnavailableError, OSError) as error:
             self.connects[connect_outcome(error)] += 1
             return self._happened(SessionEvent.FAILED)
@@ -239,16 +244,14 @@ class Stream:
     async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         while True:
             message = await socket.receive()
-            if message.type is aiohttp.WSMsgType.TEXT:
-                data, kind = message.data.encode(), Kind.TEXT
-            elif message.type is aiohttp.WSMsgType.BINARY:
-                data, kind = message.data, Kind.BINARY
-            else:
+            kind = MESSAGE_KINDS.get(message.type)
+            if kind is None:
                 return
+            data = message.data
             self._journal(kind, data)
             self.frames += 1
-            self.last_frame_ns = self._clock.wall_ns()
-            self._happened(SessionEvent.FRAME)
+            if not self._is_alive:
+                self._note_life()
             if kind is Kind.TEXT and data[:1] not in {b"0", b"1"}:
                 self.kinds["control"] += 1
                 await self._control(socket, data)
@@ -262,14 +265,28 @@ class Stream:
             if not self._daybook.writer.has_room:
                 await self._daybook.writer.room()
 
+    def _note_life(self) -> None:
+        """Note that the connection lives: once for all messages that a turn of the loop finds."""
+        self._is_alive = True
+        asyncio.get_running_loop().call_soon(self._turn_ended)
+        self.last_frame_ns = self._clock.wall_ns()
+        self._happened(SessionEvent.FRAME)
+
+    def _turn_ended(self) -> None:
+        self._is_alive = False
+
     def _data(self, head: Head) -> None:
+        if not self.slots.is_active(head.code, head.tr_id):
+            self._unexpected(head)
+        self.heard(head)
+
+    def _unexpected(self, head: Head) -> None:
         before = self.slots.not_subscribed
         outcome = self.slots.data(head.code, head.tr_id)
         if outcome.action is not SlotAction.NONE:
             self._apply(outcome, Cause.NOT_WATCHED)
         elif self.slots.not_subscribed != before:
             self._kick.set()
-        self.heard(head)
 
     async def _control(self, socket: aiohttp.ClientWebSocketResponse, data: bytes) -> None:
         message = parse_message(data)
