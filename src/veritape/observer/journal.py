@@ -197,19 +197,17 @@ def decode_frames(payload: bytes) -> list[Frame]:
     Raises:
         PeerError: ``bad_frames``.
     """
-    frames, offset = [], 0
-    while offset < len(payload):
-        if offset + FRAME_HEADER.size > len(payload):
+    frames, offset, end, header = [], 0, len(payload), FRAME_HEADER.size
+    kind_of, read = _KINDS.get, FRAME_HEADER.unpack_from
+    while offset < end:
+        if offset + header > end:
             raise PeerError("a journal frame is cut off", JournalReason.BAD_FRAMES)
-        length, kind, _, _, connection, sequence, received_ns, monotonic_ns = FRAME_HEADER.unpack_from(
-            payload, offset
-        )
-        offset += FRAME_HEADER.size
-        if offset + length > len(payload) or kind not in _KINDS:
+        length, number, _, _, connection, sequence, received_ns, monotonic_ns = read(payload, offset)
+        start, offset, kind = offset + header, offset + header + length, kind_of(number)
+        if offset > end or kind is None:
             raise PeerError("a journal frame is damaged", JournalReason.BAD_FRAMES)
-        data = payload[offset : offset + length]
-        frames.append(Frame(Kind(kind), connection, sequence, received_ns, monotonic_ns, data))
-        offset += length
+        values = (kind, connection, sequence, received_ns, monotonic_ns, payload[start:offset])
+        frames.append(_new(Frame, values))
     return frames
 
 
@@ -356,5 +354,6 @@ def _next_valid(data: Buffer, start: int, above: int) -> Block | None:
 
 
 _MAGIC: Final = re.compile(re.escape(BLOCK_MAGIC))
-_KINDS: Final = frozenset(kind.value for kind in Kind)
+_KINDS: Final = {kind.value: kind for kind in Kind}
 _VENUES: Final = frozenset(venue.value for venue in Venue)
+_new: Final = tuple.__new__
