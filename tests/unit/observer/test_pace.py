@@ -18,6 +18,7 @@ SECOND = 10**9
         (b"1|H0STCNI0|001|abcdef==", None),
         (b"0|H0STCNT0|xx|990001^", None),
         (b"0|H0STCNT0|001", None),
+        (b"0|H0^TCNT0|001|990001^", None),
         (b"0|H0STCNT0|001|\xff\xfe^", None),
         (b"0|H0STCNT0|001|^1", None),
         (b'{"header":{"tr_id":"PINGPONG"}}', None),

@@ -214,6 +214,19 @@ def test_one_answer_may_release_a_stray_and_the_registration_after_it() -> None:
     assert (slots.taken, slots.illegal) == (0, 0)
 
 
+def test_a_frame_of_an_active_registration_is_nothing_new() -> None:
+    """OB-343, OB-350: of that code and stream alone, and not before the acknowledgement."""
+    slots = Slots(2, (TRADES_KRX, BOOK_KRX))
+    slots.want(["000001"])
+    slots.next_command(0)
+    assert not slots.is_active("000001", TRADES_KRX)
+    slots.happened("000001", SlotEvent.REGISTERED, TRADES_KRX)
+    assert slots.is_active("000001", TRADES_KRX)
+    assert not slots.is_active("000001", BOOK_KRX)
+    assert not slots.is_active("000002", TRADES_KRX)
+    assert slots.data("000001", TRADES_KRX).action is SlotAction.NONE
+
+
 def test_data_answers_for_a_lost_acknowledgement() -> None:
     """OB-343: unknown, data for its code: active, as acknowledged."""
     slots = in_state(SlotState.UNKNOWN)

@@ -82,6 +82,11 @@ def _upgrade(connection: socket.socket) -> None:
     request = b""
     while b"\r\n\r\n" not in request:
         request += connection.recv(4096)
+    connection.sendall(upgrade_answer(request))
+
+
+def upgrade_answer(request: bytes) -> bytes:
+    """Return what accepts a client's upgrade."""
     key = next(
         line.split(b": ")[1]
         for line in request.split(b"\r\n")
@@ -89,7 +94,7 @@ def _upgrade(connection: socket.socket) -> None:
     )
     accept = base64.b64encode(hashlib.sha1(key + MAGIC).digest())  # noqa: S324 - RFC 6455 says so
     answer = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    connection.sendall(answer + b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n")
+    return answer + b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
 
 
 if __name__ == "__main__":

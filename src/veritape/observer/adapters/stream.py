@@ -10,7 +10,7 @@ import json
 import secrets
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import aiohttp
 import structlog
@@ -75,6 +75,9 @@ SLOT_EVENTS = {
 """Acknowledgement code -> slot event; any other refuses the code."""
 
 
+Socket: TypeAlias = "aiohttp.ClientWebSocketResponse[Literal[False]]"
+"""A connection whose texts stay bytes: also one that is not UTF-8 is kept, and the session goes on (OB-991)."""
+
 MESSAGE_KINDS = {aiohttp.WSMsgType.TEXT: Kind.TEXT, aiohttp.WSMsgType.BINARY: Kind.BINARY}
 """Kind of a WebSocket message -> kind of its frame; any other ends the connection."""
 
@@ -133,7 +136,7 @@ class Stream:
         """Told what became of a registration."""
         self._sequence = 0
         self._is_alive = False
-        self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self._socket: Socket | None = None
         self._key: tuple[str, int] | None = None
         self._kick = asyncio.Event()
         self._finished = False
@@ -218,7 +221,7 @@ class Stream:
             await self._close(cause, LINGER_SECONDS)
         return action
 
-    async def _converse(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+    async def _converse(self, socket: Socket) -> None:
         """Read, command and watch for silence until one of them ends the connection."""
         tasks = [
             asyncio.create_task(part)
@@ -241,7 +244,7 @@ class Stream:
             ):
                 raise result
 
-    async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+    async def _read(self, socket: Socket) -> None:
         while True:
             message = await socket.receive()
             kind = MESSAGE_KINDS.get(message.type)
@@ -288,7 +291,7 @@ class Stream:
         elif self.slots.not_subscribed != before:
             self._kick.set()
 
-    async def _control(self, socket: aiohttp.ClientWebSocketResponse, data: bytes) -> None:
+    async def _control(self, socket: Socket, data: bytes) -> None:
         message = parse_message(data)
         if isinstance(message, Heartbeat):
             await socket.send_str(message.text)
@@ -314,7 +317,7 @@ class Stream:
                 self._happened(SessionEvent.SETTLED)
         self._kick.set()
 
-    async def _command(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+    async def _command(self, socket: Socket) -> None:
         while True:
             step = self.slots.next_command(self._clock.monotonic_ns())
             if isinstance(step, Command):
@@ -330,7 +333,7 @@ class Stream:
                 for wait in waits:
                     wait.cancel()
 
-    async def _send(self, socket: aiohttp.ClientWebSocketResponse, command: Command) -> None:
+    async def _send(self, socket: Socket, command: Command) -> None:
         key = self._key[0] if self._key else ""
         text = command_text(command, key)
         await socket.send_str(text)

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import structlog
 from tests.broker import Broker, broker, rest_of
-from tests.tape import CODES, DAY
+from tests.tape import CODES, DAY, frames
 
+from veritape.apps.bench.websocket_source import framed, upgrade_answer
 from veritape.observer.adapters import stream as module
 from veritape.observer.adapters.daybook import Daybook
 from veritape.observer.adapters.journal_files import JournalOptions, read_journal
@@ -89,6 +90,27 @@ async def test_a_key_that_meets_silence_is_renewed_once(
                 assert stream.connects["ok"] == 2
             assert one.account.report.approvals == 2
     assert [record["event"] for record in told].count("commands_unanswered") == 1
+
+
+async def test_text_that_is_not_utf_8_is_kept_and_the_session_stays(tmp_path: Path) -> None:
+    """OB-991, OB-455: in the journal as it came, quarantined, and the next message is read."""
+    bad, good = b"0|H0STCNT0|001|\xff\xfe^", frames(ALL[:1])[0].data
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = await reader.readuntil(b"\r\n\r\n")
+        writer.write(upgrade_answer(request) + framed(bad) + framed(good))
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server, broker(seconds=600) as one, streaming(one, tmp_path) as (stream, book):
+        stream._url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        await until(lambda: stream.frames == 2)
+        await book.flush()
+        assert stream.session.state is SessionState.SUBSCRIBING
+        assert book.recording.recorder.days[DAY].lines["990001"].recorded.trades > 0
+    received = [one.data for _, _, one in read_journal(tmp_path / "journal") if one.kind is Kind.TEXT]
+    assert received == [bad, good]
 
 
 async def test_a_lost_connection_comes_back_in_a_new_epoch(tmp_path: Path) -> None:
