@@ -11,7 +11,7 @@ from typing import Final
 
 from tests.tape import DAY, MIDNIGHT_NS, bundled, frames, own_note
 
-from veritape.observer.completeness import Totals
+from veritape.observer.axis import Totals
 from veritape.observer.gaps import Cause
 from veritape.observer.journal import Frame, Kind
 from veritape.observer.recorder import NoteKind, note

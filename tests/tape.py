@@ -4,8 +4,8 @@ from functools import cache
 from pathlib import Path
 
 import veritape.replay.tape
+from veritape.observer.axis import Totals
 from veritape.observer.books import Book
-from veritape.observer.completeness import Totals
 from veritape.observer.frames import Trade
 from veritape.observer.journal import Frame, Kind
 from veritape.observer.recorder import Day, NoteKind, Recorder, note

@@ -15,7 +15,7 @@ from veritape.observer.adapters.backfiller import Backfiller
 from veritape.observer.adapters.recording import Recording
 from veritape.observer.adapters.reparsing import reparse
 from veritape.observer.audit import Statement, Status, state
-from veritape.observer.completeness import Totals
+from veritape.observer.axis import Totals
 from veritape.observer.recorder import frame_key
 from veritape.observer.records import record_pattern
 from veritape.wire.kis.frames import FIELD_NAMES, TRADES_KRX

@@ -15,7 +15,7 @@ from tests.tape import DAY, bundled, frames
 
 from veritape.observer.adapters.journal_files import journal_paths, read_journal
 from veritape.observer.adapters.recording import Recording
-from veritape.observer.completeness import Totals
+from veritape.observer.axis import Totals
 from veritape.observer.journal import Kind, scan
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,7 +8,7 @@ from collections import Counter
 from typing import NamedTuple
 
 from veritape.observer.audit import Statement
-from veritape.observer.completeness import Totals
+from veritape.observer.axis import Totals
 
 
 class BatchHole(NamedTuple):

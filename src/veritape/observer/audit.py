@@ -11,9 +11,10 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from veritape.observer import gap_documents, gaps, severity
+from veritape.observer.axis import ZERO, Edge, Hole, Reading, Totals
 from veritape.observer.backfill import Fetched, Filling, fill, fill_all
 from veritape.observer.bars import Described, by_minute, describe
-from veritape.observer.completeness import ZERO, Edge, Hole, Line, Problem, Reading, Totals
+from veritape.observer.completeness import Line, Problem
 from veritape.observer.gap_documents import Gap, Place
 from veritape.observer.gaps import Watch
 from veritape.observer.outages import Outage

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from veritape.observer.completeness import Edge, Hole, Reading, Totals, place
+from veritape.observer.axis import Edge, Hole, Reading, Totals, place
 from veritape.observer.frames import Trade
 
 PATIENCE_NS: Final = 10_000_000_000

@@ -15,7 +15,8 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from veritape.observer.completeness import SELL, Edge, Joined, Line
+from veritape.observer.axis import SELL, Edge
+from veritape.observer.completeness import Joined, Line
 from veritape.observer.frames import Trade
 from veritape.observer.journal import Frame, Kind
 from veritape.observer.recent_trades import KEPT

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from veritape.observer import severity
+from veritape.observer.axis import Edge, Totals
 from veritape.observer.backfill import Filling
-from veritape.observer.completeness import Edge, Totals
 from veritape.observer.gaps import Cause, State, average_price, gap_id
 from veritape.observer.outages import Outage, Scope
 from veritape.observer.recorder import kst

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from blake3 import blake3
 
-from veritape.observer.completeness import Hole
+from veritape.observer.axis import Hole
 
 DAY_SECONDS: Final = 86_400
 """Later than any second of a day."""

@@ -4,7 +4,7 @@ from tests.tape import DAY, anchors, bundled, day_notes, frames, recorded
 
 from veritape.observer.agreement import NOTHING, BatchHole, differences
 from veritape.observer.audit import state
-from veritape.observer.completeness import Totals
+from veritape.observer.axis import Totals
 
 UNTIL = 32_400_000 + 60_000
 

@@ -6,7 +6,7 @@ from tests.tape import CODES, DAY, anchors, bundled, day_notes, frames, own_note
 from veritape.observer import audit
 from veritape.observer.audit import Status, state
 from veritape.observer.audit_text import text
-from veritape.observer.completeness import Totals
+from veritape.observer.axis import Totals
 from veritape.observer.recorder import Anchor, NoteKind, Recorder
 
 SWEEPS = {"cycles": 40, "expected": 120, "received": 119, "missing": 1}

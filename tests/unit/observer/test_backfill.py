@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.tape import bundled, trade
 
+from veritape.observer.axis import Edge, Hole, Totals
 from veritape.observer.backfill import (
     BUSY_NS,
     BackfillReason,
@@ -14,7 +15,6 @@ from veritape.observer.backfill import (
     fill,
     fill_all,
 )
-from veritape.observer.completeness import Edge, Hole, Totals
 from veritape.replay.series import Trade as ReplayTrade
 
 HOLE = Hole(Edge(928, 1_688_053_600, 2, 3, 32_411), Edge(1353, 2_461_072_600, 5, 4, 32_416), 7)

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.tape import DAY, bundled
 
+from veritape.observer.axis import Edge, Hole
 from veritape.observer.backfill import Fetched, Source, fill
 from veritape.observer.bars import (
     CALLS,
@@ -18,7 +19,6 @@ from veritape.observer.bars import (
     describe,
     last_minute_over,
 )
-from veritape.observer.completeness import Edge, Hole
 from veritape.observer.reactions import Answer, AnswerReason, Reaction
 from veritape.replay.series import Trade as ReplayTrade
 from veritape.wire.kis.rest import BARS_PAST, BARS_TODAY

@@ -3,24 +3,12 @@
 import random
 from collections.abc import Iterable
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.tape import bundled, trade
 
-from veritape.observer.completeness import (
-    HOLD_NS,
-    Axis,
-    Edge,
-    Hole,
-    Line,
-    Outcome,
-    Problem,
-    Reading,
-    Run,
-    Totals,
-    place,
-)
+from veritape.observer.axis import Reading, Totals
+from veritape.observer.completeness import HOLD_NS, Line, Outcome, Problem
 from veritape.observer.frames import Trade
 
 ROWS = len(bundled("990001").trades)
@@ -76,31 +64,6 @@ def test_the_first_record_may_leave_a_hole_at_the_start() -> None:
     (hole,) = line_of([trade(3)]).axis.holes()
     assert hole.totals == sums((1, 2))
     assert hole.found_ns == 0
-
-
-def edge(shares: int, value: int, sells: int, buys: int) -> Edge:
-    return Edge(shares, value, sells, buys, 0)
-
-
-@pytest.mark.parametrize(
-    ("right", "reading"),
-    [
-        (edge(10, 1000, 1, 1), Reading.JOINED),
-        (edge(15, 1500, 2, 2), Reading.TRADES_MISSING),
-        (edge(15, 1500, 1, 1), Reading.UNCOUNTED_MISSING),
-        (edge(15, 1000, 1, 2), Reading.CHAIN_CONTRADICTION),
-        (edge(15, 900, 1, 2), Reading.CHAIN_CONTRADICTION),
-        (edge(15, 1500, 0, 1), Reading.CHAIN_CONTRADICTION),
-        (edge(15, 1500, 0, 3), Reading.CHAIN_CONTRADICTION),
-        (edge(12, 1500, 3, 3), Reading.CHAIN_CONTRADICTION),
-        (edge(10, 1001, 1, 1), Reading.CHAIN_CONTRADICTION),
-        (edge(10, 1000, 1, 2), Reading.CHAIN_CONTRADICTION),
-        (edge(9, 1000, 1, 1), Reading.CHAIN_CONTRADICTION),
-    ],
-)
-def test_every_row_of_the_table_of_readings(right: Edge, reading: Reading) -> None:
-    """OB-604: shares, value and trades between two edges."""
-    assert Hole(edge(10, 1000, 1, 1), right, 0).reading is reading
 
 
 def test_a_value_outside_the_daily_limits_is_flagged_and_kept() -> None:
@@ -248,8 +211,6 @@ def test_a_tape_that_is_sent_again_from_long_ago_is_no_new_epoch() -> None:
     line.repeat()
     assert line.duplicates == 1
     assert (len(line.axes), line.problems, line.recorded) == (1, {}, sums(range(1, 8001)))
-    below = Axis([Run(edge(10, 1000, 1, 1), edge(20, 2000, 2, 2), 0)])
-    assert not below.covers(place(trade(1), counted=True))
 
 
 def test_a_new_epoch_whose_first_record_contradicts_itself_releases_only_the_others() -> None:

@@ -2,8 +2,8 @@
 
 from tests.tape import DAY, trade
 
+from veritape.observer.axis import Edge, Hole
 from veritape.observer.backfill import Fetched, Source, fill
-from veritape.observer.completeness import Edge, Hole
 from veritape.observer.gap_documents import Gap, Place, of_line, of_outage, of_sweep, outage_id
 from veritape.observer.gaps import Cause, gap_id
 from veritape.observer.outages import Outage, Scope

@@ -2,7 +2,7 @@
 
 import pytest
 
-from veritape.observer.completeness import START, Edge, Hole
+from veritape.observer.axis import START, Edge, Hole
 from veritape.observer.gaps import (
     DAY_SECONDS,
     Cause,

@@ -13,7 +13,8 @@ from tests.tape import (
     trade,
 )
 
-from veritape.observer.completeness import Problem, Totals
+from veritape.observer.axis import Totals
+from veritape.observer.completeness import Problem
 from veritape.observer.frames import FrameReason
 from veritape.observer.gaps import Cause, Watch
 from veritape.observer.journal import Frame, Kind

@@ -12,9 +12,9 @@ from veritape.observer import audit
 from veritape.observer.adapters.broker_rest import BrokerRest
 from veritape.observer.adapters.recording import Recording
 from veritape.observer.adapters.reparsing import acceptable, reparse
+from veritape.observer.axis import Hole
 from veritape.observer.backfill import PATIENCE_NS, Budget, Fetched, Source
 from veritape.observer.bars import MINUTE_S, BarWalk, bars_of, last_minute_over
-from veritape.observer.completeness import Hole
 from veritape.observer.gaps import DAY_SECONDS
 from veritape.observer.lanes import Lane
 from veritape.observer.quotes import TimedTrade, timed_trades_of

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import duckdb
 
 from veritape.observer.agreement import NOTHING, BatchHole, BatchLine
-from veritape.observer.completeness import Totals
+from veritape.observer.axis import Totals
 from veritape.observer.recorder import Anchor
 
 TRADES = """

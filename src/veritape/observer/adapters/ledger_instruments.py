@@ -10,7 +10,8 @@ from veritape.observer import ledger_metrics as metrics
 from veritape.observer.adapters.daybook import Daybook
 from veritape.observer.adapters.journal_files import Committed
 from veritape.observer.adapters.recording import Recording
-from veritape.observer.completeness import START, ZERO, Line
+from veritape.observer.axis import START, ZERO
+from veritape.observer.completeness import Line
 from veritape.observer.gap_counts import GapCounts, Seen
 from veritape.observer.gap_documents import Place, of_line
 from veritape.observer.gaps import Cause, State

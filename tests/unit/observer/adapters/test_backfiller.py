@@ -11,7 +11,7 @@ from veritape.observer import audit
 from veritape.observer.adapters.backfiller import Backfiller
 from veritape.observer.adapters.recording import Recording
 from veritape.observer.audit import Status
-from veritape.observer.completeness import ZERO, Totals
+from veritape.observer.axis import ZERO, Totals
 from veritape.observer.lanes import Lane
 from veritape.observer.reactions import Answer
 from veritape.observer.recorder import NoteKind

@@ -10,8 +10,8 @@ from veritape.observer.adapters.batch_audit import batch_audit, minute_bars
 from veritape.observer.adapters.recording import Recording
 from veritape.observer.agreement import BatchLine, differences
 from veritape.observer.audit import Status, state
+from veritape.observer.axis import Totals
 from veritape.observer.backfill import Fetched, Source
-from veritape.observer.completeness import Totals
 from veritape.observer.recorder import NoteKind
 from veritape.observer.rows import TradeRows
 
