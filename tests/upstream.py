@@ -56,7 +56,7 @@ async def _read_body(reader: asyncio.StreamReader, head: bytes) -> bytes:
     if b"transfer-encoding" not in fields:
         return await reader.readexactly(int(fields.get(b"content-length", b"0")))
     body = b""
-    while size := int(await reader.readline(), 16):
+    while size := int(await reader.readuntil(b"\r\n"), 16):
         body += await reader.readexactly(size)
         await reader.readline()
     await reader.readline()

@@ -30,6 +30,7 @@ from veritape.apps.workers import tell_ready
 from veritape.gateway.adapters.application import Application, Gateway
 from veritape.gateway.adapters.decision_desk import Desk
 from veritape.gateway.adapters.degrading_store import DegradingStore
+from veritape.gateway.adapters.front_door import FrontDoor
 from veritape.gateway.adapters.gate import Gate, restored_store
 from veritape.gateway.adapters.key_store import KeyStore, Noted
 from veritape.gateway.adapters.line_writer import LineWriter
@@ -231,7 +232,10 @@ async def _run(
                 if worker is not None:
                     tell_ready(worker)
                 if isinstance(listeners.public, socket):
-                    await serve_http(gateway, listeners.public, settings.drain_s, policy_file.asked.set)
+                    await serve_http(
+                        gateway, listeners.public, settings.drain_s, policy_file.asked.set, door=FrontDoor(gateway),
+                        drain_delay_s=settings.drain_delay_s, on_drain=gateway.drain,
+                    )  # fmt: skip
                 else:
                     await serve_rate_limits(desk, listeners.public, settings, policy_file.asked.set)
             for task in reversed(background):  # each ends while what it stands on still runs

@@ -81,7 +81,7 @@ async def serve_workers(
             click.echo(f"worker {number} ended with status {status} and is started again", err=True)
 
         workers = Workers(command, environments, [pipe for pipe in pipes if pipe is not None], clock, died)
-        stack.push_async_callback(workers.stop, settings.drain_s + STOP_MARGIN_S)
+        stack.push_async_callback(workers.stop, settings.drain_delay_s + settings.drain_s + STOP_MARGIN_S)
         ending = _signals(workers)
         await workers.start()
         click.echo(

@@ -29,7 +29,9 @@ class BuiltinPage(NamedTuple):
     body: bytes
 
 
-def builtin_page(path: str, openapi: bytes, docs: bytes, store: StoreState) -> BuiltinPage | None:
+def builtin_page(
+    path: str, openapi: bytes, docs: bytes, store: StoreState, *, is_draining: bool = False
+) -> BuiltinPage | None:
     """Return the page of a path, None when it is none of ours.
 
     Args:
@@ -37,11 +39,12 @@ def builtin_page(path: str, openapi: bytes, docs: bytes, store: StoreState) -> B
         openapi: the OpenAPI document.
         docs: its page.
         store: where decisions come from.
+        is_draining: the process ends soon.
     """
     if path == "/health":
         return BuiltinPage(200, JSON, b'{"status":"ok"}')
     if path == "/ready":
-        return readiness(store)
+        return readiness(store, is_draining=is_draining)
     if path == "/openapi.json":
         return BuiltinPage(200, JSON, openapi)
     if path == "/docs":
@@ -52,9 +55,9 @@ def builtin_page(path: str, openapi: bytes, docs: bytes, store: StoreState) -> B
     return None
 
 
-def readiness(store: StoreState) -> BuiltinPage:
-    """Return whether the gateway decides: on local shares too, but not before the store was asked."""
-    is_ready = store is not StoreState.STARTING
-    body = {"quota": QUOTA_WORDS.get(store, "local"), "status": "ready" if is_ready else "starting"}
-    status = 200 if is_ready else 503
+def readiness(store: StoreState, *, is_draining: bool = False) -> BuiltinPage:
+    """Return whether the gateway decides: on local shares too, not before the store was asked nor when it ends."""
+    word = "draining" if is_draining else "starting" if store is StoreState.STARTING else "ready"
+    body = {"quota": QUOTA_WORDS.get(store, "local"), "status": word}
+    status = 200 if word == "ready" else 503
     return BuiltinPage(status, JSON, canonical_json(body))

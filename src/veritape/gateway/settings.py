@@ -110,8 +110,10 @@ class GatewaySettings(Settings):
     """Policy file; the shipped one when not given."""
     data_dir: Path = Path("gateway-data")
     """Keys, pepper and usage ledger; made with mode 0700."""
-    drain_s: int = Field(default=2, ge=0, le=60)
+    drain_s: int = Field(default=25, ge=0, le=60)
     """Seconds that requests in progress have after SIGTERM."""
+    drain_delay_s: int = Field(default=0, ge=0, le=60)
+    """Seconds from SIGTERM, with ``/ready`` at 503, until no connection is accepted any more."""
     workers: int = Field(default=1, ge=1, le=256)
     """Processes that serve the API; several need a shared quota store."""
     listen: ListenSettings = ListenSettings()

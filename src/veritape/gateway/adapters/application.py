@@ -103,6 +103,8 @@ class Gateway:
         self.table = make_table(gate.policy, sources)
         self.in_flight = 0
         """Requests in progress."""
+        self.is_draining = False
+        """The process ends soon: ``/ready`` says so."""
 
     def swap(self, policy: Policy) -> None:
         """Use another policy from the next request on.
@@ -155,6 +157,22 @@ class Gateway:
             self.gate.release(visit)
             self._report(self._access(visit, call, name, status, reason, started_ns))
 
+    def drain(self) -> None:
+        """Say by ``/ready`` that the process ends soon."""
+        self.is_draining = True
+
+    def refuse_bytes(self, refusal: RefusedError, host: str | None) -> Answer:
+        """Return the answer to bytes that are no request; it is counted and logged like any other (GW-551)."""
+        now_ns = self.gate.clock.monotonic_ns()
+        identifier = request_id(None, self.gate.clock.wall_ns(), secrets.token_bytes(10))
+        visit = self.gate.visit(identifier, peer_address(host), [])
+        answer = _problem(visit, refusal)
+        if answer.status in FAILURES:
+            self.gate.note_failure(visit)
+        call = Call("", "", b"", [])
+        self._report(self._access(visit, call, "none", answer.status, refusal.reason, now_ns))
+        return answer._replace(fields=[*answer.fields, ("X-Request-Id", visit.request_id)])
+
     async def _answer(
         self, visit: Visit, call: Call, raw: bytes, scope: Scope, receive: Receive
     ) -> tuple[str, str, Answer | Passing]:
@@ -193,7 +211,9 @@ class Gateway:
     def _builtin(self, call: Call) -> Answer | None:
         """Answer what costs nothing and needs no key."""
         table = self.table
-        page = builtin_page(call.path, table.openapi, table.docs, self.gate.store.state)
+        page = builtin_page(
+            call.path, table.openapi, table.docs, self.gate.store.state, is_draining=self.is_draining
+        )
         if page is None:
             return None
         if call.method == "OPTIONS":

@@ -6,14 +6,14 @@ import errno
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from typing import Final, NamedTuple
+from functools import partial
+from typing import Any, Final, NamedTuple
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from veritape.gateway.adapters.application import Application
-from veritape.gateway.problems import CONTENT_TYPE, problem_body
-from veritape.gateway.reasons import Reason
+from veritape.gateway.adapters.front_door import OpenDoor
+from veritape.gateway.adapters.request_protocol import Door, RequestProtocol
 from veritape.kernel.errors import MisuseError, UnavailableError
 
 BACKLOG: Final = 2_048
@@ -80,20 +80,6 @@ def bind(address: Address, *, shared: bool = False, listening: bool = True) -> s
     return listener
 
 
-class _Protocol(HttpToolsProtocol):
-    """The HTTP protocol, with problem documents where the bytes are no request."""
-
-    def send_400_response(self, msg: str) -> None:
-        del msg
-        body = problem_body(Reason.BAD_REQUEST, "", "", None)
-        head = (
-            f"HTTP/1.1 400 Bad Request\r\nContent-Type: {CONTENT_TYPE}\r\nContent-Length: {len(body)}\r\n"
-            "Connection: close\r\n\r\n"
-        )
-        self.transport.write(head.encode("ascii") + body)
-        self.transport.close()
-
-
 class _Server(uvicorn.Server):
     """uvicorn without its signal handling: it would end the process by the signal in place of exit status 0."""
 
@@ -104,7 +90,7 @@ class _Server(uvicorn.Server):
 
 async def serve_beside(application: Application, listener: socket.socket) -> None:
     """Serve until cancelled, without a hand on signals; what is in progress then is cut off."""
-    server = _Server(_config(application, 1))
+    server = _Server(_config(application, 1, OpenDoor()))
     running = asyncio.ensure_future(server.serve(sockets=[listener]))
     try:
         await asyncio.shield(running)
@@ -113,16 +99,18 @@ async def serve_beside(application: Application, listener: socket.socket) -> Non
         await running
 
 
-def _config(application: Application, drain_s: int) -> uvicorn.Config:
+def _config(application: Application, drain_s: int, door: Door) -> uvicorn.Config:
+    protocol: Any = partial(RequestProtocol, door=door)
     return uvicorn.Config(
-        application, http=_Protocol, ws="none", lifespan="off", log_config=None, access_log=False, server_header=False,
+        application, http=protocol, ws="none", lifespan="off", log_config=None, access_log=False, server_header=False,
         timeout_keep_alive=KEEP_ALIVE_S, timeout_graceful_shutdown=drain_s, proxy_headers=False,
     )  # fmt: skip
 
 
 async def serve(
-    application: Application, listener: socket.socket, drain_s: int, on_reload: Callable[[], None]
-) -> None:
+    application: Application, listener: socket.socket, drain_s: int, on_reload: Callable[[], None],
+    *, door: Door | None = None, drain_delay_s: int = 0, on_drain: Callable[[], None] = lambda: None,
+) -> None:  # fmt: skip
     """Serve until SIGINT or SIGTERM, finish what is in progress, return. A second signal ends at once.
 
     Args:
@@ -130,12 +118,24 @@ async def serve(
         listener: bound; it is closed at the end.
         drain_s: seconds that requests in progress have.
         on_reload: called on SIGHUP.
+        door: who may connect; everybody when not given.
+        drain_delay_s: seconds from the signal until no connection is accepted, so that a balancer sees ``/ready``.
+        on_drain: called at the signal.
     """
-    server = _Server(_config(application, drain_s))
+    server = _Server(_config(application, drain_s, door or OpenDoor()))
     loop = asyncio.get_running_loop()
 
+    ending: list[asyncio.TimerHandle] = []
+
+    def stop() -> None:
+        server.should_exit = True
+
     def end() -> None:
-        server.force_exit, server.should_exit = server.should_exit, True
+        if ending:
+            server.force_exit = server.should_exit = True
+            return
+        on_drain()
+        ending.append(loop.call_later(drain_delay_s, stop))
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, end)
@@ -143,5 +143,7 @@ async def serve(
     try:
         await server.serve(sockets=[listener])
     finally:
+        for timer in ending:
+            timer.cancel()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.remove_signal_handler(number)

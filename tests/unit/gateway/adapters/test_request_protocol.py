@@ -1,0 +1,247 @@
+"""A client's connection: one request at a time, slow clients, unread bodies."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from tests.servers.gateway_world import World
+from tests.upstream import Peer, answer, policy_text, upstream
+
+from veritape.gateway.adapters import request_protocol
+from veritape.gateway.adapters.front_door import FrontDoor
+from veritape.gateway.adapters.server import Address, bind, serve
+from veritape.gateway.doors import PER_GROUP
+
+
+@contextlib.asynccontextmanager
+async def serving(world: World) -> AsyncIterator[int]:
+    """Serve a gateway; yield its port."""
+    listener = bind(Address("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    task = asyncio.ensure_future(
+        serve(world.gateway, listener, 2, lambda: None, door=FrontDoor(world.gateway))
+    )
+    while True:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            await asyncio.sleep(0.01)
+        else:
+            writer.close()
+            break
+    try:
+        yield port
+    finally:
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.wait_for(task, 10)
+        world.gateway.upstreams.close()
+        world.close()
+
+
+async def open_to(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    return await asyncio.wait_for(asyncio.open_connection("127.0.0.1", port), 5)
+
+
+async def everything(reader: asyncio.StreamReader) -> bytes:
+    return await asyncio.wait_for(reader.read(), 10)
+
+
+async def head_of(reader: asyncio.StreamReader) -> bytes:
+    """Read one answer; return its head."""
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+    lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length")]
+    await reader.readexactly(int(lengths[0].split(b":")[1]) if lengths else 0)
+    return head
+
+
+async def plain(peer: Peer) -> None:
+    peer.writer.write(answer())
+
+
+async def test_pipelined_requests_are_served_one_at_a_time(tmp_path: Path) -> None:
+    """GW-552: the second request reaches the upstream after the first answer, and both are answered in order."""
+    in_progress = most = 0
+
+    async def slow(peer: Peer) -> None:
+        nonlocal in_progress, most
+        in_progress += 1
+        most = max(most, in_progress)
+        await asyncio.sleep(0.02)
+        in_progress -= 1
+        peer.writer.write(answer(200, peer.head.split()[1]))
+
+    async with upstream(slow) as back, serving(World(tmp_path, policy_text(back.url))) as port:
+        reader, writer = await open_to(port)
+        requests = [b"POST /echo/%d HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab" % n for n in range(5)]
+        writer.write(b"\r\n".join(requests[:4]) + requests[4].replace(b"Host", b"Connection: close\r\nHost"))
+        received = await everything(reader)
+        assert [f"/echo/{n}".encode() in received for n in range(5)] == [True] * 5
+        assert received.index(b"/echo/0") < received.index(b"/echo/4")
+        assert (most, len(back.requests)) == (1, 5)
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    ("octets", "upstream_sees"),
+    [
+        (b"GET /ec", 0),
+        (b"GET /echo HTTP/1.1\r\nHost: a\r\nX-Slow", 0),
+        (b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nab", 1),
+    ],
+)
+async def test_slow_senders_get_408(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, octets: bytes, upstream_sees: int
+) -> None:
+    """GW-553, GW-901: slow loris on line, header and body ends with 408 and a closed connection, not with patience."""
+    monkeypatch.setattr(request_protocol, "HEAD_S", 0.2)
+    monkeypatch.setattr("veritape.gateway.pace.SILENCE_S", 0.2)
+    monkeypatch.setattr("veritape.gateway.pace.WINDOW_S", 0.2)
+    async with upstream(plain) as back, serving(World(tmp_path, policy_text(back.url))) as port:
+        reader, writer = await open_to(port)
+        writer.write(octets)
+        received = await everything(reader)
+        assert received.startswith(b"HTTP/1.1 408 ")
+        assert b'"reason":"request_timeout"' in received
+        assert len(back.requests) <= upstream_sees
+        writer.close()
+
+
+async def test_a_client_that_does_not_read_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """GW-553, GW-901: no progress in time ends the connection, and the upstream's with it."""
+    monkeypatch.setattr(request_protocol, "STUCK_S", 0.2)
+    monkeypatch.setattr(request_protocol, "LOOK_S", 0.1)
+    ended = asyncio.Event()
+
+    async def pour(peer: Peer) -> None:
+        peer.writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n")
+        try:
+            for _ in range(1_000):
+                peer.writer.write(b"x" * 100_000)
+                await peer.writer.drain()
+        finally:
+            ended.set()
+
+    async with upstream(pour) as back, serving(World(tmp_path, policy_text(back.url))) as port:
+        _, writer = await open_to(port)
+        writer.write(b"GET /echo HTTP/1.1\r\nHost: a\r\n\r\n")
+        await asyncio.wait_for(ended.wait(), 10)
+        writer.close()
+
+
+async def test_a_denied_upload_sends_no_body(tmp_path: Path) -> None:
+    """GW-555: 100 Continue comes only when the request was admitted; a denied one is closed."""
+    world = World(tmp_path, policy_text("http://127.0.0.1:1"))
+    async with serving(world) as port:
+        reader, writer = await open_to(port)
+        writer.write(
+            b"POST /echo HTTP/1.1\r\nHost: a\r\nX-API-Key: vt_live_x\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n"
+        )
+        received = await everything(reader)
+        assert received.startswith(b"HTTP/1.1 401 ")
+        writer.close()
+
+
+async def test_an_admitted_upload_is_asked_for(tmp_path: Path) -> None:
+    """GW-555: 100 Continue, then the answer."""
+    async with upstream(plain) as back, serving(World(tmp_path, policy_text(back.url))) as port:
+        reader, writer = await open_to(port)
+        writer.write(b"POST /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n")
+        assert await head_of(reader) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(b"abc")
+        assert (await head_of(reader)).startswith(b"HTTP/1.1 200 ")
+        assert back.requests[0].body == b"abc"
+        writer.close()
+
+
+async def test_a_small_unread_body_is_dropped_and_a_large_one_ends_the_connection(tmp_path: Path) -> None:
+    """GW-555: up to 64 KiB the connection goes on; above it is closed after the answer could be read."""
+    async with upstream(plain) as back, serving(World(tmp_path, policy_text(back.url))) as port:
+        reader, writer = await open_to(port)
+        denied = b"POST /nowhere HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n"
+        writer.write(denied % 60_000)
+        assert (await head_of(reader)).startswith(b"HTTP/1.1 404 ")
+        writer.write(b"x" * 60_000 + b"GET /echo HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert (await head_of(reader)).startswith(b"HTTP/1.1 200 ")
+        writer.write(denied % 70_000 + b"x" * 5_000)
+        assert (await head_of(reader)).startswith(b"HTTP/1.1 404 ")
+        assert await everything(reader) == b""
+        writer.close()
+
+
+async def test_http_1_0_gets_no_chunks(tmp_path: Path) -> None:
+    """GW-554: an answer of unknown length ends with the connection."""
+
+    async def chunks(peer: Peer) -> None:
+        peer.writer.write(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n"
+        )
+
+    async with upstream(chunks) as back, serving(World(tmp_path, policy_text(back.url))) as port:
+        reader, writer = await open_to(port)
+        writer.write(b"GET /echo HTTP/1.0\r\n\r\n")
+        head, _, body = (await everything(reader)).partition(b"\r\n\r\n")
+        assert (body, b"chunked" in head.lower()) == (b"abc", False)
+        writer.close()
+
+
+async def test_a_cut_answer_is_cut_for_the_client_too(tmp_path: Path) -> None:
+    """GW-582: a client never takes half an answer for a whole one."""
+
+    async def cut(peer: Peer) -> None:
+        peer.writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n")
+        await peer.writer.drain()
+        await asyncio.sleep(0.05)
+        peer.writer.close()
+
+    async with upstream(cut) as back, serving(World(tmp_path, policy_text(back.url))) as port:
+        reader, writer = await open_to(port)
+        writer.write(b"GET /echo HTTP/1.1\r\nHost: a\r\n\r\n")
+        received = b""
+        with contextlib.suppress(ConnectionError):
+            while piece := await asyncio.wait_for(reader.read(1_000), 10):
+                received += piece
+        assert not received.endswith(b"0\r\n\r\n")
+        writer.close()
+
+
+async def test_a_client_that_leaves_is_logged_and_its_upstream_is_cancelled(tmp_path: Path) -> None:
+    """GW-554, GW-974: the target sees its connection close; the log says 499."""
+    began, ended = asyncio.Event(), asyncio.Event()
+
+    async def slow(peer: Peer) -> None:
+        began.set()
+        await peer.reader.read()
+        ended.set()
+
+    world = World(tmp_path, policy_text("http://127.0.0.1:1"))
+    async with upstream(slow) as back:
+        world.close()
+        (tmp_path / "b").mkdir()
+        world = World(tmp_path / "b", policy_text(back.url))
+        async with serving(world) as port:
+            _, writer = await open_to(port)
+            writer.write(b"GET /echo HTTP/1.1\r\nHost: a\r\n\r\n")
+            await asyncio.wait_for(began.wait(), 5)
+            writer.close()
+            await asyncio.wait_for(ended.wait(), 5)
+            while not world.log:
+                await asyncio.sleep(0.01)
+            assert world.log[-1].status == 499
+            assert world.gateway.in_flight == 0
+
+
+async def test_connections_beyond_the_bound_are_closed(tmp_path: Path) -> None:
+    """GW-553: the next one of an address group is closed at once; the others go on."""
+    async with serving(World(tmp_path)) as port:
+        held = [await open_to(port) for _ in range(PER_GROUP)]
+        reader, writer = await open_to(port)
+        with contextlib.suppress(ConnectionError):
+            assert await everything(reader) == b""
+        held[0][1].write(b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert (await head_of(held[0][0])).startswith(b"HTTP/1.1 200 ")
+        for _, one in [*held, (reader, writer)]:
+            one.close()
