@@ -21,9 +21,9 @@ RATE_HEADERS: Final = ("RateLimit-Policy", "RateLimit", "X-Request-Cost", "X-Req
 
 ELSEWHERE: Final = UPSTREAM_FAILURES | {
     Reason.NO_ROUTE, Reason.COST_EXCEEDS_BURST, Reason.BAD_JSON, Reason.INVALID_BODY, Reason.BATCH_EMPTY, Reason.BATCH_TOO_LARGE,
-    Reason.UNSUPPORTED_MEDIA_TYPE,
+    Reason.UNSUPPORTED_MEDIA_TYPE, Reason.REVISION_CHANGED, Reason.REVISION_REQUIRED,
 }  # fmt: skip
-"""Reasons that no product route answers with: they belong to bodies that are counted, and to upstreams."""
+"""Reasons that no product route answers with: of counted bodies, of upstreams, of the admin API."""
 
 ROUTE_REASONS: Final = tuple(reason for reason in Reason if reason not in ELSEWHERE)
 """Reasons that any product route may answer with."""
