@@ -19,6 +19,7 @@ from veritape.observer.adapters.backfiller import Backfiller, Brought
 from veritape.observer.adapters.binance.recording import BinanceRecording
 from veritape.observer.adapters.control_database import ControlDatabase
 from veritape.observer.adapters.integrity import journal_damage, segment_damage
+from veritape.observer.adapters.kept_audit import is_journal_gone, kept_audit
 from veritape.observer.adapters.recording import Recording
 from veritape.observer.adapters.reparsing import reparse
 from veritape.observer.adapters.token_files import AccountLock, account_id
@@ -27,6 +28,7 @@ from veritape.observer.audit_text import text
 from veritape.observer.binance.statements import VENUE as BINANCE
 from veritape.observer.binance.statements import text as binance_text
 from veritape.observer.control import FILE_NAME, OBSERVATIONS
+from veritape.observer.kept import NOT_AGAIN
 from veritape.observer.recorder import kst
 from veritape.observer.settings import KeepingSettings, RecordSettings
 from veritape.telemetry.adapters.audit_files import verify_files
@@ -100,8 +102,11 @@ def audit(
         return _audit_binance(BinanceRecording(folder), day, wanted, strict=strict, as_json=as_json)
     recording = Recording(folder, venue)
     chosen = _chosen(recording, day or reparse or None)
-    recording.load([chosen])
-    document = _audited(recording, chosen, wanted, config)
+    if is_journal_gone(recording, chosen):
+        document = _audited_again(recording, chosen, wanted)
+    else:
+        recording.load([chosen])
+        document = _audited(recording, chosen, wanted, config)
     shown = text(document, recording.segments.last_seal_hash())
     return _report(recording, chosen, document, shown, strict=strict, as_json=as_json)
 
@@ -148,7 +153,7 @@ def _folder(data: Path | None, config: Path | None) -> Path:
 
 
 def _chosen(recording: Recording | BinanceRecording, day: str | None) -> str:
-    days = recording.days()
+    days = sorted({*recording.days(), *(seal.document["day"] for seal in recording.segments.seals())})
     if not days:
         raise MisuseError(
             f"audit: no recording of {recording.venue} in {recording.data}: give the folder that holds journal/"
@@ -178,6 +183,22 @@ def _audited(recording: Recording, day: str, wanted: Wanted, config: Path | None
             write_atomically(wanted.picture, recording.picture(document))
         except OSError as error:
             raise MisuseError(f"--picture {wanted.picture}: {error.strerror}") from error
+    return document
+
+
+def _audited_again(recording: Recording, day: str, wanted: Wanted) -> dict[str, Any]:
+    """Prove a day again from what the retention leaves, and say what cannot be."""
+    if wanted.picture or wanted.reparse or wanted.backfill:
+        raise MisuseError(
+            f"audit: the journal of {day} was removed: --picture, --reparse and --backfill need it;"
+            f" {recording.data / 'export' / f'audit_{day}.svg'} is the day's picture"
+        )
+    document = kept_audit(recording, day, wanted.symbols or None)
+    click.echo(
+        f"veritape: audit: the journal of {day} was removed: recorded and fetched trades, holes and ends are proven again"
+        f" from {len(recording.segments.seals(day))} sealed segments; {NOT_AGAIN}",
+        err=True,
+    )
     return document
 
 
