@@ -1,7 +1,9 @@
 """The decision engine against its worked examples, a rational reference and random histories."""
 
 import random
+from bisect import bisect_left
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -114,6 +116,40 @@ def test_a_client_at_the_minute_rate_meets_the_hour_after_57_minutes() -> None:
             continue
         state = after
     assert now_us // (60 * MICROSECONDS) == 56 or now_us == 57 * 60 * MICROSECONDS
+
+
+def greedy_admissions(rule: Rule, until_us: int) -> list[int]:
+    """Return when a client that always asks again as soon as it is told to is admitted."""
+    bucket, now_us, times = EMPTY, 0, []
+    while now_us < until_us:
+        bucket, answer = quota.decide(bucket, rule, quota.MU, now_us)
+        if isinstance(answer, Denied):
+            now_us += answer.wait_us
+        else:
+            times.append(now_us)
+    return times
+
+
+@pytest.mark.parametrize(
+    ("limit", "burst", "at_once", "in_60_s"),
+    [(100, 150, 150, 250), (50, 50, 50, 100), (1_000, 1_500, 1_500, 2_500)],
+)
+def test_what_a_minutes_limit_promises(limit: int, burst: int, at_once: int, in_60_s: int) -> None:
+    """GW-142: so many at once, so many in any 60 s and never more, then the limit each minute; the guide says so."""
+    minute_us = 60 * MICROSECONDS
+    times = greedy_admissions(quota.make_rule(limit, 60, burst), 10 * minute_us)
+    assert times.count(0) == at_once
+    most = max(bisect_left(times, start + minute_us + 1) - place for place, start in enumerate(times))
+    assert most == in_60_s
+    for minute in range(1, 9):
+        inside = bisect_left(times, (minute + 1) * minute_us) - bisect_left(times, minute * minute_us)
+        assert inside == limit
+    guide = (Path(__file__).resolve().parents[3] / "docs/guides/gateway.md").read_text()
+    words = " ".join(guide.split())
+    assert (
+        '"100 a minute, burst 150" means: at most 150 at once, at most 150 + 100 = 250 in any 60 s, 100.0 a minute from'
+        " then on. Who needs at most 100 in any 60 s sets limit 50, burst 50."
+    ) in words
 
 
 @given(rules, st.integers(1, 10**7), st.integers(0, 10**6), st.integers(0, 10**12), st.integers(0, 10**9))

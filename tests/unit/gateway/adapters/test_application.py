@@ -14,11 +14,13 @@ from tests.servers.gateway_world import DAY, SYMBOL, TRADES, World
 
 from veritape.gateway.adapters.application import Receive, Scope, Send
 from veritape.gateway.paths import PathTable
-from veritape.gateway.policy_reader import read_policy
+from veritape.gateway.policy import StoreSettings
+from veritape.gateway.policy_reader import check_successor, read_policy
 from veritape.gateway.product import Handler, Page, Query, Sources
+from veritape.gateway.quota import make_rule
 from veritape.gateway.reasons import PROBLEMS, Reason
 from veritape.gateway.route_table import Served
-from veritape.kernel.errors import UnavailableError
+from veritape.kernel.errors import MisuseError, UnavailableError
 
 
 async def get(world: World, path: str, key: str | None = None, **fields: str) -> httpx.Response:
@@ -306,6 +308,36 @@ async def test_a_swapped_policy_acts_on_the_next_request(world: World) -> None:
     )
     world.gateway.swap(read_policy(text, "f"))
     assert [(await get(world, TRADES, key)).status_code for _ in range(6)] == [200] * 5 + [429]
+
+
+async def test_what_may_be_reloaded_acts_and_the_store_does_not(world: World) -> None:
+    """GW-105: tiers, routes, address classes, CORS and overload; ``store`` needs a restart."""
+    key = world.key()
+    changed = world.policy_text
+    for old, new in (
+        (b"version = 7", b"version = 8"),
+        (b"minute = { limit = 100, burst = 150 }", b"minute = { limit = 100, burst = 149 }"),
+        (b'path = "/v1/completeness"', b'path = "/v1/bars/closed"'),
+        (b"minute = { limit = 30, burst = 45 }", b"minute = { limit = 30, burst = 44 }"),
+        (b"https://app.example.com", b"https://new.example.com"),
+        (b"in_flight_max = 2000", b"in_flight_max = 1"),
+    ):
+        assert changed.count(old) == 1
+        changed = changed.replace(old, new)
+    following = read_policy(changed, "f")
+    check_successor(world.gate.policy, following, "f")
+    world.gateway.swap(following)
+    answer = await get(world, TRADES, key, Origin="https://new.example.com")
+    assert answer.headers["access-control-allow-origin"] == "https://new.example.com"
+    assert "veritape-burst=149" in answer.headers["ratelimit-policy"]
+    assert (await get(world, f"/v1/completeness?day={DAY}", key)).status_code == 404
+    assert world.gate.policy.addresses.classes[0].limits.minute == make_rule(30, 60, 44)
+    world.gateway.in_flight = 1
+    assert (await get(world, TRADES, key)).json()["reason"] == "overloaded"
+    with pytest.raises(MisuseError, match="restart_needed"):
+        check_successor(
+            following, following._replace(version=9, sha256="", store=StoreSettings("redis")), "f"
+        )
 
 
 async def page_of_console(scope: Scope, receive: Receive, send: Send) -> None:

@@ -325,3 +325,36 @@ async def test_an_issuer_that_cannot_be_reached_is_503(world: World) -> None:
     with_tokens(world)
     world.keys.close()
     assert (await refused_token(world, hs256(), route(world)))[0] is Reason.IDENTITY_UNAVAILABLE
+
+
+async def test_test_keys_have_buckets_of_their_own_and_are_marked(world: World) -> None:
+    """GW-147: a Free account's live burst is used up; its test key has the same once more, in events that say so."""
+    live, test = world.key(), world.key(grant=Grant(Environment.TEST, SCOPES))
+    for key in (live, test):
+        for _ in range(150):
+            world.gate.release(await pass_gate(world, key, route(world)))
+        with pytest.raises(RefusedError) as refusal:
+            await pass_gate(world, key, route(world))
+        assert refusal.value.reason is Reason.RATE_LIMITED
+    connection = sqlite3.connect(world.folder / "usage.db")
+    kinds = connection.execute("SELECT env, count(*), sum(units_mu) FROM usage_event GROUP BY env").fetchall()
+    connection.close()
+    assert kinds == [("live", 150, 150_000), ("test", 150, 150_000)]
+
+
+async def test_own_limits_of_an_account_are_met(world: World) -> None:
+    """GW-146: an Enterprise contract with a burst of three; another account of the tier is not touched."""
+    key, record = world.new_key("enterprise", "contract")
+    account = world.keys.find_account("contract")
+    assert account is not None
+    world.keys.change_account(account, '{"minute": {"limit": 2, "burst": 3}}')
+    world.finder.follow()
+    visits = [await pass_gate(world, key, route(world)) for _ in range(3)]
+    assert [visit.limits.concurrency for visit in visits] == [1_000] * 3
+    with pytest.raises(RefusedError) as refusal:
+        await pass_gate(world, key, route(world))
+    assert refusal.value.reason is Reason.RATE_LIMITED
+    other = world.key("enterprise", "other")
+    for _ in range(5):
+        assert (await pass_gate(world, other, route(world))).limits.minute is None
+    assert record.account == "contract"

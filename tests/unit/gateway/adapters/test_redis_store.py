@@ -3,7 +3,7 @@
 import asyncio
 import os
 import random
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from decimal import Decimal
 
@@ -14,7 +14,8 @@ from veritape.gateway.adapters import redis_store
 from veritape.gateway.adapters.redis_link import RedisLink, StoreError, parse_redis_url
 from veritape.gateway.adapters.redis_store import RedisStore, Script
 from veritape.gateway.memory_store import MemoryStore
-from veritape.gateway.quota import EXACT_LIMIT, MU, Bucket, Limits, make_rule, month_of
+from veritape.gateway.quota import EXACT_LIMIT, MU, Bucket, Decision, Limits, make_rule, month_of
+from veritape.gateway.reasons import Reason
 from veritape.gateway.shared_calls import (
     Code,
     decide_arguments,
@@ -496,3 +497,38 @@ async def test_a_share_that_differs_is_settled(server: RedisProcess) -> None:
         await store.settle(everything=True)  # each minute, without a look
         assert await held() == [b"2000", b"2000"]
         assert not store._touched
+
+
+Decide = Callable[[Limits, int], Awaitable[Decision]]
+"""Limits and units of a request of one account."""
+
+
+@pytest.mark.parametrize("kind", ["memory", "redis"])
+async def test_limits_that_change_keep_what_is_owed_and_used(server: RedisProcess, kind: str) -> None:
+    """GW-106: another rule, no rule and the rule again; a month keeps its units under another quota."""
+    small, large = make_rule(1, 60, 150), make_rule(2, 60, 1_500)  # a unit a minute: the test is faster
+    async with linked(server) as link:
+        memory, redis, wall_us = MemoryStore(), store_on(link), SystemClock().wall_ns() // 1_000
+
+        async def decide(limits: Limits, units: int) -> Decision:
+            if kind == "memory":
+                return memory.decide("changing:live", limits, units * MU, 7, wall_us, 1)[0]
+            return (await redis.decide("changing:live", limits, units * MU, 1))[0]
+
+        assert (await decide(Limits(small), 140)).admitted
+        assert await left(decide, Limits(large), 1) == 1_500 - 141
+        assert (await decide(Limits(), 5)).admitted
+        if kind == "redis":
+            keys = keys_of("changing:live", "", 64)
+            assert await link.call([b"PTTL", keys[0]]) > 0
+        assert await left(decide, Limits(small), 1) == 150 - 142
+        denied = await decide(Limits(month_mu=100 * MU), 1)
+        assert (denied.reason, denied.limits[0].remaining_mu) == (Reason.MONTH_QUOTA_EXHAUSTED, 0)
+        assert await left(decide, Limits(month_mu=200 * MU), 1) == 200 - 148
+
+
+async def left(decide: Decide, limits: Limits, units: int) -> int:
+    """Return the whole units that an admitted request leaves of its one limit."""
+    decision = await decide(limits, units)
+    assert decision.admitted
+    return decision.limits[0].remaining_mu // MU
