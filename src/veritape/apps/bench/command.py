@@ -7,6 +7,8 @@ import click
 from veritape.apps.bench.executor import executor
 from veritape.apps.bench.executor_scenarios import run_scenario, scenario_text
 from veritape.apps.bench.gateway import gateway
+from veritape.apps.bench.gateway_load import SCENARIOS
+from veritape.apps.bench.gateway_stand import run_load
 from veritape.apps.bench.observer import observer
 from veritape.apps.bench.results import QUICK, Size, Suite, measured, text
 from veritape.apps.bench.telemetry import telemetry
@@ -31,9 +33,14 @@ SUITES: dict[str, Suite] = {
     type=click.Choice(["integration", "stress"]),
     help="Of the executor: a run of five scenarios.",
 )
+@click.option("--load", metavar="NAME|all", help="Of the gateway: a load scenario, or all of them.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document a suite.")
-def bench(suite: str | None, quick: bool, scenario: str | None, as_json: bool) -> int:
+def bench(suite: str | None, quick: bool, scenario: str | None, load: str | None, as_json: bool) -> int:
     """Measure the parts on this machine, now, beside a peer or a plain loop."""
+    if load is not None:
+        if suite != "gateway":
+            raise MisuseError("--load belongs to the suite gateway: veritape bench gateway --load ...")
+        return _load(load, QUICK.seconds if quick else Size().seconds, as_json=as_json)
     if scenario is not None:
         if suite != "executor":
             raise MisuseError(
@@ -47,3 +54,12 @@ def bench(suite: str | None, quick: bool, scenario: str | None, as_json: bool) -
         document = measured(name, SUITES[name](size))
         click.echo(json.dumps(document) if as_json else "\n".join(text(document)))
     return 0
+
+
+def _load(name: str, seconds: float, *, as_json: bool) -> int:
+    """Run load scenarios; 1 when an expectation of one failed."""
+    rows = run_load(list(SCENARIOS) if name == "all" else [name], seconds)
+    ok = all(row["ok"] for row in rows)
+    if as_json:
+        click.echo(json.dumps({"suite": "gateway", "load": rows, "ok": ok}))
+    return int(not ok)

@@ -1,0 +1,245 @@
+"""A gateway, a Redis and an upstream of our own on loopback, for load scenarios (GW-851)."""
+
+import asyncio
+import contextlib
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, cast
+
+import click
+
+from veritape.apps.bench.gateway_client import Shot, Target, request_bytes
+from veritape.apps.bench.gateway_load import SCENARIOS, Stand, usage_problems
+from veritape.gateway.adapters.key_store import Grant, KeyStore
+from veritape.gateway.adapters.peppers import load_pepper
+from veritape.gateway.adapters.policy_file import shipped_policy
+from veritape.gateway.adapters.usage_reader import sqlite_usage
+from veritape.gateway.keys import Environment
+from veritape.gateway.quota import month_of
+from veritape.kernel.clock import NANOSECONDS, Clock, SystemClock
+from veritape.kernel.errors import MisuseError, UnavailableError
+
+BODY: Final = b'{"items":[]}'
+"""Body of every POST; the upstream does not look at it."""
+
+ANSWER: Final = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+"""What the upstream answers."""
+
+DRAIN_S: Final = 5
+"""Seconds within which the ledger has what was answered."""
+
+START_S: Final = 20
+"""Seconds within which a server of ours answers."""
+
+PATHS: Final = {"identify": "/identify", "anonymous": "/identify", "compare": "/compare"}
+"""What is asked for -> its path."""
+
+
+@dataclass
+class Keys:
+    """Accounts of a gateway that runs, made in its key store."""
+
+    data_dir: Path
+    clock: Clock
+    keys: dict[str, str] = field(default_factory=dict)
+    """Account -> its key."""
+
+    async def account(self, tier: str) -> str:
+        """Make an account with a key; return its name."""
+        name = f"{tier}-{len(self.keys)}"
+        with contextlib.closing(
+            KeyStore(self.data_dir / "keys.db", load_pepper(self.data_dir, None))
+        ) as store:
+            self.keys[name], _ = store.create(
+                name, tier, Grant(Environment.LIVE, ()), self.clock.wall_ns() // 1_000
+            )
+        return name
+
+    def shot(self, what: str, account: str) -> Shot:
+        """Return a request."""
+        if what == "health":
+            return Shot("", request_bytes("GET", "/health"))
+        return Shot(account, request_bytes("POST", PATHS[what], self.keys.get(account, ""), BODY))
+
+    async def counted(self) -> Mapping[str, int]:
+        """Return account -> charged calls, when two looks a second apart agree."""
+        seen: Mapping[str, int] | None = None
+        for _ in range(DRAIN_S):
+            await self.clock.sleep_until(self.clock.monotonic_ns() + NANOSECONDS * 5 // 4)
+            found = await asyncio.to_thread(self._read)
+            if found == seen:
+                return found
+            seen = found
+        return seen or {}
+
+    def _read(self) -> Mapping[str, int]:
+        period = month_of(self.clock.wall_ns() // 1_000).period
+        with sqlite_usage(self.data_dir / "usage.db") as reader:
+            if reader.differences(period):
+                raise UnavailableError("the ledger's events and months differ")
+            return {
+                row.account: row.calls for row in reader.figures(period, "route") if row.env and row.calls
+            }
+
+
+def run_load(names: list[str], seconds: float) -> list[dict[str, Any]]:
+    """Run scenarios one after another on one stand; return a row each.
+
+    Raises:
+        UnavailableError: a server is missing or does not start.
+        MisuseError: no such scenario.
+    """
+    unknown = set(names) - set(SCENARIOS)
+    if unknown:
+        raise MisuseError(f"--load: unknown scenario {min(unknown)!r}; known are {', '.join(SCENARIOS)}, all")
+    return asyncio.run(_run(names, seconds))
+
+
+async def _run(names: list[str], seconds: float) -> list[dict[str, Any]]:
+    rows = []
+    async with load_stand(seconds) as stand:
+        for name in names:
+            began_ns = stand.clock.monotonic_ns()
+            outcome = await SCENARIOS[name](stand)
+            problems = [*outcome.problems, *await usage_problems(stand, outcome.hits)]
+            statuses: dict[str, int] = {}
+            for hit in outcome.hits:
+                statuses[str(hit.status)] = statuses.get(str(hit.status), 0) + 1
+            rows.append({
+                "name": name, "ok": not problems, "statuses": statuses, "problems": problems,
+                "seconds": round((stand.clock.monotonic_ns() - began_ns) / NANOSECONDS, 2),
+            })  # fmt: skip
+            click.echo(load_line(rows[-1]), err=True)
+    return rows
+
+
+def load_line(row: Mapping[str, Any]) -> str:
+    """Return a scenario's row for people."""
+    verdict = "as expected" if row["ok"] else f"FAILED: {'; '.join(row['problems'])}"
+    counts = ", ".join(f"{count} x {status}" for status, count in sorted(row["statuses"].items()))
+    return f"{row['name']:10} {row['seconds']:7.2f} s  {counts}: {verdict}"
+
+
+@contextlib.asynccontextmanager
+async def load_stand(seconds: float) -> AsyncIterator[Stand]:
+    """Start Redis, an upstream and a gateway with the shipped limits; stop them at the end.
+
+    Raises:
+        UnavailableError: ``redis-server`` is missing, or a server does not start.
+    """
+    clock = SystemClock()
+    program = shutil.which("redis-server")
+    if program is None:
+        raise UnavailableError("redis-server is missing: apt-get install redis-server")
+    async with contextlib.AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="veritape-load-")))
+        redis = folder / "redis.sock"
+        await _started(stack, clock, [
+            program, "--port", "0", "--unixsocket", str(redis), "--dir", str(folder), "--save", "",
+            "--appendonly", "yes", "--appendfsync", "everysec", "--maxmemory-policy", "noeviction",
+        ], redis)  # fmt: skip
+        upstream = await asyncio.get_running_loop().create_server(_Upstream, "127.0.0.1", 0)
+        stack.callback(upstream.close)
+        config = _written(folder, redis, upstream.sockets[0].getsockname()[1])
+        gateway = subprocess.Popen(  # noqa: S603, ASYNC220 - our own command, at once
+            [sys.executable, "-m", "veritape", "serve", "--config", str(config), "--port", "0"],
+            stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        stack.callback(_ended, gateway)
+        target = await asyncio.to_thread(_address, gateway)
+        await _ready(target, clock)
+        keys = Keys(folder / "data", clock)
+        yield Stand(target, clock, keys.shot, keys.account, keys.counted, seconds)
+
+
+def _written(folder: Path, redis: Path, upstream_port: int) -> Path:
+    policy, config = folder / "policy.toml", folder / "gateway.toml"
+    policy.write_bytes(
+        shipped_policy()
+        .replace(b'kind = "memory"', b'kind = "redis"')
+        .replace(
+            b"fingerprint = { inprocess = true }",
+            b'fingerprint = { targets = [{ url = "http://127.0.0.1:%d" }] }' % upstream_port,
+        )
+    )
+    config.write_text(
+        f'policy = "{policy}"\ndata_dir = "{folder / "data"}"\n[store]\nurl = "unix://{redis}"\n'
+        '[log]\naccess = false\n[telemetry]\nlisten = ""\n[listen]\nadmin = ""\n'
+    )
+    return config
+
+
+async def _started(stack: contextlib.AsyncExitStack, clock: Clock, command: list[str], appears: Path) -> None:
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: S603, ASYNC220 - fixed words
+    stack.callback(_ended, process)
+    for _ in range(START_S * 50):
+        if appears.exists():
+            return
+        await clock.sleep_until(clock.monotonic_ns() + NANOSECONDS // 50)
+    raise UnavailableError(f"{command[0]} did not start")
+
+
+def _address(gateway: "subprocess.Popen[str]") -> Target:
+    line = gateway.stdout.readline() if gateway.stdout else ""
+    words = line.split()
+    if len(words) < 3:  # noqa: PLR2004 - "gateway on http://..."
+        raise UnavailableError("the gateway did not start")
+    host, _, port = words[2].rstrip(",").removeprefix("http://").rpartition(":")
+    return Target(host, int(port))
+
+
+async def _ready(target: Target, clock: Clock) -> None:
+    for _ in range(START_S * 20):
+        reader, writer = await asyncio.open_connection(*target)
+        writer.write(request_bytes("GET", "/ready"))
+        head = await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+        if head.startswith(b"HTTP/1.1 200"):
+            return
+        await clock.sleep_until(clock.monotonic_ns() + NANOSECONDS // 20)
+    raise UnavailableError("the gateway is not ready")
+
+
+class _Upstream(asyncio.Protocol):
+    """Answers every request of a connection of the gateway's pool."""
+
+    def __init__(self) -> None:
+        self._waiting = b""
+        self._transport: asyncio.WriteTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        self._transport = cast("asyncio.WriteTransport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Answer each request that has come as a whole."""
+        self._waiting += data
+        while b"\r\n\r\n" in self._waiting and self._transport is not None:
+            head, _, rest = self._waiting.partition(b"\r\n\r\n")
+            length = _length(head.lower())
+            if len(rest) < length:
+                return
+            self._waiting = rest[length:]
+            self._transport.write(ANSWER)
+
+
+def _length(head: bytes) -> int:
+    for line in head.split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        if name == b"content-length":
+            return int(value)
+    return 0
+
+
+def _ended(process: "subprocess.Popen[Any]") -> None:
+    process.terminate()
+    try:
+        process.communicate(timeout=10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
