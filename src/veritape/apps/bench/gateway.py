@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from veritape.apps.bench.gateway_usage import usage
 from veritape.apps.bench.results import Row, Size, rates
 from veritape.gateway.quota import Limits, State, evaluate, make_rule
 
@@ -27,3 +28,4 @@ def gateway(size: Size) -> Iterator[Row]:
 
     values, peers = rates(size, decide, counter)
     yield Row("quota_decisions_per_second", values, peer="one bucket in floating point", peer_values=peers)
+    yield from usage(size)
