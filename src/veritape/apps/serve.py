@@ -187,6 +187,7 @@ async def _run(
             clock,
             metering.events,
             on_failure=settings.usage.on_failure,
+            durable=lambda: not metering.commit.failed,
             tokens=credentials.tokens,
         )
         read = sources(settings, pepper, clock)

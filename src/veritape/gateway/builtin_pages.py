@@ -30,7 +30,13 @@ class BuiltinPage(NamedTuple):
 
 
 def builtin_page(
-    path: str, openapi: bytes, docs: bytes, store: StoreState, *, is_draining: bool = False
+    path: str,
+    openapi: bytes,
+    docs: bytes,
+    store: StoreState,
+    *,
+    is_draining: bool = False,
+    can_charge: bool = True,
 ) -> BuiltinPage | None:
     """Return the page of a path, None when it is none of ours.
 
@@ -40,11 +46,12 @@ def builtin_page(
         docs: its page.
         store: where decisions come from.
         is_draining: the process ends soon.
+        can_charge: charges can be made durable, or need not be.
     """
     if path == "/health":
         return BuiltinPage(200, JSON, b'{"status":"ok"}')
     if path == "/ready":
-        return readiness(store, is_draining=is_draining)
+        return readiness(store, is_draining=is_draining, can_charge=can_charge)
     if path == "/openapi.json":
         return BuiltinPage(200, JSON, openapi)
     if path == "/docs":
@@ -55,9 +62,13 @@ def builtin_page(
     return None
 
 
-def readiness(store: StoreState, *, is_draining: bool = False) -> BuiltinPage:
-    """Return whether the gateway decides: on local shares too, not before the store was asked nor when it ends."""
-    word = "draining" if is_draining else "starting" if store is StoreState.STARTING else "ready"
+def readiness(store: StoreState, *, is_draining: bool = False, can_charge: bool = True) -> BuiltinPage:
+    """Return whether the gateway serves: on local shares too; not before the store was asked, unable to charge, or ending."""
+    if is_draining:
+        word = "draining"
+    elif store is StoreState.STARTING:
+        word = "starting"
+    else:
+        word = "ready" if can_charge else "usage_unavailable"
     body = {"quota": QUOTA_WORDS.get(store, "local"), "status": word}
-    status = 200 if word == "ready" else 503
-    return BuiltinPage(status, JSON, canonical_json(body))
+    return BuiltinPage(200 if word == "ready" else 503, JSON, canonical_json(body))

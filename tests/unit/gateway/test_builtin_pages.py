@@ -47,3 +47,16 @@ def test_readiness_says_where_decisions_come_from() -> None:
         StoreState.REBUILDING: (200, "local"),
         StoreState.EXHAUSTED: (200, "local"),
     }
+
+
+def test_a_gateway_that_cannot_charge_is_not_ready() -> None:
+    """GW-348, GW-665: 503 while the usage outbox cannot be written; health stays 200."""
+    pages = {
+        path: builtin_page(path, b"", b"", StoreState.HEALTHY, can_charge=False)
+        for path in ("/ready", "/health")
+    }
+    ready, health = pages["/ready"], pages["/health"]
+    assert ready is not None
+    assert health is not None
+    assert (ready.status, json.loads(ready.body)) == (503, {"quota": "exact", "status": "usage_unavailable"})
+    assert health.status == 200

@@ -212,7 +212,12 @@ class Gateway:
         """Answer what costs nothing and needs no key."""
         table = self.table
         page = builtin_page(
-            call.path, table.openapi, table.docs, self.gate.store.state, is_draining=self.is_draining
+            call.path,
+            table.openapi,
+            table.docs,
+            self.gate.store.state,
+            is_draining=self.is_draining,
+            can_charge=self.gate.can_charge(),
         )
         if page is None:
             return None

@@ -5,7 +5,7 @@ the application turns into an answer.
 """
 
 import secrets
-from collections.abc import Container
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from ipaddress import ip_address
@@ -134,6 +134,8 @@ class Gate:
     """Failures of address groups (GW-444)."""
     on_failure: OnFailure = OnFailure.CLOSED
     """What happens when a charge cannot be made durable."""
+    durable: Callable[[], bool] = lambda: True
+    """Whether the last charge could be made durable."""
     activity: Activity = field(default_factory=Activity)
     """Who was active lately."""
     overload: Overload = field(default_factory=Overload)
@@ -255,6 +257,10 @@ class Gate:
         """Write the counted refusals of the minutes that are over; they are outside the promise of charges."""
         for event in self.tally.take(self.events, self.wall_us(), everything=everything):
             await self.ledger.append(event)
+
+    def can_charge(self) -> bool:
+        """Tell whether charged routes are served."""
+        return self.on_failure is OnFailure.CONTINUE or self.durable()
 
     def wall_us(self) -> int:
         """Return the wall clock, microseconds."""

@@ -222,6 +222,15 @@ async def test_a_full_disk_may_be_no_reason_to_stop(world: World) -> None:
     assert world.memory.months["acme:live", "2026-11"] == 0
 
 
+def test_who_cannot_charge_is_ready_only_when_that_is_wanted(world: World) -> None:
+    """GW-665, GW-348: an outbox that failed makes the gateway unready, unless it goes on without charges."""
+    assert world.gate.can_charge()
+    world.gate.durable = lambda: False
+    assert not world.gate.can_charge()
+    world.gate.on_failure = OnFailure.CONTINUE
+    assert world.gate.can_charge()
+
+
 async def test_a_restart_knows_what_was_charged(tmp_path: Path) -> None:
     """GW-253: months and debts come back from the ledger."""
     first = World(tmp_path)
