@@ -12,7 +12,7 @@ from veritape.apps.reported_errors import error_document, reports
 from veritape.executor.adapters.workers.machine import memory_bytes
 from veritape.executor.aggregation.decider import AggregationDecider, Decision
 from veritape.executor.aggregation.estimates import CALLED, FAULTS
-from veritape.executor.aggregation.plans import Context
+from veritape.executor.aggregation.plans import Context, Mode
 from veritape.executor.settings import ExecutorSettings
 from veritape.kernel.errors import MisuseError, PeerError
 
@@ -31,6 +31,8 @@ SCHEMA = "veritape.aggregate/1"
     "--count", type=click.IntRange(0, 65_536), help="With --explain: so many claims, without files."
 )
 @click.option("--others", is_flag=True, help="With --explain: proofs of others, whose inputs are not here.")
+@click.option("--mode", type=click.Choice([str(mode) for mode in Mode]), help="In place of aggregation.mode.")
+@click.option("--arity", type=int, help="Children of a node, in place of aggregation.arity.")
 @click.option("--config", type=click.Path(path_type=Path), help="Settings of the executor.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @reports(SCHEMA, "stark")
@@ -40,6 +42,8 @@ def aggregate(
     explain: bool,
     count: int | None,
     others: bool,
+    mode: str | None,
+    arity: int | None,
     config: Path | None,
     as_json: bool,
 ) -> int:
@@ -50,7 +54,7 @@ def aggregate(
     Example: veritape aggregate --explain --count 50
     """
     del output
-    settings = executor_settings(config)
+    settings = _chosen(executor_settings(config), mode, arity)
     if explain and count is not None and not proofs:
         document = explanation(settings, count, inputs_at_hand=not others)
         click.echo(json.dumps(document) if as_json else "\n".join(text(document)))
@@ -65,6 +69,13 @@ def aggregate(
             click.echo(json.dumps(document) if as_json else f"refused: {proof}: {error.message}")
             return 1
     return 1
+
+
+def _chosen(settings: ExecutorSettings, mode: str | None, arity: int | None) -> ExecutorSettings:
+    """Return the settings with what the command line chose; the decider refuses what is out of range."""
+    chosen = {"mode": None if mode is None else Mode(mode), "arity": arity}
+    changed = {name: value for name, value in chosen.items() if value is not None}
+    return settings.model_copy(update={"aggregation": settings.aggregation.model_copy(update=changed)})
 
 
 def explanation(settings: ExecutorSettings, count: int, *, inputs_at_hand: bool) -> dict[str, Any]:

@@ -39,6 +39,18 @@ def test_the_measured_mode_names_what_is_missing(tmp_path: Path) -> None:
     assert "why: no measured t_leaf, t_node" in invoke("--explain", "--count", 50, "--config", config).output
 
 
+def test_mode_and_arity_are_chosen_on_the_line(tmp_path: Path) -> None:
+    """EX-631, EX-723: they win over the settings; what is out of range is bad usage that names the key."""
+    config = tmp_path / "executor.toml"
+    config.write_text('[executor.aggregation]\nmode = "measured"\narity = 10\n')
+    options = ("--explain", "--count", 200, "--others", "--config", config, "--json")
+    shown = json.loads(invoke(*options, "--mode", "thresholds", "--arity", 4).output)
+    assert (shown["plan"]["levels"], shown["why"].startswith("no measured")) == ([50, 13, 4, 1], False)
+    assert "no measured" in json.loads(invoke(*options).output)["why"]
+    with pytest.raises(MisuseError, match="arity"):
+        invoke(*options, "--arity", 11)
+
+
 def test_simulated_files_are_refused(tmp_path: Path) -> None:
     """EX-716, EX-718: executed, not proven: exit 1 and the file's name; fewer than two files are bad usage."""
     path = tmp_path / "r.sim"
