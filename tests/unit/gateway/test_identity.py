@@ -1,10 +1,13 @@
 """Who calls: one decision over a record, or an address."""
 
+from collections.abc import Container
 from ipaddress import ip_address, ip_network
+from pathlib import Path
 
 import pytest
 
 from veritape.gateway import identity
+from veritape.gateway.accounts import Account
 from veritape.gateway.adapters.policy_file import shipped_policy
 from veritape.gateway.identity import Identity, Refusal
 from veritape.gateway.keys import Environment, KeyRecord
@@ -12,6 +15,7 @@ from veritape.gateway.policy import Route
 from veritape.gateway.policy_reader import read_policy
 from veritape.gateway.quota import Limits, make_rule
 from veritape.gateway.reasons import Reason
+from veritape.gateway.tokens import Token, TokenReason
 from veritape.gateway.usage import Caller
 
 POLICY = read_policy(shipped_policy(), "policy.toml")
@@ -87,3 +91,57 @@ def test_an_address_gives_class_and_group() -> None:
     assert identity.of_address(None, POLICY) == Identity(identity.LOCAL, "local", Limits())
     bare = POLICY._replace(addresses=POLICY.addresses._replace(classes=()))
     assert identity.of_address(HERE, bare) == Refusal(Reason.MISSING_CREDENTIALS)
+
+
+TOKEN = Token("https://id.example", "acme", "", frozenset({"trades:read"}), "j1", 100)
+ACCOUNT = Account("acme", "pro", False, Limits(), 1)
+NOBODY: frozenset[tuple[str, str]] = frozenset()
+
+
+def decided_token(
+    token: Token, account: Account | None = ACCOUNT, revoked: Container[tuple[str, str]] = NOBODY
+) -> Identity | Refusal:
+    return identity.of_token(token, account, revoked, POLICY, TRADES)
+
+
+def test_a_token_gives_its_accounts_tier_and_limits() -> None:
+    """GW-419, GW-146: an issuer that sets the tier goes before; the account's own limits stay."""
+    caller = Caller("acme", "live", "jwt:https://id.example", "acme:live")
+    assert decided_token(TOKEN) == Identity(caller, "pro", POLICY.tiers["pro"].limits)
+    set_tier, own = TOKEN._replace(tier="free"), Limits(concurrency=7)
+    found = decided_token(set_tier, ACCOUNT._replace(own_limits=own))
+    assert found == Identity(caller, "free", POLICY.tiers["free"].limits._replace(concurrency=7))
+    assert decided_token(set_tier, None) == Identity(caller, "free", POLICY.tiers["free"].limits)
+
+
+@pytest.mark.parametrize(
+    ("token", "account", "revoked", "reason", "detail"),
+    [
+        (TOKEN, None, NOBODY, Reason.INVALID_TOKEN, "the token is refused: wrong_subject"),
+        (TOKEN, ACCOUNT, {("https://id.example", "j1")}, Reason.INVALID_TOKEN, "the token is refused: revoked"),
+        (TOKEN, ACCOUNT._replace(suspended=True), NOBODY, Reason.ACCOUNT_SUSPENDED, ""),
+        (TOKEN._replace(scopes=frozenset()), ACCOUNT, NOBODY, Reason.MISSING_SCOPE, "the token lacks the scope trades:read"),
+        (TOKEN, ACCOUNT._replace(tier="gone"), NOBODY, Reason.ACCOUNT_SUSPENDED, "the account's tier is no longer in the policy"),
+    ],
+)  # fmt: skip
+def test_each_refusal_of_a_token_has_its_reason(
+    token: Token, account: Account | None, revoked: Container[tuple[str, str]], reason: Reason, detail: str
+) -> None:
+    """GW-419, GW-432, GW-434: unknown account, revoked, suspended, without scope, without tier."""
+    assert decided_token(token, account, revoked) == Refusal(reason, detail)
+
+
+def test_only_the_same_jti_of_the_same_issuer_is_revoked() -> None:
+    """GW-434: a token without a name cannot be revoked."""
+    revoked = {("https://id.example", "j2"), ("https://other.example", "j1"), ("https://id.example", "")}
+    assert isinstance(decided_token(TOKEN, ACCOUNT, revoked), Identity)
+    assert isinstance(decided_token(TOKEN._replace(jti=""), ACCOUNT, revoked), Identity)
+
+
+@pytest.mark.parametrize("reason", TokenReason)
+def test_an_expired_token_has_an_answer_of_its_own(reason: TokenReason) -> None:
+    """GW-432, GW-507: all others are ``invalid_token``; the detail names the reason, which the guide explains."""
+    expected = Reason.EXPIRED_TOKEN if reason is TokenReason.EXPIRED else Reason.INVALID_TOKEN
+    assert identity.of_refused_token(reason) == Refusal(expected, f"the token is refused: {reason}")
+    guide = (Path(__file__).resolve().parents[3] / "docs/guides/gateway.md").read_text()
+    assert f"| `{reason}` | " in guide
