@@ -62,7 +62,7 @@ def report(run: Run) -> dict[str, Any]:
 
 
 def wait_for(run: Run, recorder: Process, clock: str) -> None:
-    for _ in range(1_200):
+    for _ in range(480 * 10 // SPEED):
         if manifest(run, clock) is not None:
             return
         recorder.runs_on_for(0.1)
