@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from veritape.apps.bench.gateway_decisions import decisions
+from veritape.apps.bench.gateway_middleware import middleware
 from veritape.apps.bench.gateway_usage import usage
 from veritape.apps.bench.results import Row, Size, rates
 from veritape.gateway.quota import Limits, State, evaluate, make_rule
@@ -28,4 +30,6 @@ def gateway(size: Size) -> Iterator[Row]:
 
     values, peers = rates(size, decide, counter)
     yield Row("quota_decisions_per_second", values, peer="one bucket in floating point", peer_values=peers)
+    yield from decisions(size)
+    yield from middleware(size)
     yield from usage(size)

@@ -28,6 +28,7 @@ from veritape.gateway.adapters.policy_file import PolicyFile
 from veritape.gateway.adapters.redis_link import RedisLink, parse_redis_url
 from veritape.gateway.adapters.redis_store import RedisStore
 from veritape.gateway.adapters.stores import ProcessStore, Store
+from veritape.gateway.degradation import StoreState
 from veritape.gateway.memory_store import MemoryStore
 from veritape.gateway.openapi_limits import describe_limits
 from veritape.gateway.policy import Policy
@@ -49,6 +50,9 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 KEY: Final = "veritape"
 """Where a request's scope holds its ``Seen``."""
+
+START_LOOK_S: Final = 0.01
+"""Between two looks at a store that has not answered yet."""
 
 SERVER_ERROR: Final = 500
 """From this status on an answer is a failure of the application."""
@@ -109,6 +113,8 @@ class Limit:
             return
         if not self._begun:
             self._begin(scope)
+        if self._tasks and self.engine.store.state is StoreState.STARTING:
+            await self._started()
         found, price = self._price(scope)
         if price is None:
             scope[KEY] = Seen(None, found)
@@ -247,6 +253,11 @@ class Limit:
                 for task in self._tasks:
                     task.cancel()
                 await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _started(self) -> None:
+        """Wait until the shared store has answered or is taken for lost: 2 s at most, once in a process' life."""
+        while self.engine.store.state is StoreState.STARTING:  # noqa: ASYNC110 - the store tells nobody
+            await asyncio.sleep(START_LOOK_S)
 
     def _begin(self, scope: Scope) -> None:
         """Look at the application's routes, complete its OpenAPI document, and run what the store needs; once."""

@@ -1,11 +1,17 @@
-"""Suite ``gateway``: its row is measured."""
+"""Suite ``gateway``: its rows are measured, each beside its peer."""
 
-from veritape.apps.bench.gateway import gateway
-from veritape.apps.bench.results import Size
+import pytest
+
+from veritape.apps.bench import gateway as suite
+from veritape.apps.bench.results import Row, Size
 
 
-def test_its_row_is_measured_beside_its_peer() -> None:
-    """A figure and a peer of the same run, never a timed pass or fail."""
-    (row,) = gateway(Size(1))
-    assert row.name == "quota_decisions_per_second"
-    assert min(row.values + row.peer_values) > 0
+def test_every_row_of_the_parts_is_in_the_suite(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine's own row first, then decisions, then the middleware."""
+    monkeypatch.setattr(suite, "decisions", lambda _: [Row("d", [1.0])])
+    monkeypatch.setattr(suite, "middleware", lambda _: [Row("m", [1.0])])
+    monkeypatch.setattr(suite, "usage", lambda _: [Row("u", [1.0])])
+    first, *others = suite.gateway(Size(1))
+    assert first.name == "quota_decisions_per_second"
+    assert min(first.values + first.peer_values) > 0
+    assert [row.name for row in others] == ["d", "m", "u"]
