@@ -49,7 +49,7 @@ def test_the_string_beneath_a_field_is_its_documentation() -> None:
         (b"", "vt.toml: missing key 'count'"),
         (b"count = 3\nother = 1", "vt.toml: unknown key 'other'"),
         (b"count = 3\n[store]\nplace = 1", "vt.toml: unknown key 'store.place'$"),
-        (b"coutn = 3\ncount = 3", "vt.toml: unknown key 'coutn', the nearest known one is 'count'$"),
+        (b"counts = 3\ncount = 3", "vt.toml: unknown key 'counts', the nearest known one is 'count'$"),
         (b"count = 3\n[store]\npaht = 1", "unknown key 'store.paht', the nearest known one is 'store.path'$"),
         (b"count = 3\npath = 1", "unknown key 'path', the nearest known one is 'store.path'$"),
         (b"count = 42", "vt.toml: key 'count': Input should be less than or equal to 41"),
