@@ -8,6 +8,7 @@ import pytest
 from tests.servers.gateway_world import World
 from tests.upstream import Peer, answer, policy_text, upstream
 
+from veritape.gateway.policy_reader import read_policy
 from veritape.gateway.reasons import PROBLEMS
 
 
@@ -314,3 +315,35 @@ def test_every_reason_of_upstreams_has_its_status() -> None:
         "upstream_closed": 502,
         "upstream_timeout": 504,
     }
+
+
+async def test_a_redirect_is_passed_on_and_never_followed(tmp_path: Path) -> None:
+    """GW-904, GW-585: nothing in an answer chooses a host either."""
+
+    async def elsewhere(peer: Peer) -> None:
+        peer.writer.write(answer(302, b"", b"Location: http://169.254.169.254/"))
+
+    async with upstream(elsewhere) as back:
+        world = World(tmp_path, policy_text(back.url))
+        found = await ask(world)
+        assert (found.status_code, found.headers["location"]) == (302, "http://169.254.169.254/")
+        assert len(back.requests) == 1
+        world.gateway.upstreams.close()
+        world.close()
+
+
+async def test_a_reload_keeps_unchanged_upstreams_and_drains_the_others(tmp_path: Path) -> None:
+    """GW-105: a connection of an upstream whose table is the same goes on; a changed table takes the next request."""
+    async with upstream(plain) as first, upstream(plain) as second:
+        text = policy_text(first.url)
+        world = World(tmp_path, text)
+        await ask(world)
+        world.gateway.swap(read_policy(text.replace(b"version = 1", b"version = 2"), "f"))
+        await ask(world)
+        assert first.connections == 1
+        changed = policy_text(second.url).replace(b"version = 1", b"version = 3")
+        world.gateway.swap(read_policy(changed, "f"))
+        await ask(world)
+        assert (len(first.requests), len(second.requests)) == (2, 1)
+        world.gateway.upstreams.close()
+        world.close()
