@@ -12,6 +12,7 @@ from veritape.observer.adapters.decision_files import files_of
 from veritape.observer.adapters.export_files import NOTHING, ExportFolder, place, rebuild
 from veritape.observer.adapters.recording import Recording
 from veritape.observer.adapters.recording_day import day_start_ns
+from veritape.observer.binance.statements import VENUE as BINANCE
 from veritape.observer.exports import ExportKind
 
 DECISIONS = "decisions"
@@ -50,10 +51,14 @@ def export(
     chosen = day or days[-1]
     if chosen not in days:
         raise MisuseError(f"export: no recording of day {chosen} in {data}: recorded are {', '.join(days)}")
+    if venue == BINANCE and DECISIONS in kinds:
+        raise MisuseError(
+            "export: decisions are of KRX: BINANCE is recorded without slots; leave the kind out"
+        )
     folder = ExportFolder(into or data / "export", compress)
     wanted = tuple(ExportKind(kind) for kind in kinds if kind != DECISIONS) if kinds else tuple(ExportKind)
     rebuilt = rebuild(data, venue, chosen, wanted, folder, SystemClock().wall_ns()) if wanted else NOTHING
-    if not kinds or DECISIONS in kinds:
+    if venue != BINANCE and (not kinds or DECISIONS in kinds):
         inputs = journalled_inputs(data / "journal" / venue / chosen, chosen)
         rebuilt = rebuilt.joined(place(files_of(inputs, chosen, day_start_ns(chosen)), folder.folder))
     if as_json:

@@ -55,12 +55,19 @@ class Window(NamedTuple):
     """Its beginning, wall clock."""
     lines: tuple[bytes, ...]
     """JSON objects in the order in which they happened."""
+    ahead_ns: int = KST_NS
+    """By how much the clock that names it is ahead of UTC: Seoul's, or 0 for a venue of UTC days."""
 
     @property
     def name(self) -> str:
-        """Return the file's name without the suffix of a compression: kind, day and time of the start in Seoul."""
-        local = datetime.fromtimestamp((self.start_ns + KST_NS) // NANOSECONDS, UTC)
+        """Return the file's name without the suffix of a compression: kind, day and time of the start."""
+        local = datetime.fromtimestamp((self.start_ns + self.ahead_ns) // NANOSECONDS, UTC)
         return f"{self.kind}_{local:%Y%m%d_%H%M}.jsonl"
+
+    @property
+    def day(self) -> str:
+        """Return the date of its start, YYYYMMDD."""
+        return self.name.split("_")[1]
 
     @property
     def content(self) -> bytes:
@@ -71,9 +78,20 @@ class Window(NamedTuple):
 class Windows:
     """Windows of some kinds, filled in the order of the journal."""
 
-    def __init__(self, kinds: Iterable[ExportKind]) -> None:
+    def __init__(
+        self, kinds: Iterable[ExportKind], *, ahead_ns: int = KST_NS, never_closed: bool = False
+    ) -> None:
+        """Begin without any.
+
+        Args:
+            kinds: what is exported.
+            ahead_ns: by how much the clock of the windows is ahead of UTC.
+            never_closed: whether the venue has no sessions: it is always open.
+        """
         self.kinds = tuple(kinds)
         """What is exported."""
+        self._ahead_ns = ahead_ns
+        self._never_closed = never_closed
         self._lines: dict[tuple[ExportKind, int], list[bytes]] = {}
         self._next: dict[ExportKind, int] = {}
         self._runs: list[tuple[int, int]] = []
@@ -84,7 +102,7 @@ class Windows:
         """Take a durable frame: it shows that the recorder ran, and may be an event."""
         at_ns = self._last_ns = max(self._last_ns, frame.received_ns)
         for kind in self.kinds:
-            self._next.setdefault(kind, at_ns - (at_ns + KST_NS) % LENGTH_NS[kind])
+            self._next.setdefault(kind, self._start_ns(kind, at_ns))
         document = _document(frame)
         began = frame.kind is Kind.NOTE and document.get("note") == NoteKind.STARTED
         if began or not self._runs:
@@ -97,10 +115,10 @@ class Windows:
         if frame.kind in {Kind.NOTE, Kind.CONNECTION} and document.get("note") not in INPUTS:
             self._add(ExportKind.SYSTEM, event_line(frame, document))
 
-    def trades(self, rows: Iterable[Row]) -> None:
-        """Take the trades that the last frame recorded."""
-        for row in rows:
-            self._add(ExportKind.SCALP, trade_line(row))
+    def trades(self, lines: Iterable[bytes]) -> None:
+        """Take the lines of the trades that the last frame recorded."""
+        for line in lines:
+            self._add(ExportKind.SCALP, line)
 
     def sweep(self, ended_ns: int, rows: Iterable[Mapping[str, Any]]) -> None:
         """Take a sweep's rows."""
@@ -128,11 +146,13 @@ class Windows:
                 return  # nothing shows yet that the recorder ran until its end
             self._next[kind] = start_ns + length_ns
             if lines is not None or self._was_run(start_ns, start_ns + length_ns):
-                yield Window(kind, start_ns, tuple(lines or ()))
+                yield Window(kind, start_ns, tuple(lines or ()), self._ahead_ns)
 
     def _was_run(self, start_ns: int, end_ns: int) -> bool:
         """Tell whether an empty window lies in a session and the recorder ran in it."""
-        in_session = any(start_ns < close_ns and end_ns > open_ns for open_ns, close_ns in self._sessions)
+        in_session = self._never_closed or any(
+            start_ns < close_ns and end_ns > open_ns for open_ns, close_ns in self._sessions
+        )
         return in_session and any(
             start_ns <= until_ns and end_ns > from_ns for from_ns, until_ns in self._runs
         )
@@ -140,8 +160,10 @@ class Windows:
     def _add(self, kind: ExportKind, line: bytes, at_ns: int | None = None) -> None:
         if kind in self.kinds:
             at_ns = self._last_ns if at_ns is None else at_ns
-            start_ns = at_ns - (at_ns + KST_NS) % LENGTH_NS[kind]
-            self._lines.setdefault((kind, start_ns), []).append(line)
+            self._lines.setdefault((kind, self._start_ns(kind, at_ns)), []).append(line)
+
+    def _start_ns(self, kind: ExportKind, at_ns: int) -> int:
+        return at_ns - (at_ns + self._ahead_ns) % LENGTH_NS[kind]
 
 
 def trade_line(row: Row) -> bytes:

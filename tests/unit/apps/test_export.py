@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from tests.binance import FIRST, SECOND, frames, trades
 from tests.recorded_day import record_day
+from tests.unit.observer.adapters.binance.test_recording import opened, written
 
 from veritape.apps.export import export
 from veritape.kernel.errors import MisuseError
@@ -72,3 +74,28 @@ def test_decisions_are_written_again_from_the_journal(tmp_path: Path) -> None:
     assert run(tmp_path, "--kind", "decisions").return_value == 0
     first.write_bytes(b"changed")
     assert run(tmp_path, "--kind", "decisions").return_value == 1
+
+
+async def test_the_second_venue_s_windows_are_minutes_of_utc(tmp_path: Path) -> None:
+    """OB-721, OB-722, OB-901: every trade received on the day, once, under its UTC minute; decisions are KRX's."""
+    book = await written(tmp_path, opened(), *frames(FIRST, SECOND))
+    await book.close()
+    asked = ("--venue", "BINANCE", "--day", FIRST, "--json")
+    told = json.loads(run(tmp_path, *asked).stdout)
+    names = [name for name in told["written"] if name.startswith("scalp_")]
+    assert {name[:17] for name in names} == {f"scalp_{FIRST}_23"}
+    lines = [
+        json.loads(line) for name in names for line in (tmp_path / "export" / name).read_bytes().splitlines()
+    ]
+    ids = [line["trade_id"] for line in lines]
+    assert ids == sorted(set(ids))
+    assert json.loads(run(tmp_path, *asked).stdout)["written"] == []
+    following = json.loads(run(tmp_path, "--venue", "BINANCE", "--day", SECOND, "--json").stdout)["written"]
+    more = [
+        json.loads(line)["trade_id"]
+        for name in following if name.startswith("scalp_")
+        for line in (tmp_path / "export" / name).read_bytes().splitlines()
+    ]  # fmt: skip
+    assert [*ids, *more] == [one.trade_id for one in trades(FIRST, SECOND)]
+    refused = run(tmp_path, *asked, "--kind", "decisions").exception
+    assert isinstance(refused, MisuseError)

@@ -66,9 +66,9 @@ def test_a_window_appears_once_five_seconds_after_its_end() -> None:
     windows = begun(ExportKind.SCALP)
     assert names(windows, OPEN_S) == []
     windows.frame(at(OPEN_S + 1))
-    windows.trades([row(1), row(2)])
+    windows.trades([trade_line(row(1)), trade_line(row(2))])
     windows.frame(at(OPEN_S + 61))
-    windows.trades([row(3)])
+    windows.trades([trade_line(row(3))])
     assert names(windows, OPEN_S + 64.9) == []
     (window,) = windows.due(MIDNIGHT_NS + (OPEN_S + 65) * SECOND)
     assert (window.name, [json.loads(line)["chain_shares"] for line in window.lines]) == (
@@ -91,7 +91,7 @@ def test_windows_in_which_the_recorder_did_not_run_are_absent() -> None:
     """OB-722: killed at 09:01:30, back at 09:05:10."""
     windows = begun(ExportKind.SCALP)
     windows.frame(at(OPEN_S + 90))
-    windows.trades([row()])
+    windows.trades([trade_line(row())])
     windows.frame(at(OPEN_S + 310, NoteKind.STARTED))
     windows.frame(at(OPEN_S + 400))
     assert names(windows, OPEN_S + 500) == [
@@ -153,7 +153,7 @@ def test_a_clock_that_steps_back_changes_no_order() -> None:
     windows = begun(ExportKind.SCALP)
     windows.frame(at(OPEN_S + 70))
     windows.frame(at(OPEN_S + 10))
-    windows.trades([row()])
+    windows.trades([trade_line(row())])
     assert [len(window.lines) for window in windows.due(MIDNIGHT_NS + (OPEN_S + 130) * SECOND)] == [0, 1]
 
 
@@ -181,7 +181,7 @@ def test_when_somebody_looks_changes_no_window(moments: list[tuple[int, int]], l
             found += often.due(MIDNIGHT_NS + (OPEN_S + pending.pop(0)) * SECOND)
         for windows in (often, once):
             windows.frame(at(OPEN_S + second))
-            windows.trades([row()] * trades)
+            windows.trades([trade_line(row())] * trades)
     found += often.due(end_ns)
     assert sorted(found) == sorted(once.due(end_ns))
 
@@ -189,6 +189,6 @@ def test_when_somebody_looks_changes_no_window(moments: list[tuple[int, int]], l
 @pytest.mark.parametrize("kind", ExportKind)
 def test_a_kind_that_is_not_wanted_takes_nothing(kind: ExportKind) -> None:
     windows = begun(*(other for other in ExportKind if other is not kind))
-    windows.trades([row()])
+    windows.trades([trade_line(row())])
     windows.sweep(MIDNIGHT_NS + OPEN_S * SECOND, [{"code": "1"}])
     assert all(window.kind is not kind for window in windows.due(MIDNIGHT_NS + CLOSE_S * SECOND))

@@ -10,10 +10,14 @@ import zstandard
 from pyarrow import parquet
 
 from veritape.kernel.files import write_atomically
+from veritape.observer import exports
 from veritape.observer.adapters.journal_tail import NEWEST, JournalTail
 from veritape.observer.adapters.quarantine import unread_frames
+from veritape.observer.binance.exports import trade_line as binance_line
+from veritape.observer.binance.recorder import BinanceRecorder
+from veritape.observer.binance.statements import VENUE as BINANCE
 from veritape.observer.exports import ExportKind, Window, Windows
-from veritape.observer.recorder import Recorder, kst
+from veritape.observer.recorder import KST_NS, Recorder
 
 ZSTD_LEVEL = 3
 """Compression of ``.jsonl.zst``."""
@@ -51,7 +55,7 @@ class ExportFolder:
             return False
         content = self.content(window)
         write_atomically(path, content)
-        written(path, window.kind.value, window.name.split("_")[1], content)
+        written(path, window.kind.value, window.day, content)
         return True
 
 
@@ -79,16 +83,19 @@ class Exporter:
         self._sweeps_folder = data / "sweeps" / f"venue={venue}"
         self._days = (f"day={first_day}", f"day={last_day or LAST_DAY}")
         self._tail = JournalTail(data / "journal" / venue, first_day, last_day)
-        self._recorder = Recorder(venue) if ExportKind.SCALP in kinds else None
+        is_utc = venue == BINANCE
+        self._recorder: Recorder | BinanceRecorder | None = None
+        if ExportKind.SCALP in kinds:
+            self._recorder = BinanceRecorder() if is_utc else Recorder(venue)
         self._seen: set[Path] = set()
-        self.windows = Windows(kinds)
+        self.windows = Windows(kinds, ahead_ns=0 if is_utc else KST_NS, never_closed=is_utc)
         """What is being filled."""
         self.stopped = False
         """Set when the process is to end: reading stops."""
 
     def finished(self, now_ns: int) -> list[Window]:
         """Return the windows that are complete at a moment."""
-        if self._recorder is not None:
+        if isinstance(self._recorder, Recorder):
             self._recorder.condemned |= unread_frames(self._data / "quarantine")
         for frame in self._tail.frames():
             if self.stopped:
@@ -102,12 +109,16 @@ class Exporter:
                 self.windows.sweep(manifest["ended_ns"], rows)
         return self.windows.due(now_ns)
 
-    def _taken(self) -> Iterator[Any]:
-        """Yield the rows that the last frame recorded, and forget them."""
-        for day in self._recorder.days.values() if self._recorder else ():
-            for rows in day.rows.values():
-                yield from rows
-            day.rows.clear()
+    def _taken(self) -> Iterator[bytes]:
+        """Yield the lines of the trades that the last frame recorded, and forget them."""
+        if isinstance(self._recorder, Recorder):
+            for day in self._recorder.days.values():
+                yield from (exports.trade_line(row) for rows in day.rows.values() for row in rows)
+                day.rows.clear()
+        elif self._recorder is not None:
+            for utc_day in self._recorder.days.values():
+                yield from (binance_line(row) for rows in utc_day.rows.values() for row in rows)
+                utc_day.rows.clear()
 
     def _forget(self) -> None:
         """Let go of days that are over: a recorder runs for months."""
@@ -170,7 +181,11 @@ def rebuild(
     data: Path, venue: str, day: str, kinds: tuple[ExportKind, ...], into: ExportFolder, now_ns: int
 ) -> Rebuilt:
     """Make a day's windows again from the journal, beside those that are there (OB-512, OB-721)."""
-    following = [folder.name for folder in (data / "journal" / venue).glob("????????") if folder.name > day]
-    exporter = Exporter(data, venue, day, kinds, min(following, default=day))
-    windows = (window for window in exporter.finished(now_ns) if kst(window.start_ns)[0] == day)
+    days = [folder.name for folder in (data / "journal" / venue).glob("????????")]
+    before = max(
+        (one for one in days if one < day), default=day
+    )  # a block that began before midnight lies there
+    first, last = before if venue == BINANCE else day, min((one for one in days if one > day), default=day)
+    exporter = Exporter(data, venue, first, kinds, last)
+    windows = (window for window in exporter.finished(now_ns) if window.day == day)
     return place({into.path(window).name: into.content(window) for window in windows}, into.folder)
