@@ -1,0 +1,62 @@
+"""A whole gateway on a PostgreSQL ledger: committed there before the answer, in the outbox while it is away."""
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+from click.testing import CliRunner
+from tests.servers.gateway_process import gateway_process
+from tests.servers.postgres_process import PostgresProcess, postgres_process
+from tests.servers.redis_process import RedisProcess, redis_process
+from tests.servers.redis_settings import configured, new_key, ready
+
+from veritape.apps.usage import usage
+
+PATH = "/v1/completeness?day=20131007"
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[RedisProcess]:
+    (tmp_path / "redis").mkdir()
+    with redis_process(tmp_path / "redis") as server:
+        yield server
+
+
+@pytest.fixture
+def postgres() -> Iterator[PostgresProcess]:
+    with postgres_process() as server:
+        yield server
+
+
+def charged(url: str) -> int:
+    with psycopg.connect(url) as connection:
+        return int(
+            connection.execute("SELECT count(*) FROM usage_event WHERE kind = 'charge'").fetchall()[0][0]
+        )
+
+
+def test_charges_are_in_the_database_before_the_answer(
+    postgres: PostgresProcess, redis: RedisProcess, tmp_path: Path
+) -> None:
+    """GW-661, GW-685: with ``usage.commit = "ledger"``; killed, its charges wait in the outbox; back, all are there once."""
+    url = postgres.database()
+    more = f'[ledger]\nurl = "{url}"\n[usage]\ncommit = "ledger"\n'
+    config = configured(tmp_path, redis, "one", more=more)
+    key = new_key(config)
+    with gateway_process(config) as gateway:
+        ready(gateway, "exact")
+        with httpx.Client(base_url=gateway.base, headers={"X-API-Key": key}, timeout=20) as client:
+            for number in range(1, 6):
+                assert client.get(PATH).status_code == 404
+                assert charged(url) == number
+            postgres.kill()
+            assert [client.get(PATH).status_code for _ in range(5)] == [404] * 5
+            postgres.start()
+        assert gateway.end(signal.SIGTERM)[0] == 0
+    assert charged(url) == 10
+    assert not (tmp_path / "one" / "usage.db").exists()
+    answer = CliRunner().invoke(usage, ["reconcile", "--config", str(config)])
+    assert (answer.exit_code, "no difference" in answer.output) == (0, True)
