@@ -7,8 +7,10 @@ from pathlib import Path
 
 import click
 
+from veritape.apps.admin_client import ADMIN, TOKEN, AdminClient
 from veritape.apps.key_audit import audited, effective, moment
 from veritape.apps.pepper_rotate import pepper_rotate
+from veritape.apps.remote_keys import KeysGroup
 from veritape.apps.revoke_token import revoke_token
 from veritape.apps.serve import gateway_settings, open_keys
 from veritape.gateway.adapters.key_store import Grant, KeyStore
@@ -29,9 +31,17 @@ _config = click.option("--config", type=click.Path(path_type=Path), help="The ga
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
 
-@click.group("keys")
-def keys() -> None:
-    """Create, list, rotate and revoke API keys; refuse tokens; change the pepper."""
+@click.group("keys", cls=KeysGroup)
+@ADMIN
+@TOKEN
+@click.pass_context
+def keys(context: click.Context, admin_url: str | None, admin_token: Path | None) -> None:
+    """Create, list, rotate and revoke API keys; refuse tokens; change the pepper.
+
+    Keys are changed in the files here. With --admin URL, before the command, they are those of a gateway elsewhere.
+    """
+    if admin_url is not None:
+        context.obj = AdminClient(admin_url, admin_token)
 
 
 keys.add_command(pepper_rotate)
