@@ -13,6 +13,7 @@ from veritape.gateway.adapters.redis_link import RedisLink, StoreError
 from veritape.gateway.adapters.redis_store import RedisStore
 from veritape.gateway.adapters.stores import Terms
 from veritape.gateway.degradation import Degradation, Signal, StoreState, local_limits
+from veritape.gateway.denials import Denials
 from veritape.gateway.memory_store import UNLIMITED, MemoryStore
 from veritape.gateway.policy import Lost
 from veritape.gateway.quota import (
@@ -89,6 +90,7 @@ class DegradingStore:
         """Workers that share the store, this one included."""
         self._leases = LeaseDesk(redis, clock, lambda: self.workers)
         self._local = MemoryStore()
+        self._denials = Denials()
         self._away: dict[str, Away] = {}
         self._pushed: set[str] = set()
         self._epoch: bytes | None = None
@@ -150,12 +152,17 @@ class DegradingStore:
                 spent = self._leases.spend(subject, limits, terms.lease, cost_mu, version)
                 if spent is not None:
                     return spent
+            asked_us = self._now_us()
+            denied = self._denials.answer(subject, limits, cost_mu, version, asked_us)
+            if denied is not None:
+                return denied, ""
             try:
                 found = await self._redis.decide(subject, limits, cost_mu, version, terms.slot_us)
             except StoreError:
                 self._called(answered=False)
             else:
                 self._called(answered=True)
+                self._denials.note(subject, limits, found[0], asked_us)
                 return found
         if self.state is StoreState.STARTING:
             raise UnavailableError("the quota store has not answered yet")
@@ -163,6 +170,7 @@ class DegradingStore:
 
     def release_slot(self, subject: str, slot: str) -> None:
         """Free a slot where it was taken."""
+        self._denials.forget(subject)
         if slot == LEASE_SLOT:
             self._leases.release_slot(subject)
         elif slot.startswith(LOCAL_SLOT):
@@ -172,6 +180,7 @@ class DegradingStore:
 
     async def refund(self, subject: str, period: str, units_mu: int) -> None:
         """Give units back; while the store is lost they are given when it is back."""
+        self._denials.forget(subject)
         try:
             await self._redis.refund(subject, period, units_mu)
         except StoreError:
@@ -183,11 +192,13 @@ class DegradingStore:
 
     async def reset(self, subject: str, limit: LimitName | None = None) -> None:
         """Forgive what a subject owes, here and in the store."""
+        self._denials.forget(subject)
         self._local.reset(subject, limit)
         await self._redis.reset(subject, limit)
 
     async def clamp(self, subject: str, limits: Limits) -> None:
         """Bring what a subject owes down to new limits, here and in the store."""
+        self._denials.forget(subject)
         self._local.clamp(subject, limits, self._now_us())
         await self._redis.clamp(subject, limits)
 
