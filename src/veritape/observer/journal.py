@@ -182,13 +182,17 @@ def decode_file_header(data: Buffer) -> Header:
 
 def encode_frames(frames: Iterable[Frame]) -> bytes:
     """Return the raw payload of a block."""
-    parts = []
-    for kind, connection, sequence, received_ns, monotonic_ns, data in frames:
-        parts.append(
-            FRAME_HEADER.pack(len(data), kind, 0, 0, connection, sequence, received_ns, monotonic_ns)
-        )
-        parts.append(data)
-    return b"".join(parts)
+    pack = FRAME_HEADER.pack
+    return b"".join(
+        [
+            part
+            for kind, connection, sequence, received_ns, monotonic_ns, data in frames
+            for part in (
+                pack(len(data), kind, 0, 0, connection, sequence, received_ns, monotonic_ns),
+                data,
+            )
+        ]
+    )
 
 
 def decode_frames(payload: bytes) -> list[Frame]:
@@ -211,13 +215,25 @@ def decode_frames(payload: bytes) -> list[Frame]:
     return frames
 
 
+class BlockEncoder:
+    """Makes the blocks of one writer; what compresses them is set up once."""
+
+    def __init__(self, zstd_level: int) -> None:
+        """Prepare; level 0 stores blocks as they are."""
+        self._compressor = zstandard.ZstdCompressor(zstd_level) if zstd_level else None
+
+    def encode(self, frames: list[Frame], number: int) -> bytes:
+        """Return a block as stored."""
+        raw, flags = encode_frames(frames), 0
+        payload = raw
+        if self._compressor is not None:
+            payload, flags = self._compressor.compress(raw), COMPRESSED
+        return _block(payload, len(raw), number, len(frames), flags, frames[0].received_ns)
+
+
 def encode_block(frames: list[Frame], number: int, zstd_level: int) -> bytes:
-    """Return a block as stored; level 0 stores it as it is."""
-    raw = encode_frames(frames)
-    payload = zstandard.ZstdCompressor(zstd_level).compress(raw) if zstd_level else raw
-    return _block(
-        payload, len(raw), number, len(frames), COMPRESSED if zstd_level else 0, frames[0].received_ns
-    )
+    """Return one block as stored; level 0 stores it as it is."""
+    return BlockEncoder(zstd_level).encode(frames, number)
 
 
 class Contents(NamedTuple):
@@ -341,8 +357,8 @@ def contents_of(data: Buffer, blocks: Sequence[Block]) -> Contents:
 
 def _block(payload: bytes, raw_bytes: int, number: int, frame_count: int, flags: int, first_ns: int) -> bytes:
     head = BLOCK_HEADER.pack(BLOCK_MAGIC, len(payload), 0, raw_bytes, number, frame_count, flags, first_ns)
-    crc = google_crc32c.value(head[CRC_FROM:] + payload)
-    return head[:8] + struct.pack("<I", crc) + head[CRC_FROM:] + payload
+    crc = google_crc32c.extend(google_crc32c.value(head[CRC_FROM:]), payload)
+    return b"".join((head[:8], struct.pack("<I", crc), head[CRC_FROM:], payload))
 
 
 def _next_valid(data: Buffer, start: int, above: int) -> Block | None:

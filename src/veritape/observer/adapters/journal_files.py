@@ -154,6 +154,7 @@ class JournalWriter:
         self._clock = clock
         self._storage = storage or Disk()
         self._last_words = last_words
+        self._encoder = journal.BlockEncoder(options.zstd_level)
         self._run_id = os.urandom(16)
         self._loop = asyncio.get_running_loop()
         self._queue: deque[Frame] = deque()
@@ -305,7 +306,7 @@ class JournalWriter:
 
     def _write(self, group: list[Frame]) -> None:
         file = self._file_for(group[0])
-        block = journal.encode_block(group, file.blocks, self._options.zstd_level)
+        block = self._encoder.encode(group, file.blocks)
         self._append(file.descriptor, file.size, block)
         file.hasher.update(block)
         file.first_ns = file.first_ns or group[0].received_ns
