@@ -87,3 +87,13 @@ async def test_signals_end_and_reload(tmp_path: Path) -> None:
     world.close()
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_small_pieces_are_sent_at_once() -> None:
+    """GW-554: no answer waits for the acknowledgement of its head (Nagle); accepted sockets inherit it."""
+    with bind(Address("127.0.0.1", 0)) as listener, socket.socket() as client:
+        client.connect(listener.getsockname())
+        listener.setblocking(True)
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
