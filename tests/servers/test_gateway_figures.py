@@ -1,0 +1,142 @@
+"""Every gateway family on the page of a real process, moved by requests, a Redis and its loss."""
+
+import signal
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from tests.servers.gateway_process import VERITAPE, gateway_process
+from tests.servers.redis_process import RedisProcess, redis_process
+
+from veritape.gateway.adapters.policy_file import shipped_policy
+
+FAMILIES = [
+    "rate_limiter_requests_total",
+    "rate_limiter_requests_rejected_total",
+    "rate_limiter_cache_hits_total",
+    "rate_limiter_cache_misses_total",
+    "rate_limiter_active_users_gauge",
+    "rate_limiter_active_ips_gauge",
+    "rate_limiter_rejection_rate_percent",
+    "rate_limiter_cache_hit_ratio_percent",
+    "rate_limiter_tier_users",
+    "rate_limiter_tier_requests_total",
+    "rate_limiter_tier_rejected_total",
+    "rate_limiter_redis_connected",
+    "rate_limiter_quota_storage_errors_total",
+    "rate_limiter_lock_contention_ratio",
+    "gateway_decisions_total",
+    "gateway_decision_duration_seconds",
+    "gateway_units_total",
+    "gateway_problems_total",
+    "gateway_quota_used_ratio",
+    "gateway_http_requests_total",
+    "gateway_http_request_duration_seconds",
+    "gateway_overhead_seconds",
+    "gateway_requests_in_flight",
+    "gateway_upstream_healthy_targets",
+    "gateway_upstream_requests_total",
+    "gateway_upstream_duration_seconds",
+    "gateway_store_reachable",
+    "gateway_redis_operations_total",
+    "gateway_redis_connections_active",
+    "gateway_lease_balance_units",
+    "gateway_leases_total",
+    "gateway_degradation_state",
+    "gateway_degradation_transitions_total",
+    "gateway_overload_level",
+    "gateway_outbox_commit_seconds",
+    "gateway_ledger_lag_seconds",
+    "gateway_ledger_events_total",
+    "gateway_ledger_difference_units",
+    "gateway_policy_info",
+    "gateway_policy_reloads_total",
+    "gateway_admin_request_duration_seconds",
+    "gateway_rare_events_total",
+]
+"""TL-250's table."""
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[RedisProcess]:
+    folder = tmp_path / "redis"
+    folder.mkdir()
+    with redis_process(folder) as process:
+        yield process
+
+
+def until(page: str, holds: Callable[[dict[str, float]], bool]) -> dict[str, float]:
+    """Read the page until something holds; return its samples."""
+    samples: dict[str, float] = {}
+    for _ in range(600):
+        lines = [line for line in httpx.get(page).text.splitlines() if line and line[0] != "#"]
+        samples = {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
+        if holds(samples):
+            return samples
+    raise AssertionError(
+        {
+            name: value
+            for name, value in samples.items()
+            if name.startswith(("gateway", "rate")) and value and "bucket" not in name
+        }
+    )
+
+
+def test_every_family_follows_the_live_path(redis: RedisProcess, tmp_path: Path) -> None:
+    """TL-250, GW-771, GW-772, GW-773: requests, leases, store calls, the loss of Redis, an admin call, each seen on the page."""
+    (tmp_path / "observed").mkdir()
+    policy, config = tmp_path / "policy.toml", tmp_path / "gateway.toml"
+    policy.write_bytes(shipped_policy().replace(b'kind = "memory"', b'kind = "redis"'))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    config.write_text(
+        f'policy = "{policy}"\ndata_dir = "{tmp_path / "data"}"\n[store]\nurl = "{redis.url}"\n[telemetry]\nlisten = "127.0.0.1:{port}"\n'
+        f'[read]\nobserver_dir = "{tmp_path / "observed"}"\n[log]\naccess = false\n[listen]\nadmin = "{tmp_path / "a.sock"}"\n'
+    )
+    key = subprocess.run(
+        [VERITAPE, "keys", "create", "acme", "--tier", "pro", "--config", config],
+        capture_output=True, text=True, check=True,
+    ).stdout.strip()  # fmt: skip
+    page = f"http://127.0.0.1:{port}/metrics"
+    with gateway_process(config) as gateway, httpx.Client(base_url=gateway.base) as client:
+
+        def ask(times: int) -> None:
+            for _ in range(times):
+                client.get("/v1/completeness?day=20131007", headers={"X-API-Key": key})
+
+        until(page, lambda found: found.get('gateway_degradation_state{state="healthy"}') == 1)
+        ask(20)
+        client.get("/none")
+        admin = httpx.HTTPTransport(uds=str(tmp_path / "a.sock"))
+        with httpx.Client(transport=admin, base_url="http://admin/admin/v1") as operator:
+            operator.get("/state")
+        samples = until(
+            page,
+            lambda found: (
+                found.get("rate_limiter_requests_total") == 20
+                and found["rate_limiter_active_users_gauge"] == 1
+            ),
+        )
+        assert samples['gateway_redis_operations_total{operation="decide",status="ok"}'] > 0
+        assert samples['gateway_leases_total{event="granted"}'] > 0
+        assert samples['rate_limiter_tier_users{tier="pro"}'] == 1
+        assert samples["rate_limiter_redis_connected"] == samples["gateway_redis_connections_active"] == 1
+        assert samples['gateway_policy_info{version="7"}'] == 1
+        assert samples["gateway_admin_request_duration_seconds_count"] == 1
+        assert samples['gateway_problems_total{reason="no_route"}'] == 1
+        assert (
+            samples['gateway_store_reachable{store="keys"}']
+            == samples['gateway_store_reachable{store="ledger"}']
+            == 1
+        )
+        redis.kill()
+        ask(5)
+        lost = until(page, lambda found: found.get("rate_limiter_redis_connected") == 0)
+        assert lost['gateway_degradation_transitions_total{state="local"}'] >= 1
+        types = {line.split()[2] for line in httpx.get(page).text.splitlines() if line.startswith("# TYPE")}
+        assert set(FAMILIES) - types == set()
+        assert gateway.end(signal.SIGTERM)[0] == 0
