@@ -197,3 +197,15 @@ def test_a_record_of_an_older_date_is_stored_under_its_own_and_counted() -> None
     assert late == [0, 0, 0, count]
     assert recorder.apply(today._replace(connection=2)).late_dates == 0
     assert {day: bool(one.lines) for day, one in recorder.days.items()} == {DAY: True, "20131008": True}
+
+
+def test_stated_days_are_let_go_and_unsealed_ones_are_not() -> None:
+    """OB-1041: a recorder runs for months; a day whose rows found no segment yet stays."""
+    recorder = recorded(*day_notes(), *frames(until_ms=UNTIL))
+    for day in ("20131004", "20131008", "20131009"):
+        recorder.day(day)
+    recorder.forget_before("20131009")
+    assert sorted(recorder.days) == [DAY, "20131009"]
+    recorder.take_rows(DAY, 9)
+    recorder.forget_before("20131009")
+    assert sorted(recorder.days) == ["20131009"]

@@ -347,6 +347,7 @@ class RecordingDay:
             name, value = f"ledger.{observation['code']}", canonical_json(observation).decode()
             self._daybook.observe(day, name, value)
         self._gaps.look(day)
+        recording.recorder.forget_before(day)
         verdict = "every line closes" if document["closed"] else "NOT every line closes"
         self._say(f"day {day} is over: {verdict}")
 
