@@ -62,7 +62,11 @@ def test_a_long_running_command_that_is_stopped_while_it_starts_is_done(
 
     monkeypatch.setattr(sys.modules["planted_module"], "command", stopped)
     monkeypatch.setitem(command_line.COMMANDS, "serve", command_line.COMMANDS["planted"])
-    assert (run(monkeypatch, "serve"), run(monkeypatch, "planted")) == (0, 130)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
+    try:
+        assert (run(monkeypatch, "serve"), run(monkeypatch, "planted")) == (0, 130)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_an_expected_error_is_one_line(
