@@ -100,6 +100,11 @@ class Folders:
         return self.root / "configuration"
 
     @property
+    def calendar(self) -> Path:
+        """The played days' hours, which the broker writes and the recorder reads."""
+        return self.configuration / "calendar.toml"
+
+    @property
     def logs(self) -> Path:
         """One log a part."""
         return self.root / "logs"
@@ -127,7 +132,7 @@ def observer_configuration(options: ChainOptions, descriptor: int) -> str:
                 "follow_replay_clock": True,
             },
             "universe": {"min_count": 1},
-            "calendar": {"override_file": str(Folders(options.folder).configuration / "calendar.toml")},
+            "calendar": {"override_file": str(Folders(options.folder).calendar)},
             "track_b": {"manual": list(codes(options))},
             "backfill": {"enabled": options.backfill},
             "telemetry": {"listen": "", "descriptor": descriptor},
@@ -169,9 +174,9 @@ def plans(options: ChainOptions, descriptors: Mapping[str, int]) -> tuple[ChildP
     executor = command("compute", *executor_folders(options), "--metrics-pipe", str(descriptors["executor"]))
     return (
         _replay_plan(options),
-        _observer_plan(options, descriptors["observer"]),
         ChildPlan("executor", executor, descriptor=descriptors["executor"]),
         gateway,
+        _observer_plan(options, descriptors["observer"]),
     )
 
 
@@ -180,7 +185,7 @@ def _replay_plan(options: ChainOptions) -> ChildPlan:
     arguments = [
         "--virtual", "--wait-registered", "--speed", options.speed, "--rest-port", str(ports.rest),
         "--websocket-port", str(ports.websocket), "--day", DAY, "--seed", str(options.seed),
-        "--truth", str(folders.root / "truth-{day}.jsonl"), "--calendar-file", str(folders.configuration / "calendar.toml"),
+        "--truth", str(folders.root / "truth-{day}.jsonl"), "--calendar-file", str(folders.calendar),
     ]  # fmt: skip
     for name, values in (("--fault", options.faults), ("--tape", options.tapes)):
         for value in values:
@@ -193,10 +198,17 @@ def _replay_plan(options: ChainOptions) -> ChildPlan:
 
 
 def _observer_plan(options: ChainOptions, descriptor: int) -> ChildPlan:
-    arguments = ["--config", str(Folders(options.folder).configuration / OBSERVER_FILE)]
+    folders = Folders(options.folder)
+    arguments = ["--config", str(folders.configuration / OBSERVER_FILE)]
     if options.one_day:
         arguments += ["--day", DAY]
-    return ChildPlan("observer", command("record", *arguments), ends=options.one_day, descriptor=descriptor)
+    return ChildPlan(
+        "observer",
+        command("record", *arguments),
+        ends=options.one_day,
+        needs=folders.calendar,
+        descriptor=descriptor,
+    )
 
 
 def executor_folders(options: ChainOptions) -> tuple[str, ...]:

@@ -107,8 +107,7 @@ async def running(options: ChainOptions) -> AsyncIterator[Supervisor]:
             write_atomically(folders.configuration / name, content.encode(), PRIVATE)
         supervisor = Supervisor(folders.logs, dict(os.environ), clock)  # noqa: TID251 - children inherit it
         try:
-            for plan in plans(options, descriptors):
-                await supervisor.start(plan)
+            await supervisor.start_all(plans(options, descriptors))
             yield supervisor
         finally:
             await supervisor.stop()

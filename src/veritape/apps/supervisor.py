@@ -26,6 +26,12 @@ STOP_SECONDS = 4.0
 RESTART_PAUSE_SECONDS = 0.5
 """Seconds before a child that ended is started again: lets its port and lock go."""
 
+NEEDS_LOOK_SECONDS = 0.02
+"""How often a file that a child needs is looked for."""
+
+NEEDS_LOOKS = 1_000
+"""Looks, 20 s; then the child starts all the same and says itself what is missing."""
+
 ENDS_LIMIT = 3
 """Ends of one child within ``ENDS_WINDOW_NS`` after which the run stops."""
 
@@ -51,6 +57,8 @@ class ChildPlan:
     """Variables beside the supervisor's own."""
     ends: bool = False
     """The child is expected to end by itself with status 0."""
+    needs: Path | None = None
+    """A file that another child writes, and without which this one cannot start."""
     descriptor: int | None = None
     """A descriptor that the child inherits under the same number: the writing end of its metrics pipe."""
 
@@ -87,6 +95,17 @@ class Supervisor:
         child = _Child(plan, process, asyncio.create_task(asyncio.sleep(0)))
         child.watcher = asyncio.create_task(self._watch(child))
         self._children[plan.name] = child
+
+    async def start_all(self, plans: Sequence[ChildPlan]) -> None:
+        """Start children in order, each once what it needs is there; a child that failed ends the row."""
+        for plan in plans:
+            for _ in range(NEEDS_LOOKS):
+                if plan.needs is None or plan.needs.exists() or self.failed.done():
+                    break
+                await asyncio.sleep(NEEDS_LOOK_SECONDS)
+            if self.failed.done():
+                return
+            await self.start(plan)
 
     def process_id(self, name: str) -> int:
         """Return the process id of a child."""

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,23 @@ async def test_a_killed_child_is_started_again(tmp_path: Path) -> None:
     os.kill(first, signal.SIGKILL)
     await until_printed(tmp_path, "up\nup")
     assert (family.process_id("child") != first, family.restarts, family.failed.done()) == (True, 1, False)
+    await family.stop()
+
+
+async def test_a_child_starts_once_what_it_needs_is_there(tmp_path: Path) -> None:
+    family, needed = started(tmp_path), tmp_path / "calendar"
+    writer = ChildPlan("writer", (sys.executable, "-c", f"open({str(needed)!r}, 'w')"), ends=True)
+    reader = f"import os, time; print(os.path.exists({str(needed)!r}), flush=True); time.sleep(60)"
+    await family.start_all((writer, replace(plan(reader), needs=needed)))
+    await until_printed(tmp_path, "True")
+    await family.stop()
+
+
+async def test_nothing_waits_for_a_child_that_failed(tmp_path: Path) -> None:
+    family = started(tmp_path)
+    failing = ChildPlan("writer", (sys.executable, "-c", "raise SystemExit(2)"))
+    await family.start_all((failing, replace(plan(SLEEPS), needs=tmp_path / "never")))
+    assert family.failed.done()
     await family.stop()
 
 
