@@ -146,7 +146,10 @@ def gateway_configuration(options: ChainOptions, descriptor: int) -> str:
     return _toml(
         {
             "": {"data_dir": str(folders.gateway)},
-            "listen": {"public": f"{LOOPBACK}:{options.ports.gateway}"},
+            "listen": {
+                "public": f"{LOOPBACK}:{options.ports.gateway}",
+                "admin": f"{LOOPBACK}:{options.ports.gateway_admin}",
+            },
             "read": {
                 "observer_dir": str(folders.observer),
                 "receipts_dir": str(folders.receipts),

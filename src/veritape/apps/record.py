@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -176,11 +176,10 @@ async def _record(settings: RecordSettings, day: str | None, instruments: Instru
     plan = SessionPlan(desk, rest, clock, ask_broker=settings.calendar.use_broker)
     watched = Watched(rest, daybook, clock, instruments, upkeep, health, plan)
     measuring = asyncio.create_task(watched.measure_each_second())
+    exports = _exports(settings, daybook, clock)
     keeping = asyncio.create_task(rest.keeper.keep())
     try:
-        await _until_signal(
-            beside(_days(settings, watched, day), upkeep, _exports(settings, daybook, clock)), daybook
-        )
+        await _until_signal(beside(_days(settings, watched, day, exports.write), upkeep, exports), daybook)
     finally:
         await daybook.close()
         log.info(LogEvent.PROCESS_STOPPED, durable_frames=daybook.writer.watermark.frames)
@@ -242,8 +241,10 @@ class Watched:
             await real.sleep_until(real.monotonic_ns() + NANOSECONDS)
 
 
-async def _days(settings: RecordSettings, watched: Watched, only: str | None) -> None:
-    """Record one day, or session after session for ever."""
+async def _days(
+    settings: RecordSettings, watched: Watched, only: str | None, export: Callable[[], Awaitable[None]]
+) -> None:
+    """Record one day and export the windows that are due, or session after session for ever."""
     done = ""
     clock, daybook, plan = watched.clock, watched.daybook, watched.plan
     while True:
@@ -262,6 +263,7 @@ async def _days(settings: RecordSettings, watched: Watched, only: str | None) ->
             minutes.cancel()
         log.info(LogEvent.DAY_ENDED, day=day, **_figures(daybook.recording.audit(day, clock.wall_ns())))
         if only:
+            await export()
             return
         done = day
 

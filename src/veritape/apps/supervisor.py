@@ -97,14 +97,18 @@ class Supervisor:
         self._children[plan.name] = child
 
     async def start_all(self, plans: Sequence[ChildPlan]) -> None:
-        """Start children in order, each once what it needs is there; a child that failed ends the row."""
+        """Start children in order, each once what it needs is there.
+
+        Raises:
+            CheckFailedError: what ``failed`` says of a child that the next one waited for.
+        """
         for plan in plans:
             for _ in range(NEEDS_LOOKS):
                 if plan.needs is None or plan.needs.exists() or self.failed.done():
                     break
                 await asyncio.sleep(NEEDS_LOOK_SECONDS)
             if self.failed.done():
-                return
+                raise self.failed.result()
             await self.start(plan)
 
     def process_id(self, name: str) -> int:

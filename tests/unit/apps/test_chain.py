@@ -52,6 +52,7 @@ def test_up_goes_on_and_demo_ends_with_the_day(one_day: bool) -> None:
     )
     named = {plan.name: plan for plan in plans(options, {"executor": 8, "gateway": 9, "observer": 7})}
     replay, observer = named["replay"], named["observer"]
+    assert str(observer.needs) in replay.argv
     assert ("--next-days" in replay.argv) == (not one_day)
     assert ("--day" in observer.argv) == observer.ends == one_day
     assert not {"--wire", "--registrations", "--rest-per-second"} & set(replay.argv)

@@ -40,6 +40,7 @@ class LiveExports:
         self._folder = folder
         self._daybook = daybook
         self._clock = clock
+        self._writing = asyncio.Lock()
 
     async def run(self) -> None:
         """Write windows until cancelled; returns at once when no kind is wanted."""
@@ -55,12 +56,13 @@ class LiveExports:
 
     async def write(self) -> None:
         """Write the windows that are complete: what was received before their end is durable first."""
-        if not self._has_room():
+        if not self._exporter.windows.kinds or not self._has_room():
             return
-        await self._daybook.flush()
-        now_ns = self._clock.wall_ns()
-        for window in await asyncio.to_thread(self._exporter.finished, now_ns):
-            self._folder.write(window, self._written)
+        async with self._writing:
+            await self._daybook.flush()
+            now_ns = self._clock.wall_ns()
+            for window in await asyncio.to_thread(self._exporter.finished, now_ns):
+                self._folder.write(window, self._written)
 
     def _written(self, path: Path, kind: str, day: str, content: bytes) -> None:
         self._daybook.index.exported(path, kind, day, content, self._clock.wall_ns())

@@ -48,7 +48,7 @@ async def test_a_minute_of_trades_appears_five_seconds_after_its_end(tmp_path: P
     await exports.write()
     assert not path.exists(), "OB-510: the journal has the last of the disk; the window waits there"
     room[0] = True
-    await exports.write()
+    await asyncio.gather(exports.write(), exports.write())
     lines = [json.loads(line) for line in path.read_bytes().splitlines()]
     assert len(lines) == sum(line.recorded.trades for line in recording.recorder.days[DAY].lines.values()) > 0
     running.cancel()
@@ -65,3 +65,4 @@ async def test_a_minute_of_trades_appears_five_seconds_after_its_end(tmp_path: P
 async def test_nothing_is_read_when_nothing_is_wanted(tmp_path: Path) -> None:
     exports = LiveExports(Exporter(tmp_path, "KRX", DAY, ()), ExportFolder(tmp_path), None, ManualClock())  # type: ignore[arg-type]
     await asyncio.wait_for(exports.run(), 5)
+    await exports.write()
