@@ -2,6 +2,8 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
+# Tests that end processes within a time and want the machine to themselves.
+ALONE := tests/scenario/test_kill.py tests/scenario/test_interrupted_run.py
 
 .PHONY: help run test check bench soak clean env lock format
 
@@ -27,7 +29,8 @@ check: env  ## formatting, lint, types, import contracts, spelling, dead code
 test: env  ## every test
 	@scripts/install-test-servers
 	$(BIN)/pytest -n auto tests/unit tests/property
-	$(BIN)/pytest -n 4 tests/scenario tests/servers
+	$(BIN)/pytest -n 4 tests/scenario tests/servers $(addprefix --ignore=,$(ALONE))
+	$(BIN)/pytest $(ALONE)
 
 soak: env  ## the same tests at the specification's size
 	@scripts/install-test-servers
