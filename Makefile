@@ -2,8 +2,8 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
-# Tests that end processes within a time and want the machine to themselves.
-ALONE := tests/scenario/test_kill.py tests/scenario/test_interrupted_run.py
+# Tests that interrupt a process at moments of its start and want the machine to themselves.
+ALONE := tests/scenario/test_interrupted_run.py
 
 .PHONY: help run test check bench soak clean env lock format
 

@@ -6,28 +6,53 @@ import os
 import random
 import signal
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from tests import rv32
 
 INTERRUPTIONS = 30 if os.environ.get("VERITAPE_SOAK") else 5  # noqa: TID251 - the two sizes of one test
 """Runs that are interrupted at a random moment."""
 
 
-async def test_ctrl_c_ends_a_batch_and_leaves_nothing_running(tmp_path: Path) -> None:
-    """EX-633: a batch that is interrupted while its workers run ends within 5 s with 130, says nothing and leaves nothing."""
-    program, lines = tmp_path / "endless.elf", tmp_path / "inputs.jsonl"
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """Return a folder for a process's temporary files whose name is short enough for a socket in it."""
+    with tempfile.TemporaryDirectory(prefix="veritape-") as folder:
+        yield Path(folder)
+
+
+async def endless_batch(folder: Path, temporary: Path) -> asyncio.subprocess.Process:
+    """Start two executions that never end."""
+    program, lines = folder / "endless.elf", folder / "inputs.jsonl"
     program.write_bytes(rv32.elf(rv32.image([rv32.jal(0, 0)], b"", 65_536)))
     lines.write_text('"00"\n"01"\n')
-    config = tmp_path / "executor.toml"
-    config.write_text(f'[executor.cache]\ndisk_path = "{tmp_path / "cache"}"\n')
-    (tmp_path / "temporary").mkdir()
-    process = await asyncio.create_subprocess_exec(
+    config = folder / "executor.toml"
+    config.write_text(f'[executor.cache]\ndisk_path = "{folder / "cache"}"\n')
+    return await asyncio.create_subprocess_exec(
         sys.executable, "-m", "veritape", "run", str(program), "--inputs", str(lines), "--config", str(config),
         "--max-cycles", str(1 << 40), stderr=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-        env={**os.environ, "TMPDIR": str(tmp_path / "temporary")},  # noqa: TID251 - inherited
+        env={**os.environ, "TMPDIR": str(temporary)},  # noqa: TID251 - inherited
     )  # fmt: skip
+
+
+async def test_a_folder_too_deep_for_a_socket_is_named(tmp_path: Path) -> None:
+    """EX-348: workers talk through a socket below TMPDIR; where its path is too long, one line says what to do."""
+    deep = tmp_path / ("deep" * 25)
+    deep.mkdir()
+    process = await endless_batch(tmp_path, deep)
+    _, errors = await process.communicate()
+    assert process.returncode == 2
+    assert "set TMPDIR to a folder with a shorter one" in errors.decode()
+    assert b"Traceback" not in errors
+
+
+async def test_ctrl_c_ends_a_batch_and_leaves_nothing_running(tmp_path: Path, temporary: Path) -> None:
+    """EX-633: a batch that is interrupted while its workers run ends within 5 s with 130, says nothing and leaves nothing."""
+    process = await endless_batch(tmp_path, temporary)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     try:
         async with asyncio.timeout(120):
@@ -39,7 +64,7 @@ async def test_ctrl_c_ends_a_batch_and_leaves_nothing_running(tmp_path: Path) ->
             output, errors = await process.communicate()
         assert time.perf_counter() - began < 5
         assert (process.returncode, output, errors.strip()) == (130, b"", b"")
-        assert not list((tmp_path / "temporary").iterdir())
+        assert not list(temporary.iterdir())
     finally:
         if process.returncode is None:
             process.kill()

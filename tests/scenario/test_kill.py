@@ -24,6 +24,8 @@ TAPES = 10
 """Recordings over which the kills are spread: each is killed that often and then recorded to its end."""
 MOST_COMMITS = 40
 """Commits after which a recorder is killed at the latest."""
+HEAD_START = 5
+"""Commits by which a recorder may run ahead of its killer: then it waits, so that the tape lasts on a busy machine."""
 OVERLAP = 5
 """Frames before the last acknowledged one that the broker sends again after a restart: duplicates."""
 
@@ -53,7 +55,8 @@ class Broker:
         step = self.chance.randrange(1, 3 * min(room, MOST_COMMITS)) if moments and self.run_number % 2 else 0
         assert self.recorders.stdin is not None
         assert self.recorders.stdout is not None
-        self.recorders.stdin.write(f"{self.data} {self.run_number} {first} {step}\n")
+        pause = limit + HEAD_START if moments and not step else 0
+        self.recorders.stdin.write(f"{self.data} {self.run_number} {first} {step} {pause}\n")
         self.recorders.stdin.flush()
         process, lines = 0, 0
         for word, number in (line.split() for line in self.recorders.stdout):
@@ -66,7 +69,7 @@ class Broker:
                 continue
             self._note(first, int(number))
             lines += 1
-            if lines > limit and not step:
+            if lines == limit + 1 and not step:
                 os.kill(process, signal.SIGKILL)
 
     def _note(self, first: int, last: int) -> None:

@@ -1,8 +1,9 @@
 """Recorders of one code's bundled tape that may be killed: frames, group commits, seals, and a line for each acknowledgement.
 
-One process imports everything and forks a recorder for each line on its standard input: ``data run first step``: data
-directory, number of the run, first frame to send, storage step at which it kills itself (0: never). It answers
-``began <process id>``, ``durable <last frame>`` after each commit, ``ended <status>``.
+One process imports everything and forks a recorder for each line on its standard input: ``data run first step pause``:
+data directory, number of the run, first frame to send, storage step at which it kills itself and commit after which it
+waits to be killed (0: never). It answers ``began <process id>``, ``durable <last frame>`` after each commit, ``ended
+<status>``.
 """
 
 import asyncio
@@ -53,7 +54,7 @@ def say(text: str) -> None:
     os.write(1, text.encode() + b"\n")
 
 
-async def record(data: Path, run: int, first: int, step: int) -> None:
+async def record(data: Path, run: int, first: int, step: int, pause: int) -> None:
     """Record the tape from a frame on."""
     tape = frames((CODE,), until_ms=UNTIL_MS)
     recording = Recording(data)
@@ -69,6 +70,9 @@ async def record(data: Path, run: int, first: int, step: int) -> None:
         if number % FRAMES_PER_COMMIT == 0:
             await daybook.flush()
             say(f"durable {number}")
+            pause -= 1
+            if not pause:
+                signal.pause()
         if number % (FRAMES_PER_COMMIT * COMMITS_PER_SEAL) == 0:
             recording.seal_due(DAY, 0, 0, all_hours=True)
             daybook.checkpoint(DAY)

@@ -8,6 +8,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -25,7 +26,11 @@ LOST: Final = ("KilledWorker", "CommClosedError", "FutureCancelledError")
 
 
 def process_executor(workers: int) -> Executor:
-    """Return processes started by a fork server: a fork of a process with Numba's threads is unsafe."""
+    """Return processes started by a fork server: a fork of a process with Numba's threads is unsafe.
+
+    Raises:
+        MisuseError: the folder for temporary files is too deep for the socket of the fork server.
+    """
     context = multiprocessing.get_context("forkserver")
     _start_server()
     return ProcessPoolExecutor(workers, mp_context=context, initializer=_belong_to_parent)
@@ -36,6 +41,12 @@ def _start_server() -> None:
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         forkserver.ensure_running()
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise MisuseError(
+            f"{tempfile.gettempdir()}: a path too long for a socket: set TMPDIR to a folder with a shorter one"
+        ) from error
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
