@@ -15,7 +15,7 @@ from veritape.observer.adapters.binance.recording import BinanceRecording
 from veritape.observer.adapters.binance.rest import BinanceRest
 from veritape.observer.adapters.binance.watching import Watching
 from veritape.observer.adapters.daybook import VenueDaybook
-from veritape.observer.adapters.journal_files import JournalOptions
+from veritape.observer.adapters.journal_output import JournalOptions
 from veritape.observer.binance.limits import Weights
 from veritape.observer.binance.settings import BinanceRecordSettings
 from veritape.observer.journal import Venue as JournalVenue

@@ -14,14 +14,10 @@ from tests.tape import MIDNIGHT_NS
 from veritape.kernel.clock import SystemClock
 from veritape.kernel.errors import UnavailableError
 from veritape.observer import journal
-from veritape.observer.adapters.journal_files import (
-    RESERVE_NAME,
-    JournalOptions,
-    JournalWriter,
-    journal_paths,
-    read_journal,
-)
+from veritape.observer.adapters.journal_files import journal_paths, read_journal
+from veritape.observer.adapters.journal_output import JournalOptions
 from veritape.observer.adapters.journal_recovery import recover
+from veritape.observer.adapters.journal_writer import RESERVE_NAME, JournalWriter
 from veritape.observer.adapters.storage import Disk, Storage
 from veritape.observer.journal import Frame, Kind
 

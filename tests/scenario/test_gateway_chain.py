@@ -17,7 +17,8 @@ from tests.tape import DAY, anchors, bundled, day_notes, frames, own_note
 
 from veritape.gateway.adapters.policy_file import shipped_policy
 from veritape.kernel.clock import SystemClock
-from veritape.observer.adapters.journal_files import JournalOptions, JournalWriter
+from veritape.observer.adapters.journal_output import JournalOptions
+from veritape.observer.adapters.journal_writer import JournalWriter
 from veritape.observer.adapters.recording import Recording
 from veritape.observer.recorder import NoteKind
 

@@ -9,7 +9,7 @@ from tests.tape import DAY, MIDNIGHT_NS, anchors, day_notes, frames
 from veritape.kernel.clock import ManualClock
 from veritape.observer import journal
 from veritape.observer.adapters.daybook import Daybook
-from veritape.observer.adapters.journal_files import JournalOptions
+from veritape.observer.adapters.journal_output import JournalOptions
 from veritape.observer.adapters.recording import Recording
 from veritape.observer.recorder import NoteKind
 

@@ -16,7 +16,7 @@ from tests.tape import DAY, day_notes, frames
 
 from veritape.kernel.clock import ManualClock
 from veritape.observer.adapters.daybook import Daybook
-from veritape.observer.adapters.journal_files import JournalOptions
+from veritape.observer.adapters.journal_output import JournalOptions
 from veritape.observer.adapters.recording import Recording
 from veritape.observer.adapters.storage import Disk
 from veritape.observer.journal import Kind

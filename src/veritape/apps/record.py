@@ -33,7 +33,7 @@ from veritape.observer.adapters.export_files import Exporter, ExportFolder
 from veritape.observer.adapters.exporting import LiveExports
 from veritape.observer.adapters.health import Health
 from veritape.observer.adapters.instruments import Instruments
-from veritape.observer.adapters.journal_files import JournalOptions
+from veritape.observer.adapters.journal_output import JournalOptions
 from veritape.observer.adapters.recording import Recording
 from veritape.observer.adapters.recording_day import HEALTH_S, RecordingDay, stop_day
 from veritape.observer.adapters.session_plan import SessionPlan

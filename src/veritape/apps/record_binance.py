@@ -24,7 +24,7 @@ from veritape.observer.adapters.binance.recording import BinanceRecording
 from veritape.observer.adapters.binance.rest import BinanceRest
 from veritape.observer.adapters.binance.watching import Watching
 from veritape.observer.adapters.daybook import VenueDaybook
-from veritape.observer.adapters.journal_files import JournalOptions
+from veritape.observer.adapters.journal_output import JournalOptions
 from veritape.observer.adapters.storage import is_full
 from veritape.observer.adapters.token_files import AccountLock
 from veritape.observer.binance.limits import Weights

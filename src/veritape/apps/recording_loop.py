@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeVar
 
 import uvloop
 
-from veritape.observer.adapters.journal_files import SWITCH_SECONDS
+from veritape.observer.adapters.journal_writer import SWITCH_SECONDS
 
 ResultT = TypeVar("ResultT")
 

@@ -35,6 +35,9 @@ FRAME_HEADER: Final = struct.Struct("<IBBHIQQQ")
 """Length, kind, flags, zero, connection, sequence, received_ns, monotonic_ns (OB-504)."""
 
 FILE_HEADER_BYTES: Final = 64
+PREVIOUS_BYTES: Final = 16
+"""Bytes of the previous file's BLAKE3 that a header holds (OB-502)."""
+
 BLOCK_BYTES: Final = 16 << 20
 """Largest payload, stored and raw."""
 

@@ -7,7 +7,7 @@ import pytest
 import uvloop
 
 from veritape.apps.recording_loop import beside, run_recorder
-from veritape.observer.adapters.journal_files import SWITCH_SECONDS
+from veritape.observer.adapters.journal_writer import SWITCH_SECONDS
 
 
 def test_the_journal_s_thread_need_not_wait_for_a_busy_loop() -> None:

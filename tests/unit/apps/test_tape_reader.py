@@ -18,7 +18,8 @@ from veritape.gateway.product import Query, Sources, read_bars, read_completenes
 from veritape.gateway.readers import Totals
 from veritape.kernel.clock import NANOSECONDS, ManualClock, SystemClock
 from veritape.observer.adapters.binance.recording import BinanceRecording
-from veritape.observer.adapters.journal_files import JournalOptions, JournalWriter
+from veritape.observer.adapters.journal_output import JournalOptions
+from veritape.observer.adapters.journal_writer import JournalWriter
 from veritape.observer.adapters.recording import Recording
 from veritape.observer.binance.trade_ids import day_start_us, utc_day
 from veritape.observer.journal import Frame

@@ -16,7 +16,8 @@ from veritape.apps.bench.results import Row, Size
 from veritape.apps.broker_account import open_broker
 from veritape.kernel.clock import NANOSECONDS, SystemClock
 from veritape.observer.adapters.broker_rest import BrokerRest
-from veritape.observer.adapters.journal_files import Committed, JournalOptions, JournalWriter
+from veritape.observer.adapters.journal_output import JournalOptions
+from veritape.observer.adapters.journal_writer import Committed, JournalWriter
 from veritape.observer.adapters.sweeper import Sweeper
 from veritape.observer.quotes import QUOTE_FIELDS
 from veritape.observer.settings import RecordSettings

@@ -11,7 +11,7 @@ from veritape.apps.bench.observer_tape import DAY, folder, frames, texts
 from veritape.apps.bench.results import Row, Size
 from veritape.kernel.clock import SystemClock
 from veritape.observer.adapters.daybook import Daybook
-from veritape.observer.adapters.journal_files import JournalOptions
+from veritape.observer.adapters.journal_output import JournalOptions
 from veritape.observer.adapters.recording import Recording
 from veritape.observer.journal import Kind
 from veritape.observer.recorder import NoteKind

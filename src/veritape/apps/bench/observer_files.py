@@ -21,8 +21,10 @@ from veritape.apps.recording_loop import run_recorder
 from veritape.kernel.clock import SystemClock
 from veritape.observer import journal
 from veritape.observer.adapters.batch_audit import batch_audit, minute_bars
-from veritape.observer.adapters.journal_files import Committed, JournalOptions, JournalWriter, mapped
+from veritape.observer.adapters.journal_files import mapped
+from veritape.observer.adapters.journal_output import JournalOptions
 from veritape.observer.adapters.journal_recovery import recover
+from veritape.observer.adapters.journal_writer import Committed, JournalWriter
 from veritape.observer.adapters.recording import Recording
 from veritape.observer.journal import Frame
 

@@ -18,7 +18,8 @@ from veritape.apps.recording_loop import run_recorder
 from veritape.kernel.clock import NANOSECONDS, SystemClock
 from veritape.observer.adapters.broker_rest import BrokerRest
 from veritape.observer.adapters.daybook import Daybook
-from veritape.observer.adapters.journal_files import Committed, JournalOptions
+from veritape.observer.adapters.journal_output import JournalOptions
+from veritape.observer.adapters.journal_writer import Committed
 from veritape.observer.adapters.recording import Recording
 from veritape.observer.adapters.stream import Stream
 from veritape.observer.journal import Kind

@@ -16,12 +16,9 @@ from veritape.kernel.errors import UnavailableError
 from veritape.observer.adapters.checkpoints import Checkpoint
 from veritape.observer.adapters.control_database import open_control
 from veritape.observer.adapters.control_index import ControlIndex
-from veritape.observer.adapters.journal_files import (
-    Committed,
-    JournalOptions,
-    JournalWriter,
-)
+from veritape.observer.adapters.journal_output import JournalOptions
 from veritape.observer.adapters.journal_recovery import Recovered, recover
+from veritape.observer.adapters.journal_writer import Committed, JournalWriter
 from veritape.observer.adapters.quarantine import Quarantine
 from veritape.observer.adapters.recording import Recording
 from veritape.observer.adapters.storage import Storage

@@ -8,7 +8,7 @@ from veritape.kernel.clock import NANOSECONDS
 from veritape.observer import audit
 from veritape.observer import ledger_metrics as metrics
 from veritape.observer.adapters.daybook import Daybook
-from veritape.observer.adapters.journal_files import Committed
+from veritape.observer.adapters.journal_writer import Committed
 from veritape.observer.adapters.recording import Recording
 from veritape.observer.axis import START, ZERO
 from veritape.observer.completeness import Line

@@ -16,7 +16,7 @@ from veritape.observer.adapters.broker_rest import BrokerRest
 from veritape.observer.adapters.chooser import Chooser, ChosenDay, registered_for
 from veritape.observer.adapters.control_index import journalled_inputs
 from veritape.observer.adapters.daybook import Daybook
-from veritape.observer.adapters.journal_files import JournalOptions
+from veritape.observer.adapters.journal_output import JournalOptions
 from veritape.observer.adapters.recording import Recording
 from veritape.observer.adapters.recording_day import day_start_ns
 from veritape.observer.adapters.stream import Stream

@@ -11,7 +11,7 @@ from veritape.observer import control
 from veritape.observer.adapters.control_database import ControlDatabase
 from veritape.observer.adapters.control_index import ControlIndex, journalled_notes
 from veritape.observer.adapters.daybook import Daybook
-from veritape.observer.adapters.journal_files import JournalOptions
+from veritape.observer.adapters.journal_output import JournalOptions
 from veritape.observer.adapters.recording import Recording
 from veritape.observer.adapters.recording_day import RecordingDay
 from veritape.observer.business_days import Calendar

@@ -11,7 +11,8 @@ from tests.tape import DAY, MIDNIGHT_NS, frames, recorded, recorded_of
 
 from veritape.kernel.clock import ManualClock
 from veritape.observer.adapters.daybook import Daybook
-from veritape.observer.adapters.journal_files import JournalOptions, read_journal
+from veritape.observer.adapters.journal_files import read_journal
+from veritape.observer.adapters.journal_output import JournalOptions
 from veritape.observer.adapters.recording import Recording
 from veritape.observer.adapters.storage import Disk
 from veritape.observer.completeness import Line

@@ -11,7 +11,7 @@ from veritape.observer import control
 from veritape.observer.adapters.daybook import Daybook
 from veritape.observer.adapters.export_files import Exporter, ExportFolder
 from veritape.observer.adapters.exporting import LiveExports
-from veritape.observer.adapters.journal_files import JournalOptions
+from veritape.observer.adapters.journal_output import JournalOptions
 from veritape.observer.adapters.recording import Recording
 from veritape.observer.exports import ExportKind
 from veritape.observer.journal import Kind

@@ -12,7 +12,7 @@ from veritape.observer import control
 from veritape.observer.adapters.control_index import journalled_notes
 from veritape.observer.adapters.daybook import Daybook
 from veritape.observer.adapters.gap_watch import GapWatch
-from veritape.observer.adapters.journal_files import JournalOptions
+from veritape.observer.adapters.journal_output import JournalOptions
 from veritape.observer.adapters.recording import Recording
 from veritape.observer.recorder import NoteKind
 

@@ -1,329 +1,79 @@
-"""The writer thread, recovery, and a disk that fails."""
+"""The journal's files, read: their order, their blocks, the digest that the next one names."""
 
-import asyncio
-import errno
-import subprocess
-import sys
-import threading
 from pathlib import Path
 
-import pytest
-from tests.tape import MIDNIGHT_NS
+from tests.tape import DAY, frames
 
-from veritape.kernel.clock import Clock, ManualClock, SystemClock
-from veritape.kernel.errors import UnavailableError
 from veritape.observer import journal
 from veritape.observer.adapters.journal_files import (
-    RESERVE_NAME,
-    Committed,
-    JournalOptions,
-    JournalWriter,
+    digest_of_newest,
+    is_open,
     journal_paths,
+    mapped,
+    read_file,
     read_journal,
 )
-from veritape.observer.adapters.journal_recovery import recover
-from veritape.observer.adapters.storage import Disk, FailingDisk, Storage
-from veritape.observer.journal import Frame, Kind
 
-OPEN_NS = MIDNIGHT_NS + 32_400 * 10**9
-RESERVE = 1 << 20
+TICKS = list(frames(("990001",), until_ms=32_400_000 + 20_000))[:3]
 
 
-def frame(number: int, at_s: float = 0, size: int = 100) -> Frame:
-    return Frame(Kind.TEXT, 1, number, OPEN_NS + int(at_s * 10**9), number, b"x" * size)
+def header_of(created_ns: int) -> bytes:
+    return journal.encode_file_header(journal.Header(journal.Venue.KRX, bytes(16), created_ns, bytes(16)))
 
 
-class Writing:
-    def __init__(
-        self, tmp_path: Path, storage: Storage | None = None, clock: Clock | None = None, **options: int
-    ) -> None:
-        self.acknowledged: list[Frame] = []
-        self.groups: list[Committed] = []
-        self.folder = tmp_path / "journal" / "KRX"
-        values = JournalOptions(self.folder, **{"reserve_bytes": RESERVE, **options})  # type: ignore[arg-type]
-        self.writer = JournalWriter(values, self.take, clock or SystemClock(), storage)
-
-    def take(self, committed: Committed) -> None:
-        self.groups.append(committed)
-        self.acknowledged += committed.frames
-
-    def on_disk(self) -> list[Frame]:
-        return [one for _, _, one in read_journal(self.folder)]
-
-
-async def test_frames_are_acknowledged_in_order_and_found_in_a_sealed_file(tmp_path: Path) -> None:
-    """OB-506, OB-507, OB-501: group commit, then a seal; mode 0444; the file is named by its time."""
-    writing = Writing(tmp_path)
-    frames = [frame(number) for number in range(1, 500)]
-    for one in frames:
-        writing.writer.append(one)
-    await writing.writer.close()
-    assert writing.acknowledged == frames == writing.on_disk()
-    (path,) = journal_paths(writing.folder)
-    assert (path.parent.name, path.name, path.stat().st_mode & 0o777) == ("20131007", "0900-0.vtj", 0o444)
-    assert journal.scan(path.read_bytes()).sealed
-    assert writing.writer.watermark.commits < 100
-    assert {(group.day, group.file) for group in writing.groups} == {("20131007", "0900-0.vtj")}
-
-
-async def test_a_new_hour_or_size_begins_a_new_file_that_names_the_one_before(tmp_path: Path) -> None:
-    """OB-501, OB-502: roll at the hour and at the size; previous is the BLAKE3 of the file before."""
-    writing = Writing(tmp_path, roll_bytes=300, zstd_level=0, commit_ms=0)
-    for number, at_s in ((1, 0), (2, 1), (3, 2), (4, 3600)):
-        writing.writer.append(frame(number, at_s, size=200))
-        while len(writing.acknowledged) < number:
-            await asyncio.sleep(0.001)
-    await writing.writer.close()
-    paths = journal_paths(writing.folder)
-    assert [path.name for path in paths] == ["0900-0.vtj", "0900-1.vtj", "0900-2.vtj", "1000-0.vtj"]
-    headers = [journal.decode_file_header(path.read_bytes()) for path in paths]
-    assert headers[0].previous == bytes(16)
-    assert [one.previous for one in headers[1:]] == [
-        journal.digest_of(path.read_bytes())[:16] for path in paths[:-1]
-    ]
-    again = Writing(tmp_path)
-    again.writer.append(frame(9))
-    await again.writer.close()
-    assert len(again.on_disk()) == 5
-
-
-async def test_a_full_queue_makes_the_reader_wait(tmp_path: Path) -> None:
-    """OB-456: bounded in bytes; the loop stops reading, nothing is dropped."""
-    writing = Writing(tmp_path, queue_bytes=1000)
-    for number in range(1, 101):
-        await writing.writer.room()
-        writing.writer.append(frame(number))
-        assert writing.writer.queued_bytes <= 1000 + 136
-    await writing.writer.close()
-    assert len(writing.on_disk()) == 100
-
-
-async def test_the_frames_of_one_turn_are_one_group(tmp_path: Path) -> None:
-    """OB-506: without a delay too, what arrived together is synced together; until the turn ends nothing is."""
-    writing = Writing(tmp_path, commit_ms=0)
-    for number in range(1, 51):
-        writing.writer.append(frame(number))
-    assert writing.writer.oldest_ns is not None
-    assert writing.writer.queued_bytes == 50 * 136
-    await writing.writer.close()
-    assert [len(group.frames) for group in writing.groups] == [50]
-
-
-class SlowDisk(Disk):
-    """A disk whose first sync of data goes on until it is let go."""
-
-    def __init__(self) -> None:
-        self.syncing, self.let_go = threading.Event(), threading.Event()
-
-    def sync(self, descriptor: int) -> None:
-        self.syncing.set()
-        assert self.let_go.wait(10)
-        super().sync(descriptor)
-
-
-async def test_what_waited_for_a_sync_waits_for_nothing_else(tmp_path: Path) -> None:
-    """OB-506: a group that came together while the one before was synced is as old as its first frame."""
-    disk, clock = SlowDisk(), ManualClock()
-    writing = Writing(tmp_path, disk, clock, commit_ms=60_000, commit_bytes=1000)
-    writing.writer.append(frame(1, size=1000))
-    await asyncio.to_thread(disk.syncing.wait, 10)
-    writing.writer.append(frame(2))
-    queued_ns = writing.writer.oldest_ns
-    await asyncio.sleep(0)
-    clock.advance_ns(60 * 10**9)
-    disk.let_go.set()
-    async with asyncio.timeout(10):
-        while len(writing.groups) < 2:
-            await asyncio.sleep(0.001)
-    assert writing.groups[1].queued_ns == queued_ns
-    await writing.writer.close()
-
-
-async def test_every_truncation_of_the_last_block_is_recovered(tmp_path: Path) -> None:
-    """OB-508, OB-505: the tail is cut, the file sealed, every acknowledged frame kept."""
-    writing = Writing(tmp_path, zstd_level=0)
-    writing.writer.append(frame(1))
-    while not writing.acknowledged:
-        await asyncio.sleep(0.001)
-    (path,) = journal_paths(writing.folder)
-    acknowledged = path.read_bytes()
-    tail = journal.encode_block([frame(2)], 1, 0)
-    await writing.writer.close()
-    for cut in range(len(tail)):
-        path.chmod(0o644)
-        path.write_bytes(acknowledged + tail[:cut])
-        (result,) = recover(writing.folder, tmp_path / "quarantine")
-        assert (result.frames, result.cut_bytes, result.damaged) == (1, cut, ())
-        assert writing.on_disk() == [frame(1)]
-        assert journal.scan(path.read_bytes()).sealed
-        assert recover(writing.folder, tmp_path / "quarantine") == []
-
-
-async def test_damage_in_the_middle_keeps_both_sides_and_a_copy(tmp_path: Path) -> None:
-    """OB-508: journal_damaged: the valid blocks are used, the file is kept in quarantine, the seal lists the range."""
-    writing = Writing(tmp_path, zstd_level=0)
-    await writing.writer.close()
-    path = writing.folder / "20131007" / "0900-0.vtj"
-    path.parent.mkdir(parents=True)
-    head = journal.encode_file_header(journal.Header(journal.Venue.KRX, bytes(16), OPEN_NS, bytes(16)))
-    blocks = [journal.encode_block([frame(number)], number - 1, 0) for number in (1, 2, 3)]
-    broken = bytearray(head + b"".join(blocks))
-    broken[len(head) + len(blocks[0]) + 50] ^= 1
-    path.write_bytes(broken)
-    (result,) = recover(writing.folder, tmp_path / "quarantine")
-    assert result.damaged == ((len(head) + len(blocks[0]), len(head) + 2 * len(blocks[0])),)
-    assert writing.on_disk() == [frame(1), frame(3)]
-    assert (tmp_path / "quarantine" / "20131007-0900-0.vtj").read_bytes() == bytes(broken)
-
-
-@pytest.mark.parametrize("content", [b"", b"short", b"x" * 200])
-async def test_a_file_without_a_header_is_set_aside(tmp_path: Path, content: bytes) -> None:
-    """OB-508, OB-991: nothing acknowledged can be in it; the bytes are kept."""
-    path = tmp_path / "journal" / "20131007" / "0900-0.vtj"
-    path.parent.mkdir(parents=True)
-    path.write_bytes(content)
-    (result,) = recover(tmp_path / "journal", tmp_path / "quarantine")
-    assert (result.frames, path.exists()) == (0, False)
-    assert (tmp_path / "quarantine" / "20131007-0900-0.vtj").read_bytes() == content
-
-
-@pytest.mark.parametrize("call", ["write", "sync"])
-async def test_a_full_disk_commits_what_it_can_and_says_so(tmp_path: Path, call: str) -> None:
-    """OB-510, OB-854: the reserve is released, the queue committed and sealed, one line with what is durable; nothing lost."""
-
-    class FullOnce(FailingDisk):
-        failed = False
-
-        def _draw(self, name: str) -> int:
-            if name == call and not FullOnce.failed and len(writing.acknowledged) >= 3:
-                FullOnce.failed = True
-                return errno.ENOSPC
-            return 0
-
-    writing = Writing(tmp_path, FullOnce({}), commit_ms=0)
-    assert (writing.folder / RESERVE_NAME).stat().st_size == RESERVE
-    number = 0
-    async with asyncio.timeout(20):
-        while not writing.writer.failed.done():
-            number += 1
-            writing.writer.append(frame(number))
-            await asyncio.sleep(0.002)
-    error = writing.writer.failed.result()
-    assert isinstance(error, UnavailableError)
-    assert "No space left on device" in error.message
-    assert "frames are durable" in error.message
-    assert not (writing.folder / RESERVE_NAME).exists()
-    await asyncio.sleep(0.01)
-    assert writing.acknowledged == writing.on_disk()
-    assert len(writing.acknowledged) >= 4
-    (path,) = journal_paths(writing.folder)
-    assert journal.scan(path.read_bytes()).sealed
-
-
-async def test_a_disk_that_stays_full_loses_nothing_acknowledged(tmp_path: Path) -> None:
-    """OB-510: when even the reserve does not help, the next start finds every acknowledged frame."""
-    writing = Writing(tmp_path, FailingDisk({"write": (errno.ENOSPC, 0.3)}, seed=3), commit_ms=0)
-    number = 0
-    async with asyncio.timeout(20):
-        while not writing.writer.failed.done():
-            number += 1
-            writing.writer.append(frame(number))
-            await asyncio.sleep(0.001)
-    await asyncio.sleep(0.01)
-    recover(writing.folder, tmp_path / "quarantine")
-    assert writing.on_disk()[: len(writing.acknowledged)] == writing.acknowledged
-
-
-BROKEN = """
-import asyncio, errno, sys
-from pathlib import Path
-from veritape.kernel.clock import Clock, ManualClock, SystemClock
-from veritape.observer.adapters.journal_files import JournalOptions, JournalWriter
-from veritape.observer.adapters.storage import FailingDisk
-from veritape.observer.journal import Frame, Kind
-
-async def main():
-    options = JournalOptions(Path(sys.argv[1]), reserve_bytes=0)
-    writer = JournalWriter(options, lambda committed: None, SystemClock(), FailingDisk({sys.argv[2]: (errno.EIO, 1.0)}))
-    writer.append(Frame(Kind.TEXT, 1, 1, 10**18, 1, b"x"))
-    await asyncio.sleep(20)
-    print("still alive")
-
-asyncio.run(main())
-"""
-
-
-@pytest.mark.parametrize("call", ["write", "sync"])
-def test_an_input_output_error_ends_the_process_at_once(tmp_path: Path, call: str) -> None:
-    """OB-511, OB-854: one line on stderr, exit 1: after a failed fsync nothing may be believed."""
-    answer = subprocess.run(
-        [sys.executable, "-c", BROKEN, str(tmp_path), call], capture_output=True, text=True, check=False, timeout=60,
-        env={"PYTHONPATH": "src"},
-    )  # fmt: skip
-    assert (answer.returncode, answer.stdout) == (1, "")
-    assert answer.stderr.count("\n") == 1
-    assert "Input/output error" in answer.stderr
-
-
-async def test_no_room_for_the_reserve_is_refused_at_the_start(tmp_path: Path) -> None:
-    """OB-510: said before anything is recorded."""
-    with pytest.raises(UnavailableError, match="no room for the reserve"):
-        Writing(tmp_path, reserve_bytes=1 << 50)
+def left(folder: Path, name: str, created_ns: int) -> Path:
+    """Write an unsealed file with a block for each of the ticks."""
+    blocks = [journal.encode_block([tick], number, 1) for number, tick in enumerate(TICKS)]
+    path = folder / DAY / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(header_of(created_ns) + b"".join(blocks))
+    return path
 
 
 def test_files_of_one_moment_are_read_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     """OB-501: 0900-10 comes after 0900-9."""
-    header = journal.encode_file_header(journal.Header(journal.Venue.KRX, bytes(16), OPEN_NS, bytes(16)))
     names = [f"0900-{number}.vtj" for number in range(12)]
     for name in reversed(names):
-        (tmp_path / name).write_bytes(header)
+        (tmp_path / name).write_bytes(header_of(1))
     assert [path.name for path in journal_paths(tmp_path)] == names
 
 
-BUGGY = BROKEN.replace("FailingDisk({sys.argv[2]: (errno.EIO, 1.0)})", "Buggy({})").replace(
-    "async def main",
-    "class Buggy(FailingDisk):\n    def write(self, descriptor, data):\n        raise KeyError('bug')\n\nasync def main",
-)
+def test_files_are_read_in_the_order_of_their_creation(tmp_path: Path) -> None:
+    """OB-501, OB-991: by the time in the header, whatever the names say; one without a header comes first."""
+    later, earlier = left(tmp_path, "0900-0.vtj", 2), left(tmp_path, "0901-0.vtj", 1)
+    (broken := tmp_path / DAY / "0902-0.vtj").write_bytes(b"short")
+    assert journal_paths(tmp_path) == [broken, earlier, later]
 
 
-def test_a_bug_in_the_writer_ends_the_process_too(tmp_path: Path) -> None:
-    """OB-011: nothing is swallowed: a recorder without a writer would record nothing and not know it."""
-    answer = subprocess.run(
-        [sys.executable, "-c", BUGGY, str(tmp_path), "write"], capture_output=True, text=True, check=False, timeout=60,
-        env={"PYTHONPATH": "src"},
-    )  # fmt: skip
-    assert (answer.returncode, answer.stdout) == (1, "")
-    assert "KeyError in the writer thread" in answer.stderr
+def test_a_reader_begins_behind_the_block_that_it_knows(tmp_path: Path) -> None:
+    """OB-509: a checkpoint names a block, and reading goes on after it."""
+    path = left(tmp_path, "0900-0.vtj", 1)
+    assert [(found.name, block.number, frame) for found, block, frame in read_journal(tmp_path)] == [
+        ("0900-0.vtj", number, tick) for number, tick in enumerate(TICKS)
+    ]
+    assert [(block.number, frames) for block, frames in read_file(path, after=1)] == [(2, TICKS[2:])]
 
 
-async def test_the_last_frame_of_a_day_seals_the_file_and_the_next_one_begins_another(tmp_path: Path) -> None:
-    """OB-507, OB-751: so the evening's backup finds the whole day sealed while the process runs on."""
-    writing = Writing(tmp_path)
-    for number in range(1, 300):
-        writing.writer.append(frame(number))
-    writing.writer.append(frame(300), last=True)
-    while len(writing.acknowledged) < 300:
-        await asyncio.sleep(0.001)
-    (path,) = journal_paths(writing.folder)
-    while path.stat().st_mode & 0o777 != 0o444:
-        await asyncio.sleep(0.001)
-    assert journal.scan(path.read_bytes()).sealed
-    writing.writer.append(frame(301))
-    await writing.writer.close()
-    assert [one.name for one in journal_paths(writing.folder)] == ["0900-0.vtj", "0900-1.vtj"]
-    assert writing.on_disk() == [frame(number) for number in range(1, 302)]
+def test_a_file_is_open_until_it_is_sealed(tmp_path: Path) -> None:
+    """OB-507: its mode says so; what is no journal file never is."""
+    path = left(tmp_path, "0900-0.vtj", 1)
+    assert is_open(path)
+    path.chmod(0o444)
+    assert not is_open(path)
+    (other := tmp_path / "reserve").write_bytes(b"")
+    assert not is_open(other)
 
 
-async def test_a_file_is_sealed_on_demand_whatever_waits(tmp_path: Path) -> None:
-    """OB-507, OB-751: with frames in the queue, without any, and twice."""
-    writing = Writing(tmp_path)
-    for number in range(1, 100):
-        writing.writer.append(frame(number))
-    await writing.writer.seal()
-    assert journal.scan(journal_paths(writing.folder)[0].read_bytes()).sealed
-    await writing.writer.seal()
-    writing.writer.append(frame(100))
-    await writing.writer.seal()
-    assert all(path.stat().st_mode & 0o777 == 0o444 for path in journal_paths(writing.folder))
-    await writing.writer.close()
-    assert writing.on_disk() == [frame(number) for number in range(1, 101)]
+def test_the_next_file_names_the_newest_one(tmp_path: Path) -> None:
+    """OB-502: by the first 16 bytes of its BLAKE3; zeros when there is none."""
+    assert digest_of_newest(tmp_path) == bytes(16)
+    left(tmp_path, "0900-0.vtj", 1)
+    newest = left(tmp_path, "0901-0.vtj", 2)
+    assert digest_of_newest(tmp_path) == journal.digest_of(newest.read_bytes())[:16]
+
+
+def test_an_empty_file_has_no_bytes(tmp_path: Path) -> None:
+    """OB-991: a process killed between a file's creation and its header left one: there is nothing to map."""
+    (path := tmp_path / "0900-0.vtj").write_bytes(b"")
+    with mapped(path) as data:
+        assert data == b""

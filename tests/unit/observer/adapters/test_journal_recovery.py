@@ -84,3 +84,49 @@ def test_a_block_whose_frames_cannot_be_read_does_not_stop_recovery(tmp_path: Pa
     (result,) = journal_recovery.recover(tmp_path / "journal", tmp_path / "quarantine")
     assert result.frames == 1
     assert json.loads(path.read_bytes()[64 + len(block) + BLOCK_HEADER.size :])["last_ns"] == 77
+
+
+def plain_journal(count: int) -> list[bytes]:
+    """Return a file's header and blocks of one frame each, stored as they are."""
+    header = journal.encode_file_header(journal.Header(journal.Venue.KRX, bytes(16), 1, bytes(16)))
+    return [header, *(journal.encode_block([TICKS[number]], number, 0) for number in range(count))]
+
+
+def found_below(folder: Path) -> list[Frame]:
+    return [frame for _, _, frame in read_journal(folder)]
+
+
+def test_every_truncation_of_the_last_block_is_recovered(tmp_path: Path) -> None:
+    """OB-508, OB-505: the tail is cut, the file sealed, every acknowledged frame kept."""
+    header, acknowledged, tail = plain_journal(2)
+    for cut in range(len(tail)):
+        path = left_open(tmp_path, header + acknowledged + tail[:cut])
+        (result,) = recover(tmp_path / "journal", tmp_path / "quarantine")
+        assert (result.frames, result.cut_bytes, result.damaged) == (1, cut, ())
+        assert found_below(tmp_path / "journal") == TICKS[:1]
+        assert journal.scan(path.read_bytes()).sealed
+        assert recover(tmp_path / "journal", tmp_path / "quarantine") == []
+
+
+def test_damage_in_the_middle_keeps_both_sides_and_a_copy(tmp_path: Path) -> None:
+    """OB-508: journal_damaged: the valid blocks are used, the file is kept in quarantine, the seal lists the range."""
+    header, *blocks = plain_journal(3)
+    begin, end = len(header) + len(blocks[0]), len(header) + len(blocks[0]) + len(blocks[1])
+    broken = bytearray(header + b"".join(blocks))
+    broken[begin + 50] ^= 1
+    left_open(tmp_path, bytes(broken))
+    (result,) = recover(tmp_path / "journal", tmp_path / "quarantine")
+    assert result.damaged == ((begin, end),)
+    assert found_below(tmp_path / "journal") == [TICKS[0], TICKS[2]]
+    assert (tmp_path / "quarantine" / f"{DAY}-0900-0.vtj").read_bytes() == bytes(broken)
+
+
+@pytest.mark.parametrize("content", [b"", b"short", b"x" * 200])
+def test_a_file_without_a_header_is_set_aside(tmp_path: Path, content: bytes) -> None:
+    """OB-508, OB-991: nothing acknowledged can be in it; the bytes are kept."""
+    path = tmp_path / "journal" / "20131007" / "0900-0.vtj"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    (result,) = recover(tmp_path / "journal", tmp_path / "quarantine")
+    assert (result.frames, path.exists()) == (0, False)
+    assert (tmp_path / "quarantine" / "20131007-0900-0.vtj").read_bytes() == content

@@ -10,7 +10,7 @@ from tests.tape import CODES, DAY, MIDNIGHT_NS, bundled, day_notes, frames, reco
 from veritape.kernel.clock import ManualClock
 from veritape.observer import ledger_metrics as metrics
 from veritape.observer.adapters.daybook import Daybook
-from veritape.observer.adapters.journal_files import JournalOptions
+from veritape.observer.adapters.journal_output import JournalOptions
 from veritape.observer.adapters.ledger_instruments import LedgerInstruments
 from veritape.observer.adapters.recording import Recording
 from veritape.observer.adapters.storage import Disk

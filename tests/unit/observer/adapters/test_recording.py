@@ -8,7 +8,8 @@ import pytest
 from tests.tape import CODES, DAY, anchors, day_notes, frames, own_note
 
 from veritape.kernel.clock import SystemClock
-from veritape.observer.adapters.journal_files import Committed, JournalOptions, JournalWriter
+from veritape.observer.adapters.journal_output import JournalOptions
+from veritape.observer.adapters.journal_writer import Committed, JournalWriter
 from veritape.observer.adapters.recording import Recording, sweep_figures
 from veritape.observer.journal import Frame
 from veritape.observer.recorder import NoteKind

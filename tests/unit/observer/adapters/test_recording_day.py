@@ -10,7 +10,7 @@ from tests.tape import CODES, DAY
 
 from veritape.kernel.errors import UnavailableError
 from veritape.observer.adapters.daybook import Daybook
-from veritape.observer.adapters.journal_files import JournalOptions
+from veritape.observer.adapters.journal_output import JournalOptions
 from veritape.observer.adapters.recording import Recording
 from veritape.observer.adapters.recording_day import RecordingDay, day_start_ns, stop_day
 from veritape.observer.business_days import Calendar

@@ -14,7 +14,8 @@ from tests.tape import CODES, DAY, frames
 from veritape.apps.bench.websocket_source import framed, upgrade_answer
 from veritape.observer.adapters import stream as module
 from veritape.observer.adapters.daybook import Daybook
-from veritape.observer.adapters.journal_files import JournalOptions, read_journal
+from veritape.observer.adapters.journal_files import read_journal
+from veritape.observer.adapters.journal_output import JournalOptions
 from veritape.observer.adapters.recording import Recording
 from veritape.observer.adapters.stream import Stream, command_text
 from veritape.observer.gaps import Cause

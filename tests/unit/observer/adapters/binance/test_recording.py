@@ -8,7 +8,8 @@ from tests.unit.observer.binance.answering import answered, own
 from veritape.kernel.clock import ManualClock
 from veritape.observer.adapters.binance.recording import BinanceRecording
 from veritape.observer.adapters.daybook import VenueDaybook
-from veritape.observer.adapters.journal_files import JournalOptions, journal_paths
+from veritape.observer.adapters.journal_files import journal_paths
+from veritape.observer.adapters.journal_output import JournalOptions
 from veritape.observer.binance.questions import ask_end, ask_trades
 from veritape.observer.journal import Frame, Kind, decode_file_header
 from veritape.observer.journal import Venue as JournalVenue
