@@ -134,6 +134,12 @@ class MemoryStore:
         if subject not in self._accounts:
             self._accounts[subject] = _Account((*minute,), (*hour,), limits)
 
+    def forget(self, subject: str) -> None:
+        """Know nothing of a subject any more: another store knows it better."""
+        account = self._accounts.pop(subject, None)
+        if account is not None and account.month_key is not None:
+            self.months.pop(account.month_key, None)
+
     def release_slot(self, subject: str, slot: int) -> None:
         """Free a slot once its response has ended; freeing it twice changes nothing."""
         account = self._accounts.get(subject)

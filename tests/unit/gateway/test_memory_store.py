@@ -4,7 +4,7 @@ import random
 
 from veritape.gateway import quota
 from veritape.gateway.memory_store import Charge, MemoryStore, Past
-from veritape.gateway.quota import MICROSECONDS, Decision, Limits
+from veritape.gateway.quota import MICROSECONDS, Decision, Limits, State
 from veritape.gateway.reasons import Reason
 
 FREE = Limits(quota.make_rule(100, 60, 150), quota.make_rule(3_000, 3_600, 3_000), 50_000_000, 10)
@@ -43,6 +43,17 @@ def test_random_histories_of_a_store_keep_the_bound_and_charge_only_what_they_ad
             if slots and rng.random() < 0.7:
                 store.release_slot("a:live", slots.pop(rng.randrange(len(slots))))
         assert store.months.get(("a:live", "2026-11"), 0) == sum_mu
+
+
+def test_a_subject_that_is_forgotten_begins_anew() -> None:
+    """GW-343: neither debt nor month is left, and its slots are released into nothing."""
+    store = MemoryStore()
+    _, slot = ask(store, FREE, 5)
+    store.forget("a:live")
+    store.forget("b:live")
+    store.release_slot("a:live", slot)
+    assert (len(store), store.months) == (0, {})
+    assert store.status("a:live", FREE, 0, WALL_US) == State()
 
 
 def test_slots_return_when_released_or_when_their_time_is_over() -> None:

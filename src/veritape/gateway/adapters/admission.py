@@ -58,7 +58,7 @@ async def admit(store: Store, subject: str, cost_mu: int, terms: Terms, how: Man
         UnavailableError: no decision: the store is lost and the route is closed then.
     """
     if how.halved:
-        terms = terms._replace(limits=halved(terms.limits), lease=None)
+        terms = terms._replace(limits=halved(terms.limits), lease=None, whole=terms.limits)
     decision, slot = await store.decide(subject, cost_mu, terms)
     if how.shadow:
         would_deny = "" if decision.admitted else denying_limit(decision)

@@ -5,7 +5,6 @@ import contextlib
 import secrets
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Final
 
 from veritape.gateway.adapters.lease_desk import LEASE_SLOT, LeaseDesk
@@ -14,20 +13,10 @@ from veritape.gateway.adapters.redis_store import RedisStore
 from veritape.gateway.adapters.stores import Terms
 from veritape.gateway.degradation import Degradation, Signal, StoreState, local_limits
 from veritape.gateway.denials import Denials
-from veritape.gateway.memory_store import UNLIMITED, MemoryStore
+from veritape.gateway.local_charges import LocalCharges, share_of
+from veritape.gateway.memory_store import MemoryStore
 from veritape.gateway.policy import Lost
-from veritape.gateway.quota import (
-    EMPTY,
-    MICROSECONDS,
-    Bucket,
-    Decision,
-    LimitName,
-    Limits,
-    Mode,
-    Rule,
-    State,
-    month_of,
-)
+from veritape.gateway.quota import Decision, LimitName, Limits, Mode, State, month_of
 from veritape.gateway.store_metrics import StoreFacts
 from veritape.kernel.clock import NANOSECONDS, Clock
 from veritape.kernel.errors import UnavailableError
@@ -55,16 +44,6 @@ LOCAL_SLOT: Final = "local:"
 """Prefix of a slot that a local share gave."""
 
 
-@dataclass
-class Away:
-    """What a subject was charged while the store was lost."""
-
-    limits: Limits
-    periods: set[str] = field(default_factory=set)
-    seconds: Counter[int] = field(default_factory=Counter)
-    """Monotonic second -> mu."""
-
-
 class DegradingStore:
     """A Redis store that is allowed to disappear."""
 
@@ -90,9 +69,14 @@ class DegradingStore:
         """Workers that share the store, this one included."""
         self._leases = LeaseDesk(redis, clock, lambda: self.workers)
         self._local = MemoryStore()
+        """Shares of the subjects that were decided here and that the store has not answered since."""
+        self._bridged = False
+        """There are such subjects."""
         self._denials = Denials()
-        self._away: dict[str, Away] = {}
+        self._away: dict[str, LocalCharges] = {}
+        """Subject -> what the store does not know of it."""
         self._pushed: set[str] = set()
+        """Subjects that the store decides while others still wait to be pushed."""
         self._epoch: bytes | None = None
         self._last_slot = 0
 
@@ -148,7 +132,8 @@ class DegradingStore:
         """
         limits, version = terms.limits, terms.policy_version
         if self.states.state is StoreState.HEALTHY or subject in self._pushed:
-            if terms.lease is not None and self.states.state is StoreState.HEALTHY:
+            bring = subject in self._away
+            if terms.lease is not None and not bring and self.states.state is StoreState.HEALTHY:
                 spent = self._leases.spend(subject, limits, terms.lease, cost_mu, version)
                 if spent is not None:
                     return spent
@@ -157,12 +142,16 @@ class DegradingStore:
             if denied is not None:
                 return denied, ""
             try:
+                if bring:
+                    await self._push_one(subject)
                 found = await self._redis.decide(subject, limits, cost_mu, version, terms.slot_us)
             except StoreError:
                 self._called(answered=False)
             else:
                 self._called(answered=True)
                 self._denials.note(subject, limits, found[0], asked_us)
+                if self._bridged:
+                    self._end_bridge(subject)
                 return found
         if self.state is StoreState.STARTING:
             raise UnavailableError("the quota store has not answered yet")
@@ -184,7 +173,7 @@ class DegradingStore:
         try:
             await self._redis.refund(subject, period, units_mu)
         except StoreError:
-            self._away_of(subject, None).periods.add(period)
+            self._away_of(subject).periods.add(period)
 
     async def status(self, subject: str, limits: Limits) -> State:
         """Return what the store knows of a subject."""
@@ -209,39 +198,43 @@ class DegradingStore:
         wall_us = self._clock.wall_ns() // 1_000
         period = month_of(wall_us).period
         if exhausted and lost is Lost.OPEN:
-            self._charge_here(subject, limits, period, cost_mu)
+            self._charge_here(subject, terms, period, cost_mu)
             return Decision(True, None, cost_mu, (), 0, Mode.OPEN, period, terms.policy_version), ""
-        share = self._share(subject, limits, period)
+        share, self._bridged = self._share(subject, limits, period), True
         decision, slot = self._local.decide(
             subject, share, cost_mu, self._now_us(), wall_us, terms.policy_version, terms.slot_us
         )
         if decision.admitted:
-            self._charge_here(subject, limits, period, cost_mu)
+            self._charge_here(subject, terms, period, cost_mu)
         return decision._replace(mode=Mode.LOCAL), f"{LOCAL_SLOT}{slot}" if slot else ""
 
     def _share(self, subject: str, limits: Limits, period: str) -> Limits:
-        """Return this worker's share; a subject new here begins from what the store last said."""
+        """Return this worker's share; a subject that the store answered since begins from what it said."""
         seen = self._redis.seen(subject)
         left_mu = None
         if seen is not None and limits.month_mu is not None and seen.period == period:
             left_mu = max(0, limits.month_mu - seen.used_mu)
         share = local_limits(limits, self.workers, left_mu)
         if seen is not None:
-            self._local.begin(
-                subject, share, _scaled(seen.minute, share.minute), _scaled(seen.hour, share.hour)
-            )
+            minute = share_of(seen.minute, limits.minute, share.minute)
+            self._local.begin(subject, share, minute, share_of(seen.hour, limits.hour, share.hour))
         return share
 
-    def _charge_here(self, subject: str, limits: Limits, period: str, cost_mu: int) -> None:
-        away = self._away_of(subject, limits)
-        away.seconds[self._now_us() // MICROSECONDS] += cost_mu
-        self._pushed.discard(subject)
+    def _end_bridge(self, subject: str) -> None:
+        """Forget a subject's share: the store knows all that it was charged, and has answered."""
+        if subject not in self._away:
+            self._local.forget(subject)
+            self._bridged = len(self._local) > 0
+
+    def _charge_here(self, subject: str, terms: Terms, period: str, cost_mu: int) -> None:
+        away = self._away_of(subject)
+        away.charge(terms.whole or terms.limits, self._now_us(), cost_mu)
         if not subject.startswith("ip:"):
             away.periods.add(period)
             self._redis.charged(subject, period, cost_mu)
 
-    def _away_of(self, subject: str, limits: Limits | None) -> Away:
-        return self._away.setdefault(subject, Away(limits or UNLIMITED))
+    def _away_of(self, subject: str) -> LocalCharges:
+        return self._away.setdefault(subject, LocalCharges())
 
     def _called(self, *, answered: bool) -> None:
         refused = not answered and not self._link.connected.is_set()
@@ -263,7 +256,6 @@ class DegradingStore:
 
     def _changed(self, before: StoreState) -> None:
         if before is StoreState.HEALTHY:
-            self._local = MemoryStore()
             self._leases.lost()
         if self.states.state is StoreState.LOCAL:
             self._pushed.clear()
@@ -313,38 +305,34 @@ class DegradingStore:
             self._signal(Signal.CALL_FAILED)
 
     async def _push(self) -> None:
-        """Bring what was charged here to the store, then go back to it."""
-        while waiting := [subject for subject in self._away if subject not in self._pushed][:PUSH_GROUP]:
-            taken = [(subject, self._away.pop(subject)) for subject in waiting]
-            try:
-                await asyncio.gather(*(self._push_one(subject, away) for subject, away in taken))
-            except StoreError:
-                self._away.update(taken)
-                raise
-            self._pushed.update(waiting)
+        """Bring what was charged here to the store, then go back to it.
+
+        Who is first charged here meanwhile does not hold this up: each is brought to the store before it is asked about him.
+        """
+        waiting = list(self._away)
+        for first in range(0, len(waiting), PUSH_GROUP):
+            await asyncio.gather(*map(self._push_one, waiting[first : first + PUSH_GROUP]))
         self._pushed.clear()
         self._signal(Signal.PUSHED)
 
-    async def _push_one(self, subject: str, away: Away) -> None:
-        for period in away.periods:
+    async def _push_one(self, subject: str) -> None:
+        """Bring a subject's charges to the store; what is asked about it from then on stands behind them, in one connection.
+
+        Raises:
+            StoreError: no answer; the charges are kept, and may be owed twice: at most to the cap.
+        """
+        for period in list(self._away_of(subject).periods):
             await self._redis.heal(subject, period)
-        limits, now_s = away.limits, self._now_us() // MICROSECONDS
-        minute_mu, hour_mu = (_recent(away.seconds, rule, now_s) for rule in (limits.minute, limits.hour))
+        away = self._away.pop(subject, None) or LocalCharges()  # or somebody else brought them meanwhile
+        if self.states.state is StoreState.RECONCILING:
+            self._pushed.add(subject)
+        minute_mu, hour_mu = away.owed_mu(self._now_us())
         if minute_mu or hour_mu:
-            await self._redis.owe(subject, limits, minute_mu, hour_mu)
+            try:
+                await self._redis.owe(subject, away.limits, minute_mu, hour_mu)
+            except StoreError:
+                self._away_of(subject).add(away)
+                raise
 
     def _now_us(self) -> int:
         return self._clock.monotonic_ns() // 1_000
-
-
-def _scaled(bucket: Bucket, share: Rule | None) -> Bucket:
-    """Return the same remaining share: debt is in parts, which a share's heavier units are made of alike."""
-    return EMPTY if share is None else bucket._replace(weight=share.weight)
-
-
-def _recent(seconds: Counter[int], rule: Rule | None, now_s: int) -> int:
-    """Return what was charged within the last time-to-full of a bucket, mu."""
-    if rule is None:
-        return 0
-    since_s = now_s - rule.full_after_us // MICROSECONDS - 1
-    return sum(units_mu for second, units_mu in seconds.items() if second >= since_s)

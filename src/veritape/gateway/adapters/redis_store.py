@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 import hiredis
 
 from veritape.gateway.adapters.redis_link import RedisLink, StoreError, StoreTimeoutError
-from veritape.gateway.quota import MICROSECONDS, Bucket, Decision, LimitName, Limits, State
+from veritape.gateway.quota import MICROSECONDS, Bucket, Decision, LimitName, Limits, Rule, State, decay
 from veritape.gateway.shared_calls import (
     LAYOUT,
     META_KEY,
@@ -167,7 +167,7 @@ class RedisStore:
                     self.charged(subject, period.name, cost_mu)
                 if boot:
                     self._compare(subject, period.name, reply.mine_mu)
-                self._remember(subject, reply, period.name)
+                self._remember(subject, limits, reply.now_us, reply.state, period.name)
                 decision = decision_of(reply, call, policy_version)
                 return decision, slot if decision.admitted else ""
         raise StoreError("the store does not settle on a month")
@@ -245,6 +245,7 @@ class RedisStore:
                 await self._bring_sum(subject, period)
             else:
                 self.charged(subject, period.name, reply.granted_mu)
+                self._remember(subject, renewal.limits, reply.now_us, reply.state, period.name)
                 return reply
         raise StoreError("the store does not settle on a month")
 
@@ -364,15 +365,17 @@ class RedisStore:
             self.clock_steps += 1
         self._skew_us = skew_us
 
-    def _remember(self, subject: str, reply: Reply, period: str) -> None:
+    def _remember(self, subject: str, limits: Limits, now_us: int, state: State, period: str) -> None:
+        """Keep what the store said; what leases held was not remaining."""
         self._seen.pop(subject, None)
         if len(self._seen) >= SEEN_LIMIT:
             self._seen.popitem(last=False)
-        minute, hour = (
-            bucket._replace(at_us=bucket.at_us - self._skew_us)
-            for bucket in (reply.state.minute, reply.state.hour)
-        )
-        self._seen[subject] = Seen(minute, hour, reply.state.used_mu, period)
+        minute, hour = state.minute, state.hour
+        if state.held_mu:
+            minute = _with_held(minute, limits.minute, state.held_mu, now_us)
+            hour = _with_held(hour, limits.hour, state.held_mu, now_us)
+        minute, hour = (bucket._replace(at_us=bucket.at_us - self._skew_us) for bucket in (minute, hour))
+        self._seen[subject] = Seen(minute, hour, state.used_mu, period)
 
     def _forget_old_months(self, period: str) -> None:
         """Keep the shares of this month and the one before: refunds may still come for that."""
@@ -387,6 +390,14 @@ class RedisStore:
         if not self._skew_us:
             return self._clock.wall_ns() // 1_000
         return self._clock.monotonic_ns() // 1_000 + self._skew_us
+
+
+def _with_held(bucket: Bucket, rule: Rule | None, held_mu: int, now_us: int) -> Bucket:
+    """Return a bucket that owes what leases hold."""
+    if rule is None:
+        return bucket
+    debt, at_us = decay(bucket, rule, now_us)
+    return Bucket(debt + held_mu * rule.weight, at_us, rule.weight)
 
 
 def _let_go(answer: "asyncio.Future[Any]") -> None:

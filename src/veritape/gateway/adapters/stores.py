@@ -24,6 +24,8 @@ class Terms(NamedTuple):
     """What the route does while the store is lost."""
     lease: LeaseRule | None = None
     """What may be taken beforehand; None: the store is asked for each request."""
+    whole: Limits | None = None
+    """Limits of the subject when ``limits`` are but half of them."""
 
 
 class Store(Protocol):

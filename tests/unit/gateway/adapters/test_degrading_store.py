@@ -12,12 +12,14 @@ import redis as client
 from tests.servers.redis_process import RedisProcess, redis_process
 
 from veritape.gateway.adapters.degrading_store import DegradingStore
-from veritape.gateway.adapters.redis_link import RedisLink, parse_redis_url
+from veritape.gateway.adapters.redis_link import RedisLink, StoreError, parse_redis_url
 from veritape.gateway.adapters.redis_store import RedisStore
 from veritape.gateway.adapters.stores import Terms
 from veritape.gateway.degradation import StoreState
+from veritape.gateway.leases import LeaseRule
+from veritape.gateway.overload import halved
 from veritape.gateway.policy import Lost
-from veritape.gateway.quota import MU, Limits, Mode, make_rule, month_of
+from veritape.gateway.quota import MU, Decision, Limits, Mode, make_rule, month_of
 from veritape.gateway.shared_calls import keys_of
 from veritape.kernel.clock import SystemClock
 from veritape.kernel.errors import UnavailableError
@@ -253,3 +255,134 @@ async def test_a_difference_that_an_answer_shows_is_settled_within_a_heartbeat(s
             while raw.hmget(key, "t", "b1") != [b"2000", b"2000"]:
                 await asyncio.sleep(0.05)
         raw.close()
+
+
+SLOW = Limits(None, make_rule(1, 3_600, 100), 50_000 * MU, None)
+"""A bucket that gives back one unit an hour: what is admitted beyond it cannot be its refill."""
+
+TERMS = Terms(SLOW, 7, 1_000_000)
+
+
+async def drained(one: Worker, times: int, terms: Terms = TERMS) -> int:
+    """Ask that often; return how often it was admitted."""
+    answers = [await one.store.decide("acme:live", MU, terms) for _ in range(times)]
+    return sum(decision.admitted for decision, _ in answers)
+
+
+async def back(one: Worker, server: RedisProcess) -> None:
+    """Start Redis and see that the worker goes back to it."""
+    server.start()
+    await one.until(StoreState.HEALTHY)
+
+
+async def test_one_outage_after_another_admits_no_second_share(server: RedisProcess) -> None:
+    """GW-343, GW-344: an outage begins where the last one ended when the store has said nothing since."""
+    async with worker(server) as one:
+        assert await drained(one, 40) == 40
+        server.kill()
+        assert await drained(one, 62) == 60
+        await back(one, server)
+        await one.store.decide("bolt:live", MU, TERMS)
+        server.kill()
+        assert await drained(one, 3) == 0
+        await back(one, server)
+        assert await drained(one, 2) == 0
+
+
+async def test_what_is_asked_while_charges_are_pushed_stands_behind_them(server: RedisProcess) -> None:
+    """GW-341, GW-345: requests of a subject whose charges are on their way are decided by the store, after these."""
+    async with worker(server) as one:
+        assert await drained(one, 40) == 40
+        server.kill()
+        assert await drained(one, 30) == 30
+        owe, meanwhile = one.redis.owe, list[asyncio.Task[int]]()
+
+        async def pushing(subject: str, limits: Limits, minute_mu: int, hour_mu: int) -> None:
+            meanwhile.append(asyncio.create_task(drained(one, 62)))
+            await owe(subject, limits, minute_mu, hour_mu)
+
+        one.redis.owe = pushing  # type: ignore[method-assign]  # asks at the worst moment
+        await back(one, server)
+        assert [await task for task in meanwhile] == [30]
+        assert await drained(one, 2) == 0
+
+
+async def test_a_push_that_fails_forgets_nothing(server: RedisProcess) -> None:
+    """GW-345: what was charged before and while a push failed is pushed by the next one."""
+    async with worker(server) as one:
+        assert await drained(one, 40) == 40
+        server.kill()
+        assert await drained(one, 20) == 20
+        heal, owe, charges, failures = one.redis.heal, one.redis.owe, iter([True]), iter([True])
+
+        async def healing(subject: str, period: str) -> None:
+            if next(charges, False):
+                assert await drained(one, 1) == 1
+            await heal(subject, period)
+
+        async def failing(subject: str, limits: Limits, minute_mu: int, hour_mu: int) -> None:
+            if next(failures, False):
+                raise StoreError("planted")
+            await owe(subject, limits, minute_mu, hour_mu)
+
+        one.redis.heal = healing  # type: ignore[method-assign]  # asks at the worst moment
+        one.redis.owe = failing  # type: ignore[method-assign]  # fails once
+        await back(one, server)
+        assert await drained(one, 42) == 39
+
+
+async def test_one_failed_call_is_brought_to_the_store_before_the_next(server: RedisProcess) -> None:
+    """GW-342, GW-345: a single call that fails is decided here; the store knows of it before it is asked again."""
+    async with worker(server) as one:
+        assert await drained(one, 99) == 99
+        decide, failures = one.redis.decide, iter([True])
+
+        async def failing(
+            subject: str, limits: Limits, cost_mu: int, policy_version: int, slot_us: int = 60_000_000
+        ) -> tuple[Decision, str]:
+            if next(failures, False):
+                raise StoreError("planted")
+            return await decide(subject, limits, cost_mu, policy_version, slot_us)
+
+        one.redis.decide = failing  # type: ignore[method-assign]  # fails once
+        assert await drained(one, 3) == 1
+        assert one.store.state is StoreState.HEALTHY
+
+
+async def test_charges_after_a_refund_in_an_outage_are_owed(server: RedisProcess) -> None:
+    """GW-216, GW-345: a refund gives units of the month back and no tokens, also when it comes first."""
+    async with worker(server) as one:
+        assert await drained(one, 40) == 40
+        server.kill()
+        await one.until(StoreState.LOCAL, StoreState.PROBING)
+        await one.store.refund("acme:live", period(), MU)
+        assert await drained(one, 30) == 30
+        await back(one, server)
+        assert await drained(one, 32) == 30
+
+
+async def test_a_halved_share_forgives_nothing(server: RedisProcess) -> None:
+    """GW-345, GW-381: charges under half a bucket in an outage are owed to the whole one, and the change back is exact."""
+    half = TERMS._replace(limits=halved(SLOW), whole=SLOW)
+    async with worker(server) as one:
+        assert await drained(one, 30) == 30
+        server.kill()
+        assert await drained(one, 22, half) == 20
+        assert await drained(one, 20) == 20
+        assert await drained(one, 1, half) == 0
+        await back(one, server)
+        assert await drained(one, 32) == 30
+
+
+async def test_a_share_begins_where_a_lease_was(server: RedisProcess) -> None:
+    """GW-343: what a worker last saw remaining counts what its leases held."""
+    leased = TERMS._replace(lease=LeaseRule(10 * MU, 60_000_000, 50 * MU))
+    async with worker(server) as one:
+        admitted = await drained(one, 2, leased)
+        async with asyncio.timeout(10):
+            while one.store.facts({}).leases["granted"] < 4:
+                admitted += await drained(one, 1, leased)
+                await asyncio.sleep(0.002)
+        server.kill()
+        admitted += await drained(one, 120, leased)
+        assert 80 <= admitted <= 100
