@@ -44,7 +44,7 @@ from veritape.gateway.adapters.stores import ProcessStore, Store
 from veritape.gateway.adapters.upstream_router import Upstreams
 from veritape.gateway.closed_labels import closed_metrics
 from veritape.gateway.cursors import cursor_key
-from veritape.gateway.metrics import METRICS
+from veritape.gateway.metrics import METRICS, note_decision
 from veritape.gateway.policy import Policy
 from veritape.gateway.product import Sources
 from veritape.gateway.settings import GatewaySettings
@@ -212,7 +212,7 @@ async def _run(
         if listeners.admin is not None:
             watching.append(serve_beside(api, listeners.admin))
             lines.put(f"admin API on {shown_address(listeners.admin)}")
-        desk = Desk(gate, credentials.keys)
+        desk = Desk(gate, credentials.keys, partial(note_decision, registry))
         if listeners.decisions is not None:
             watching.append(serve_beside(decision_api(settings, desk, clock), listeners.decisions))
             lines.put(f"decisions on {shown_address(listeners.decisions)}")
@@ -238,7 +238,7 @@ async def _run(
                         drain_delay_s=settings.drain_delay_s, on_drain=gateway.drain,
                     )  # fmt: skip
                 else:
-                    await serve_rate_limits(desk, listeners.public, settings, policy_file.asked.set)
+                    await serve_rate_limits(desk, listeners.public, settings, policy_file.asked.set, registry)
             for task in reversed(background):  # each ends while what it stands on still runs
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)

@@ -4,6 +4,7 @@ import asyncio
 import importlib
 import signal
 from collections.abc import Callable
+from functools import partial
 from socket import socket
 
 import click
@@ -14,8 +15,10 @@ from veritape.gateway.adapters.server import Address, bind, parse_address
 from veritape.gateway.decision_calls import Reset
 from veritape.gateway.keys import KeyRecord
 from veritape.gateway.settings import GatewaySettings
+from veritape.gateway.usage_metrics import RARE_EVENTS, LetThrough
 from veritape.kernel.clock import Clock
 from veritape.kernel.errors import MisuseError
+from veritape.telemetry import Registry
 from veritape.telemetry.adapters.audit_files import AuditFiles
 from veritape.telemetry.audit_log import AuditKind, Entry
 
@@ -56,7 +59,7 @@ def decision_api(settings: GatewaySettings, desk: Desk, clock: Clock) -> Decisio
 
 
 async def serve_rate_limits(
-    desk: Desk, address: Address, settings: GatewaySettings, on_reload: Callable[[], None]
+    desk: Desk, address: Address, settings: GatewaySettings, on_reload: Callable[[], None], registry: Registry
 ) -> None:
     """Serve Envoy's services until SIGINT or SIGTERM, and finish the calls in progress.
 
@@ -72,11 +75,16 @@ async def serve_rate_limits(
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ended.set)
     loop.add_signal_handler(signal.SIGHUP, on_reload)
+    count = partial(_count, registry)
     host = f"[{address.host}]" if ":" in address.host else address.host
     try:
-        async with envoy.serving(desk, f"{host}:{address.port}", settings.drain_s) as port:
+        async with envoy.serving(desk, f"{host}:{address.port}", settings.drain_s, count) as port:
             click.echo(f"rate limits for Envoy on {host}:{port}, policy version {desk.gate.policy.version}")
             await ended.wait()
     finally:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.remove_signal_handler(number)
+
+
+def _count(registry: Registry, event: LetThrough) -> None:
+    registry.add(RARE_EVENTS, event=event)

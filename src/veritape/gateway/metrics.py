@@ -85,23 +85,8 @@ METRICS: Final = (
 """Families of a gateway process, in vector order."""
 
 
-class Finished(Protocol):
-    """What the figures need of a finished request."""
-
-    @property
-    def route(self) -> str:
-        """Route name, ``builtin``, ``console`` or ``none``."""
-        ...
-
-    @property
-    def status(self) -> int:
-        """HTTP status."""
-        ...
-
-    @property
-    def reason(self) -> str:
-        """Reason of a problem answer, else empty."""
-        ...
+class Decided(Protocol):
+    """What the figures need of a question to the quota."""
 
     @property
     def tier(self) -> str:
@@ -129,6 +114,35 @@ class Finished(Protocol):
         ...
 
     @property
+    def decision_us(self) -> int:
+        """Time of the decision."""
+        ...
+
+    @property
+    def store(self) -> str:
+        """What answered the decision: memory, redis or lease."""
+        ...
+
+
+class Finished(Decided, Protocol):
+    """What the figures need of a finished request."""
+
+    @property
+    def route(self) -> str:
+        """Route name, ``builtin``, ``console`` or ``none``."""
+        ...
+
+    @property
+    def status(self) -> int:
+        """HTTP status."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """Reason of a problem answer, else empty."""
+        ...
+
+    @property
     def refunded_mu(self) -> int:
         """Units given back."""
         ...
@@ -143,16 +157,6 @@ class Finished(Protocol):
         """Of that, the route's own."""
         ...
 
-    @property
-    def decision_us(self) -> int:
-        """Time of the decision."""
-        ...
-
-    @property
-    def store(self) -> str:
-        """What answered the decision: memory, redis or lease."""
-        ...
-
 
 def note_request(registry: Registry, request: Finished) -> None:
     """Move every figure that a finished request moves."""
@@ -164,9 +168,7 @@ def note_request(registry: Registry, request: Finished) -> None:
     registry.observe(OVERHEAD_SECONDS, max(0, request.duration_us - request.upstream_us) / _MICROSECONDS)
     if request.reason:
         registry.add(PROBLEMS, reason=request.reason)
-    if request.outcome:
-        _note_decision(registry, request)
-    registry.add(UNITS, request.charged_mu / MU, event="charged")
+    note_decision(registry, request)
     registry.add(UNITS, request.refunded_mu / MU, event="refunded")
 
 
@@ -175,13 +177,17 @@ def note_look_up(registry: Registry, is_remembered: bool) -> None:
     registry.add(CACHE_HITS if is_remembered else CACHE_MISSES)
 
 
-def _note_decision(registry: Registry, request: Finished) -> None:
-    tier = "anonymous" if request.anonymous else request.tier
+def note_decision(registry: Registry, decided: Decided) -> None:
+    """Move every figure that a decision moves, of a request here or of a question from outside; none at cost 0 (GW-145)."""
+    registry.add(UNITS, decided.charged_mu / MU, event="charged")
+    if not decided.outcome:
+        return
+    tier = "anonymous" if decided.anonymous else decided.tier
     tier = known_value(registry, TIER_REQUESTS, "tier", tier)
-    registry.observe(DECISION_SECONDS, request.decision_us / _MICROSECONDS, store=request.store or "memory")
+    registry.observe(DECISION_SECONDS, decided.decision_us / _MICROSECONDS, store=decided.store or "memory")
     registry.add(REQUESTS)
     registry.add(TIER_REQUESTS, tier=tier)
-    registry.add(DECISIONS, tier=tier, outcome=request.outcome, mode=request.mode or Mode.LOCAL)
-    if request.outcome != "allowed":
+    registry.add(DECISIONS, tier=tier, outcome=decided.outcome, mode=decided.mode or Mode.LOCAL)
+    if decided.outcome != "allowed":
         registry.add(REJECTED)
         registry.add(TIER_REJECTED, tier=tier)

@@ -1,9 +1,27 @@
 """Figures of the way from a charge to the ledger (TL-250), and what moves them."""
 
+from enum import StrEnum
 from typing import Final
 
 from veritape.telemetry.metric import B1, Merge, Metric, MetricType
 from veritape.telemetry.registry import Registry
+
+
+class LetThrough(StrEnum):
+    """What the rate-limit service for Envoy lets through undecided (GW-611): values of ``gateway_rare_events_total``."""
+
+    DOMAIN = "unknown_domain"
+    """A call of a domain that is not ours."""
+    ROUTE = "unknown_route"
+    """A descriptor of a route that the policy lacks."""
+    CALLER = "unknown_caller"
+    """A descriptor without a key, an account or an address."""
+    ERROR = "undecided_call"
+    """A call that a bug of ours ended."""
+
+
+RARE: Final = ("clock_step", "clock_rebased", "subjects_evicted", "outbox_bad", "worker_restarted")
+"""What happens to a gateway and should not happen often."""
 
 COMMIT_SECONDS: Final = Metric(
     "gateway_outbox_commit_seconds", MetricType.HISTOGRAM, "Time of a group commit of charges.",
@@ -27,7 +45,7 @@ STORAGE_ERRORS: Final = Metric(
 )  # fmt: skip
 RARE_EVENTS: Final = Metric(
     "gateway_rare_events_total", MetricType.COUNTER, "What should be rare.", "it happened",
-    labels=(("event", ("clock_step", "clock_rebased", "subjects_evicted", "outbox_bad", "worker_restarted")),),
+    labels=(("event", (*RARE, *LetThrough)),),
 )  # fmt: skip
 
 USAGE_METRICS: Final = (

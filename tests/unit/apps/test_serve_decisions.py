@@ -1,9 +1,12 @@
 """The decision listener and the services for Envoy in a process."""
 
 import asyncio
+import os
+import signal
 import sys
 from pathlib import Path
 
+import grpc
 import httpx
 import pytest
 from tests import deciding
@@ -15,10 +18,15 @@ from veritape.apps.serve_decisions import (
     for_rate_limits,
     serve_rate_limits,
 )
+from veritape.gateway.adapters.envoy.messages_pb2 import RateLimitRequest, RateLimitResponse
+from veritape.gateway.adapters.envoy.server import LIMITS_SERVICE
 from veritape.gateway.adapters.server import Address
+from veritape.gateway.metrics import METRICS
 from veritape.gateway.settings import GatewaySettings, ListenSettings, TelemetrySettings
+from veritape.gateway.usage_metrics import RARE_EVENTS
 from veritape.kernel.clock import SystemClock
 from veritape.kernel.errors import MisuseError
+from veritape.telemetry import Registry
 from veritape.telemetry.adapters.audit_files import verify_files
 
 
@@ -56,6 +64,35 @@ async def test_a_library_that_is_missing_is_named(tmp_path: Path, monkeypatch: p
     world = deciding.world(tmp_path)
     with pytest.raises(MisuseError, match=r"veritape\[grpc\]"):
         await serve_rate_limits(
-            deciding.desk(world), Address("127.0.0.1", 0), GatewaySettings(), asyncio.Event().set
+            deciding.desk(world),
+            Address("127.0.0.1", 0),
+            GatewaySettings(),
+            asyncio.Event().set,
+            Registry(METRICS),
         )
     world.close()
+
+
+async def test_what_is_let_through_is_on_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """GW-611, TL-250: a call of another domain gets OK and moves its figure."""
+    world, registry = deciding.world(tmp_path), Registry(METRICS, strict=True)
+    served = asyncio.create_task(
+        serve_rate_limits(
+            deciding.desk(world), Address("127.0.0.1", 0), GatewaySettings(drain_s=0), lambda: None, registry
+        )
+    )
+    printed = ""
+    while "on 127.0.0.1:" not in printed:
+        await asyncio.sleep(0.01)
+        printed += capsys.readouterr().out
+    async with grpc.aio.insecure_channel(printed.split()[5].rstrip(",")) as channel:
+        limit = channel.unary_unary(
+            f"/{LIMITS_SERVICE}/ShouldRateLimit",
+            RateLimitRequest.SerializeToString,
+            RateLimitResponse.FromString,
+        )
+        await limit(RateLimitRequest(domain="another"))
+    os.kill(os.getpid(), signal.SIGTERM)
+    await served
+    world.close()
+    assert registry.value(RARE_EVENTS, event="unknown_domain") == 1

@@ -6,7 +6,7 @@ from veritape.gateway.adapters.stores import Store, Terms
 from veritape.gateway.memory_store import UNLIMITED
 from veritape.gateway.overload import halved, is_halved
 from veritape.gateway.policy import Policy, Route
-from veritape.gateway.quota import Decision, LimitName
+from veritape.gateway.quota import Decision, LimitName, Mode
 from veritape.gateway.reasons import Reason
 
 HALF_REASONS = frozenset({Reason.RATE_LIMITED, Reason.COST_EXCEEDS_BURST})
@@ -78,3 +78,19 @@ def denying_limit(decision: Decision) -> str:
         return "cost"
     name: LimitName = max(decision.limits, key=lambda part: part.wait_us).name
     return name.value
+
+
+def outcome(decision: Decision | None, reason: str) -> str:
+    """Return what a decision came to, as figures and logs call it; empty when there was none."""
+    if decision is None:
+        return "closed" if reason == Reason.QUOTA_UNAVAILABLE else ""
+    if decision.admitted:
+        return "allowed"
+    return "overload" if decision.reason is Reason.OVERLOADED else denying_limit(decision)
+
+
+def decider(decision: Decision | None, policy: Policy) -> str:
+    """Return what answered a decision; local shares are memory."""
+    if decision is None:
+        return ""
+    return {Mode.EXACT: policy.store.kind, Mode.LEASE: "lease"}.get(decision.mode, "memory")

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
-from veritape.gateway.adapters.admission import denying_limit
+from veritape.gateway.adapters.admission import decider, outcome
 from veritape.gateway.adapters.gate import Gate, Visit, peer_address
 from veritape.gateway.adapters.proxy import LEFT, ClientLeftError, leaving
 from veritape.gateway.adapters.upstream_router import Passing, Upstreams, counted_body, refuse_loop
@@ -36,7 +36,6 @@ from veritape.gateway.parameters import read_query
 from veritape.gateway.policy import Policy, Route
 from veritape.gateway.problems import RefusedError
 from veritape.gateway.product import ProductRoute, Query, Sources
-from veritape.gateway.quota import Decision, Mode
 from veritape.gateway.rate_fields import rate_fields
 from veritape.gateway.reasons import Reason
 from veritape.gateway.request_ids import request_id
@@ -320,26 +319,11 @@ class Gateway:
         return Access(
             visit.request_id, call.method, name, status, reason, caller.account if caller else "",
             caller.key_id if caller else "", visit.tier, visit.units_mu, decision.mode if decision else "",
-            (self.gate.clock.monotonic_ns() - started_ns) // 1_000, _outcome(decision, reason),
+            (self.gate.clock.monotonic_ns() - started_ns) // 1_000, outcome(decision, reason),
             visit.units_mu + visit.refunded_mu, visit.refunded_mu, caller is not None and not caller.env,
             visit.would_deny, visit.decision_ns // 1_000, visit.upstream_ns // 1_000,
-            _decider(decision, self.table.policy),
+            decider(decision, self.table.policy),
         )  # fmt: skip
-
-
-def _decider(decision: Decision | None, policy: Policy) -> str:
-    """Return what answered a decision; local shares are memory."""
-    if decision is None:
-        return ""
-    return {Mode.EXACT: policy.store.kind, Mode.LEASE: "lease"}.get(decision.mode, "memory")
-
-
-def _outcome(decision: Decision | None, reason: str) -> str:
-    if decision is None:
-        return "closed" if reason == Reason.QUOTA_UNAVAILABLE else ""
-    if decision.admitted:
-        return "allowed"
-    return "overload" if decision.reason is Reason.OVERLOADED else denying_limit(decision)
 
 
 def _problem(visit: Visit, refusal: RefusedError) -> Answer:

@@ -5,10 +5,12 @@ A decision for somebody else takes no slot of the requests in progress, because 
 """
 
 import secrets
+from collections.abc import Callable
 from typing import Final, NamedTuple, Protocol
 
 from veritape.gateway import identity, keys, quota
 from veritape.gateway.accounts import Account, own_or_tier
+from veritape.gateway.adapters.admission import decider, outcome
 from veritape.gateway.adapters.gate import Gate, Visit
 from veritape.gateway.addresses import Address
 from veritape.gateway.answers import Answer, Headers
@@ -47,11 +49,23 @@ class Ruled(NamedTuple):
     tier: str
 
 
-class Desk:
-    """Answers questions by a gate."""
+class Told(NamedTuple):
+    """What is told of a decision for somebody outside, as ``metrics.Decided`` wants it."""
 
-    def __init__(self, gate: Gate, accounts: Accounts) -> None:
-        self.gate, self._accounts = gate, accounts
+    tier: str
+    anonymous: bool
+    outcome: str
+    mode: str
+    charged_mu: int
+    decision_us: int
+    store: str
+
+
+class Desk:
+    """Answers questions by a gate; ``tell`` hears of each decision that counts."""
+
+    def __init__(self, gate: Gate, accounts: Accounts, tell: Callable[[Told], None] = lambda _: None) -> None:
+        self.gate, self._accounts, self._tell = gate, accounts, tell
         self._policy: Policy | None = None
         self._paths: PathTable[dict[str, Route]] = PathTable(())
 
@@ -107,11 +121,15 @@ class Desk:
         """
         visit = Visit(self.new_id(), None, who.caller, who.tier, who.limits._replace(concurrency=None))
         try:
-            await self.gate.charge(visit, route._replace(cost_mu=cost_mu))
+            await self._charge(visit, route._replace(cost_mu=cost_mu))
         except RefusedError as refusal:
             if visit.decision is None or refusal.reason is not visit.decision.reason:
                 raise
         return Ruled(visit.decision or await self._free(who), who.tier)
+
+    def note_denial(self, who: Identity, ruled: Ruled) -> None:
+        """Tell of a denial that a probe found and that stands, because several are decided together."""
+        self._note(Visit("", None, who.caller, who.tier, decision=ruled.decision), "")
 
     async def probe(self, who: Identity, cost_mu: int) -> Ruled:
         """Decide without a charge; cost 0 only looks.
@@ -138,7 +156,7 @@ class Desk:
             route = self._known_route(method, path)
             await self.gate.identify(visit, route, headers, query)
             visit.limits = visit.limits._replace(concurrency=None)
-            await self.gate.charge(visit, route)
+            await self._charge(visit, route)
         except RefusedError as refusal:
             if PROBLEMS[refusal.reason].status in FAILURES:
                 self.gate.note_failure(visit)
@@ -152,6 +170,31 @@ class Desk:
     def fields_of(self, ruled: Ruled) -> list[tuple[str, str]]:
         """Return the rate fields of a decision."""
         return rate_fields(ruled.decision, ruled.tier, self.gate.wall_us(), legacy=False)
+
+    async def _charge(self, visit: Visit, route: Route) -> None:
+        """Charge by the gate, and tell what came of it."""
+        reason = ""
+        try:
+            await self.gate.charge(visit, route)
+        except RefusedError as refusal:
+            reason = refusal.reason
+            raise
+        finally:
+            self._note(visit, reason)
+
+    def _note(self, visit: Visit, reason: str) -> None:
+        decision, caller = visit.decision, visit.caller
+        self._tell(
+            Told(
+                visit.tier,
+                caller is not None and not caller.env,
+                outcome(decision, reason),
+                decision.mode if decision else "",
+                visit.units_mu,
+                visit.decision_ns // 1_000,
+                decider(decision, self.gate.policy),
+            )
+        )
 
     def _known_route(self, method: str, path: str) -> Route:
         route = self.route_at(method, path)

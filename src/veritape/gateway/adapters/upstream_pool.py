@@ -120,10 +120,13 @@ class UpstreamPool:
             self._report(f"upstream {self.upstream.name}: target {target.target.authority} is {after.value}")
         self._show_healthy()
 
-    def _show_healthy(self) -> None:
+    def healthy(self) -> int:
+        """Return how many targets get requests."""
         now_ns = self._clock.monotonic_ns()
-        healthy = sum(standing(one.health, now_ns) is Standing.IN for one in self.targets)
-        self.figures.healthy(self.upstream.name, healthy)
+        return sum(standing(one.health, now_ns) is Standing.IN for one in self.targets)
+
+    def _show_healthy(self) -> None:
+        self.figures.healthy(self.upstream.name, self.healthy())
 
     async def _resolve_often(self) -> None:
         while True:

@@ -77,6 +77,10 @@ class Upstreams:
         for pool in self._pools.values():
             pool.close()
 
+    def healthy_targets(self) -> dict[str, int]:
+        """Return upstream -> targets that get requests; a part of this process is no upstream here."""
+        return {name: pool.healthy() for name, pool in self._pools.items()}
+
     async def relay(
         self, visit: Visit, call: Call, route: Route, scope: MutableMapping[str, Any],
         receive: Receive, body: bytes | None,

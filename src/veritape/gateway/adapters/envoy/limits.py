@@ -7,7 +7,7 @@ route, is not limited and is counted. The service has no words for an error: who
 """
 
 import logging
-from collections import Counter
+from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any, Final, NamedTuple
 
@@ -19,6 +19,7 @@ from veritape.gateway.keys import Environment
 from veritape.gateway.policy import Route
 from veritape.gateway.problems import RefusedError
 from veritape.gateway.quota import MICROSECONDS, MU, LimitState
+from veritape.gateway.usage_metrics import LetThrough
 
 DOMAIN: Final = "veritape"
 """Domain of Envoy's configuration that is ours."""
@@ -43,12 +44,10 @@ class Asked(NamedTuple):
 
 
 class RateLimits:
-    """The service."""
+    """The service; ``count`` hears of what is let through because nobody here can decide it."""
 
-    def __init__(self, desk: Desk, domain: str = DOMAIN) -> None:
-        self._desk, self._domain = desk, domain
-        self.unknown: Counter[str] = Counter()
-        """What was let through because nobody here knows it: ``domain``, ``route``, ``caller``, and ``error``."""
+    def __init__(self, desk: Desk, count: Callable[[LetThrough], None], domain: str = DOMAIN) -> None:
+        self._desk, self._count, self._domain = desk, count, domain
 
     async def should_rate_limit(self, request: RateLimitRequest, context: Any) -> RateLimitResponse:
         """Answer a call; never an error."""
@@ -57,27 +56,38 @@ class RateLimits:
             return await self._answer(request)
         except Exception:  # noqa: BLE001 - the top of a call: logged, counted, let through
             _log.exception("rate limit not decided")
-            self.unknown["error"] += 1
+            self._count(LetThrough.ERROR)
             return self._response([None] * len(request.descriptors))
 
     async def _answer(self, request: RateLimitRequest) -> RateLimitResponse:
         if request.domain != self._domain:
-            self.unknown["domain"] += 1
+            self._count(LetThrough.DOMAIN)
             return self._response([None] * len(request.descriptors))
         asked = [await self._read(descriptor, request.hits_addend or 1) for descriptor in request.descriptors]
         known = [one for one in asked if one is not None]
         if len(known) > 1:  # all or nothing: nobody is charged before all would admit
             looked = [await self._decide(one, charge=False) if one else None for one in asked]
             if not all(found is None or _admits(found) for found in looked):
+                self._note_denials(asked, looked)
                 return self._response(looked)
         return self._response([await self._decide(one, charge=True) if one else None for one in asked])
+
+    def _note_denials(self, asked: list[Asked | None], looked: list[Ruled | Refusal | None]) -> None:
+        for one, found in zip(asked, looked, strict=True):
+            if (
+                one
+                and isinstance(one.who, Identity)
+                and isinstance(found, Ruled)
+                and not found.decision.admitted
+            ):
+                self._desk.note_denial(one.who, found)
 
     async def _read(self, descriptor: Any, hits: int) -> Asked | None:
         """Understand a descriptor; None for one that nothing limits."""
         entries = {entry.key: entry.value for entry in descriptor.entries}
         route = self._route(entries)
         if route is None:
-            self.unknown["route"] += 1
+            self._count(LetThrough.ROUTE)
             return None
         if descriptor.HasField("hits_addend"):
             hits = descriptor.hits_addend.value
@@ -89,7 +99,7 @@ class RateLimits:
         elif address is not None:
             who = self._desk.of_address(address)
         else:
-            self.unknown["caller"] += 1
+            self._count(LetThrough.CALLER)
             return None
         return Asked(who, route, route.cost_mu * min(hits, HITS_LIMIT))
 

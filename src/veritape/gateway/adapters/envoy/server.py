@@ -1,6 +1,6 @@
 """The gRPC server of Envoy's two services, on grpcio's asyncio (GW-611)."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -15,6 +15,7 @@ from veritape.gateway.adapters.envoy.messages_pb2 import (
     RateLimitRequest,
     RateLimitResponse,
 )
+from veritape.gateway.usage_metrics import LetThrough
 from veritape.kernel.errors import UnavailableError
 
 MESSAGE_LIMIT_BYTES: Final = 256 * 1_024
@@ -26,13 +27,16 @@ AUTHORIZATION_SERVICE: Final = "envoy.service.auth.v3.Authorization"
 
 
 @asynccontextmanager
-async def serving(desk: Desk, address: str, drain_s: float) -> AsyncIterator[int]:
+async def serving(
+    desk: Desk, address: str, drain_s: float, count: Callable[[LetThrough], None]
+) -> AsyncIterator[int]:
     """Serve while the context lasts; yield the port.
 
     Args:
         desk: decides.
         address: host:port; port 0 takes a free one.
         drain_s: seconds that calls in progress have at the end.
+        count: hears of what is let through undecided.
 
     Raises:
         UnavailableError: the port is taken or not ours.
@@ -46,7 +50,7 @@ async def serving(desk: Desk, address: str, drain_s: float) -> AsyncIterator[int
                 LIMITS_SERVICE,
                 {
                     "ShouldRateLimit": grpc.unary_unary_rpc_method_handler(
-                        RateLimits(desk).should_rate_limit,
+                        RateLimits(desk, count).should_rate_limit,
                         request_deserializer=RateLimitRequest.FromString,
                         response_serializer=RateLimitResponse.SerializeToString,
                     )

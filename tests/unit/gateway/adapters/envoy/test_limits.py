@@ -1,5 +1,6 @@
 """Envoy's rate-limit service over a whole gateway."""
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -8,12 +9,14 @@ from google.protobuf.wrappers_pb2 import UInt64Value
 from tests import deciding
 from tests.servers.gateway_world import World
 
+from veritape.gateway.adapters.decision_desk import Desk, Told
 from veritape.gateway.adapters.envoy.limits import HITS_LIMIT, RateLimits
 from veritape.gateway.adapters.envoy.messages_pb2 import (
     RateLimitDescriptor,
     RateLimitRequest,
     RateLimitResponse,
 )
+from veritape.gateway.usage_metrics import LetThrough
 from veritape.kernel.errors import UnavailableError
 
 OK, OVER = RateLimitResponse.OK, RateLimitResponse.OVER_LIMIT
@@ -24,7 +27,10 @@ class Asker:
 
     def __init__(self, folder: Path) -> None:
         self.world: World = deciding.world(folder)
-        self.limits = RateLimits(deciding.desk(self.world))
+        self.told: list[Told] = []
+        self.let_through: list[LetThrough] = []
+        desk = Desk(self.world.gate, self.world.finder, self.told.append)
+        self.limits = RateLimits(desk, self.let_through.append)
         self.key = deciding.key(self.world)
 
     async def ask(
@@ -100,6 +106,26 @@ async def test_all_descriptors_or_none(asker: Asker) -> None:
     assert asker.world.ledger.month_sums("2026-11") == {"acme:live": 1_000}
 
 
+async def test_each_decision_is_told_once(asker: Asker) -> None:
+    """TL-250, GW-773: charges and denials, alone or together; a probe tells nothing."""
+    account, address = (
+        {"account": "acme", "route": "trades"},
+        {"remote_address": "203.0.113.9", "route": "trades"},
+    )
+    await asker.ask(about(2, **account))
+    await asker.ask(about(0, **account))
+    assert [(one.tier, one.outcome, one.charged_mu, one.store) for one in asker.told] == [
+        ("free", "allowed", 2_000, "memory")
+    ]
+    asker.told.clear()
+    await asker.ask(about(45, **address))
+    await asker.ask(about(1, **account), about(1, **address))
+    await asker.ask(about(1, **address))
+    assert [(one.anonymous, one.outcome) for one in asker.told] == [
+        (True, "allowed"), (True, "minute"), (True, "minute"),
+    ]  # fmt: skip
+
+
 async def test_what_nobody_knows_is_let_through_and_counted(asker: Asker) -> None:
     """GW-611: a domain, a route, a caller; one that is known beside it is decided all the same."""
     await asker.ask(about(account="acme", route="trades"), domain="other")
@@ -107,7 +133,7 @@ async def test_what_nobody_knows_is_let_through_and_counted(asker: Asker) -> Non
     await asker.ask(about(route="trades"), about(route="trades", remote_address="nowhere"))
     found = await asker.ask(about(account="acme", route="trades"), about(route="nothing"))
     assert [status.code for status in found.statuses] == [OK, OK]
-    assert asker.limits.unknown == {"domain": 1, "route": 3, "caller": 2}
+    assert Counter(asker.let_through) == {LetThrough.DOMAIN: 1, LetThrough.ROUTE: 3, LetThrough.CALLER: 2}
     assert asker.world.ledger.month_sums("2026-11") == {"acme:live": 1_000}
     assert (await asker.ask()).overall_code == OK
 
@@ -142,7 +168,7 @@ async def test_an_error_is_never_an_error_of_the_call(asker: Asker, monkeypatch:
     with monkeypatch.context() as patched:
         patched.setattr(asker.world.gate.store, "decide", broken)
         found = await asker.ask(about(account="acme", route="trades"))
-        assert (found.overall_code, asker.limits.unknown["error"]) == (OK, 1)
+        assert (found.overall_code, asker.let_through) == (OK, [LetThrough.ERROR])
     with monkeypatch.context() as patched:
         patched.setattr(asker.world.gate.store, "decide", away)
         assert (await asker.ask(about(account="acme", route="trades"))).overall_code == OVER
