@@ -138,11 +138,12 @@ def _through_runtime(folder: Path, size: Size) -> Iterator[Row]:
     def seconds(workers: int) -> float:
         with _runtime(folder / f"runtime{next(places)}", workers) as runtime:
             runtime.run_batch(guest_image("fibonacci"), fib10(workers * 32, 1 << 20))
-            return timed(lambda: _executed(runtime, fib10(RUNTIME_ITEMS)))[1]
+            return timed(lambda: _executed(runtime, inputs))[1]
 
-    alone, both = _repeated(size, lambda: seconds(1)), _repeated(size, lambda: seconds(2))
-    yield Row("runtime_fib10_receipts", [RUNTIME_ITEMS / one for one in both])
-    ratios = [one / two for one, two in zip(alone, both, strict=True)]
+    inputs = fib10(RUNTIME_ITEMS)
+    pairs = [(seconds(1), seconds(2)) for _ in range(size.runs)]
+    yield Row("runtime_fib10_receipts", [RUNTIME_ITEMS / both for _, both in pairs])
+    ratios = [alone / both for alone, both in pairs]
     yield Row(
         "runtime_scaling",
         ratios,

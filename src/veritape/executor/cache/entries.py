@@ -8,7 +8,7 @@ a thousand items finished, and the pack's table says which keys it holds.
 import hashlib
 import hmac
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import IntEnum, StrEnum
 from typing import Final, NamedTuple
 
@@ -75,8 +75,16 @@ def cache_key(
     namespace: Namespace, program_id: bytes, input_digest: bytes, parameters: bytes = bytes(32)
 ) -> bytes:
     """Return the key of what a program computes from an input; run limits are not in it."""
-    fields = (b"VTCACHE1", bytes((namespace,)), program_id, input_digest, parameters)
-    return hashlib.sha256(b"".join(fields) + struct.pack("<H", RECEIPT_VERSION)).digest()
+    return cache_keys(namespace, program_id, (input_digest,), parameters)[0]
+
+
+def cache_keys(
+    namespace: Namespace, program_id: bytes, input_digests: Sequence[bytes], parameters: bytes = bytes(32)
+) -> list[bytes]:
+    """Return the keys of what a program computes from some inputs."""
+    before = b"".join((b"VTCACHE1", bytes((namespace,)), program_id))
+    after = parameters + struct.pack("<H", RECEIPT_VERSION)
+    return [hashlib.sha256(before + digest + after).digest() for digest in input_digests]
 
 
 def pack(receipts: Mapping[bytes, bytes]) -> tuple[bytes, bytes]:

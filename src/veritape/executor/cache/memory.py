@@ -1,7 +1,6 @@
 """The layer in memory: least recently used goes first, bounded by entries and by bytes (EX-403)."""
 
 from collections import OrderedDict
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, TypeVar
 
@@ -23,19 +22,12 @@ class Eviction(StrEnum):
 ValueT = TypeVar("ValueT")
 
 
-@dataclass(slots=True)
-class _Held(Generic[ValueT]):
-    value: ValueT
-    size: int
-    created_ns: int
-
-
 class MemoryLayer(Generic[ValueT]):
     """Values by key; what is returned was put in by this process, so nothing is verified again."""
 
     def __init__(self, max_entries: int, max_bytes: int, ttl_ns: int | None = None) -> None:
         self._max_entries, self._max_bytes, self._ttl_ns = max_entries, max_bytes, ttl_ns
-        self._held: OrderedDict[bytes, _Held[ValueT]] = OrderedDict()
+        self._held: OrderedDict[bytes, tuple[ValueT, int, int]] = OrderedDict()  # value, size, time
         self.held_bytes = 0
         """Bytes held."""
 
@@ -50,29 +42,31 @@ class MemoryLayer(Generic[ValueT]):
         held = self._held.get(key)
         if held is None:
             return None, []
-        if self._ttl_ns is not None and now_ns - held.created_ns >= self._ttl_ns:
+        value, _, created_ns = held
+        if self._ttl_ns is not None and now_ns - created_ns >= self._ttl_ns:
             self.drop(key)
             return None, [Eviction.TTL]
         self._held.move_to_end(key)
-        return held.value, []
+        return value, []
 
     def put(self, key: bytes, value: ValueT, size: int, now_ns: int) -> list[Eviction]:
         """Keep a value; return why others were let go. One that is too large is not kept."""
-        self.drop(key)
+        if key in self._held:
+            self.drop(key)
         if size * LARGEST_SHARE > self._max_bytes:
             return []
-        self._held[key] = _Held(value, size, now_ns)
+        self._held[key] = (value, size, now_ns)
         self.held_bytes += size
         gone = []
         while self.held_bytes > self._max_bytes or len(self._held) > self._max_entries:
             gone.append(Eviction.BYTES if self.held_bytes > self._max_bytes else Eviction.ENTRIES)
-            self.held_bytes -= self._held.popitem(last=False)[1].size
+            self.held_bytes -= self._held.popitem(last=False)[1][1]
         return gone
 
     def drop(self, key: bytes) -> None:
         """Forget a key."""
         held = self._held.pop(key, None)
-        self.held_bytes -= held.size if held else 0
+        self.held_bytes -= held[1] if held else 0
 
     def clear(self) -> None:
         """Forget everything."""

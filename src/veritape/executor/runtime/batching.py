@@ -17,6 +17,9 @@ CHUNK_ITEMS = 1000
 CHUNK_S = 1.0
 """Seconds that a job should take: what a killed batch may lose, and how soon a deadline is seen."""
 
+LEAST_S = 0.01
+"""Seconds that a job should take at least: two durable writes, of which each costs one."""
+
 WORTH = 0.10
 """A doubling that makes an item cheaper by less than this is the last."""
 
@@ -46,16 +49,23 @@ class Chunks:
         self._seconds_per_item: float | None = None
 
     def size(self, left: int, workers: int) -> int:
-        """Return the number of items of the next job; the last items are shared out evenly."""
+        """Return the number of items of the next job.
+
+        Towards the end jobs grow smaller, so that the workers end together: each takes half of its even share of what is left.
+        """
         if self._seconds_per_item is None:
-            wanted = FIRST_ITEMS
-        else:
-            wanted = int(CHUNK_S / max(self._seconds_per_item, CHUNK_S / CHUNK_ITEMS))
-        return max(1, min(wanted, CHUNK_ITEMS, -(-left // workers)))
+            return min(FIRST_ITEMS, _parts(left, workers))
+        pace_s = max(self._seconds_per_item, CHUNK_S / MAX_ITEMS)
+        share = max(_parts(left, 2 * workers), int(LEAST_S / pace_s))
+        return max(1, min(int(CHUNK_S / pace_s), CHUNK_ITEMS, share))
 
     def done(self, items: int, seconds: float) -> None:
         """Note how long a job took."""
         self._seconds_per_item = seconds / items
+
+
+def _parts(items: int, count: int) -> int:
+    return -(-items // count)
 
 
 class Doubling:

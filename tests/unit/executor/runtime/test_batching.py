@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 
 from veritape.executor.runtime.batching import (
     CHUNK_ITEMS,
+    CHUNK_S,
     FIRST_ITEMS,
+    LEAST_S,
     Chunks,
     Doubling,
     check_size,
@@ -34,7 +36,7 @@ def test_a_batch_has_at_most_65536_items() -> None:
 
 
 def test_a_piece_is_about_a_second_and_at_most_a_thousand_items() -> None:
-    """EX-343: small at first, then by the pace; the end is shared out among the workers."""
+    """EX-343: small at first, then by the pace."""
     chunks = Chunks()
     assert chunks.size(5000, 2) == FIRST_ITEMS
     chunks.done(16, 0.001)
@@ -45,6 +47,20 @@ def test_a_piece_is_about_a_second_and_at_most_a_thousand_items() -> None:
     assert chunks.size(5000, 2) == 1
     assert Chunks().size(7, 2) == 4
     assert Chunks().size(1, 8) == 1
+
+
+@given(st.integers(1, 65_536), st.integers(1, 8), st.floats(1e-6, 2.0))
+def test_workers_end_together(items: int, workers: int, pace_s: float) -> None:
+    """EX-343, EX-913: no job is over its bounds; once half a share is left, none holds more than half of what is left to share."""
+    chunks = Chunks()
+    chunks.done(1, pace_s)
+    left = items
+    while left:
+        size = min(left, chunks.size(left, workers))
+        assert 1 <= size <= CHUNK_ITEMS
+        assert size * pace_s <= CHUNK_S or size == 1
+        assert size <= -(-left // (2 * workers)) or size * pace_s <= LEAST_S
+        left -= size
 
 
 def test_the_best_batch_size_is_found_by_doubling() -> None:

@@ -1,7 +1,8 @@
 """The layer on disk: entries as files, written once and whole; an index that is rebuilt from them (EX-404).
 
-The files are the truth. The index, a SQLite database beside them, says which file holds a key and when it was last used; it is
-thrown away and made anew when it is missing or damaged, and several processes share it.
+The files are the truth. The index, a SQLite database beside them, says which file may hold a key and when it was last used; it
+is thrown away and made anew when it is missing or damaged, and several processes share it. It knows a key by its first 8 bytes:
+a row of two integers costs half as much as one with the whole key, and a file is looked into before it is believed.
 """
 
 import contextlib
@@ -9,26 +10,17 @@ import os
 import secrets
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from veritape.executor.cache.entries import (
-    SECRET_BYTES,
-    CacheReason,
-    Entry,
-    from_file,
-    pack,
-    refusal,
-    to_file,
-    unpack,
-)
-from veritape.executor.cache.memory import LARGEST_SHARE, Eviction
+import numpy as np
+
+from veritape.executor.adapters.cache.packs import SUFFIX, PackWriter, Written
+from veritape.executor.cache.entries import KEY_BYTES, SECRET_BYTES, CacheReason, from_file, refusal, unpack
+from veritape.executor.cache.memory import Eviction
 from veritape.kernel.clock import NANOSECONDS
 from veritape.kernel.errors import MisuseError, PeerError, UnavailableError
 from veritape.kernel.files import write_atomically
-
-SUFFIX = ".entry"
-"""Name suffix of an entry's file."""
 
 INDEX = "index.db"
 """The index's name."""
@@ -48,15 +40,17 @@ PACKS_KEPT = 4
 _KEYS_AT_ONCE = 500
 """Keys of one question: SQLite allows 999 values in one in its older builds."""
 
-_SCHEMA_VERSION = 2
+_SCHEMA_VERSION = 3
 """An index of another version is thrown away like a damaged one."""
+
+_PREFIX = np.dtype(">i8")
+"""The first 8 bytes of a key as an integer. Of two keys with equal ones, the file written last is found: the other is a miss."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS files (
-    id INTEGER PRIMARY KEY, name TEXT UNIQUE, bytes INTEGER, created_ns INTEGER, used_ns INTEGER
+    id INTEGER PRIMARY KEY, name TEXT UNIQUE, bytes INTEGER NOT NULL, created_ns INTEGER, used_ns INTEGER, prefixes BLOB
 );
-CREATE TABLE IF NOT EXISTS items (key BLOB PRIMARY KEY, file INTEGER) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS items_by_file ON items (file);
+CREATE TABLE IF NOT EXISTS items (prefix INTEGER PRIMARY KEY, file INTEGER);
 CREATE INDEX IF NOT EXISTS files_by_use ON files (used_ns);
 """
 
@@ -81,6 +75,8 @@ class DiskLayer:
             _remove_leftovers(folder, now_ns)
         except OSError as error:
             raise UnavailableError(f"cannot use the cache folder {folder}: {error.strerror}") from error
+        self.writer = PackWriter(folder, self.secret, max_bytes)
+        """Makes receipts durable; ``adopt`` takes what it wrote."""
         self._database = self._open_index()
         self._reconcile()
 
@@ -102,15 +98,18 @@ class DiskLayer:
             return int(total)
 
     def known(self, keys: Sequence[bytes]) -> set[bytes]:
-        """Return those of some keys that are indexed: ``get`` has an answer for them, or a refusal."""
-        found: set[bytes] = set()
+        """Return those of some keys that the index may hold: ``get`` has an answer for them, or a refusal; all others are misses."""
+        prefixes = _prefixes(keys)
+        found: set[int] = set()
         with self._lock:
-            for first in range(0, len(keys), _KEYS_AT_ONCE):
-                some = keys[first : first + _KEYS_AT_ONCE]
+            for first in range(0, len(prefixes), _KEYS_AT_ONCE):
+                some = prefixes[first : first + _KEYS_AT_ONCE]
                 places = ",".join("?" * len(some))
-                rows = self._database.execute(f"SELECT key FROM items WHERE key IN ({places})", some)  # noqa: S608 - question marks
-                found.update(key for (key,) in rows)
-        return found
+                rows = self._database.execute(f"SELECT prefix FROM items WHERE prefix IN ({places})", some)  # noqa: S608 - question marks
+                found.update(prefix for (prefix,) in rows)
+        return (
+            {key for key, prefix in zip(keys, prefixes, strict=True) if prefix in found} if found else set()
+        )
 
     def get(self, key: bytes, now_ns: int) -> tuple[bytes | None, list[Eviction]]:
         """Return a receipt's bytes, or None, and what was let go because it was too old.
@@ -119,9 +118,7 @@ class DiskLayer:
             PeerError: the entry is damaged or not ours; it is deleted before this is raised.
         """
         with self._lock:
-            row = self._database.execute(
-                "SELECT name, created_ns FROM items JOIN files ON files.id = file WHERE key = ?", (key,)
-            ).fetchone()
+            row = self._file_of(key)
             if row is None:
                 return None, []
             name, created_ns = row
@@ -137,24 +134,19 @@ class DiskLayer:
         Raises:
             OSError: the disk refused; nothing of it is under a final name.
         """
-        if not receipts:
-            return []
-        key, body = pack(receipts)
-        data = to_file(Entry(key, now_ns, body), self.secret)
-        if len(data) * LARGEST_SHARE > self._max_bytes:
-            return []
-        name = key.hex() + SUFFIX
-        write_atomically(self._folder / name, data)
+        written = self.writer.write(receipts, now_ns) if receipts else None
+        return [] if written is None else self.adopt(written, receipts)
+
+    def adopt(self, written: Written, keys: Iterable[bytes]) -> list[Eviction]:
+        """Index a file that this layer's writer wrote, here or in a worker; return why others were let go."""
         with self._lock:
-            self._index(name, len(data), now_ns, receipts)
+            self._index(written, keys)
             return self._shrink()
 
     def drop(self, key: bytes) -> None:
         """Delete the entry that holds a key."""
         with self._lock:
-            row = self._database.execute(
-                "SELECT name FROM items JOIN files ON files.id = file WHERE key = ?", (key,)
-            ).fetchone()
+            row = self._file_of(key)
             if row is not None:
                 self._remove(row[0])
 
@@ -174,6 +166,14 @@ class DiskLayer:
             except PeerError as error:
                 yield path.name, error
 
+    def _file_of(self, key: bytes) -> tuple[str, int] | None:
+        """Return name and time of the file that may hold a key."""
+        found: tuple[str, int] | None = self._database.execute(
+            "SELECT name, created_ns FROM items JOIN files ON files.id = file WHERE prefix = ?",
+            _prefixes([key]),
+        ).fetchone()
+        return found
+
     def _members(self, name: str) -> dict[bytes, bytes]:
         if name not in self._packs:
             try:
@@ -186,37 +186,53 @@ class DiskLayer:
             self._packs[name] = found
         return self._packs[name]
 
-    def _index(self, name: str, size: int, now_ns: int, receipts: Mapping[bytes, bytes]) -> None:
-        self._database.execute("BEGIN")
-        self._database.execute(
-            "DELETE FROM items WHERE file = (SELECT id FROM files WHERE name = ?)", (name,)
-        )
-        file = self._database.execute(
-            "INSERT OR REPLACE INTO files (name, bytes, created_ns, used_ns) VALUES (?, ?, ?, ?)",
-            (name, size, now_ns, now_ns),
-        ).lastrowid
-        rows = [(key, file) for key in receipts]
-        self._database.executemany("INSERT OR REPLACE INTO items VALUES (?, ?)", rows)
-        self._database.execute("COMMIT")
+    def _index(self, written: Written, keys: Iterable[bytes]) -> None:
+        prefixes = _prefixes(keys)
+        with self._change():
+            self._forget(written.name)
+            file = self._database.execute(
+                "INSERT INTO files (name, bytes, created_ns, used_ns, prefixes) VALUES (?, ?, ?, ?, ?)",
+                (*written, written.created_ns, np.array(prefixes, dtype=_PREFIX).tobytes()),
+            ).lastrowid
+            rows = [(prefix, file) for prefix in prefixes]
+            self._database.executemany("INSERT OR REPLACE INTO items VALUES (?, ?)", rows)
 
     def _remove(self, name: str) -> None:
         self._packs.pop(name, None)
         (self._folder / name).unlink(missing_ok=True)
-        self._database.execute(
-            "DELETE FROM items WHERE file = (SELECT id FROM files WHERE name = ?)", (name,)
-        )
-        self._database.execute("DELETE FROM files WHERE name = ?", (name,))
+        with self._change():
+            self._forget(name)
+
+    @contextlib.contextmanager
+    def _change(self) -> Iterator[None]:
+        """Change the index as a whole or not at all; other processes wait, from the first look on."""
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._database.execute("ROLLBACK")
+            raise
+        self._database.execute("COMMIT")
+
+    def _forget(self, name: str) -> None:
+        """Take a file out of the index, and the items that it is the last to hold."""
+        row = self._database.execute("SELECT id, prefixes FROM files WHERE name = ?", (name,)).fetchone()
+        if row is None:
+            return
+        file, prefixes = row
+        rows = [(prefix, file) for prefix in np.frombuffer(prefixes, dtype=_PREFIX).tolist()]
+        self._database.executemany("DELETE FROM items WHERE prefix = ? AND file = ?", rows)
+        self._database.execute("DELETE FROM files WHERE id = ?", (file,))
 
     def _shrink(self) -> list[Eviction]:
         gone: list[Eviction] = []
         total = self.held_bytes
         while total > self._max_bytes:
-            file, name, size = self._database.execute(
-                "SELECT id, name, bytes FROM files ORDER BY used_ns LIMIT 1"
+            name, size, prefixes = self._database.execute(
+                "SELECT name, bytes, length(prefixes) FROM files ORDER BY used_ns LIMIT 1"
             ).fetchone()
-            (held,) = self._database.execute("SELECT count(*) FROM items WHERE file = ?", (file,)).fetchone()
             self._remove(name)
-            gone += [Eviction.BYTES] * held
+            gone += [Eviction.BYTES] * (prefixes // _PREFIX.itemsize)
             total -= size
         return gone
 
@@ -242,9 +258,14 @@ class DiskLayer:
             for name in sorted(present - known):
                 path = self._folder / name
                 with contextlib.suppress(PeerError, FileNotFoundError):
-                    self._index(
-                        name, path.stat().st_size, int(path.stat().st_mtime_ns), _read(path, self.secret)
-                    )
+                    found = Written(name, path.stat().st_size, path.stat().st_mtime_ns)
+                    self._index(found, _read(path, self.secret))
+
+
+def _prefixes(keys: Iterable[bytes]) -> list[int]:
+    """Return the integers by which the index knows some keys."""
+    found: list[int] = np.frombuffer(b"".join(keys), dtype=_PREFIX)[:: KEY_BYTES // _PREFIX.itemsize].tolist()
+    return found
 
 
 def _connect(path: Path) -> sqlite3.Connection:

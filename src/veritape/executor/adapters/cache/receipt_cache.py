@@ -13,6 +13,7 @@ from typing import Any
 
 from veritape.executor.adapters.cache.disk import DiskLayer
 from veritape.executor.adapters.cache.flights import Leases
+from veritape.executor.adapters.cache.packs import Written
 from veritape.executor.adapters.cache.redis_layer import RedisLayer
 from veritape.executor.cache.counters import CacheCounters, Layer
 from veritape.executor.cache.entries import Entry, check_simulated
@@ -75,23 +76,34 @@ class ReceiptCache:
             self.counters.misses += len(keys) - len(found)
         return found
 
-    def put(self, receipts: Mapping[bytes, bytes]) -> None:
+    def put(self, receipts: Mapping[bytes, bytes], written: Written | OSError | None = None) -> None:
         """Keep receipts' files in every layer; on return they are durable where there is a disk layer.
+
+        Args:
+            receipts: by key.
+            written: what became of them where a worker wrote them to this disk layer itself.
 
         Raises:
             OSError: the disk refused.
         """
         now_ns = self.clock.wall_ns()
         if self.disk is not None:
+            self.disk_refused = isinstance(written, OSError)
+            if isinstance(written, OSError):
+                raise written
             try:
-                self._count(Layer.DISK, self.disk.put(receipts, now_ns))
+                gone_there = (
+                    self.disk.adopt(written, receipts) if written else self.disk.put(receipts, now_ns)
+                )
             except OSError:
                 self.disk_refused = True
                 raise
-            self.disk_refused = False
+            self._count(Layer.DISK, gone_there)
         with self._lock:
+            gone: list[Eviction] = []
             for key, data in receipts.items():
-                self._count(Layer.MEMORY, self.memory.put(key, data, len(data), now_ns))
+                gone += self.memory.put(key, data, len(data), now_ns)
+            self._count(Layer.MEMORY, gone)
         if self.redis is not None:
             for key, body in receipts.items():
                 self.redis.put(Entry(key, now_ns, body))

@@ -7,10 +7,11 @@ the workers see a stop file; who does not within the grace is killed, and what w
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Final
 
 from veritape.executor.adapters.cache.receipt_cache import ReceiptCache
 from veritape.executor.adapters.workers.figures import Figures
@@ -72,8 +73,6 @@ class Batch:
     """Its id."""
     inputs: Sequence[bytes]
     """Distinct."""
-    keys: Sequence[bytes]
-    """Of the cache, one an input."""
     limits: Limits
     """Of each execution."""
     end_ns: int | None
@@ -86,10 +85,14 @@ class Batch:
     """Takes them."""
     keep: bool = True
     """Put receipts into the cache."""
+    keys: list[bytes] = field(default_factory=list)
+    """Of the cache, of the inputs that were looked up."""
     results: dict[int, Result] = field(default_factory=dict)
     """By place of the input."""
+    cached: set[int] = field(default_factory=set)
+    """Places whose results came from the cache."""
     pending: deque[int] = field(default_factory=deque)
-    """Places that nobody works on yet."""
+    """Places that were looked up, are not cached, and nobody works on yet."""
 
 
 @dataclass(frozen=True)
@@ -102,16 +105,35 @@ class _Sent:
 class BatchRun:
     """Works a batch off; made for one batch."""
 
-    def __init__(self, batch: Batch, cost: Cost, stop_file: Path, tools: Tools) -> None:
+    def __init__(
+        self, batch: Batch, looking: Iterator[None], cost: Cost, stop_file: Path, tools: Tools
+    ) -> None:
+        """Take a batch of which nothing is known.
+
+        Args:
+            batch: its inputs.
+            looking: looks up some inputs at each step.
+            cost: of one of its jobs.
+            stop_file: tells workers to stop.
+            tools: of the runtime.
+        """
         self._batch, self._cost, self._stop_file, self._tools = batch, cost, stop_file, tools
+        self._looking, self._unseen = looking, bool(batch.inputs)
         self._chunks = Chunks()
+        disk = tools.cache.disk
+        self._writer = disk.writer if batch.keep and tools.pool.local and disk is not None else None
         self._sent: dict[Future[Done], _Sent] = {}
 
     def work(self) -> None:
-        """Keep workers busy until nothing is pending, time is up or the caller wants no more."""
+        """Keep workers busy until nothing is pending, time is up or the caller wants no more.
+
+        Raises:
+            UnavailableError: ``needs_memory``: one job alone is over the budget.
+        """
         batch = self._batch
         try:
-            while batch.pending or self._sent:
+            while self._unseen or batch.pending or self._sent:
+                self._look_up()
                 ended = self._ended()
                 if ended is not None:
                     self._wind_up(ended)
@@ -122,6 +144,12 @@ class BatchRun:
             self._stop_file.touch()
             for _ in self._sent:
                 self._release()
+
+    def _look_up(self) -> None:
+        """Look up some more inputs, if there are any: the first misses run while the others are looked up."""
+        self._unseen = self._unseen and next(self._looking, _ALL) is not _ALL
+        if not self._sent:
+            self.show(Phase.LOAD)
 
     def show(self, phase: Phase) -> None:
         """Show progress when it is time."""
@@ -142,10 +170,13 @@ class BatchRun:
 
     def _send(self) -> None:
         batch, workers = self._batch, self._tools.pool.workers
+        if batch.pending:
+            self._tools.admission.check(self._cost)
         while batch.pending and len(self._sent) < workers and self._admit():
-            size = self._chunks.size(len(batch.pending), workers)
-            places = tuple(batch.pending.popleft() for _ in range(size))
-            inputs = tuple(batch.inputs[place] for place in places)
+            unseen = len(batch.inputs) - len(batch.keys)
+            size = min(len(batch.pending), self._chunks.size(len(batch.pending) + unseen, workers))
+            places = tuple([batch.pending.popleft() for _ in range(size)])
+            inputs = tuple(map(batch.inputs.__getitem__, places))
             job = Job(
                 batch.program_id,
                 inputs,
@@ -153,6 +184,8 @@ class BatchRun:
                 self._tools.make_backend,
                 seconds=self._seconds_left(),
                 threads=self._tools.threads,
+                keys=tuple(map(batch.keys.__getitem__, places)),
+                writer=self._writer,
                 stop_file=self._stop_file,
             )
             self._submit(places, job)
@@ -181,32 +214,40 @@ class BatchRun:
 
     def _collect(self) -> None:
         if not self._sent:
-            with self._tools.changed:
-                self._tools.changed.wait(LOOK_S)
+            if self._batch.pending:
+                with self._tools.changed:
+                    self._tools.changed.wait(LOOK_S)
             return
-        done, _ = wait(self._sent, timeout=LOOK_S, return_when=FIRST_COMPLETED)
-        for future in done:
-            sent = self._sent.pop(future)
-            error = future.exception()
-            if error is None and future.result().needs_image:
-                self._submit(sent.places, with_image(sent.job, self._batch.image))
-                continue
-            self._release()
-            if error is None:
-                self._take(sent, future.result())
-            else:
-                self._answer(sent, error)
+        patience_s = 0 if self._unseen else LOOK_S
+        ended, _ = wait(self._sent, timeout=patience_s, return_when=FIRST_COMPLETED)
+        taken = [(sent, done) for future in ended for sent, done in self._received(future)]
+        self._send()
+        for sent, done in taken:
+            self._keep(sent.places, done)
         self.show(Phase.EXECUTE)
 
-    def _take(self, sent: _Sent, done: Done) -> None:
-        """Take what a worker returned; what it did not get to is pending again."""
+    def _received(self, future: "Future[Done]") -> Iterator[tuple[_Sent, Done]]:
+        """Yield what a job that ended returned, if it did: who sends the next one first keeps the worker busy."""
+        sent = self._sent.pop(future)
+        error = future.exception()
+        if error is None and future.result().needs_image:
+            self._submit(sent.places, with_image(sent.job, self._batch.image))
+            return
+        self._release()
+        if error is None:
+            self._note(sent, future.result())
+            yield sent, future.result()
+        else:
+            self._answer(sent, error)
+
+    def _note(self, sent: _Sent, done: Done) -> None:
+        """Learn from a job; what it did not get to is pending again."""
         if done.results:
             self._chunks.done(len(done.results), done.seconds)
         if is_fault(done.peak_bytes, self._cost):
             self._tools.note(
                 LogEvent.MEMORY_UNDERESTIMATED, peak_bytes=done.peak_bytes, predicted_bytes=self._cost.bytes
             )
-        self._keep(sent.places, done)
         self._batch.pending.extendleft(reversed(sent.places[len(done.results) :]))
 
     def _answer(self, sent: _Sent, error: BaseException) -> None:
@@ -221,7 +262,7 @@ class BatchRun:
             self._fail(place, Failed(RuntimeReason.INTERNAL_ERROR, f"{type(error).__name__}: {error}"))
 
     def _keep(self, places: Sequence[int], done: Done) -> None:
-        """Make a job's receipts durable, then count them as finished."""
+        """Make a job's receipts durable unless the worker did, then count them as finished."""
         batch, receipts = self._batch, dict[int, bytes]()
         for place, result in zip(places, done.results, strict=False):
             if isinstance(result, Failed):
@@ -230,7 +271,8 @@ class BatchRun:
                 receipts[place] = result
         try:
             if batch.keep and receipts:
-                self._tools.cache.put({batch.keys[place]: data for place, data in receipts.items()})
+                kept = {batch.keys[place]: data for place, data in receipts.items()}
+                self._tools.cache.put(kept, done.written)
         except OSError as error:
             for place in receipts:
                 self._fail(place, not_kept(error))
@@ -249,7 +291,12 @@ class BatchRun:
 
     def _alone(self, run: Callable[[Job], Done], place: int, job: Job) -> bool:
         """Run one item; False when its worker died and another one is needed."""
-        single = replace(job, inputs=(self._batch.inputs[place],), image=self._batch.image)
+        single = replace(
+            job,
+            inputs=(self._batch.inputs[place],),
+            keys=(self._batch.keys[place],),
+            image=self._batch.image,
+        )
         try:
             done = run(single)
         except Exception as error:
@@ -265,6 +312,8 @@ class BatchRun:
     def _wind_up(self, ended: Cancelled | DeadlineExceeded) -> None:
         """Stop the workers; what they finished counts, the rest ends as said."""
         self._stop_file.touch()
+        for _ in self._looking:
+            pass  # what the cache has is no work: it is answered
         for future in [future for future in self._sent if future.cancel()]:
             self._sent.pop(future)
             self._release()
@@ -288,6 +337,10 @@ class BatchRun:
     def _fail(self, place: int, failed: Failed) -> None:
         self._batch.results[place] = failed
         self._tools.figures.failed(failed.reason)
+
+
+_ALL: Final = object()
+"""All inputs were looked up."""
 
 
 def not_kept(error: OSError) -> Failed:

@@ -1,7 +1,8 @@
 """What travels to a worker and back (EX-348, 353, 354).
 
 A job names its program by id; a worker that has not seen it answers so, and the job comes again with the image. So an image travels
-once per worker whatever the executor is. A stop file and a deadline end a job between bounded amounts of work.
+once per worker whatever the executor is. A stop file and a deadline end a job between bounded amounts of work. A worker of this
+machine makes its receipts durable itself: what waits for the disk there holds nobody up here.
 """
 
 import contextlib
@@ -13,12 +14,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from veritape.executor.adapters.cache.packs import PackWriter, Written
 from veritape.executor.backend import TraceBackend
 from veritape.executor.image import Image
 from veritape.executor.receipts import SimulatedReceipt
 from veritape.executor.runtime.outcomes import Failed
 from veritape.executor.vm.execution import Limits, Stop, StoppedError
-from veritape.kernel.clock import NANOSECONDS, SystemClock
+from veritape.kernel.clock import NANOSECONDS, Clock, SystemClock
 
 IMAGES_KEPT = 16
 """Programs that a worker remembers."""
@@ -48,6 +50,10 @@ class Job:
     """Time from its start after which it stops; None: no deadline."""
     threads: int = 1
     """Threads of the worker, each with a share of the inputs."""
+    keys: tuple[bytes, ...] = ()
+    """Of the cache, one an input, for ``writer``."""
+    writer: PackWriter | None = None
+    """Makes the receipts durable; only for a worker of this machine."""
     stop_file: Path | None = None
     """It stops when this file exists or its folder is gone; on another machine the deadline alone stops it."""
 
@@ -63,7 +69,9 @@ class Done:
     needs_image: bool = False
     """Nothing ran: the worker has not seen the image."""
     seconds: float = 0.0
-    """Time that it took."""
+    """Time that its executions took."""
+    written: Written | OSError | None = None
+    """What the writer said; None: it was not asked, or had nothing to write."""
     peak_bytes: int = 0
     """Largest memory that the worker ever took beyond what it had when it was ready: its guests' share."""
 
@@ -111,8 +119,21 @@ def run_job(job: Job) -> Done:
 
     results, cycles = _run_shares(_WORKER.backend(job), image, job, stop)
     seconds = (clock.monotonic_ns() - began_ns) / NANOSECONDS
+    written = _write(job, results, clock)
     peak_bytes = _peak_bytes() - _WORKER.ready_bytes
-    return Done(tuple(results), cycles, seconds=seconds, peak_bytes=peak_bytes)
+    return Done(tuple(results), cycles, seconds=seconds, written=written, peak_bytes=peak_bytes)
+
+
+def _write(job: Job, results: Sequence[bytes | Failed], clock: Clock) -> Written | OSError | None:
+    """Make a job's receipts durable, where it has a writer; an error of the disk is an answer."""
+    made = zip(job.keys, results, strict=False)
+    receipts = {key: data for key, data in made if isinstance(data, bytes)}
+    if job.writer is None or not receipts:
+        return None
+    try:
+        return job.writer.write(receipts, clock.wall_ns())
+    except OSError as error:
+        return error
 
 
 Results = tuple[list[bytes | Failed], int]

@@ -114,6 +114,8 @@ class WorkerPool:
         self._lock = threading.Lock()
         self._executor: Executor | None = None
         self._generation = 0
+        self.local = make in (process_executor, thread_executor)
+        """Its workers are of this machine: they share its files."""
         self.restarts = 0
         """Executors replaced because a worker died."""
 

@@ -7,7 +7,7 @@ Results stand in the order of the inputs; equal inputs are executed once. ``subm
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Self
@@ -28,7 +28,7 @@ from veritape.executor.adapters.workers.pool import WorkerPool
 from veritape.executor.aggregation.decider import AggregationDecider
 from veritape.executor.aggregation.plans import Context
 from veritape.executor.backend import TraceBackend
-from veritape.executor.cache.entries import Namespace, cache_key
+from veritape.executor.cache.entries import Namespace, cache_keys
 from veritape.executor.digests import Tag
 from veritape.executor.image import Image
 from veritape.executor.log_events import LogEvent, Note, note_nothing
@@ -114,11 +114,11 @@ class L2Runtime:
         Raises:
             UnavailableError: ``needs_memory``.
         """
-        (key,) = self._keys(image, (input_bytes,))
+        (key,) = self._keys(self._backend.program_id(image), (input_bytes,))
         made: list[Outcome] = []
 
         def make() -> bytes:
-            (outcome,) = self._execute(image, (input_bytes,), (key,), limits, seconds, stop, keep=False)
+            (outcome,) = self._execute(image, (input_bytes,), limits, seconds, stop, key=key)
             made.append(outcome)
             if isinstance(outcome, Executed):
                 return outcome.data
@@ -151,7 +151,7 @@ class L2Runtime:
         """
         check_size(len(inputs))
         chosen, places = distinct(inputs)
-        outcomes = self._execute(image, chosen, self._keys(image, chosen), limits, seconds, stop, show)
+        outcomes = self._execute(image, chosen, limits, seconds, stop, show)
         self._decide(sum(isinstance(outcome, Executed) for outcome in outcomes))
         return [outcomes[place] for place in places]
 
@@ -249,57 +249,58 @@ class L2Runtime:
                 except Exception as error:  # noqa: BLE001 - top of a thread: it goes to who asked
                     future.set_exception(error)
 
-    def _keys(self, image: Image, inputs: Sequence[bytes]) -> list[bytes]:
-        program = self._backend.program_id(image)
+    def _keys(self, program: bytes, inputs: Sequence[bytes]) -> list[bytes]:
         digests = self._backend.simulator.digests(Tag.INPUT, inputs)
-        return [cache_key(Namespace.TRACE, program, digest) for digest in digests]
+        return cache_keys(Namespace.TRACE, program, digests)
 
     def _execute(
         self,
         image: Image,
         inputs: Sequence[bytes],
-        keys: Sequence[bytes],
         limits: Limits,
         seconds: float | None,
         stop: Stop,
         show: Show = show_nothing,
         *,
-        keep: bool = True,
+        key: bytes | None = None,
     ) -> list[Outcome]:
-        """Look up (with ``keep``), execute what is missing, keep it; inputs are distinct."""
+        """Look up, execute what is missing, keep it; inputs are distinct. With a ``key`` the caller sees to its cache."""
         now_ns = self._clock.monotonic_ns()
         program = self._backend.program_id(image)
         end_ns = None if seconds is None else now_ns + int(seconds * NANOSECONDS)
         meter = Meter(program.hex()[:12], len(inputs), now_ns)
         stopped: Stop = lambda: self._cancelled.is_set() or stop()  # noqa: E731 - one line
-        batch = Batch(image, program, inputs, keys, limits, end_ns, stopped, meter, show, keep)
+        batch = Batch(image, program, inputs, limits, end_ns, stopped, meter, show, keep=key is None)
+        looking = self._looking_up(batch) if key is None else _not_looked_up(batch, key)
         longest = max(map(len, inputs), default=0)
         cost = self._backend.estimate(image, longest, limits, self._tools.threads)
         with tempfile.TemporaryDirectory(prefix="veritape-job-") as folder:
-            run = BatchRun(batch, cost, Path(folder) / "stop", self._tools)
-            cached = self._look_up(batch, run)
-            if batch.pending:
-                self._tools.admission.check(cost)
-                run.work()
+            run = BatchRun(batch, looking, cost, Path(folder) / "stop", self._tools)
+            run.work()
             run.show(Phase.WRITE)
         self.figures.cache_sizes(self.cache.sizes())
-        return _outcomes(batch, cached)
+        return _outcomes(batch)
 
-    def _look_up(self, batch: Batch, run: BatchRun) -> set[int]:
-        """Fill in what the cache has; return its places."""
-        if not batch.keep:
-            batch.pending.extend(range(len(batch.keys)))
-            return set()
-        for first in range(0, len(batch.keys), _KEYS_AT_ONCE):
-            keys = batch.keys[first : first + _KEYS_AT_ONCE]
+    def _looking_up(self, batch: Batch) -> Iterator[None]:
+        """Fill in what the cache has, some inputs at each step: what it has not is executed meanwhile."""
+        for first in range(0, len(batch.inputs), _KEYS_AT_ONCE):
+            keys = self._keys(batch.program_id, batch.inputs[first : first + _KEYS_AT_ONCE])
             found = self.cache.get_many(keys)
+            batch.keys += keys
             for place, key in enumerate(keys, first):
                 if key in found:
                     batch.results[place] = found[key]
+                    batch.cached.add(place)
                 else:
                     batch.pending.append(place)
-            run.show(Phase.LOAD)
-        return set(batch.results)
+            yield
+
+
+def _not_looked_up(batch: Batch, key: bytes) -> Iterator[None]:
+    """Have a single input executed whose key the caller has looked up."""
+    batch.keys.append(key)
+    batch.pending.append(0)
+    yield
 
 
 class _NotExecutedError(VeritapeError):
@@ -310,12 +311,12 @@ class _NotExecutedError(VeritapeError):
         self.outcome = outcome
 
 
-def _outcomes(batch: Batch, cached: set[int]) -> list[Outcome]:
+def _outcomes(batch: Batch) -> list[Outcome]:
     """Return the results in order; receipts with the place of their claim in the list of all claims."""
     outcomes: list[Outcome] = []
     claims = 0
     for place in range(len(batch.inputs)):
-        outcome = _outcome(batch.results[place], batch.limits, claims, cached=place in cached)
+        outcome = _outcome(batch.results[place], batch.limits, claims, cached=place in batch.cached)
         claims += isinstance(outcome, Executed)
         outcomes.append(outcome)
     return outcomes
@@ -342,4 +343,4 @@ def _from_cache(data: bytes, limits: Limits, index: int) -> Outcome:
 
 
 _KEYS_AT_ONCE = 1024
-"""Keys that are looked up between two progress values."""
+"""Inputs that are looked up between two looks at the workers."""

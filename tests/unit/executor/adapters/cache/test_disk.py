@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from veritape.executor.adapters.cache.disk import INDEX, LEFTOVER_NS, SECRET, DiskLayer, read_secret
+from veritape.executor.adapters.cache.packs import Written
 from veritape.executor.cache.entries import CacheReason
 from veritape.executor.cache.memory import Eviction
 from veritape.kernel.errors import MisuseError, PeerError, UnavailableError
@@ -82,6 +83,42 @@ def test_files_and_index_are_reconciled(tmp_path: Path) -> None:
     assert len(again) == 1
     assert again.get(key(1), NOW)[0] == b"1"
     assert (young.exists(), old.exists()) == (True, False)
+
+
+def test_keys_that_begin_alike_are_told_apart(tmp_path: Path) -> None:
+    """EX-404: the index knows 8 bytes of a key; another key with the same ones is a miss and never another's receipt."""
+    disk, first = layer(tmp_path), key(1)
+    second, third = first[:8] + key(2)[8:], first[:8] + key(3)[8:]
+    disk.put({first: b"first"}, NOW)
+    disk.put({second: b"second"}, NOW)
+    assert disk.known([third, key(4)]) == {third}
+    assert [disk.get(one, NOW)[0] for one in (first, second, third)] == [None, b"second", None]
+    disk.drop(second)
+    assert (disk.known([second]), len(disk)) == (set(), 0)
+
+
+def test_what_a_worker_wrote_is_adopted(tmp_path: Path) -> None:
+    """EX-343, EX-404: its file is found by its keys at once, and without that after a restart."""
+    disk = layer(tmp_path)
+    told, untold = {key(1): b"1", key(2): b"2"}, {key(3): b"3"}
+    written = disk.writer.write(told, NOW)
+    assert written is not None
+    assert disk.get(key(1), NOW) == (None, [])
+    assert disk.adopt(written, told) == []
+    assert disk.get(key(2), NOW)[0] == b"2"
+    assert disk.writer.write(untold, NOW) is not None
+    disk.close()
+    assert layer(tmp_path).get(key(3), NOW)[0] == b"3"
+
+
+def test_a_change_of_the_index_is_whole_or_none(tmp_path: Path) -> None:
+    """EX-404: a change that breaks off leaves the index as it was, and open for the next."""
+    disk = layer(tmp_path)
+    disk.put({key(1): b"1"}, NOW)
+    with pytest.raises(sqlite3.IntegrityError):
+        disk.adopt(Written("another", None, NOW), [key(1)])  # type: ignore[arg-type]  # no size
+    disk.put({key(2): b"2"}, NOW)
+    assert [disk.get(key(number), NOW)[0] for number in (1, 2)] == [b"1", b"2"]
 
 
 def test_a_hundred_thousand_entries_open_quickly(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Jobs in this process."""
 
+import errno
+import hashlib
 import pickle
 import struct
 import threading
@@ -10,9 +12,11 @@ from tests.compiled import READABLE, SIMULATOR
 from tests.receipt_caches import ECHO, ENDLESS, TRAPPER
 
 from veritape.apps.compiled_kernels import trace_backend
+from veritape.executor.adapters.cache.packs import PackWriter, Written
 from veritape.executor.adapters.workers import jobs
 from veritape.executor.adapters.workers.jobs import Done, Job, run_job, warm_up, with_image
 from veritape.executor.backend import TraceBackend
+from veritape.executor.cache.entries import from_file, unpack
 from veritape.executor.receipts import parse_receipt
 from veritape.executor.runtime.outcomes import Failed
 from veritape.executor.vm.execution import Limits
@@ -67,8 +71,13 @@ def test_what_stands_behind_a_stopped_item_does_not_count() -> None:
         65_536,
     )  # fmt: skip
     inputs = tuple(struct.pack("<I", number) for number in (0, 1, 0, 0))
-    done = run_job(Job(b"spins", inputs, Limits(), trace_backend, spins, seconds=0.3, threads=2))
-    assert len(done.results) == 1
+    results: tuple[bytes | Failed, ...] = ()
+    for seconds in (0.3, 3.0, 30.0):  # a busy machine needs longer until the first item is done
+        job = Job(b"spins", inputs, Limits(), trace_backend, spins, seconds=seconds, threads=2)
+        results = run_job(job).results
+        if results:
+            break
+    assert len(results) == 1
 
 
 def test_a_stop_file_and_a_deadline_end_a_job(tmp_path: Path) -> None:
@@ -81,6 +90,32 @@ def test_a_stop_file_and_a_deadline_end_a_job(tmp_path: Path) -> None:
     folder.mkdir()
     threading.Timer(0.1, folder.rmdir).start()
     assert run_job(Job(b"endless", (b"",), Limits(), trace_backend, stop_file=folder / "stop")).results == ()
+
+
+def test_a_worker_makes_its_receipts_durable(tmp_path: Path) -> None:
+    """EX-343: with a writer the receipts lie in one file before the job is answered; failures are not in it."""
+    inputs = (b"\1\0\0\0", bytes(4), b"\2\0\0\0")
+    keys = tuple(hashlib.sha256(data).digest() for data in inputs)
+    writer = PackWriter(tmp_path, b"s" * 32, 1 << 20)
+    done = run_job(Job(b"kept", inputs, Limits(), trace_backend, TRAPPER, keys=keys, writer=writer))
+    (path,) = tmp_path.iterdir()
+    assert isinstance(done.written, Written)
+    assert (done.written.name, done.written.size) == (path.name, path.stat().st_size)
+    entry = from_file(path.read_bytes(), b"s" * 32)
+    assert unpack(entry.key, entry.body) == {keys[0]: done.results[0], keys[2]: done.results[2]}
+    only_traps = Job(b"kept", (bytes(4),), Limits(), trace_backend, keys=keys[1:2], writer=writer)
+    assert run_job(only_traps).written is None
+
+
+def test_a_disk_that_refuses_is_an_answer(tmp_path: Path) -> None:
+    """EX-721: the job ends as any other; the answer travels and names the error, and nothing is left behind."""
+    (tmp_path / "file").touch()
+    writer = PackWriter(tmp_path / "file", b"s" * 32, 1 << 20)
+    done = run_job(Job(b"full", (b"abcd",), Limits(), trace_backend, ECHO, keys=(b"k" * 32,), writer=writer))
+    again = pickle.loads(pickle.dumps(done)).written  # noqa: S301 - our own bytes
+    assert isinstance(again, OSError)
+    assert again.errno in {errno.ENOTDIR, errno.EEXIST}
+    assert len(done.results) == 1
 
 
 def test_a_worker_forgets_the_oldest_images() -> None:

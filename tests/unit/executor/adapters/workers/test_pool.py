@@ -32,6 +32,12 @@ def test_a_pool_is_named_by_a_setting() -> None:
             make_executor(name)
 
 
+def test_workers_of_this_machine_are_known() -> None:
+    """EX-348, EX-405: only they may be given the cache's folder and secret."""
+    makes = (process_executor, thread_executor, make_executor("dask:tcp://127.0.0.1:1"), ThreadPoolExecutor)
+    assert [WorkerPool(make, 1, trace_backend).local for make in makes] == [True, True, False, False]
+
+
 def test_a_dask_scheduler_that_does_not_answer_is_named() -> None:
     """EX-348: one line with the address."""
     with pytest.raises(UnavailableError, match="no scheduler answers"):

@@ -11,6 +11,7 @@ import pytest
 from tests.compiled import SIMULATOR
 from tests.receipt_caches import ECHO, ENDLESS, TRAPPER, disk_cache, runtime
 
+from veritape.executor.adapters.cache.packs import PackWriter, Written
 from veritape.executor.image import Image
 from veritape.executor.metrics import ERRORS, METRICS, QUEUE_LENGTH, RECEIPTS, WORKERS_ACTIVE
 from veritape.executor.receipts import SimulatedReceipt
@@ -73,6 +74,28 @@ def test_what_was_finished_is_not_executed_again(tmp_path: Path) -> None:
     assert [receipt(one) for one in second[:50]] == [receipt(one) for one in first]
     assert all(isinstance(one, Executed) and one.cached for one in second[:50])
     assert registry.value(RECEIPTS, kind="simulated") == 10
+
+
+def test_misses_run_while_the_rest_is_looked_up(tmp_path: Path) -> None:
+    """EX-343, EX-913: of a batch that is looked up in several steps each input has its own outcome, cached or not."""
+    inputs = words(*range(2500))
+    with runtime(disk_cache(tmp_path)) as made:
+        made.run_batch(ECHO, inputs[1000:1100] + inputs[2400:])
+        outcomes = made.run_batch(ECHO, inputs)
+    assert [receipt(one).journal for one in outcomes] == inputs
+    cached = [place for place, one in enumerate(outcomes) if isinstance(one, Executed) and one.cached]
+    assert cached == [*range(1000, 1100), *range(2400, 2500)]
+    assert [one.index for one in outcomes if isinstance(one, Executed)] == list(range(2500))
+
+
+def test_a_batch_without_time_still_answers_what_is_cached(tmp_path: Path) -> None:
+    """EX-353: a look-up is no work: what the cache has is returned, also from the end of a long batch."""
+    inputs = words(*range(2500))
+    with runtime(disk_cache(tmp_path)) as made:
+        made.run_batch(ECHO, inputs[2400:])
+        outcomes = made.run_batch(ECHO, inputs, seconds=0.0)
+    assert outcomes[:2400] == [DeadlineExceeded()] * 2400
+    assert all(isinstance(one, Executed) and one.cached for one in outcomes[2400:])
 
 
 def test_one_item_goes_through_the_cache(tmp_path: Path) -> None:
@@ -187,24 +210,30 @@ def test_a_job_over_the_memory_budget_never_starts(tmp_path: Path) -> None:
         assert caught.value.reason is RuntimeReason.NEEDS_MEMORY
 
 
+class FullDisk(PackWriter):
+    """A disk without space, in a worker and here."""
+
+    def write(self, receipts: Mapping[bytes, bytes], now_ns: int) -> Written | None:
+        del receipts, now_ns
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
 def test_a_full_disk_costs_the_item_and_says_so(tmp_path: Path) -> None:
     """EX-721: no space: one line, nothing under a final name, the next batch goes on."""
     cache = disk_cache(tmp_path)
     assert cache.disk is not None
 
-    def full(receipts: Mapping[bytes, bytes], now_ns: int) -> list[object]:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
+    working = cache.disk.writer
     with runtime(cache) as made:
-        working = cache.disk.put
-        cache.disk.put = full  # type: ignore[assignment,method-assign]  # a disk that is full
+        cache.disk.writer = FullDisk(working.folder, working.secret, working.max_bytes)
         (batch,) = made.run_batch(ECHO, words(1))
         one = made.run(ECHO, words(2)[0])
         for outcome in (batch, one):
             assert outcome == Failed(
                 RuntimeReason.CACHE_WRITE_FAILED, "the cache cannot be written: No space left on device"
             )
-        cache.disk.put = working  # type: ignore[method-assign]
+        assert cache.disk_refused
+        cache.disk.writer = working
         assert isinstance(made.run_batch(ECHO, words(1))[0], Executed)
 
 
