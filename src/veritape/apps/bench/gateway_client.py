@@ -1,6 +1,7 @@
 """Load on a gateway over raw sockets: closed loops on connections that stay, each answer timed and counted (GW-852)."""
 
 import asyncio
+import json
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
@@ -8,6 +9,9 @@ from veritape.kernel.clock import NANOSECONDS, Clock
 
 ANSWER_S: Final = 10.0
 """Seconds after which an answer counts as none."""
+
+UNAVAILABLE: Final = 503
+"""The status whose reason is read."""
 
 
 class Target(NamedTuple):
@@ -37,6 +41,8 @@ class Hit(NamedTuple):
     retry_after: str
     sent_ns: int
     done_ns: int
+    reason: str = ""
+    """Why a 503 was answered."""
 
     @property
     def seconds(self) -> float:
@@ -76,21 +82,21 @@ async def _loop(target: Target, shots: Iterator[Shot], clock: Clock, think_s: fl
             if connection is None:
                 connection = await asyncio.open_connection(target.host, target.port)
             connection[1].write(shot.octets)
-            status, retry_after = await asyncio.wait_for(_answer(connection[0]), ANSWER_S)
+            status, retry_after, reason = await asyncio.wait_for(_answer(connection[0]), ANSWER_S)
         except (OSError, TimeoutError, asyncio.IncompleteReadError, ValueError):
-            status, retry_after = 0, ""
+            status, retry_after, reason = 0, "", ""
             if connection is not None:
                 connection[1].close()
             connection = None
-        hits.append(Hit(shot.label, status, retry_after, sent_ns, clock.monotonic_ns()))
+        hits.append(Hit(shot.label, status, retry_after, sent_ns, clock.monotonic_ns(), reason))
         if think_s:
             await clock.sleep_until(clock.monotonic_ns() + int(think_s * NANOSECONDS))
     if connection is not None:
         connection[1].close()
 
 
-async def _answer(reader: asyncio.StreamReader) -> tuple[int, str]:
-    """Read one answer; return its status and Retry-After."""
+async def _answer(reader: asyncio.StreamReader) -> tuple[int, str, str]:
+    """Read one answer; return its status, Retry-After and the reason of a 503."""
     head = await reader.readuntil(b"\r\n\r\n")
     status = int(head[9:12])
     length, retry_after = 0, ""
@@ -100,5 +106,5 @@ async def _answer(reader: asyncio.StreamReader) -> tuple[int, str]:
             length = int(value)
         elif name.lower() == b"retry-after":
             retry_after = value.strip().decode("latin-1")
-    await reader.readexactly(length)
-    return status, retry_after
+    body = await reader.readexactly(length)
+    return status, retry_after, str(json.loads(body)["reason"]) if status == UNAVAILABLE and body else ""

@@ -16,6 +16,7 @@ async def test_answers_are_counted_by_number_and_timed() -> None:
         for reply in (
             b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n200",
             b"HTTP/1.1 429 X\r\nretry-after: 7\r\n\r\n",
+            b'HTTP/1.1 503 X\r\nContent-Length: 23\r\n\r\n{"reason":"overloaded"}',
         ):
             await reader.readuntil(b"\r\n\r\n")
             writer.write(reply)
@@ -24,10 +25,17 @@ async def test_answers_are_counted_by_number_and_timed() -> None:
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     target = Target("127.0.0.1", server.sockets[0].getsockname()[1])
-    shots = [Shot("a", request_bytes("GET", "/x", "k"))] * 4
+    shots = [Shot("a", request_bytes("GET", "/x", "k"))] * 5
     hits = await closed_loops(target, [iter(shots)], SystemClock(), think_s=0.001)
     server.close()
-    assert [(hit.status, hit.retry_after) for hit in hits] == [(200, ""), (429, "7"), (0, ""), (200, "")]
+    assert [(hit.status, hit.retry_after) for hit in hits] == [
+        (200, ""),
+        (429, "7"),
+        (503, ""),
+        (0, ""),
+        (200, ""),
+    ]
+    assert [hit.reason for hit in hits] == ["", "", "overloaded", "", ""]
     assert connections == 2
     assert all(hit.seconds > 0 for hit in hits)
 

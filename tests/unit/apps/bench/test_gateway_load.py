@@ -1,17 +1,31 @@
 """Load scenarios: what they demand, and that a wrong engine fails them."""
 
 import asyncio
+from array import array
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import cast
 
 import pytest
+from tests.servers.answering_peer import answering_peer
 from tests.servers.gateway_world import DAY, SYMBOL, TRADES, World, unguarded
 
 from veritape.apps.bench import gateway_load
 from veritape.apps.bench.gateway_client import Hit, Shot, Target, request_bytes
-from veritape.apps.bench.gateway_load import SCENARIOS, Stand, bucket_problems, spans_s, usage_problems
+from veritape.apps.bench.gateway_flood import Tally
+from veritape.apps.bench.gateway_load import (
+    SCENARIOS,
+    Stand,
+    bucket_problems,
+    open_loop_problems,
+    outcome,
+    spans_s,
+    usage_problems,
+)
+from veritape.apps.bench.gateway_upstream import upstream_process
+from veritape.apps.bench.machine_load import MachineLoad
 from veritape.gateway.adapters.key_store import Grant
 from veritape.gateway.adapters.policy_file import shipped_policy
 from veritape.gateway.adapters.server import Address, bind, serve_beside
@@ -21,6 +35,7 @@ from veritape.gateway.keys import Environment
 from veritape.gateway.quota import MU, Decision, LimitName, LimitState, Mode, month_of
 from veritape.gateway.reasons import Reason
 from veritape.kernel.clock import ManualClock, SystemClock
+from veritape.kernel.errors import UnavailableError
 
 BARS = f"/v1/bars?symbol={SYMBOL}&day={DAY}&interval=1m"
 POLICY = (
@@ -93,10 +108,10 @@ async def standing(folder: Path, *, planted: bool, seconds: float = 1.0) -> Asyn
 async def test_the_engine_meets_a_scenario(tmp_path: Path, name: str) -> None:
     """GW-851, GW-979: what is expected exactly, and the ledger has every answer."""
     async with standing(tmp_path, planted=False) as stand:
-        outcome = await SCENARIOS[name](stand)
-        assert outcome.problems == []
-        assert outcome.hits
-        assert await usage_problems(stand, outcome.hits) == []
+        found = await SCENARIOS[name](stand)
+        assert found.problems == []
+        assert found.statuses.total() > 0
+        assert await usage_problems(stand, found) == []
 
 
 @pytest.mark.parametrize("name", ["free", "pro", "burst", "compare", "anonymous", "users"])
@@ -131,13 +146,100 @@ async def test_a_charge_that_is_missing_is_found() -> None:
         return {"a": 1}
 
     stand = cast("Stand", type("S", (), {"counted": staticmethod(counted)}))
-    assert await usage_problems(stand, [hit(200, 0, 1)]) == []
-    assert await usage_problems(stand, [hit(200, 0, 1)] * 2) == ["a: 2 answered, 1 in the ledger"]
+    one, none = hit(200, 0, 1), hit(0, 0, 1)
+    assert await usage_problems(stand, outcome([one], [])) == []
+    assert await usage_problems(stand, outcome([one, one], [])) == ["a: 2 answered, 1 in the ledger"]
+    assert await usage_problems(stand, outcome([one, none], [])) == []
+    assert await usage_problems(stand, outcome([one, one, none], [])) == [
+        "a: 2 answered, 1 without an answer, 1 in the ledger"
+    ]
+
+
+class Machine(MachineLoad):
+    """A machine that is as busy with other work as is said."""
+
+    def __init__(self, share: float) -> None:
+        self.share = share
+
+    def foreign_share(self) -> float:
+        """Return what was said."""
+        return self.share
+
+
+@asynccontextmanager
+async def planted(
+    answer: bytes, share: float, *, late_s: float = 0.0, seconds: float = 0.3
+) -> AsyncIterator[Stand]:
+    """A gateway that answers everything alike."""
+
+    async def account(tier: str) -> str:
+        names.append(f"{tier}-{len(names)}")
+        return names[-1]
+
+    async def counted() -> Mapping[str, int]:
+        return {}
+
+    def shot(_what: str, label: str) -> Shot:
+        return Shot(label, request_bytes("GET", "/x"))
+
+    names: list[str] = []
+    async with answering_peer(lambda _: (late_s, answer)) as target:
+        with upstream_process() as port:
+            yield Stand(
+                target, SystemClock(), shot, account, counted, seconds, 100, 50, Target("127.0.0.1", port),
+                lambda: Machine(share),
+            )  # fmt: skip
+
+
+ADMITTED = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+SHED = b'HTTP/1.1 503 X\r\nContent-Length: 23\r\n\r\n{"reason":"overloaded"}'
+BROKEN = b'HTTP/1.1 503 X\r\nContent-Length: 33\r\n\r\n{"reason":"identity_unavailable"}'
+
+
+async def test_a_bound_is_judged_on_a_machine_that_is_too_busy() -> None:
+    """GW-851, GW-979: an account above its bound fails the mixed scenario whatever else the machine does; times are not judged."""
+    async with planted(ADMITTED, 0.5, late_s=0.1, seconds=4.0) as stand:
+        found = await SCENARIOS["mixed"](stand)
+    assert found.overloaded == "50% of it worked for others"
+    assert found.problems
+    assert all(" admitted, at most " in problem for problem in found.problems)
+
+
+async def test_slow_answers_fail_when_the_machine_was_ours() -> None:
+    """GW-851: P95 of the mixed scenario and of the open loop, and answers that did not come."""
+    async with planted(ADMITTED, 0.0, late_s=0.2) as stand:
+        for name in ("mixed", "open10k"):
+            found = await SCENARIOS[name](stand)
+            assert found.overloaded == ""
+            assert any("below 50 ms expected" in problem for problem in found.problems)
+    tally = Tally(Counter({200: 99, 0: 1}), array("q", [1]), 1.0)
+    assert open_loop_problems(tally) == ["99 of 100 answered 200, 99.9 % expected"]
+
+
+async def test_shed_load_is_said_and_other_errors_fail() -> None:
+    """GW-381, GW-851: 503 `overloaded` means that the machine did not keep up; any other 503 is an error."""
+    async with planted(SHED, 0.0) as stand:
+        found = await SCENARIOS["mixed"](stand)
+        assert found.problems == []
+        assert found.overloaded == f"{found.statuses[503]} x 503 overloaded"
+        assert (await SCENARIOS["open10k"](stand)).problems
+    async with planted(BROKEN, 0.5) as stand:
+        found = await SCENARIOS["mixed"](stand)
+        assert found.problems == [f"{found.statuses[503]} errors of {found.statuses[503]}"]
+    async with planted(ADMITTED.replace(b"200", b"429"), 0.5) as stand:
+        assert "other answers than 200 and 503" in (await SCENARIOS["open10k"](stand)).problems[0]
+
+
+async def test_a_rate_that_the_generator_hardly_reaches_is_not_run() -> None:
+    """GW-852: the generator measures its own ceiling first and refuses a run within 20 % of it."""
+    async with planted(ADMITTED, 0.0) as stand:
+        with pytest.raises(UnavailableError, match=r"the generator reaches .* a second need 1,250,000,000"):
+            await SCENARIOS["open10k"](stand._replace(open_rate=1_000_000_000))
 
 
 def test_the_names_are_the_specification_s() -> None:
-    """GW-851: ten scenarios."""
+    """GW-851: eleven scenarios."""
     assert list(SCENARIOS) == [
-        "free", "pro", "enterprise", "refill", "burst", "compare", "anonymous", "health", "users", "mixed",
+        "free", "pro", "enterprise", "refill", "burst", "compare", "anonymous", "health", "users", "mixed", "open10k",
     ]  # fmt: skip
     assert gateway_load.P95_S == 0.05

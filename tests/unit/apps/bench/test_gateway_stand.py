@@ -12,14 +12,15 @@ from veritape.apps.bench.gateway_stand import load_line, run_load
 from veritape.kernel.errors import MisuseError
 
 SOAK = os.environ.get("VERITAPE_SOAK") == "1"  # noqa: TID251 - the two sizes of one test
-SHORT = ["free", "burst", "compare", "anonymous", "health", "refill"]
+SHORT = ["free", "burst", "compare", "anonymous", "health", "refill", "open10k"]
 
 
 def test_scenarios_on_redis_and_a_proxied_route() -> None:
     """GW-851, GW-852: own gateway, Redis, upstream; each expectation exact; the ledger has what was answered."""
-    rows = run_load(list(SCENARIOS) if SOAK else SHORT, 60.0 if SOAK else 6.0)
+    rows = run_load(list(SCENARIOS), 60.0) if SOAK else run_load(SHORT, 6.0, open_rate=200)
     assert [row for row in rows if not row["ok"]] == []
     assert SOAK or rows[1]["statuses"] == {"200": 150, "429": 1}
+    assert SOAK or sum(rows[-1]["statuses"].values()) == 1_200
 
 
 def test_the_command_names_what_it_knows() -> None:
@@ -30,11 +31,31 @@ def test_the_command_names_what_it_knows() -> None:
     assert isinstance(wrong.exception, MisuseError)
 
 
+ROW = {
+    "name": "free",
+    "ok": True,
+    "statuses": {"200": 99},
+    "problems": [],
+    "seconds": 1.0,
+    "figures": "",
+    "overloaded": "",
+}
+
+
 def test_a_failed_expectation_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """GW-851: exit 1 and the expectation that failed."""
-    row = {"name": "free", "ok": False, "statuses": {"200": 99}, "problems": ["99 admitted"], "seconds": 1.0}
+    row = ROW | {"ok": False, "problems": ["99 admitted"]}
     monkeypatch.setattr("veritape.apps.bench.command.run_load", lambda _names, _seconds: [row])
     result = CliRunner().invoke(bench, ["gateway", "--load", "free", "--json"], standalone_mode=False)
     assert result.return_value == 1
     assert json.loads(result.stdout)["ok"] is False
     assert load_line(row) == "free          1.00 s  99 x 200: FAILED: 99 admitted"
+
+
+def test_the_line_says_what_was_not_judged() -> None:
+    """GW-851: a machine that was too busy is named; right and wrong are told apart all the same."""
+    busy = ROW | {"figures": "P95 9 ms", "overloaded": "50% of it worked for others"}
+    unjudged = "speed is not judged: the machine was overloaded (50% of it worked for others)"
+    assert load_line(ROW) == "free          1.00 s  99 x 200: as expected"
+    assert load_line(busy) == f"free          1.00 s  99 x 200 (P95 9 ms): right, {unjudged}"
+    assert load_line(busy | {"ok": False, "problems": ["no"]}).endswith(f": FAILED: no, {unjudged}")

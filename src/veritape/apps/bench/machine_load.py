@@ -1,0 +1,60 @@
+"""How busy this machine is with other work while something of ours is measured (Linux)."""
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+
+class _Reading(NamedTuple):
+    busy: int
+    """Clock ticks in which any processor worked, since the machine started."""
+    all: int
+    """Ticks of all processors."""
+    ours: dict[int, int]
+    """Process -> its ticks: this one and those it started."""
+
+
+class MachineLoad:
+    """Measures from its construction on."""
+
+    def __init__(self, proc: Path = Path("/proc"), own: int = 0) -> None:
+        """Begin.
+
+        Args:
+            proc: where the kernel tells of processes.
+            own: whose work is ours, with all that it started; 0: this process'.
+        """
+        self._proc, self._own = proc, own or os.getpid()
+        self._before = self._read()
+
+    def foreign_share(self) -> float:
+        """Return the part of the machine, 0 to 1, that worked for others since the beginning."""
+        now, before = self._read(), self._before
+        ours = sum(ticks - before.ours.get(pid, 0) for pid, ticks in now.ours.items())
+        passed = now.all - before.all
+        return max(0, now.busy - before.busy - ours) / passed if passed > 0 else 0.0
+
+    def _read(self) -> _Reading:
+        times = [int(word) for word in (self._proc / "stat").read_text().split("\n", 1)[0].split()[1:9]]
+        idle = times[3] + times[4]
+        ticks, children = dict[int, int](), dict[int, list[int]]()
+        for path in self._proc.glob("[0-9]*/stat"):
+            try:
+                words = path.read_text().rpartition(")")[2].split()
+            except OSError:  # it has ended meanwhile
+                continue
+            pid = int(path.parent.name)
+            ticks[pid] = sum(int(word) for word in words[11:15])
+            children.setdefault(int(words[1]), []).append(pid)
+        ours, waiting = dict[int, int](), [self._own]
+        while waiting:
+            pid = waiting.pop()
+            ours[pid] = ticks.get(pid, 0)
+            waiting += children.get(pid, [])
+        return _Reading(sum(times) - idle, sum(times), ours)
+
+
+def processor_seconds(pid: int, proc: Path = Path("/proc")) -> float:
+    """Return the processor time that a process and all its threads took, its ended children included."""
+    words = (proc / str(pid) / "stat").read_text().rpartition(")")[2].split()
+    return sum(int(word) for word in words[11:15]) / os.sysconf("SC_CLK_TCK")
