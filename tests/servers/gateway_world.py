@@ -5,7 +5,8 @@ from pathlib import Path
 
 import httpx
 
-from veritape.gateway.adapters.application import Access, Application, Gateway
+from veritape.gateway.access_lines import Access
+from veritape.gateway.adapters.application import Application, Gateway
 from veritape.gateway.adapters.gate import Gate, restored_store
 from veritape.gateway.adapters.group_commit import GroupCommit
 from veritape.gateway.adapters.key_finder import KeyFinder

@@ -5,11 +5,14 @@ import contextlib
 import os
 import signal
 import socket
+import sqlite3
+import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
-from tests.servers.gateway_process import GatewayProcess, gateway_process
+import pytest
+from tests.servers.gateway_process import VERITAPE, GatewayProcess, gateway_process
 from tests.upstream import Peer, answer, policy_text, upstream
 
 SOAK = os.environ.get("VERITAPE_SOAK") == "1"  # noqa: TID251 - the size of the test
@@ -23,12 +26,14 @@ PIECE = bytes(range(256)) * 256
 
 
 @contextlib.asynccontextmanager
-async def gateway(folder: Path, policy: bytes, metrics: str = "") -> AsyncIterator[GatewayProcess]:
+async def gateway(
+    folder: Path, policy: bytes, metrics: str = "", extra: str = ""
+) -> AsyncIterator[GatewayProcess]:
     """Run a gateway with a policy."""
     (folder / "policy.toml").write_bytes(policy)
     config = folder / "gateway.toml"
     config.write_text(
-        f'policy = "{folder}/policy.toml"\ndata_dir = "{folder}/data"\n[log]\naccess = false\n[telemetry]\nlisten = "{metrics}"\n'
+        f'policy = "{folder}/policy.toml"\ndata_dir = "{folder}/data"\n{extra}[log]\naccess = false\n[telemetry]\nlisten = "{metrics}"\n'
     )
     with gateway_process(config) as process:
         yield process
@@ -175,6 +180,46 @@ async def test_draining_is_said_before_the_port_closes(tmp_path: Path) -> None:
             assert (await client.get("/health")).status_code == 200
         process.process.send_signal(signal.SIGTERM)
         assert await asyncio.to_thread(process.process.wait, 10) == 0
+
+
+@pytest.mark.parametrize("signals", [1, 2])
+async def test_what_cannot_be_finished_in_time_is_told_so_and_costs_nothing(
+    tmp_path: Path, signals: int
+) -> None:
+    """GW-558, GW-507, GW-661: at the end of ``drain_s``, or at once after a second signal: 503 ``draining``, uncharged, exit 0."""
+
+    async def never(peer: Peer) -> None:
+        await peer.reader.read()
+
+    async with upstream(never) as back:
+        extra = f"drain_s = {1 if signals == 1 else 60}\n"
+        async with gateway(tmp_path, policy_text(back.url), extra=extra) as process:
+            config = str(tmp_path / "gateway.toml")
+            made = [VERITAPE, "keys", "create", "acme", "--tier", "free", "--config", config]
+            key = subprocess.run(made, capture_output=True, text=True, check=True).stdout.strip()  # noqa: ASYNC221
+            port = int(process.base.rpartition(":")[2])
+            idle, half = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+            half[1].write(b"GET /echo HTTP/1.1\r\nHo")
+            async with httpx.AsyncClient(base_url=process.base, timeout=30) as client:
+                asked = asyncio.ensure_future(client.get("/echo", headers={"X-API-Key": key}))
+                while not back.requests:
+                    await asyncio.sleep(0.01)
+                process.process.send_signal(signal.SIGTERM)
+                assert await asyncio.wait_for(idle[0].read(), 20) == b""
+                unfinished = await asyncio.wait_for(half[0].read(), 20)
+                assert unfinished.startswith(b"HTTP/1.1 503 ")
+                assert b'"reason":"draining"' in unfinished
+                for _ in range(signals - 1):
+                    process.process.send_signal(signal.SIGTERM)
+                found = await asked
+            assert (found.status_code, found.json()["reason"]) == (503, "draining")
+            assert (found.headers["retry-after"], found.headers["connection"]) == ("1", "close")
+            assert await asyncio.to_thread(process.process.wait, 20) == 0
+            for _, writer in (idle, half):
+                writer.close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "data" / "usage.db")) as ledger:
+        rows = ledger.execute("SELECT kind, units_mu, reason FROM usage_event ORDER BY seq").fetchall()
+    assert rows == [("charge", 1_000, ""), ("refund", -1_000, "draining")]
 
 
 async def test_figures_of_upstreams_are_on_the_page(tmp_path: Path) -> None:

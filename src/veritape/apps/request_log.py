@@ -1,7 +1,7 @@
 """What is done with a finished request of the gateway: figures, and a line of the access log (GW-771 to 773)."""
 
-from veritape.gateway.access_lines import json_line
-from veritape.gateway.adapters.application import Access, Gateway
+from veritape.gateway.access_lines import Access, json_line
+from veritape.gateway.adapters.application import Gateway
 from veritape.gateway.adapters.line_writer import LineWriter
 from veritape.gateway.metrics import note_request
 from veritape.gateway.overload import LOG_SHARE, SAMPLE_US, SAMPLED_LEVEL, Overload

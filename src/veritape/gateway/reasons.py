@@ -95,6 +95,8 @@ class Reason(StrEnum):
     """The gateway sheds load: only essential routes are served, or this caller has half its rate for now."""
     NO_HEALTHY_UPSTREAM = "no_healthy_upstream"
     """No target of the upstream is in, or all their queues are full."""
+    DRAINING = "draining"
+    """The gateway ends: this request could not be finished in its time to drain, or had not come whole when it began to end."""
     UPSTREAM_UNREACHABLE = "upstream_unreachable"
     """No connection to a target could be made, or a target leads back here."""
     UPSTREAM_PROTOCOL_ERROR = "upstream_protocol_error"
@@ -121,6 +123,9 @@ QUOTA_TYPE: Final = "https://iana.org/assignments/http-problem-types#quota-excee
 
 CAPACITY_TYPE: Final = "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity"
 """Problem type of refusals by the overload ladder (the same draft)."""
+
+CHARGED: Final = frozenset({Reason.BAD_PARAMETER, Reason.NOT_FOUND})
+"""Answers of a route itself: they cost what any answer of it costs. Every other refusal costs nothing (GW-507)."""
 
 QUOTA_REASONS: Final = frozenset(
     {Reason.RATE_LIMITED, Reason.MONTH_QUOTA_EXHAUSTED, Reason.CONCURRENCY_LIMITED}
@@ -173,6 +178,7 @@ PROBLEMS: Final[dict[Reason, Problem]] = {
     Reason.USAGE_UNAVAILABLE: Problem(503, "Usage ledger unavailable", "Try again; the request was not charged."),
     Reason.OVERLOADED: Problem(503, "Overloaded", "Try again."),
     Reason.NO_HEALTHY_UPSTREAM: Problem(503, "No healthy upstream", "Try again."),
+    Reason.DRAINING: Problem(503, "Ending", "Try again; the request was not charged."),
     Reason.UPSTREAM_UNREACHABLE: Problem(502, "Upstream unreachable", "Try again; the month's units were given back."),
     Reason.UPSTREAM_PROTOCOL_ERROR: Problem(502, "Upstream's answer is not HTTP", "Report the request id; the month's units were given back."),
     Reason.UPSTREAM_CLOSED: Problem(502, "Upstream closed", "Try again; the month's units were given back."),

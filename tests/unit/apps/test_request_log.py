@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.servers.gateway_world import TRADES, World
 
 from veritape.apps.request_log import RequestLog, watch_overload
-from veritape.gateway.adapters.application import Access
+from veritape.gateway.access_lines import Access
 from veritape.gateway.adapters.line_writer import LineWriter
 from veritape.gateway.metrics import METRICS, REQUESTS
 from veritape.gateway.overload import Overload

@@ -7,7 +7,7 @@ import pytest
 from tests.servers.gateway_world import TRADES, World
 
 from veritape.gateway import metrics
-from veritape.gateway.adapters.application import Access
+from veritape.gateway.access_lines import Access
 from veritape.gateway.metrics import CACHE_HITS, CACHE_MISSES, METRICS, note_look_up, note_request
 from veritape.telemetry import Metric, Registry
 

@@ -10,11 +10,13 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import Any
 
+from veritape.gateway.access_lines import Access
 from veritape.gateway.adapters.admission import decider, outcome
+from veritape.gateway.adapters.departure import ClientLeftError, departure_of
 from veritape.gateway.adapters.gate import Gate, Visit, peer_address
-from veritape.gateway.adapters.proxy import LEFT, ClientLeftError, leaving
+from veritape.gateway.adapters.proxy import LEFT
 from veritape.gateway.adapters.upstream_router import Passing, Upstreams, counted_body, refuse_loop
 from veritape.gateway.addresses import Address
 from veritape.gateway.answers import (
@@ -37,7 +39,7 @@ from veritape.gateway.policy import Policy, Route
 from veritape.gateway.problems import RefusedError
 from veritape.gateway.product import ProductRoute, Query, Sources
 from veritape.gateway.rate_fields import rate_fields
-from veritape.gateway.reasons import Reason
+from veritape.gateway.reasons import CHARGED, Reason
 from veritape.gateway.request_ids import request_id
 from veritape.gateway.route_table import Served, make_table
 from veritape.gateway.upstream_failures import FAILURES as UPSTREAM_FAILURES
@@ -49,44 +51,19 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 """An ASGI application."""
 
+UPSTREAM_5XX = "upstream_5xx"
+"""Reason of the refund after an upstream's own failure."""
+
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 """Host fields with which the console is served: any other name is a rebinding attack."""
+
+BEHIND = frozenset({*UPSTREAM_FAILURES, Reason.INTERNAL_ERROR, UPSTREAM_5XX})
+"""Failures of ours or of an upstream: the policy says whether they give the month's units back (GW-216)."""
 
 FAILURES = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND})
 """Answers that count against an address group."""
 
 _log = logging.getLogger("veritape.gateway")
-
-
-class Access(NamedTuple):
-    """What is said of a finished request, in logs and metrics. No header, no body, no query."""
-
-    request_id: str
-    method: str
-    route: str
-    """Route name, ``builtin``, ``console`` or ``none``."""
-    status: int
-    reason: str
-    account: str
-    key_id: str
-    tier: str
-    units_mu: int
-    mode: str
-    duration_us: int
-    outcome: str
-    """``allowed``, the limit that denied, ``cost``, ``overload``, ``closed``; empty: the quota was not asked."""
-    charged_mu: int
-    """Units charged, whether given back or not."""
-    refunded_mu: int
-    anonymous: bool
-    would_deny: str = ""
-    """Limit that would have denied, were it not only watched."""
-    decision_us: int = 0
-    """Time of the decision, waits included."""
-    upstream_us: int = 0
-    """Time of the route's own work."""
-    store: str = ""
-    """What answered the decision: memory, redis, lease; empty when it was not asked for."""
 
 
 class Gateway:
@@ -140,7 +117,7 @@ class Gateway:
             name, reason, answer = await self._answer(visit, call, raw, scope, receive)
             status = answer.status
             if isinstance(answer, Passing):
-                with leaving(scope):
+                with departure_of(scope).cancellable():
                     await self._pass_on(visit, call, answer, send)
                 return
             if status in FAILURES:
@@ -186,24 +163,53 @@ class Gateway:
                 return "builtin", "", builtin
             served, rest = self._route(visit, call)
             name = served.route.name
-            if served.product is None:
-                return name, "", await self._relay(visit, call, served, scope, receive)
-            return name, "", await self._serve(visit, call, served, served.product, rest)
+            return name, "", await self._ask(visit, call, served, rest, scope, receive)
         except ClientLeftError:
             raise
         except RefusedError as refusal:
-            if served is not None and refusal.reason in UPSTREAM_FAILURES:
+            if served is not None and refusal.reason not in CHARGED:
                 await self._give_back(visit, served.route, refusal.reason)
             return name, refusal.reason, _problem(visit, refusal)
+        except asyncio.CancelledError:
+            if served is None or not self._is_cut():
+                raise
+            await self._give_back(visit, served.route, Reason.DRAINING)
+            return name, Reason.DRAINING, _problem(visit, RefusedError(Reason.DRAINING))
         except Exception:  # noqa: BLE001 - the top of a request: counted, logged, refunded, answered
             _log.exception("internal_error request_id=%s", visit.request_id)
             if served is not None:
                 await self._give_back(visit, served.route, Reason.INTERNAL_ERROR)
             return name, Reason.INTERNAL_ERROR, _problem(visit, RefusedError(Reason.INTERNAL_ERROR))
 
-    async def _give_back(self, visit: Visit, route: Route, reason: str) -> None:
+    async def _ask(
+        self, visit: Visit, call: Call, served: Served, rest: str, scope: Scope, receive: Receive
+    ) -> Answer | Passing:
+        """Return a route's answer, unless the rest of the request turned out to be none meanwhile."""
+        departure = departure_of(scope)
         try:
-            await self.gate.refund(visit, route, reason)
+            if served.product is None:
+                return await self._relay(visit, call, served, scope, receive)
+            answer = await self._serve(visit, call, served, served.product, rest)
+        except ClientLeftError:
+            departure.check()
+            raise
+        departure.check()
+        return answer
+
+    def _is_cut(self) -> bool:
+        """Tell whether the present task was cancelled because the time to drain is over; then it goes on to say so."""
+        task = asyncio.current_task()
+        if not self.is_draining or task is None:
+            return False
+        task.uncancel()
+        return True
+
+    async def _give_back(self, visit: Visit, route: Route, reason: str) -> None:
+        """Take a charge back: always for a request that was refused, as the route says for a failure behind us."""
+        if route.refund == "none" and reason in BEHIND:
+            return
+        try:
+            await self.gate.refund(visit, reason)
         except UnavailableError as error:
             _log.error("refund_lost request_id=%s: %s", visit.request_id, error.message)
 
@@ -251,7 +257,10 @@ class Gateway:
         await self.gate.charge(visit, priced)
         passing = await self.upstreams.relay(visit, call, route, scope, receive, body)
         if passing.status >= HTTPStatus.INTERNAL_SERVER_ERROR and route.refund == "5xx":
-            await self._give_back(visit, route, "upstream_5xx")
+            await self._give_back(visit, route, UPSTREAM_5XX)
+        if departure_of(scope).cause is not None:
+            passing.exchange.close()
+            departure_of(scope).check()
         return passing
 
     async def _serve(

@@ -238,10 +238,10 @@ class Gate:
         lost = route.lost or self.policy.store.lost
         return Terms(visit.limits, self.policy.version, route.timeout_s * MICROSECONDS, lost, lease)
 
-    async def refund(self, visit: Visit, route: Route, reason: str) -> None:
-        """Give the month's units back after a failure of ours, durably (GW-216). Tokens stay spent."""
+    async def refund(self, visit: Visit, reason: str) -> None:
+        """Give the month's units back, durably and once (GW-216). Tokens stay spent."""
         charge = visit.charge
-        if charge is None or route.refund == "none":
+        if charge is None:
             return
         visit.charge, visit.units_mu, visit.refunded_mu = None, 0, charge.units_mu
         await self.store.refund(charge.subject, charge.period, charge.units_mu)

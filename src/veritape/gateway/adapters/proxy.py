@@ -1,10 +1,10 @@
 """A request on its way through an upstream: sent, perhaps retried, its answer relayed piece by piece (GW-554, GW-581 to 584)."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any, Final, NamedTuple
 
+from veritape.gateway.adapters.departure import ClientLeftError
 from veritape.gateway.adapters.target_pool import TargetPool
 from veritape.gateway.adapters.upstream_connection import FIRST_BYTE_S, AnswerHead, UpstreamConnection
 from veritape.gateway.adapters.upstream_pool import UpstreamPool
@@ -18,10 +18,6 @@ from veritape.kernel.clock import NANOSECONDS, Clock
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 """ASGI's receive."""
-
-
-class ClientLeftError(Exception):
-    """The client closed the connection before its answer was complete."""
 
 
 class AnswerCutError(Exception):
@@ -230,28 +226,6 @@ def _head_bytes(request: Forwarded, fields: Headers) -> bytes:
 
 async def _whole(body: bytes) -> AsyncIterator[bytes]:
     yield body
-
-
-@contextlib.contextmanager
-def leaving(scope: MutableMapping[str, Any]) -> Iterator[None]:
-    """Let the server cancel this task when its client leaves: from here to the end, and only here.
-
-    Raises:
-        ClientLeftError: it left, before or meanwhile.
-    """
-    if scope.get("veritape.left"):
-        raise ClientLeftError
-    task = asyncio.current_task()
-    scope["veritape.leave"] = task.cancel if task is not None else None
-    try:
-        yield
-    except asyncio.CancelledError:
-        if scope.get("veritape.left") and task is not None:
-            task.uncancel()
-            raise ClientLeftError from None
-        raise
-    finally:
-        scope["veritape.leave"] = None
 
 
 LEFT: Final = 499

@@ -11,10 +11,12 @@ from typing import Any, Final, Protocol
 
 import httptools
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from veritape.gateway.adapters.proxy import AnswerCutError
+from veritape.gateway.adapters.departure import ClientLeftError
+from veritape.gateway.adapters.reading_watch import ReadingWatch
+from veritape.gateway.adapters.request_cycle import Cycle, encoded
 from veritape.gateway.answers import Answer
 from veritape.gateway.framing import TRAILERS_BYTES, Framing, Part
 from veritape.gateway.http_rules import FIELD_EXTRA_BYTES, RequestHead, body_length, check_head, check_size
@@ -27,12 +29,6 @@ HEAD_S: Final = 10.0
 
 HEAD_LIMIT_BYTES: Final = 65_536
 """Bytes of a head that has no end: above both of its limits."""
-
-STUCK_S: Final = 30.0
-"""Longest time without progress when a client does not read."""
-
-LOOK_S: Final = 5.0
-"""How often a client that does not read is looked at."""
 
 DROP_BYTES: Final = 65_536
 """Bytes of an unread body that are dropped to keep a connection."""
@@ -57,41 +53,6 @@ class Door(Protocol):
         ...
 
 
-class Cycle(RequestResponseCycle):
-    """One request and its answer."""
-
-    closes = False
-    """The connection ends after this answer, once the client could read it."""
-    was_asked = True
-    """The client was told to send the body that it announced."""
-
-    async def send(self, message: Any) -> None:
-        """Write a part of the answer; HTTP/1.0 gets no chunks."""
-        is_start = message["type"] == "http.response.start"
-        if not is_start and not self.keep_alive:
-            self.closes, self.keep_alive = True, True
-        if is_start and self.waiting_for_100_continue:
-            self.was_asked = False
-        if is_start and self.scope["http_version"] == "1.0" and not _has_length(message):
-            self.chunked_encoding = False
-            self.expected_content_length = 1 << 62
-        if not is_start and self.expected_content_length > 1 << 61 and not message.get("more_body", False):
-            self.expected_content_length = len(message.get("body", b""))
-        await super().send(message)
-
-    async def run_asgi(self, app: Any) -> None:
-        """Run the application; an answer that cannot be completed ends the connection, which tells the client."""
-
-        async def guarded(scope: Any, receive: Any, send: Any) -> None:
-            try:
-                await app(scope, receive, send)
-            except AnswerCutError:
-                self.disconnected = True
-                self.transport.abort()
-
-        await super().run_asgi(guarded)
-
-
 class RequestProtocol(HttpToolsProtocol):
     """A client's connection."""
 
@@ -108,8 +69,9 @@ class RequestProtocol(HttpToolsProtocol):
         self._refusal: RefusedError | None = None
         self._pace: BodyPace | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._write_timer: asyncio.TimerHandle | None = None
+        self._reading: ReadingWatch | None = None
         self._is_over = False
+        self._is_refused = False
         self._dropped_bytes = 0
 
     # Bytes in
@@ -117,6 +79,7 @@ class RequestProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Let the client in, or close at once when too many are in."""
         super().connection_made(transport)
+        self._reading = ReadingWatch(self.loop, transport)
         self._group = self._door.enter(self.client[0] if self.client else None)
         if self._group is None:
             self._is_over = True
@@ -124,7 +87,7 @@ class RequestProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes; those of the next request wait for the present one's answer."""
-        if self._is_over:
+        if self._is_over or self._is_refused:
             self._drop(len(data))
             return
         if self._framing.part in {Part.HEAD, Part.DONE}:
@@ -146,17 +109,12 @@ class RequestProtocol(HttpToolsProtocol):
 
     def _leave(self) -> None:
         """Cancel the request in progress as far as it may be cancelled."""
-        cycle = self.cycle
-        if cycle is None or cycle.response_complete or cycle.scope.get("veritape.left"):
-            return
-        cycle.scope["veritape.left"] = True  # type: ignore[typeddict-unknown-key]
-        leave = cycle.scope.get("veritape.leave")
-        if callable(leave):
-            leave()
+        if isinstance(self.cycle, Cycle):
+            self.cycle.end(ClientLeftError())
 
     def _advance(self) -> None:
         """Feed the parser as far as the present request goes, then the next one."""
-        while self._rest and not self._is_over:
+        while self._rest and not (self._is_over or self._is_refused):
             if self._framing.part is Part.DONE:
                 if not self._is_answered():
                     self.flow.pause_reading()
@@ -288,26 +246,28 @@ class RequestProtocol(HttpToolsProtocol):
         return cycle.was_asked and self._framing.left <= DROP_BYTES
 
     def shutdown(self) -> None:
-        """Finish what is in progress; the server ends."""
+        """Finish what is in progress; the server ends. A request that has not come whole is told so."""
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.keep_alive = False
+        elif self._framing.part is Part.HEAD and self._framing.head_bytes:
+            self._refuse(RefusedError(Reason.DRAINING))
         elif not self._is_over:
             self.transport.close()
 
     def _refuse(self, refusal: RefusedError) -> None:
-        """Answer bytes that are no request, unless the present one's answer has begun."""
+        """Have bytes that are no request answered: by the request that they belong to, if it is in progress."""
         cycle = self.cycle
-        self._leave()
-        if cycle is not None and not cycle.response_complete:
-            cycle.disconnected = True
-            cycle.message_event.set()
-            if cycle.response_started:
-                self._is_over = True
-                self.transport.abort()
-                return
-        answer = self._door.refuse(refusal, self.client[0] if self.client else None)
-        self.transport.write(_encoded(answer))
-        self._end()
+        if not isinstance(cycle, Cycle) or cycle.response_complete:
+            answer = self._door.refuse(refusal, self.client[0] if self.client else None)
+            self.transport.write(encoded(answer))
+            self._end()
+        elif cycle.refuse(refusal):
+            self._is_refused, self._rest = True, b""
+            self._stop_timers()
+            self.flow.pause_reading()
+        else:  # half of an answer cannot become a refusal
+            self._is_over = True
+            self.transport.abort()
 
     def _end(self) -> None:
         """Close so that the client can read the answer: no more is written, what it still sends is dropped."""
@@ -333,16 +293,14 @@ class RequestProtocol(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """Begin to look whether the client reads."""
         super().pause_writing()
-        if self._write_timer is None:
-            size, since_s = self.transport.get_write_buffer_size(), self.loop.time()
-            self._write_timer = self.loop.call_later(LOOK_S, self._look, size, since_s)
+        if self._reading is not None:
+            self._reading.start()
 
     def resume_writing(self) -> None:
         """Stop looking."""
         super().resume_writing()
-        if self._write_timer is not None:
-            self._write_timer.cancel()
-            self._write_timer = None
+        if self._reading is not None:
+            self._reading.stop()
 
     def timeout_keep_alive_handler(self) -> None:
         """End an idle connection; one whose client does not read is cut."""
@@ -351,19 +309,10 @@ class RequestProtocol(HttpToolsProtocol):
         else:
             super().timeout_keep_alive_handler()
 
-    def _look(self, size: int, since_s: float) -> None:
-        now_s, left = self.loop.time(), self.transport.get_write_buffer_size()
-        if left < size:
-            size, since_s = left, now_s
-        if now_s - since_s >= STUCK_S:
-            self.transport.abort()
-            return
-        self._write_timer = self.loop.call_later(LOOK_S, self._look, size, since_s)
-
     def _watch(self) -> None:
         """Set the timer of a head or body that is not complete."""
         part = self._framing.part
-        if self._is_over:
+        if self._is_over or self._is_refused:
             return
         if part is Part.DONE or (part is Part.HEAD and not self._framing.head_bytes):
             self._stop_timer()
@@ -396,29 +345,5 @@ class RequestProtocol(HttpToolsProtocol):
 
     def _stop_timers(self) -> None:
         self._stop_timer()
-        if self._write_timer is not None:
-            self._write_timer.cancel()
-            self._write_timer = None
-
-
-def _has_length(message: Any) -> bool:
-    return any(name.lower() == b"content-length" for name, _ in message.get("headers", []))
-
-
-def _encoded(answer: Answer) -> bytes:
-    """Return an answer as bytes that end a connection."""
-    reason = HTTP_PHRASES.get(answer.status, "")
-    fields = [*answer.fields, ("Content-Length", str(len(answer.body)))]
-    lines = [f"HTTP/1.1 {answer.status} {reason}", *(f"{name}: {value}" for name, value in fields)]
-    lines += [] if any(name == "Connection" for name, _ in fields) else ["Connection: close"]
-    return "\r\n".join(lines).encode("ascii") + b"\r\n\r\n" + answer.body
-
-
-HTTP_PHRASES: Final = {
-    400: "Bad Request",
-    408: "Request Timeout",
-    414: "URI Too Long",
-    417: "Expectation Failed",
-    431: "Request Header Fields Too Large",
-}
-"""Reason phrases of refusals."""
+        if self._reading is not None:
+            self._reading.stop()

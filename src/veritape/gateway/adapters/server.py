@@ -22,6 +22,9 @@ BACKLOG: Final = 2_048
 KEEP_ALIVE_S: Final = 30
 """Seconds that an idle connection is kept (GW-553)."""
 
+CUT_S: Final = 2.0
+"""Longest time that requests cut off at the end have to say so."""
+
 _CAUSES: Final = {
     errno.EADDRINUSE: "in use",
     errno.EACCES: "no permission",
@@ -108,6 +111,16 @@ def _config(application: Application, drain_s: int, door: Door) -> uvicorn.Confi
     )  # fmt: skip
 
 
+async def _cut(tasks: set[asyncio.Task[None]]) -> None:
+    """Cancel what is not finished, and let it tell its client: what stands behind the requests ends after this."""
+    unfinished = [task for task in tasks if not task.done()]
+    for task in unfinished:
+        if not task.cancelling():
+            task.cancel()
+    if unfinished:
+        await asyncio.wait(unfinished, timeout=CUT_S)
+
+
 async def serve(
     application: Application, listener: socket.socket, drain_s: int, on_reload: Callable[[], None],
     *, door: Door | None = None, drain_delay_s: int = 0, on_drain: Callable[[], None] = lambda: None,
@@ -143,6 +156,7 @@ async def serve(
     loop.add_signal_handler(signal.SIGHUP, on_reload)
     try:
         await server.serve(sockets=[listener])
+        await _cut(server.server_state.tasks)
     finally:
         for timer in ending:
             timer.cancel()

@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from veritape.gateway.adapters.departure import departure_of
 from veritape.gateway.adapters.gate import Visit, peer_address
-from veritape.gateway.adapters.proxy import Body, Exchange, Forwarded, Receive, Relayed, leaving
+from veritape.gateway.adapters.proxy import Body, Exchange, Forwarded, Receive, Relayed
 from veritape.gateway.adapters.upstream_pool import UpstreamFigures, UpstreamPool
 from veritape.gateway.addresses import AddressPolicy, believed_chain
 from veritape.gateway.answers import BODILESS, Call, Headers
@@ -88,7 +89,7 @@ class Upstreams:
         """Send a request to its upstream and return the answer as soon as it begins.
 
         Raises:
-            RefusedError: no target answered, or the body is too large.
+            RefusedError: no target answered, the body is too large or turned out malformed.
             ClientLeftError: the client left meanwhile.
         """
         variables = _variables(visit, route, str(scope.get("scheme", "http")))
@@ -100,7 +101,7 @@ class Upstreams:
         request = _forwarded(call, route, fields, body)
         exchange = Exchange(self._pools[route.upstream], request, receive, self._clock)
         try:
-            with leaving(scope):
+            with departure_of(scope).cancellable():
                 answer = await exchange.answer()
         except BaseException:
             exchange.close()

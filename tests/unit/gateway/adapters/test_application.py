@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import string
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.servers.gateway_world import DAY, SYMBOL, TRADES, World
+from tests.upstream import policy_text
 
 from veritape.gateway.adapters.application import Receive, Scope, Send
 from veritape.gateway.paths import PathTable
@@ -430,3 +432,16 @@ async def test_forged_tier_headers_change_nothing(world: World) -> None:
         world, TRADES, world.key(), X_Tier="partner", X_Quota_Tier="enterprise", X_Account_Id="other"
     )
     assert (answer.headers["x-quota-tier"], world.log[-1].account) == ("free", "acme")
+
+
+@pytest.mark.parametrize(("refund", "left"), [("none", 1_000), ("gateway", 0), ("5xx", 0)])
+async def test_the_route_says_whether_a_failure_behind_us_is_given_back(
+    tmp_path: Path, refund: str, left: int
+) -> None:
+    """GW-216: a target that cannot be reached, for each policy of a route."""
+    world = World(tmp_path, policy_text("http://127.0.0.1:1", route=f'refund = "{refund}"'))
+    async with world.client() as client:
+        answered = await client.get("/echo", headers={"X-API-Key": world.key()})
+    assert (answered.status_code, world.ledger.month_sums("2026-11")) == (502, {"acme:live": left})
+    world.gateway.upstreams.close()
+    world.close()

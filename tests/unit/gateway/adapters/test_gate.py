@@ -174,8 +174,8 @@ async def test_random_histories_reconcile_with_the_ledger(world: World) -> None:
         except RefusedError:
             continue
         if rng.random() < 0.2:
-            await world.gate.refund(visit, at, Reason.INTERNAL_ERROR)
-            await world.gate.refund(visit, at, Reason.INTERNAL_ERROR)
+            await world.gate.refund(visit, Reason.INTERNAL_ERROR)
+            await world.gate.refund(visit, Reason.INTERNAL_ERROR)
         world.gate.release(visit)
         world.gate.release(visit)
     ledger = {str(row[0]): int(str(row[1])) for row in sums(world)}
@@ -187,15 +187,8 @@ async def test_cost_zero_touches_nothing(world: World) -> None:
     key = world.key()
     visit = await pass_gate(world, key, route(world, cost_mu=0))
     assert (visit.decision, visit.charge, world.memory.months) == (None, None, {})
-    await world.gate.refund(visit, route(world), Reason.INTERNAL_ERROR)
+    await world.gate.refund(visit, Reason.INTERNAL_ERROR)
     assert sums(world) == []
-
-
-async def test_a_route_without_refund_keeps_its_charge(world: World) -> None:
-    """GW-216: ``refund = "none"``."""
-    visit = await pass_gate(world, world.key(), route(world))
-    await world.gate.refund(visit, route(world, refund="none"), Reason.INTERNAL_ERROR)
-    assert sums(world) == [("charge", 1_000, 1)]
 
 
 class FullDisk:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from tests.upstream import Peer, answer, upstream
 
-from veritape.gateway.adapters.proxy import AnswerCutError, ClientLeftError, Exchange, Forwarded, leaving
+from veritape.gateway.adapters.departure import ClientLeftError, departure_of
+from veritape.gateway.adapters.proxy import AnswerCutError, Exchange, Forwarded
 from veritape.gateway.adapters.upstream_pool import UpstreamPool
 from veritape.gateway.problems import RefusedError
 from veritape.gateway.reasons import Reason
@@ -125,13 +126,12 @@ async def test_a_client_that_leaves_cancels_the_upstream() -> None:
         scope: dict[str, Any] = {}
 
         async def ask() -> None:
-            with leaving(scope):
+            with departure_of(scope).cancellable():
                 await run(pool_of(back.port), request())
 
         task = asyncio.ensure_future(ask())
         await asyncio.wait_for(began.wait(), 5)
-        scope["veritape.left"] = True
-        scope["veritape.leave"]()
+        departure_of(scope).end(ClientLeftError())
         with pytest.raises(ClientLeftError):
             await task
         await asyncio.wait_for(ended.wait(), 5)
@@ -158,17 +158,3 @@ async def test_a_client_that_leaves_within_its_body_cancels_the_upstream() -> No
         exchange.close()
         await asyncio.sleep(0.05)
         assert back.requests == []
-
-
-async def test_a_cancelled_task_stays_cancelled() -> None:
-    """GW-558: the server's own end is no client's leaving."""
-
-    async def wait() -> None:
-        with leaving({}):
-            await asyncio.Event().wait()
-
-    task = asyncio.ensure_future(wait())
-    await asyncio.sleep(0)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task

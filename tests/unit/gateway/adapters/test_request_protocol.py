@@ -2,60 +2,15 @@
 
 import asyncio
 import contextlib
-import os
-import signal
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from tests.connections import everything, head_of, open_to, serving
 from tests.servers.gateway_world import World
 from tests.upstream import Peer, answer, policy_text, upstream
 
 from veritape.gateway.adapters import request_protocol
-from veritape.gateway.adapters.front_door import FrontDoor
-from veritape.gateway.adapters.server import Address, bind, serve
 from veritape.gateway.doors import PER_GROUP
-
-
-@contextlib.asynccontextmanager
-async def serving(world: World) -> AsyncIterator[int]:
-    """Serve a gateway; yield its port."""
-    listener = bind(Address("127.0.0.1", 0))
-    port = listener.getsockname()[1]
-    task = asyncio.ensure_future(
-        serve(world.gateway, listener, 2, lambda: None, door=FrontDoor(world.gateway))
-    )
-    while True:
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-        except OSError:
-            await asyncio.sleep(0.01)
-        else:
-            writer.close()
-            break
-    try:
-        yield port
-    finally:
-        os.kill(os.getpid(), signal.SIGTERM)
-        await asyncio.wait_for(task, 10)
-        world.gateway.upstreams.close()
-        world.close()
-
-
-async def open_to(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    return await asyncio.wait_for(asyncio.open_connection("127.0.0.1", port), 5)
-
-
-async def everything(reader: asyncio.StreamReader) -> bytes:
-    return await asyncio.wait_for(reader.read(), 10)
-
-
-async def head_of(reader: asyncio.StreamReader) -> bytes:
-    """Read one answer; return its head."""
-    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
-    lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length")]
-    await reader.readexactly(int(lengths[0].split(b":")[1]) if lengths else 0)
-    return head
 
 
 async def plain(peer: Peer) -> None:
@@ -110,28 +65,6 @@ async def test_slow_senders_get_408(
         writer.close()
 
 
-async def test_a_client_that_does_not_read_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """GW-553, GW-901: no progress in time ends the connection, and the upstream's with it."""
-    monkeypatch.setattr(request_protocol, "STUCK_S", 0.2)
-    monkeypatch.setattr(request_protocol, "LOOK_S", 0.1)
-    ended = asyncio.Event()
-
-    async def pour(peer: Peer) -> None:
-        peer.writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n")
-        try:
-            for _ in range(1_000):
-                peer.writer.write(b"x" * 100_000)
-                await peer.writer.drain()
-        finally:
-            ended.set()
-
-    async with upstream(pour) as back, serving(World(tmp_path, policy_text(back.url))) as port:
-        _, writer = await open_to(port)
-        writer.write(b"GET /echo HTTP/1.1\r\nHost: a\r\n\r\n")
-        await asyncio.wait_for(ended.wait(), 10)
-        writer.close()
-
-
 async def test_a_denied_upload_sends_no_body(tmp_path: Path) -> None:
     """GW-555: 100 Continue comes only when the request was admitted; a denied one is closed."""
     world = World(tmp_path, policy_text("http://127.0.0.1:1"))
@@ -169,42 +102,6 @@ async def test_a_small_unread_body_is_dropped_and_a_large_one_ends_the_connectio
         writer.write(denied % 70_000 + b"x" * 5_000)
         assert (await head_of(reader)).startswith(b"HTTP/1.1 404 ")
         assert await everything(reader) == b""
-        writer.close()
-
-
-async def test_http_1_0_gets_no_chunks(tmp_path: Path) -> None:
-    """GW-554: an answer of unknown length ends with the connection."""
-
-    async def chunks(peer: Peer) -> None:
-        peer.writer.write(
-            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n"
-        )
-
-    async with upstream(chunks) as back, serving(World(tmp_path, policy_text(back.url))) as port:
-        reader, writer = await open_to(port)
-        writer.write(b"GET /echo HTTP/1.0\r\n\r\n")
-        head, _, body = (await everything(reader)).partition(b"\r\n\r\n")
-        assert (body, b"chunked" in head.lower()) == (b"abc", False)
-        writer.close()
-
-
-async def test_a_cut_answer_is_cut_for_the_client_too(tmp_path: Path) -> None:
-    """GW-582: a client never takes half an answer for a whole one."""
-
-    async def cut(peer: Peer) -> None:
-        peer.writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n")
-        await peer.writer.drain()
-        await asyncio.sleep(0.05)
-        peer.writer.close()
-
-    async with upstream(cut) as back, serving(World(tmp_path, policy_text(back.url))) as port:
-        reader, writer = await open_to(port)
-        writer.write(b"GET /echo HTTP/1.1\r\nHost: a\r\n\r\n")
-        received = b""
-        with contextlib.suppress(ConnectionError):
-            while piece := await asyncio.wait_for(reader.read(1_000), 10):
-                received += piece
-        assert not received.endswith(b"0\r\n\r\n")
         writer.close()
 
 

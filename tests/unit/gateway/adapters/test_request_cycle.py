@@ -1,0 +1,157 @@
+"""One request on a connection: what becomes of it, and of its charge, when its bytes turn out malformed."""
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+import pytest
+from tests.connections import everything, open_to, serving
+from tests.servers.gateway_world import SYMBOL, World
+from tests.upstream import Peer, answer, policy_text, upstream
+
+POST = b"POST /echo HTTP/1.1\r\nHost: a\r\nX-API-Key: %b\r\n"
+CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+async def plain(peer: Peer) -> None:
+    peer.writer.write(answer())
+
+
+def used(world: World) -> tuple[dict[str, int], dict[tuple[str, str], int]]:
+    """Return what the ledger and the counter say of the month."""
+    return world.ledger.month_sums("2026-11"), world.memory.months
+
+
+@pytest.mark.parametrize(
+    ("octets", "status", "reason"),
+    [
+        (CHUNKED + b"2\r\nab\r\nzz\r\n", 400, "bad_request"),
+        (CHUNKED + b"2;" + b"x" * 300 + b"\r\nab\r\n", 400, "bad_request"),
+        (CHUNKED + b"5dc\r\n" + b"x" * 1_500 + b"\r\n", 413, "body_too_large"),
+        (POST + b"Content-Length: 9\r\n\r\nab", 408, "request_timeout"),
+    ],
+)
+async def test_a_body_that_turns_out_malformed_costs_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, octets: bytes, status: int, reason: str
+) -> None:
+    """GW-507, GW-216, GW-661: admitted, then refused: the month's units are back before the answer, which is logged once; no whole request went on."""
+    monkeypatch.setattr("veritape.gateway.pace.SILENCE_S", 0.3)
+    async with upstream(plain) as back:
+        world = World(tmp_path, policy_text(back.url, route='body_max_kib = 1\nrefund = "none"'))
+        key = world.key().encode()
+        async with serving(world) as port:
+            reader, writer = await open_to(port)
+            head, _, piece = octets.partition(b"\r\n\r\n")
+            writer.write(head % key + b"\r\n\r\n")
+            while not back.connections:
+                await asyncio.sleep(0.01)
+            writer.write(piece)
+            received = await everything(reader)
+            assert received.startswith(b"HTTP/1.1 %d " % status), received
+            assert f'"reason":"{reason}"'.encode() in received
+            assert b"connection: close" in received.lower()
+            assert used(world) == ({"acme:live": 0}, {("acme:live", "2026-11"): 0})
+            (logged,) = world.log
+            assert (logged.route, logged.status, logged.reason) == ("echo", status, reason)
+            assert (logged.units_mu, logged.charged_mu, logged.refunded_mu) == (0, 1_000, 1_000)
+            assert back.requests == []
+            writer.close()
+
+
+async def test_a_malformed_rest_after_the_answer_began_ends_the_connection(tmp_path: Path) -> None:
+    """GW-216, GW-507: the upstream has answered, so the charge stays; half of its answer is never taken for a whole one."""
+
+    async def early(peer: Peer) -> None:
+        peer.writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab")
+
+    async with upstream(early) as back:
+        back.reads_bodies = False
+        world = World(tmp_path, policy_text(back.url))
+        key = world.key().encode()
+        async with serving(world) as port:
+            reader, writer = await open_to(port)
+            writer.write(CHUNKED % key + b"2\r\nab\r\n")
+            assert (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)).startswith(b"HTTP/1.1 200 ")
+            writer.write(b"zz\r\n")
+            with contextlib.suppress(ConnectionError):
+                assert await everything(reader) in {b"", b"ab"}
+            while not world.log:
+                await asyncio.sleep(0.01)
+            assert used(world)[0] == {"acme:live": 1_000}
+            writer.close()
+
+
+async def test_a_malformed_body_of_a_page_costs_nothing(tmp_path: Path) -> None:
+    """GW-507: also where the answer is made here and the body is read by nobody."""
+    world = World(tmp_path)
+    key = world.key().encode()
+    target = f"/v1/completeness?day=20131007&symbol={SYMBOL}".encode()
+    async with serving(world) as port:
+        reader, writer = await open_to(port)
+        writer.write(
+            b"GET %b HTTP/1.1\r\nHost: a\r\nX-API-Key: %b\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"
+            % (target, key)
+        )
+        received = await everything(reader)
+        assert received.startswith(b"HTTP/1.1 400 "), received
+        assert sum(used(world)[0].values()) == 0
+        assert [one.reason for one in world.log] == ["bad_request"]
+        writer.close()
+
+
+async def test_a_client_that_leaves_has_paid(tmp_path: Path) -> None:
+    """GW-554, GW-507: its request was sound and on its way; 499 in the log."""
+    began = asyncio.Event()
+
+    async def slow(peer: Peer) -> None:
+        began.set()
+        await peer.reader.read()
+
+    async with upstream(slow) as back:
+        world = World(tmp_path, policy_text(back.url))
+        key = world.key().encode()
+        async with serving(world) as port:
+            _, writer = await open_to(port)
+            writer.write(POST % key + b"Content-Length: 0\r\n\r\n")
+            await asyncio.wait_for(began.wait(), 10)
+            writer.close()
+            while not world.log:
+                await asyncio.sleep(0.01)
+            assert (world.log[0].status, world.log[0].units_mu) == (499, 1_000)
+            assert used(world)[0] == {"acme:live": 1_000}
+
+
+async def test_http_1_0_gets_no_chunks(tmp_path: Path) -> None:
+    """GW-554: an answer of unknown length ends with the connection."""
+
+    async def chunks(peer: Peer) -> None:
+        peer.writer.write(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n"
+        )
+
+    async with upstream(chunks) as back, serving(World(tmp_path, policy_text(back.url))) as port:
+        reader, writer = await open_to(port)
+        writer.write(b"GET /echo HTTP/1.0\r\n\r\n")
+        head, _, body = (await everything(reader)).partition(b"\r\n\r\n")
+        assert (body, b"chunked" in head.lower()) == (b"abc", False)
+        writer.close()
+
+
+async def test_a_cut_answer_is_cut_for_the_client_too(tmp_path: Path) -> None:
+    """GW-582: a client never takes half an answer for a whole one."""
+
+    async def cut(peer: Peer) -> None:
+        peer.writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n")
+        await peer.writer.drain()
+        await asyncio.sleep(0.05)
+        peer.writer.close()
+
+    async with upstream(cut) as back, serving(World(tmp_path, policy_text(back.url))) as port:
+        reader, writer = await open_to(port)
+        writer.write(b"GET /echo HTTP/1.1\r\nHost: a\r\n\r\n")
+        received = b""
+        with contextlib.suppress(ConnectionError):
+            while piece := await asyncio.wait_for(reader.read(1_000), 10):
+                received += piece
+        assert not received.endswith(b"0\r\n\r\n")
+        writer.close()
