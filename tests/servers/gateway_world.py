@@ -13,6 +13,7 @@ from veritape.gateway.adapters.key_finder import KeyFinder
 from veritape.gateway.adapters.key_store import Grant, KeyStore
 from veritape.gateway.adapters.ledger import Ledger
 from veritape.gateway.adapters.policy_file import shipped_policy
+from veritape.gateway.adapters.sqlite_keys import SqliteKeys
 from veritape.gateway.adapters.stores import ProcessStore
 from veritape.gateway.cursors import cursor_key
 from veritape.gateway.keys import Environment, KeyRecord
@@ -74,7 +75,7 @@ class World:
 
     def __post_init__(self) -> None:
         """Open the databases and build the application."""
-        self.keys = KeyStore(self.folder / "keys.db", PEPPER)
+        self.keys = KeyStore(SqliteKeys(self.folder / "keys.db"), PEPPER)
         self.ledger = Ledger(self.folder / "usage.db")
         policy = read_policy(self.policy_text, "policy.toml")
         self.memory = restored_store(self.ledger, self.clock.wall_ns() // 1_000)

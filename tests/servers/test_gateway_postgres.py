@@ -1,4 +1,4 @@
-"""A whole gateway on a PostgreSQL ledger: committed there before the answer, in the outbox while it is away."""
+"""A whole gateway on PostgreSQL: charges committed there before the answer, in the outbox while it is away; keys from it."""
 
 import signal
 from collections.abc import Iterator
@@ -60,3 +60,31 @@ def test_charges_are_in_the_database_before_the_answer(
     assert not (tmp_path / "one" / "usage.db").exists()
     answer = CliRunner().invoke(usage, ["reconcile", "--config", str(config)])
     assert (answer.exit_code, "no difference" in answer.output) == (0, True)
+
+
+def reason(client: httpx.Client, key: str) -> str:
+    """Return why a call with a key is refused; ``not_found`` is the route's own answer: nothing was recorded here."""
+    return str(client.get(PATH, headers={"X-API-Key": key}).json()["reason"])
+
+
+def test_keys_of_a_database_that_goes_and_comes(
+    postgres: PostgresProcess, redis: RedisProcess, tmp_path: Path
+) -> None:
+    """GW-404, GW-418: without its key store a gateway serves who it knows and answers 503 to the others; then all as before."""
+    config = configured(tmp_path, redis, "one", more=f'url = "{postgres.database()}"\n')
+    known, other = new_key(config), new_key(config)
+    with gateway_process(config) as gateway:
+        ready(gateway, "exact")
+        with httpx.Client(base_url=gateway.base, timeout=20) as client:
+            assert reason(client, known) == "not_found"
+            postgres.kill()
+            assert [reason(client, known), reason(client, other), reason(client, known)] == [
+                "not_found", "identity_unavailable", "not_found",
+            ]  # fmt: skip
+            postgres.start()
+            for _ in range(500):
+                if reason(client, other) == "not_found":
+                    break
+            assert [reason(client, known), reason(client, other)] == ["not_found"] * 2
+        assert gateway.end(signal.SIGTERM)[0] == 0
+    assert not (tmp_path / "one" / "keys.db").exists()

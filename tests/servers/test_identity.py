@@ -9,6 +9,7 @@ import httpx
 import pytest
 from tests.key_server import key_server
 from tests.servers.gateway_process import VERITAPE, gateway_process
+from tests.servers.postgres_process import postgres_process
 from tests.servers.redis_process import RedisProcess, redis_process
 from tests.servers.redis_settings import configured, ready
 from tests.tokens import claims, jwk, key_set, rs256, rsa_key
@@ -30,6 +31,16 @@ def redis(tmp_path: Path) -> Iterator[RedisProcess]:
     (tmp_path / "redis").mkdir()
     with redis_process(tmp_path / "redis") as server:
         yield server
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def key_store(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Return what the settings' table ``keys`` says of where keys are."""
+    if request.param == "sqlite":
+        yield ""
+        return
+    with postgres_process() as server:
+        yield f'url = "{server.database()}"\n'
 
 
 def keys(config: Path, *arguments: str) -> str:
@@ -60,12 +71,12 @@ async def refused_after(base: str, headers: dict[str, str], since_ns: int) -> Co
 
 
 async def test_what_is_revoked_is_refused_by_four_workers_within_2_s(
-    redis: RedisProcess, tmp_path: Path
+    redis: RedisProcess, key_store: str, tmp_path: Path
 ) -> None:
-    """GW-418, GW-434, GW-970: a key and a token that all four workers remember; other credentials go on."""
+    """GW-404, GW-418, GW-434, GW-970: a key and a token that all four workers remember; other credentials go on."""
     clock = SystemClock()
     now_s = clock.wall_ns() // NANOSECONDS
-    config = configured(tmp_path, redis, "one", workers=WORKERS)
+    config = configured(tmp_path, redis, "one", workers=WORKERS, more=key_store)
     async with key_server(key_set(jwk(rsa_key("a"), "a"))) as published:
         issuer = (
             '[[jwt.issuer]]\nissuer = "https://id.example"\naudience = "veritape"\nalgorithm = "RS256"\n'

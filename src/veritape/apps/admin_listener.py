@@ -10,11 +10,11 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
+from veritape.apps.key_access import open_keys
 from veritape.apps.usage_ledger import opened_usage
 from veritape.gateway.adapters.admin_api import AdminApi
 from veritape.gateway.adapters.admin_calls import AdminWorld
 from veritape.gateway.adapters.application import Gateway
-from veritape.gateway.adapters.key_store import KeyStore
 from veritape.gateway.adapters.line_writer import LineWriter
 from veritape.gateway.adapters.peppers import PRIVATE_MODE
 from veritape.gateway.adapters.policy_file import PolicyFile
@@ -83,7 +83,7 @@ def load_token(data_dir: Path, configured: Path | None) -> bytes:
 
 @contextlib.contextmanager
 def admin_api(
-    settings: GatewaySettings, pepper: bytes, gateway: Gateway, policy_file: PolicyFile, lines: LineWriter,
+    settings: GatewaySettings, gateway: Gateway, policy_file: PolicyFile, lines: LineWriter,
     registry: Registry, clock: Clock,
 ) -> Iterator[AdminApi]:  # fmt: skip
     """Return the admin API of a gateway; it has a connection to the key store of its own.
@@ -94,7 +94,7 @@ def admin_api(
     """
     token = load_token(settings.data_dir, settings.admin.token_file)
     observe = registry.observer(ADMIN_SECONDS)
-    with contextlib.closing(KeyStore(settings.data_dir / "keys.db", pepper)) as keys:
+    with contextlib.closing(open_keys(settings)[0]) as keys:
         world = AdminWorld(
             gateway, keys, AuditFiles(settings.data_dir, clock), settings.data_dir, policy_file,
             lambda: opened_usage(settings), lambda: lines.dropped, clock,

@@ -8,11 +8,12 @@ from pathlib import Path
 import click
 
 from veritape.apps.admin_client import ADMIN, TOKEN, AdminClient
+from veritape.apps.key_access import open_keys
 from veritape.apps.key_audit import audited, effective, moment
 from veritape.apps.pepper_rotate import pepper_rotate
 from veritape.apps.remote_keys import KeysGroup
 from veritape.apps.revoke_token import revoke_token
-from veritape.apps.serve import gateway_settings, open_keys
+from veritape.apps.serve import gateway_settings
 from veritape.gateway.adapters.key_store import Grant, KeyStore
 from veritape.gateway.adapters.policy_file import PolicyFile
 from veritape.gateway.admin import SCOPES as ADMIN_SCOPES

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import importlib
 import secrets
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -11,6 +10,7 @@ from typing import Final
 
 import click
 
+from veritape.apps.postgres import postgres_module
 from veritape.gateway.adapters.drainer import Drainer
 from veritape.gateway.adapters.draining import Draining
 from veritape.gateway.adapters.group_commit import Commit as CommitReport
@@ -174,11 +174,6 @@ def _write(settings: GatewaySettings, outbox: Outbox, stack: contextlib.ExitStac
 
 
 def _postgres(settings: GatewaySettings) -> UsageLedger:
-    try:
-        module = importlib.import_module("veritape.gateway.adapters.postgres_ledger")
-    except ModuleNotFoundError as error:
-        raise MisuseError(
-            f"ledger.url needs the library {error.name!r}: install veritape[postgres]"
-        ) from error
+    module = postgres_module("postgres_ledger", "ledger.url")
     ledger: UsageLedger = module.PostgresLedger(settings.ledger.url, settings.ledger.password_file)
     return ledger

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import click
 
+from veritape.apps.key_access import open_keys
 from veritape.apps.key_audit import audited
-from veritape.apps.serve import gateway_settings, open_keys
+from veritape.apps.serve import gateway_settings
 from veritape.gateway.adapters.key_store import KeyStore
 from veritape.gateway.adapters.peppers import change_pepper, forget_previous, read_pepper
 from veritape.gateway.keys import pepper_id

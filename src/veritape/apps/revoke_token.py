@@ -4,8 +4,9 @@ from pathlib import Path
 
 import click
 
+from veritape.apps.key_access import open_keys
 from veritape.apps.key_audit import audited, effective
-from veritape.apps.serve import gateway_settings, open_keys
+from veritape.apps.serve import gateway_settings
 from veritape.gateway.adapters.policy_file import PolicyFile
 from veritape.gateway.quota import MICROSECONDS
 from veritape.kernel.clock import SystemClock

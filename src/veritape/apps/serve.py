@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import importlib
 import os
-import sqlite3
 import sys
 from collections.abc import Callable, Coroutine
 from functools import partial
@@ -20,6 +19,7 @@ from veritape.apps.admin_listener import admin_api, bind_admin, shown_address
 from veritape.apps.console import create_console, figures_from_page, tables_from_readers
 from veritape.apps.credentials import open_credentials, trusted_issuers
 from veritape.apps.gateway_figures import Probe, show_figures
+from veritape.apps.key_access import open_keys
 from veritape.apps.metering import Metering, drained_ledger, worker_metering
 from veritape.apps.part_metrics import shown_metrics
 from veritape.apps.request_log import RequestLog, watch_overload
@@ -32,9 +32,9 @@ from veritape.gateway.adapters.decision_desk import Desk
 from veritape.gateway.adapters.degrading_store import DegradingStore
 from veritape.gateway.adapters.front_door import FrontDoor
 from veritape.gateway.adapters.gate import Gate, restored_store
-from veritape.gateway.adapters.key_store import KeyStore, Noted
+from veritape.gateway.adapters.key_database import beside
+from veritape.gateway.adapters.key_store import KeyStore
 from veritape.gateway.adapters.line_writer import LineWriter
-from veritape.gateway.adapters.peppers import load_peppers
 from veritape.gateway.adapters.policy_file import PolicyFile
 from veritape.gateway.adapters.redis_link import RedisLink, parse_redis_url
 from veritape.gateway.adapters.redis_store import RedisStore
@@ -153,15 +153,6 @@ def gateway_settings(config: Path | None) -> GatewaySettings:
     return load_settings(GatewaySettings, octets, os.environ, PREFIX, str(config or "defaults"))  # noqa: TID251 - an app
 
 
-def open_keys(settings: GatewaySettings, noted: Noted = lambda *_: None) -> tuple[KeyStore, bytes]:
-    """Return the key store, which tells of changes, and the pepper; the data directory is made when it is not there."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    peppers = load_peppers(settings.data_dir, settings.keys.pepper_file)
-    store = KeyStore(settings.data_dir / "keys.db", peppers[0], noted)
-    store.peppers = peppers
-    return store, peppers[0]
-
-
 async def _run(
     settings: GatewaySettings, policy_file: PolicyFile, policy: Policy, listeners: "Listeners", clock: Clock, worker: int | None
 ) -> None:  # fmt: skip
@@ -208,7 +199,7 @@ async def _run(
             )
         if isinstance(listeners.public, socket) and gateway.table.left_out and worker is None:
             click.echo(f"routes left out, their part is not installed: {', '.join(gateway.table.left_out)}")
-        api = stack.enter_context(admin_api(settings, pepper, gateway, policy_file, lines, registry, clock))
+        api = stack.enter_context(admin_api(settings, gateway, policy_file, lines, registry, clock))
         if listeners.admin is not None:
             watching.append(serve_beside(api, listeners.admin))
             lines.put(f"admin API on {shown_address(listeners.admin)}")
@@ -331,6 +322,6 @@ async def _write(gate: Gate, key_store: KeyStore, *, everything: bool = False) -
     try:
         await gate.write_counts(everything=everything)
         if used:
-            key_store.note_use(used)
-    except (UnavailableError, sqlite3.Error) as error:
+            await beside(key_store.thread, partial(key_store.note_use, used))
+    except UnavailableError as error:
         click.echo(f"counts not written: {error}", err=True)

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from veritape.apps.serve import gateway_settings, open_keys
+from veritape.apps.key_access import open_keys
+from veritape.apps.serve import gateway_settings
 from veritape.apps.usage_ledger import opened_usage
 from veritape.apps.usage_options import CONFIG, PERIOD, checked_period
 from veritape.apps.usage_reconcile import reconcile

@@ -1,13 +1,12 @@
 """The usage ledger opened for reading by commands and the admin API, whichever database keeps it."""
 
 import contextlib
-import importlib
 from collections.abc import Iterator
 
+from veritape.apps.postgres import postgres_module
 from veritape.gateway.adapters.ledger import FILE
 from veritape.gateway.adapters.usage_reader import UsageReader, sqlite_usage
 from veritape.gateway.settings import GatewaySettings
-from veritape.kernel.errors import MisuseError
 
 
 @contextlib.contextmanager
@@ -22,12 +21,7 @@ def opened_usage(settings: GatewaySettings) -> Iterator[UsageReader]:
         with sqlite_usage(settings.data_dir / FILE) as reader:
             yield reader
         return
-    try:
-        module = importlib.import_module("veritape.gateway.adapters.postgres_ledger")
-    except ModuleNotFoundError as error:
-        raise MisuseError(
-            f"ledger.url needs the library {error.name!r}: install veritape[postgres]"
-        ) from error
+    module = postgres_module("postgres_ledger", "ledger.url")
     with contextlib.closing(
         module.PostgresLedger(settings.ledger.url, settings.ledger.password_file)
     ) as ledger:

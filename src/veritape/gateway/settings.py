@@ -22,10 +22,14 @@ class ListenSettings(Settings):
 
 
 class KeySettings(Settings):
-    """Where secrets of the key store lie."""
+    """Where the key store is, and its secret."""
 
+    url: str = Field(default="", pattern=r"^$|^postgres(ql)?://")
+    """postgresql://user@host:port/database without a password; empty: SQLite in ``data_dir``."""
+    password_file: Path | None = None
+    """File whose first line is the database's password."""
     pepper_file: Path | None = None
-    """File with at least 32 bytes, mode 0600; made once in ``data_dir`` when not given."""
+    """File with at least 32 bytes, mode 0600; made once in ``data_dir`` when not given, which ``url`` does not allow."""
 
 
 class TokenSettings(Settings):

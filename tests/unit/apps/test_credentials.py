@@ -8,6 +8,7 @@ from tests.tokens import SECRET, WALL_S, hs256
 from veritape.apps.credentials import open_credentials
 from veritape.gateway.adapters.key_store import KeyStore
 from veritape.gateway.adapters.policy_file import shipped_policy
+from veritape.gateway.adapters.sqlite_keys import SqliteKeys
 from veritape.gateway.metrics import CACHE_HITS, CACHE_MISSES, METRICS
 from veritape.gateway.policy import Policy
 from veritape.gateway.policy_reader import read_policy
@@ -31,7 +32,7 @@ async def test_a_policy_and_its_issuers_change_together_or_not_at_all(tmp_path: 
     secret.chmod(0o600)
     settings = GatewaySettings(jwt=TokenSettings(secret_file=secret))
     clock, registry = ManualClock(wall_ns=WALL_S * 10**9), Registry(METRICS)
-    store = KeyStore(tmp_path / "keys.db", pepper)
+    store = KeyStore(SqliteKeys(tmp_path / "keys.db"), pepper)
     made = open_credentials(settings, policy(), store, registry, clock, print)
     swapped: list[Policy] = []
 

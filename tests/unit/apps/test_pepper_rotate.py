@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from veritape.apps.key_access import open_keys
 from veritape.apps.keys import keys
-from veritape.apps.serve import gateway_settings, open_keys
+from veritape.apps.serve import gateway_settings
 from veritape.gateway.adapters.peppers import PREVIOUS
 from veritape.gateway.keys import key_digest, pepper_id
 from veritape.kernel.errors import MisuseError

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from veritape.apps.key_access import open_keys
 from veritape.apps.keys import keys
-from veritape.apps.serve import gateway_settings, open_keys
+from veritape.apps.serve import gateway_settings
 from veritape.gateway.adapters.policy_file import shipped_policy
 from veritape.kernel.errors import MisuseError
 
@@ -26,7 +27,7 @@ def test_a_token_is_revoked_for_as_long_as_it_could_be_valid(tmp_path: Path) -> 
     assert result.exit_code == 0, result.output
     assert result.output.startswith("token j1 is revoked, everywhere from 20")
     store, _ = open_keys(gateway_settings(config))
-    revoked = store._connection.execute("SELECT issuer, jti, until_us FROM revoked_token").fetchall()
+    revoked = store._database.rows("SELECT issuer, jti, until_us FROM revoked_token")
     changed = store.changes_since(-1).accounts
     store.close()
     assert [row[:2] for row in revoked] == [("https://id.example", "j1")]

@@ -21,6 +21,7 @@ from veritape.apps.bench.gateway_upstream import upstream_process
 from veritape.gateway.adapters.key_store import Grant, KeyStore
 from veritape.gateway.adapters.peppers import load_pepper
 from veritape.gateway.adapters.policy_file import shipped_policy
+from veritape.gateway.adapters.sqlite_keys import SqliteKeys
 from veritape.gateway.adapters.usage_reader import sqlite_usage
 from veritape.gateway.keys import Environment
 from veritape.gateway.quota import month_of
@@ -53,7 +54,7 @@ class Keys:
         """Make an account with a key; return its name."""
         name = f"{tier}-{len(self.keys)}"
         with contextlib.closing(
-            KeyStore(self.data_dir / "keys.db", load_pepper(self.data_dir, None))
+            KeyStore(SqliteKeys(self.data_dir / "keys.db"), load_pepper(self.data_dir, None))
         ) as store:
             self.keys[name], _ = store.create(
                 name, tier, Grant(Environment.LIVE, ()), self.clock.wall_ns() // 1_000

@@ -1,14 +1,19 @@
 """Find keys and accounts for one worker: a bounded memory before the key store, and its change log behind (GW-418).
 
 A known and an unknown key cost the same: one HMAC for each valid pepper and at most one query. What a command or another
-worker changes is seen within a second, when the change log is read, and acts from the next request on.
+worker changes is seen within a second, when the change log is read, and acts from the next request on. A store elsewhere is
+asked in its thread; one that failed is left alone until the change log can be read again, so that requests do not queue up
+behind a database that hangs.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, Protocol
+from concurrent.futures import Executor
+from functools import partial
+from typing import Final, NamedTuple, Protocol
 
 from veritape.gateway.accounts import Account
-from veritape.gateway.adapters.key_store import Changes
+from veritape.gateway.adapters.key_database import T, beside
+from veritape.gateway.adapters.key_reader import Changes
 from veritape.gateway.keys import KeyRecord, key_digest
 from veritape.gateway.look_ups import K, LookUps, V
 from veritape.kernel.clock import NANOSECONDS, Clock
@@ -26,6 +31,11 @@ class KeyRows(Protocol):
 
     peppers: tuple[bytes, ...]
     """The valid ones, the present one first."""
+
+    @property
+    def thread(self) -> Executor | None:
+        """Return where to wait for it; None where it answers at once."""
+        ...
 
     def look_up(self, digests: Sequence[bytes]) -> KeyRecord | None:
         """Return the key with one of these digests."""
@@ -46,6 +56,14 @@ class KeyRows(Protocol):
     def revoked_tokens(self, wall_us: int) -> frozenset[tuple[str, str]]:
         """Return (issuer, jti) of revoked tokens."""
         ...
+
+
+class News(NamedTuple):
+    """What the change log says."""
+
+    changes: Changes
+    revoked: frozenset[tuple[str, str]]
+    """Tokens, if there were changes."""
 
 
 class KeyFinder:
@@ -78,6 +96,7 @@ class KeyFinder:
         self.revoked: frozenset[tuple[str, str]] = frozenset()
         """(issuer, jti) of tokens that were revoked."""
         self._seen = -1
+        self._is_gone = False
         self._moving: dict[str, bytes] = {}
 
     async def find(self, key: str) -> KeyRecord | None:
@@ -92,7 +111,7 @@ class KeyFinder:
         self._note(answer is not None)
         if answer is not None:
             return answer.value
-        record = _asked(self.keys, digests[0], lambda: self._store.look_up(digests), now_ns)
+        record = await self._asked(self.keys, digests[0], partial(self._store.look_up, digests), now_ns)
         if record is not None and record.digest != digests[0]:
             self._moving[record.id] = digests[0]
         return record
@@ -107,45 +126,61 @@ class KeyFinder:
         answer = self.accounts.fresh(identifier, now_ns)
         if answer is not None:
             return answer.value
-        return _asked(self.accounts, identifier, lambda: self._store.find_account(identifier), now_ns)
+        ask = partial(self._store.find_account, identifier)
+        return await self._asked(self.accounts, identifier, ask, now_ns)
 
     async def watch(self) -> None:
         """Follow the change log until cancelled."""
         while True:
-            self.follow()
+            await self.follow()
             await self._clock.sleep_until(self._clock.monotonic_ns() + POLL_NS)
 
-    def follow(self) -> None:
+    async def follow(self) -> None:
         """Forget what changed since the last time; a store that is gone is asked again later."""
+        moving, self._moving = self._moving, {}
         try:
-            self._move_keys()
-            changes = self._store.changes_since(self._seen)
-            if changes.number == self._seen:
-                return
-            self.revoked = self._store.revoked_tokens(self._clock.wall_ns() // 1_000)
+            news = await beside(self._store.thread, partial(self._read, moving))
         except UnavailableError:
+            self._is_gone, self._moving = True, moving | self._moving
             return
-        self._seen = changes.number
-        if "" in changes.accounts and self._peppers is not None:
+        self._is_gone = False
+        if news.changes.number == self._seen:
+            return
+        self._seen, self.revoked = news.changes.number, news.revoked
+        accounts = news.changes.accounts
+        if "" in accounts and self._peppers is not None:
             self._store.peppers = self._peppers()
-        self.keys.forget(lambda record: record.account in changes.accounts)
-        self.accounts.forget(lambda account: account.id in changes.accounts)
+        self.keys.forget(lambda record: record.account in accounts)
+        self.accounts.forget(lambda account: account.id in accounts)
 
-    def _move_keys(self) -> None:
-        """Move keys that were found under the pepper before to the present one (GW-403)."""
-        if self._moving:
-            self._store.move_keys(self._moving)
-            self._moving = {}
+    def _read(self, moving: Mapping[str, bytes]) -> News:
+        """Move keys that were found under the pepper before to the present one (GW-403), then read the change log."""
+        if moving:
+            self._store.move_keys(moving)
+        changes = self._store.changes_since(self._seen)
+        if changes.number == self._seen:
+            return News(changes, self.revoked)
+        return News(changes, self._store.revoked_tokens(self._clock.wall_ns() // 1_000))
 
-
-def _asked(kept: LookUps[K, V], key: K, ask: Callable[[], V | None], now_ns: int) -> V | None:
-    """Ask the store and remember its answer; while it is gone, what was found lately serves."""
-    try:
-        value = ask()
-    except UnavailableError:
-        stale = kept.stale(key, now_ns)
-        if stale is None:
+    def _unless_gone(self, ask: Callable[[], T]) -> T:
+        if self._is_gone:
+            raise UnavailableError("the key store did not answer a moment ago")
+        try:
+            return ask()
+        except UnavailableError:
+            self._is_gone = True
             raise
-        return stale
-    kept.keep(key, value, now_ns)
-    return value
+
+    async def _asked(self, kept: LookUps[K, V], key: K, ask: Callable[[], V | None], now_ns: int) -> V | None:
+        """Ask the store and remember its answer; while it is gone, what was found lately serves."""
+        seen = self._seen
+        try:
+            value = await beside(self._store.thread, partial(self._unless_gone, ask))
+        except UnavailableError:
+            stale = kept.stale(key, now_ns)
+            if stale is None:
+                raise
+            return stale
+        if self._seen == seen:  # an answer from before a change is not remembered after it
+            kept.keep(key, value, now_ns)
+        return value

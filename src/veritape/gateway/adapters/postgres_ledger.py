@@ -2,30 +2,34 @@
 
 A group is copied into a table of the session, then inserted from there: one statement tells what is new and adds it to the
 months. ``usage_event`` has a partition a month, so its primary key has the month too; an event never changes its month, so
-its id is as unique as before. Whatever fails, the connection is given up and the next call makes another.
+its id is as unique as before.
 """
 
-import contextlib
 import re
-import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import psycopg
 from psycopg import sql
 
+from veritape.gateway.adapters.postgres_session import (
+    Connection,
+    PostgresSession,
+    connection_parameters,
+    migrate,
+)
 from veritape.gateway.memory_store import Charge
 from veritape.gateway.quota import MICROSECONDS
 from veritape.gateway.reconciliation import Share
 from veritape.gateway.usage import UsageEvent, marks_of
-from veritape.kernel.errors import MisuseError, UnavailableError
+from veritape.kernel.errors import UnavailableError
 
-CONNECT_S: Final = 2
-"""Seconds to connect."""
+LIMIT_S: Final = 30.0
+"""Seconds that a group or a reading may take; a server that hangs is given up then."""
 
-SESSION: Final = "-c statement_timeout=10000 -c lock_timeout=5000 -c synchronous_commit=on -c timezone=UTC"
-"""Options of every session: nothing hangs longer than 10 s, and committed means durable."""
+_WRITING: Final = "the usage ledger cannot be written"
+
+_READING: Final = "the usage ledger cannot be read"
 
 _TURN: Final = 0x76742D75
 """Advisory lock of who changes tables or adds a partition."""
@@ -91,10 +95,8 @@ class PostgresLedger:
         Raises:
             MisuseError: the password cannot be read, or the address is none.
         """
-        self._parameters = _parameters(url, password_file)
-        self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
+        self._session = PostgresSession(connection_parameters(url, password_file, "ledger"), _prepare)
         self._periods: set[str] = set()
-        self._turn = threading.Lock()
 
     def write(self, events: Sequence[UsageEvent]) -> int:
         """Write events, their months and marks in one durable transaction; return how many were new.
@@ -102,7 +104,14 @@ class PostgresLedger:
         Raises:
             UnavailableError: it is not known to be written; writing it again is safe.
         """
-        with self._asking("written") as connection:
+        try:
+            return self._write(events)
+        except UnavailableError:
+            self._periods.clear()  # a partition may be gone: retention drops old ones
+            raise
+
+    def _write(self, events: Sequence[UsageEvent]) -> int:
+        with self._session.asking(_WRITING, LIMIT_S) as connection:
             for period in sorted({event.period for event in events} - self._periods):
                 _add_partition(connection, period)
                 self._periods.add(period)
@@ -116,7 +125,7 @@ class PostgresLedger:
 
     def close_boot(self, boot: bytes) -> None:
         """Note that a boot writes no more."""
-        with self._asking("written") as connection:
+        with self._session.asking(_WRITING, LIMIT_S) as connection:
             connection.execute(_CLOSE, (boot,))
 
     def month_sums(self, period: str) -> dict[str, int]:
@@ -151,82 +160,25 @@ class PostgresLedger:
 
     def close(self) -> None:
         """Let the connection go."""
-        with self._turn:
-            self._give_up()
+        self._session.close()
 
     def rows(self, query: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
         """Return the rows of a query that SQLite understands too: ``?`` stands for a value."""
         return self._rows(query.replace("?", "%s"), *values)
 
     def _rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        with self._asking("read") as connection:
+        with self._session.asking(_READING, LIMIT_S) as connection:
             return connection.execute(query.encode(), values).fetchall()
 
-    @contextlib.contextmanager
-    def _asking(self, what: str) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
-        """Lend the connection to one caller; after any failure the next one gets another."""
-        with self._turn:
-            try:
-                if self._connection is None:
-                    self._connection = _connect(self._parameters)
-                yield self._connection
-            except psycopg.Error as error:
-                self._give_up()
-                cause = str(error).partition("\n")[0]
-                raise UnavailableError(f"the usage ledger cannot be {what}: {cause}") from error
 
-    def _give_up(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+def _prepare(connection: Connection) -> None:
+    """Bring the tables to the present version and make the session's own."""
+    newer = f"ledger_version: the ledger is of version {{}}, this program writes {LAYOUT}: update it"
+    migrate(connection, "usage_layout", _MIGRATIONS, _TURN, newer)
+    connection.execute(_STAGE)
 
 
-def _parameters(url: str, password_file: Path | None) -> str:
-    try:
-        password = password_file.read_text().partition("\n")[0] if password_file else None
-        return psycopg.conninfo.make_conninfo(
-            url, password=password, connect_timeout=CONNECT_S, options=SESSION, tcp_user_timeout=10_000,
-            application_name="veritape",
-        )  # fmt: skip
-    except OSError as error:
-        raise MisuseError(f"ledger.password_file: cannot read {password_file}: {error.strerror}") from error
-    except psycopg.ProgrammingError as error:
-        raise MisuseError("ledger.url is no address as postgresql://user@host:5432/database") from error
-
-
-def _connect(parameters: str) -> psycopg.Connection[tuple[Any, ...]]:
-    """Connect, bring the tables to the present version and make the session's own.
-
-    Raises:
-        psycopg.Error: the database cannot be reached, or refuses.
-        UnavailableError: ``ledger_version``.
-    """
-    connection = psycopg.connect(parameters, autocommit=True)
-    try:
-        with connection.transaction():
-            _migrate(connection)
-        connection.execute(_STAGE)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _migrate(connection: psycopg.Connection[tuple[Any, ...]]) -> None:
-    connection.execute("SELECT pg_advisory_xact_lock(%s)", (_TURN,))
-    connection.execute("CREATE TABLE IF NOT EXISTS usage_layout(version INTEGER PRIMARY KEY)")
-    row = connection.execute("SELECT coalesce(max(version), 0) FROM usage_layout").fetchall()[0]
-    if row[0] > LAYOUT:
-        raise UnavailableError(
-            f"ledger_version: the ledger is of version {row[0]}, this program writes {LAYOUT}: update it"
-        )
-    for version, statements in enumerate(_MIGRATIONS[row[0] :], row[0] + 1):
-        for statement in statements:
-            connection.execute(statement.encode())
-        connection.execute("INSERT INTO usage_layout VALUES (%s)", (version,))
-
-
-def _add_partition(connection: psycopg.Connection[tuple[Any, ...]], period: str) -> None:
+def _add_partition(connection: Connection, period: str) -> None:
     """Make the partition of a month unless it is there."""
     name = f"usage_event_{re.sub('[^0-9]', '_', period)}"
     statement = sql.SQL("CREATE TABLE IF NOT EXISTS {} PARTITION OF usage_event FOR VALUES IN ({})")

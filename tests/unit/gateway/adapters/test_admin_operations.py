@@ -25,7 +25,7 @@ async def made(api: AdminTest, tier: str = "pro", account: str = "acme") -> str:
 
 
 async def served(api: AdminTest, key: str, times: int) -> list[int]:
-    api.world.finder.follow()
+    await api.world.finder.follow()
     async with api.world.client() as client:
         return [(await client.get(TRADES, headers={"X-API-Key": key})).status_code for _ in range(times)]
 
@@ -111,7 +111,7 @@ async def test_a_larger_tier_keeps_what_is_owed(api: AdminTest) -> None:
     key = await made(api, "free")
     await served(api, key, 140)
     await api.call("PATCH", "/accounts/acme", {"tier": "pro"}, If_Match="1")
-    api.world.finder.follow()
+    await api.world.finder.follow()
     async with api.world.client() as client:
         answer = await client.get(TRADES, headers={"X-API-Key": key})
     assert '"minute";r=1359' in answer.headers["RateLimit"]

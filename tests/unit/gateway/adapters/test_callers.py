@@ -11,6 +11,7 @@ from veritape.gateway.adapters import callers
 from veritape.gateway.adapters.callers import Account, Callers, Client
 from veritape.gateway.adapters.key_finder import KeyFinder
 from veritape.gateway.adapters.key_store import Grant, KeyStore
+from veritape.gateway.adapters.sqlite_keys import SqliteKeys
 from veritape.gateway.keys import Environment
 from veritape.gateway.problems import RefusedError
 from veritape.gateway.reasons import Reason
@@ -98,7 +99,7 @@ async def test_the_application_s_own_authentication_decides() -> None:
 
 async def test_api_keys_are_the_gateway_s(tmp_path: Path) -> None:
     """GW-601: found in their fields, bound to addresses, refused with their reasons; without a key store not looked at."""
-    store = KeyStore(tmp_path / "keys.db", PEPPER)
+    store = KeyStore(SqliteKeys(tmp_path / "keys.db"), PEPPER)
     grant = Grant(Environment.LIVE, ("keyed:read",), cidrs=("203.0.113.0/24",))
     key, _ = store.create("acme", "free", grant, 1)
     found = finder(key_store=KeyFinder(store, ManualClock(wall_ns=limited.WALL_NS)))
@@ -113,7 +114,7 @@ async def test_api_keys_are_the_gateway_s(tmp_path: Path) -> None:
     assert await reason_of(found, scope(x_api_key="nonsense")) is Reason.INVALID_KEY
     wrong = key[:8] + "0123456789ABCDEFGHIJKLMNOPQRSTUVWX0mnbB4"
     assert await reason_of(found, scope(x_api_key=wrong)) is Reason.INVALID_KEY
-    unknown, _ = KeyStore(tmp_path / "other.db", PEPPER).create(
+    unknown, _ = KeyStore(SqliteKeys(tmp_path / "other.db"), PEPPER).create(
         "other", "free", Grant(Environment.LIVE, ()), 1
     )
     assert await reason_of(found, scope(x_api_key=unknown)) is Reason.INVALID_KEY

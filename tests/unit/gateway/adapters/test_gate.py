@@ -70,7 +70,7 @@ async def test_each_refusal_of_identity_has_its_reason(world: World) -> None:
     key, record = world.new_key()
     await identify(world, key, trades)
     world.keys.revoke(record.id, "", 1)
-    world.finder.follow()
+    await world.finder.follow()
     assert await refused(world, key, trades) is Reason.REVOKED_KEY
     grants = {
         Reason.EXPIRED_KEY: Grant(Environment.LIVE, SCOPES, expires_us=1),
@@ -303,7 +303,7 @@ async def test_refused_tokens_are_401_with_their_reason(world: World) -> None:
     )  # fmt: skip
     wall_us = world.clock.wall_ns() // 1_000
     world.keys.revoke_token(issuer.issuer, "j1", wall_us + 10**9, wall_us)
-    world.finder.follow()
+    await world.finder.follow()
     assert await refused_token(world, hs256(), route(world)) == (
         Reason.INVALID_TOKEN, "the token is refused: revoked",
     )  # fmt: skip
@@ -311,7 +311,7 @@ async def test_refused_tokens_are_401_with_their_reason(world: World) -> None:
     found = world.keys.find_account(account)
     assert found is not None
     world.keys.change_account(found._replace(suspended=True), "{}")
-    world.finder.follow()
+    await world.finder.follow()
     assert (await refused_token(world, hs256(claims(jti="j2")), route(world)))[0] is Reason.ACCOUNT_SUSPENDED
     world.gate.tokens = None
     assert await refused_token(world, hs256(), route(world)) == (
@@ -350,7 +350,7 @@ async def test_own_limits_of_an_account_are_met(world: World) -> None:
     account = world.keys.find_account("contract")
     assert account is not None
     world.keys.change_account(account, '{"minute": {"limit": 2, "burst": 3}}')
-    world.finder.follow()
+    await world.finder.follow()
     visits = [await pass_gate(world, key, route(world)) for _ in range(3)]
     assert [visit.limits.concurrency for visit in visits] == [1_000] * 3
     with pytest.raises(RefusedError) as refusal:

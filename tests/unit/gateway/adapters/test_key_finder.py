@@ -1,7 +1,9 @@
 """Keys and accounts as one worker knows them."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+from collections.abc import AsyncIterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,7 +11,9 @@ import pytest
 
 from veritape.gateway.accounts import Account
 from veritape.gateway.adapters.key_finder import POLL_NS, KeyFinder
-from veritape.gateway.adapters.key_store import Changes, Grant, KeyStore
+from veritape.gateway.adapters.key_reader import Changes
+from veritape.gateway.adapters.key_store import Grant, KeyStore
+from veritape.gateway.adapters.sqlite_keys import SqliteKeys
 from veritape.gateway.keys import Environment, KeyRecord, key_digest
 from veritape.gateway.look_ups import FOUND_NS, STALE_NS
 from veritape.gateway.quota import Limits
@@ -28,6 +32,7 @@ class Counted:
     store: KeyStore
     asked: int = 0
     is_gone: bool = False
+    thread: Executor | None = None
 
     @property
     def peppers(self) -> tuple[bytes, ...]:
@@ -70,8 +75,6 @@ class Scene:
 
     def __post_init__(self) -> None:
         self.finder = KeyFinder(self.rows, self.clock, digest=self.digest, note=self.remembered.append)
-        self.finder.follow()
-        self.rows.asked = 0
 
     def digest(self, pepper: bytes, key: str) -> bytes:
         self.hashed.append(pepper)
@@ -86,9 +89,12 @@ class Scene:
 
 
 @pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
-    store = KeyStore(tmp_path / "keys.db", PEPPER)
-    yield Scene(Counted(store))
+async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
+    store = KeyStore(SqliteKeys(tmp_path / "keys.db"), PEPPER)
+    made = Scene(Counted(store))
+    await made.finder.follow()
+    made.rows.asked = 0
+    yield made
     store.close()
 
 
@@ -128,11 +134,11 @@ async def test_a_change_acts_when_the_change_log_is_read(scene: Scene) -> None:
     assert await finder.find(UNKNOWN) is None
     for one in (key, other):
         await finder.find(one)
-    finder.follow()
+    await finder.follow()
     account = store.find_account("acme")
     assert account is not None
     store.change_account(account._replace(tier="pro", suspended=True), '{"concurrency": 7}')
-    finder.follow()
+    await finder.follow()
     scene.work()
     changed = await finder.find(key)
     assert changed is not None
@@ -141,7 +147,7 @@ async def test_a_change_acts_when_the_change_log_is_read(scene: Scene) -> None:
     await finder.find(other)
     assert scene.work() == (1, 1)  # forgotten at the first reading, when its creation was seen
     store.rotate(record.id, 60, 2)
-    finder.follow()
+    await finder.follow()
     rotated = await finder.find(key)
     assert rotated is not None
     assert rotated.replaced_by
@@ -149,13 +155,13 @@ async def test_a_change_acts_when_the_change_log_is_read(scene: Scene) -> None:
     await finder.find(other)
     assert scene.work() == (1, 0)
     store.revoke(record.id, "", 3)
-    finder.follow()
+    await finder.follow()
     revoked = await finder.find(key)
     assert revoked is not None
     assert revoked.revoked_us == 3
     store.note_use([(record.id, 9)])
     scene.work()
-    finder.follow()
+    await finder.follow()
     await finder.find(key)
     assert scene.work() == (1, 1)  # the change log alone: a last use is no change
 
@@ -167,7 +173,7 @@ async def test_a_store_that_is_gone_leaves_the_known_keys_for_300_s(scene: Scene
     await scene.finder.find_account("acme")
     scene.rows.is_gone = True
     scene.clock.advance_ns(STALE_NS - 1)
-    scene.finder.follow()
+    await scene.finder.follow()
     assert await scene.finder.find(key) == record
     assert await scene.finder.find_account("acme") is not None
     with pytest.raises(UnavailableError):
@@ -176,7 +182,51 @@ async def test_a_store_that_is_gone_leaves_the_known_keys_for_300_s(scene: Scene
     with pytest.raises(UnavailableError):
         await scene.finder.find(key)
     scene.rows.is_gone = False
+    scene.work()
+    with pytest.raises(UnavailableError):
+        await scene.finder.find(key)
+    assert scene.work()[1] == 0  # it is not asked until the change log could be read
+    await scene.finder.follow()
     assert await scene.finder.find(key) == record
+
+
+async def test_a_store_elsewhere_answers_beside_the_loop(scene: Scene) -> None:
+    """GW-418: an answer from before a change is not remembered after it, whichever of the two is told first."""
+    key, record = scene.rows.store.create("acme", "free", GRANT, 1)
+    look_up, asked, answered = scene.rows.store.look_up, threading.Event(), threading.Event()
+
+    def slow(digests: Sequence[bytes]) -> KeyRecord | None:
+        found = look_up(digests)
+        asked.set()
+        answered.wait(20)
+        return found
+
+    with ThreadPoolExecutor(1) as thread, pytest.MonkeyPatch.context() as patch:
+        scene.rows.thread = thread
+        patch.setattr(scene.rows.store, "look_up", slow)
+        finding = asyncio.ensure_future(scene.finder.find(key))
+        await asyncio.to_thread(asked.wait, 20)
+        scene.rows.store.revoke(record.id, "", 2)
+        scene.rows.thread = None
+        await scene.finder.follow()
+        answered.set()
+        assert await finding == record
+        patch.undo()
+        scene.rows.thread = thread
+        found = await scene.finder.find(key)
+        assert found is not None
+        assert found.revoked_us == 2
+
+
+async def test_requests_do_not_queue_up_behind_a_store_that_hangs(scene: Scene) -> None:
+    """GW-418: of twenty that wait for its thread one waits for its answer; when that fails the rest fail with it."""
+    scene.rows.is_gone = True
+    with ThreadPoolExecutor(1) as thread:
+        scene.rows.thread = thread
+        asked = [scene.finder.find_account(f"a{number}") for number in range(20)]
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert all(isinstance(one, UnavailableError) for one in answers)
+    assert scene.work()[1] == 1
 
 
 async def test_accounts_are_remembered_and_followed(scene: Scene) -> None:
@@ -184,7 +234,7 @@ async def test_accounts_are_remembered_and_followed(scene: Scene) -> None:
     store, finder = scene.rows.store, scene.finder
     assert await finder.find_account("acme") is None
     store.create("acme", "free", GRANT, 1)
-    finder.follow()
+    await finder.follow()
     scene.work()
     for _ in range(2):
         assert await finder.find_account("acme") == Account("acme", "free", False, Limits(), 1)
@@ -192,7 +242,7 @@ async def test_accounts_are_remembered_and_followed(scene: Scene) -> None:
     wall_us = scene.clock.wall_ns() // 1_000
     store.revoke_token("https://issuer", "j1", wall_us + 1, wall_us)
     assert not finder.revoked
-    finder.follow()
+    await finder.follow()
     assert finder.revoked == {("https://issuer", "j1")}
 
 
@@ -214,15 +264,15 @@ async def test_keys_move_to_a_new_pepper_when_they_are_used(scene: Scene) -> Non
     used, record = store.create("acme", "free", GRANT, 1)
     idle, _ = store.create("acme", None, GRANT, 1)
     finder = KeyFinder(scene.rows, scene.clock, peppers=lambda: (new, old))
-    finder.follow()
+    await finder.follow()
     assert await finder.find(used) == record
     store.tell_peppers()
-    finder.follow()
+    await finder.follow()
     assert store.peppers == (new, old)
     assert (store.count_under(old, 2), store.count_under(new, 2)) == (2, 0)
     assert await finder.find(used) == record
     seen = store.changes_since(-1).number
-    finder.follow()
+    await finder.follow()
     assert store.changes_since(-1).number == seen
     assert (store.count_under(old, 2), store.count_under(new, 2)) == (1, 1)
     store.peppers = (new,)

@@ -1,27 +1,50 @@
-"""Keys in SQLite: created, found, rotated, revoked; the pepper's file."""
+"""One suite for every key store: created, found, rotated, revoked, in SQLite and in PostgreSQL."""
 
-import sqlite3
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 
+from veritape.gateway.adapters.key_database import KeyDatabase
 from veritape.gateway.adapters.key_store import Grant, KeyStore
-from veritape.gateway.keys import Environment, KeyState, key_digest
+from veritape.gateway.adapters.postgres_keys import PostgresKeys
+from veritape.gateway.adapters.sqlite_keys import SqliteKeys
+from veritape.gateway.keys import Environment, KeyRecord, KeyState, key_digest
 from veritape.gateway.quota import Limits, make_rule
 from veritape.kernel.errors import MisuseError, UnavailableError
+from veritape.telemetry.audit_log import AuditKind
 
 PEPPER = bytes(range(32))
 GRANT = Grant(Environment.LIVE, ("trades:read",), "desk", ("10.0.0.0/8",))
 DAY_US = 86_400_000_000
 
+Opened: TypeAlias = Callable[[], KeyDatabase]
+"""Opens the same database once more."""
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def opened(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Opened]:
+    databases: list[KeyDatabase] = []
+    url = request.getfixturevalue("postgres").database() if request.param == "postgres" else ""
+
+    def one_more() -> KeyDatabase:
+        databases.append(PostgresKeys(url) if url else SqliteKeys(tmp_path / "keys.db"))
+        return databases[-1]
+
+    yield one_more
+    for database in databases:
+        database.close()
+
 
 @pytest.fixture
-def store(tmp_path: Path) -> KeyStore:
-    return KeyStore(tmp_path / "deep" / "keys.db", PEPPER)
+def store(opened: Opened) -> KeyStore:
+    return KeyStore(opened(), PEPPER)
 
 
-def test_a_key_is_found_and_never_stored(store: KeyStore, tmp_path: Path) -> None:
-    """GW-403: only HMAC and shown prefix are in the file, which others cannot read."""
+def test_a_key_is_found_and_never_stored(store: KeyStore) -> None:
+    """GW-403, GW-404: every member of its record comes back; only HMAC and shown prefix are in the database."""
     key, record = store.create("acme", "free", GRANT, 1_000)
     assert store.find(key) == record
     assert (record.account, record.tier, record.scopes, record.label) == (
@@ -31,18 +54,77 @@ def test_a_key_is_found_and_never_stored(store: KeyStore, tmp_path: Path) -> Non
         "desk",
     )
     assert record.digest == key_digest(PEPPER, key)
-    store.close()
-    octets = b"".join(path.read_bytes() for path in (tmp_path / "deep").iterdir())
-    assert key.encode() not in octets
-    assert key[14:].encode() not in octets
-    assert (tmp_path / "deep" / "keys.db").stat().st_mode & 0o777 == 0o600
+    (row,) = store._database.rows("SELECT * FROM api_key")
+    assert bytes(row[3]) == record.digest
+    stored = [value for value in row if isinstance(value, str)]
+    assert key[:14] in stored
+    assert not any(key[14:] in value for value in stored)
 
 
-def test_an_unknown_key_and_another_pepper_find_nothing(store: KeyStore, tmp_path: Path) -> None:
-    """GW-403: without the pepper the digests are of no use."""
-    key, _ = store.create("acme", "free", GRANT, 1_000)
+def test_an_unknown_key_and_another_pepper_find_nothing(store: KeyStore, opened: Opened) -> None:
+    """GW-403: without the pepper the digests are of no use; with two, each key is found under its own."""
+    key, record = store.create("acme", "free", GRANT, 1_000)
     assert store.find("vt_live_" + "0" * 40) is None
-    assert KeyStore(tmp_path / "deep" / "keys.db", b"x" * 32).find(key) is None
+    assert KeyStore(opened(), b"x" * 32).find(key) is None
+    assert KeyStore(opened(), b"x" * 32, PEPPER).find(key) == record
+
+
+def test_two_stores_see_each_other(store: KeyStore, opened: Opened) -> None:
+    """GW-404, GW-418: what one changes the other finds, and its change log names."""
+    other = KeyStore(opened(), PEPPER)
+    key, record = store.create("acme", "free", GRANT, 1_000)
+    assert other.find(key) == record
+    seen = other.changes_since(-1)
+    other.revoke(record.id, "leaked", 2_000)
+    assert store.changes_since(seen.number).accounts == {"acme"}
+    found = store.find(key)
+    assert found is not None
+    assert found.state(2_000) is KeyState.REVOKED
+
+
+def test_a_change_that_cannot_be_recorded_is_not_made(opened: Opened) -> None:
+    """GW-704: what the audit log's writer raises undoes the change; the next one succeeds."""
+    fails = True
+
+    def noted(_: AuditKind, __: KeyRecord, ___: str) -> None:
+        if fails:
+            raise UnavailableError("the audit log cannot be written")
+
+    store = KeyStore(opened(), PEPPER, noted=noted)
+    with pytest.raises(UnavailableError, match="audit log"):
+        store.create("acme", "free", GRANT, 1)
+    assert store.list() == []
+    assert store.find_account("acme") is None
+    fails = False
+    _, record = store.create("acme", "free", GRANT, 1)
+    fails = True
+    with pytest.raises(UnavailableError, match="audit log"):
+        store.revoke(record.id, "", 2)
+    assert store.get(record.id).revoked_us == 0
+
+
+def test_changes_at_once_are_made_one_after_another(store: KeyStore, opened: Opened) -> None:
+    """GW-405: forty creations from four stores at once make twenty keys; the rest are refused."""
+    store.create("acme", "free", GRANT, 1)
+    refused: list[str] = []
+
+    def create() -> None:
+        mine = KeyStore(opened(), PEPPER)
+        for _ in range(10):
+            try:
+                mine.create("acme", None, GRANT, 2)
+            except MisuseError as error:
+                refused.append(error.message)
+
+    makers = [threading.Thread(target=create) for _ in range(4)]
+    for maker in makers:
+        maker.start()
+    for maker in makers:
+        maker.join()
+    assert len(store.list("acme")) == 20
+    assert len(refused) == 21
+    assert all("20 active keys" in one for one in refused)
+    assert store.changes_since(-1).number == 21  # the account and twenty keys, no number lost
 
 
 def test_an_account_keeps_its_tier(store: KeyStore) -> None:
@@ -90,16 +172,14 @@ def test_rotation_overlaps(store: KeyStore) -> None:
         store.rotate("key_x", 1, 1)
 
 
-def test_revoking_is_final(store: KeyStore, tmp_path: Path) -> None:
-    """GW-405: a second revocation changes nothing, and the file itself refuses to undo it."""
+def test_revoking_is_final(store: KeyStore, opened: Opened) -> None:
+    """GW-405: a second revocation changes nothing, and the database itself refuses to undo it."""
     _, record = store.create("acme", "free", GRANT, 0)
     assert store.revoke(record.id, "leaked", 10).revoked_us == 10
     assert store.revoke(record.id, "", 20).revoked_us == 10
-    with (
-        sqlite3.connect(tmp_path / "deep" / "keys.db") as connection,
-        pytest.raises(sqlite3.Error, match="stays revoked"),
-    ):
-        connection.execute("UPDATE api_key SET revoked_us = 0")
+    with pytest.raises(UnavailableError, match="stays revoked"):
+        opened().change("UPDATE api_key SET revoked_us = 0")
+    assert store.get(record.id).revoked_us == 10
 
 
 def test_last_use_only_rises(store: KeyStore) -> None:
@@ -107,33 +187,6 @@ def test_last_use_only_rises(store: KeyStore) -> None:
     _, record = store.create("acme", "free", GRANT, 0)
     store.note_use([(record.id, 50), (record.id, 40)])
     assert store.get(record.id).last_used_us == 50
-
-
-def test_a_newer_or_broken_file_is_refused(tmp_path: Path) -> None:
-    """GW-941: nothing is written to a file of a newer program; a directory in its place is one line."""
-    path = tmp_path / "keys.db"
-    KeyStore(path, PEPPER).close()
-    with sqlite3.connect(path) as connection:
-        connection.execute("PRAGMA user_version = 9")
-    with pytest.raises(UnavailableError, match="version 9"):
-        KeyStore(path, PEPPER)
-    (tmp_path / "folder").mkdir()
-    with pytest.raises(UnavailableError, match="cannot open"):
-        KeyStore(tmp_path / "folder", PEPPER)
-
-
-def test_a_store_that_is_gone_says_so(store: KeyStore) -> None:
-    """GW-418: the caller can tell an unknown key from a store that does not answer."""
-    store.close()
-    for ask in (
-        lambda: store.find("vt_live_" + "0" * 40),
-        lambda: store.find_account("acme"),
-        lambda: store.changes_since(0),
-        lambda: store.revoked_tokens(0),
-        lambda: store.move_keys({"key_a": b""}),
-    ):
-        with pytest.raises(UnavailableError, match="does not answer"):
-            ask()
 
 
 def test_an_account_is_changed_by_whoever_read_it_last(store: KeyStore) -> None:

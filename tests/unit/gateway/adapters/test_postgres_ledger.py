@@ -132,7 +132,7 @@ def test_address_and_password(postgres: PostgresProcess, tmp_path: Path) -> None
     secret = tmp_path / "password"
     secret.write_text("open sesame\n")
     ledger = PostgresLedger(postgres.database(), secret)
-    assert "password='open sesame'" in ledger._parameters
+    assert "password='open sesame'" in ledger._session._parameters
     assert ledger.month_sums("2026-11") == {}
     ledger.close()
     with pytest.raises(MisuseError, match=r"ledger\.password_file: cannot read"):
