@@ -43,9 +43,9 @@ class Side:
     """Parts that one second takes away."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """Limits and cost of one kind of request, prepared."""
+    """Limits and cost of one kind of request, prepared; ``plan_of`` gives equal ones as the same object."""
 
     minute: Side
     hour: Side
@@ -76,8 +76,10 @@ class Verdict(NamedTuple):
     held_mu: int = 0
     """What leases hold of the buckets, mu."""
     lease_end_us: int = 0
+    mode: Mode = Mode.EXACT
+    """Where it came from."""
 
-    def unfolded(self, mode: Mode = Mode.EXACT) -> Decision:
+    def unfolded(self) -> Decision:
         """Return everything that there is to say of the decision, by the definition."""
         plan = self.plan
         state = State(
@@ -95,7 +97,7 @@ class Verdict(NamedTuple):
             _, found = quota.evaluate(
                 plan.limits, state, plan.cost_mu, self.now_us, self.wall_us, plan.policy_version
             )
-        return found if mode is Mode.EXACT else found._replace(mode=mode)
+        return found if self.mode is Mode.EXACT else found._replace(mode=self.mode)
 
 
 class Tally:
@@ -143,10 +145,12 @@ def judge(plan: Plan, tally: Tally, now_us: int, wall_us: int) -> Verdict:
     side = plan.hour
     hour_after = after(side, hour, now_us) if side.gain else hour
     if not minute_after or not hour_after or used_mu > plan.month_room or slots >= plan.concurrency:
-        return _new(Verdict, (False, plan, minute, hour, used_mu, slots, now_us, wall_us, 0, 0))
+        return make_tuple(Verdict, (False, plan, minute, hour, used_mu, slots, now_us, wall_us, 0, 0, _EXACT))
     tally.minute, tally.hour = minute_after, hour_after
     tally.used_mu = used_mu = used_mu + plan.cost_mu
-    return _new(Verdict, (True, plan, minute_after, hour_after, used_mu, slots + 1, now_us, wall_us, 0, 0))
+    return make_tuple(
+        Verdict, (True, plan, minute_after, hour_after, used_mu, slots + 1, now_us, wall_us, 0, 0, _EXACT)
+    )
 
 
 def after(side: Side, parts: Parts, now_us: int) -> Parts | None:
@@ -180,7 +184,10 @@ def left_units(side: Side, parts: Parts, held_mu: int, now_us: int) -> tuple[int
     return units, quota.ceil_div(wait_us, MICROSECONDS)
 
 
-_new = tuple.__new__
+_EXACT: Final = Mode.EXACT
+"""A member of an enum is looked up in its class each time."""
+
+make_tuple: Final = tuple.__new__
 """Makes a named tuple without the Python function that checks its arity."""
 
 

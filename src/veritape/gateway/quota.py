@@ -14,6 +14,7 @@ that is refused leaves every byte of state as it was and costs nothing.
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from math import gcd
 from typing import Final, NamedTuple
 
@@ -47,6 +48,10 @@ class LimitName(StrEnum):
 
 WINDOW_S: Final = {LimitName.MINUTE: 60, LimitName.HOUR: 3_600}
 """Seconds of a bucket's window."""
+
+
+_HOUR_US: Final = WINDOW_S[LimitName.HOUR] * MICROSECONDS
+"""Microseconds of an hour."""
 
 
 class Mode(StrEnum):
@@ -266,14 +271,18 @@ def decide(
 
 def month_of(wall_us: int) -> Month:
     """Return the calendar month of a wall clock reading, microseconds UTC (GW-209)."""
-    moment = datetime.fromtimestamp(wall_us // MICROSECONDS, UTC)
-    start = moment.replace(day=1, hour=0, minute=0, second=0)
+    period, length_s, end_us = _calendar(wall_us // _HOUR_US)
+    return Month(period, length_s, end_us - wall_us)
+
+
+@lru_cache(maxsize=64)
+def _calendar(hours: int) -> tuple[str, int, int]:
+    """Return name, seconds and end of the month that an hour since 1970 lies in: months begin with an hour."""
+    moment = datetime.fromtimestamp(hours * WINDOW_S[LimitName.HOUR], UTC)
+    start = moment.replace(day=1, hour=0)
     following = start.replace(year=start.year + start.month // 12, month=start.month % 12 + 1)
-    return Month(
-        f"{start.year:04}-{start.month:02}",
-        int(following.timestamp()) - int(start.timestamp()),
-        int(following.timestamp()) * MICROSECONDS - wall_us,
-    )
+    end_s = int(following.timestamp())
+    return f"{start.year:04}-{start.month:02}", end_s - int(start.timestamp()), end_s * MICROSECONDS
 
 
 def evaluate(

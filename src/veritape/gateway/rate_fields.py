@@ -64,11 +64,11 @@ class AdmittedFields:
         self._policy: RawField = (b"ratelimit-policy", b"")
         self._month_from_us = self._month_end_us = 0
 
-    def of(self, verdict: Verdict, mode: Mode = Mode.EXACT) -> list[RawField]:
+    def of(self, verdict: Verdict) -> list[RawField]:
         """Return the fields of a request that was admitted."""
-        if self._legacy or mode is not Mode.EXACT:
+        if self._legacy or verdict.mode is not Mode.EXACT:
             return raw_fields(
-                rate_fields(verdict.unfolded(mode), self._tier, verdict.wall_us, legacy=self._legacy)
+                rate_fields(verdict.unfolded(), self._tier, verdict.wall_us, legacy=self._legacy)
             )
         if not self._left:
             return [self._cost]

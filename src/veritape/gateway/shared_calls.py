@@ -4,6 +4,7 @@ Keys of one subject carry one partition tag, so that a call touches one slot of 
 they say no more than their absence, the month 62 days after its end.
 """
 
+import struct
 import zlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -11,8 +12,9 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from veritape.gateway import quota
-from veritape.gateway.quota import MICROSECONDS, Bucket, Decision, Limits, LimitState, Rule, State
-from veritape.gateway.shared_state import Ask, Renewal, RenewalCode
+from veritape.gateway.fast_quota import NOTHING, Parts, Plan, Verdict, make_tuple
+from veritape.gateway.quota import EXACT_LIMIT, MICROSECONDS, Bucket, Limits, LimitState, Mode, Rule, State
+from veritape.gateway.shared_state import Renewal, RenewalCode
 from veritape.kernel.errors import PeerError
 
 KEEP_MONTH_S: Final = 62 * 86_400
@@ -27,14 +29,31 @@ WORKERS_KEY: Final = b"vt1:workers"
 LAYOUT: Final = b"1"
 """Version of keys and values."""
 
-_ANSWER_INTEGERS: Final = 14
-"""Integers of a full answer."""
+_ANSWER: Final = struct.Struct("<14q")
+"""A full answer: see ``begin.lua``."""
+
+_AGAIN: Final = struct.Struct("<2q")
+"""Code and clock: the call has to be made again with something else."""
+
+_LEASE_INTEGERS: Final = 19
+"""Integers of a lease's answer."""
+
+_TERMS: Final = struct.Struct("<12d")
+"""What a plan says of a call to ``usual.lua``; the month's bounds and a slot's time with it."""
+
+_MINE: Final = struct.Struct("<d")
+"""What the boot charged."""
 
 
 class Code:
     """What a script answers first."""
 
     DENIED, ADMITTED, BRING_SUM, OTHER_MONTH = range(4)
+
+
+_DECIDED: Final = frozenset({Code.DENIED, Code.ADMITTED})
+_UNDECIDED: Final = frozenset({Code.BRING_SUM, Code.OTHER_MONTH})
+"""Codes of full answers, and of the others."""
 
 
 class Period(NamedTuple):
@@ -56,11 +75,28 @@ class Reply(NamedTuple):
 
     code: int
     now_us: int
-    state: State
-    mine_mu: int
+    minute: Parts = NOTHING
+    hour: Parts = NOTHING
+    used_mu: int = 0
+    slots: int = 0
+    held_mu: int = 0
+    lease_end_us: int = 0
+    mine_mu: int = 0
     """The boot's field after the call."""
-    rebased: int
+    rebased: int = 0
     """Buckets whose clock was set anew."""
+
+    @property
+    def state(self) -> State:
+        """Return the state in the words of the definition."""
+        return State(
+            Bucket(*self.minute),
+            Bucket(*self.hour),
+            self.used_mu,
+            self.slots,
+            self.held_mu,
+            self.lease_end_us,
+        )
 
 
 def period_of(wall_us: int) -> Period:
@@ -84,13 +120,22 @@ def keys_of(subject: str, period: str, partitions: int) -> list[bytes]:
     return [b"%bb:%b" % (tag, name), month, b"%bc:%b" % (tag, name), b"%bl:%b" % (tag, name)]
 
 
-def decide_arguments(call: Ask, period: Period) -> list[bytes]:
-    """Return the arguments of ``decide.lua``."""
-    rules, month, concurrency = _limit_arguments(call.limits)
-    return [
-        b"%d" % call.cost_mu, *rules, month, b"%d" % period.start_us, b"%d" % period.end_us, concurrency,
-        call.slot.encode(), b"%d" % call.slot_us, call.boot.encode(), b"%d" % call.mine_mu,
-    ]  # fmt: skip
+def decide_terms(plan: Plan, slot_us: int, period: Period) -> bytes:
+    """Return the first argument of ``usual.lua`` but its end, which ``boot_share`` writes: doubles, which hold integers exactly.
+
+    It changes with the plan and the month alone, so a store keeps it.
+    """
+    limits, minute, hour = plan.limits, plan.minute, plan.hour
+    month_mu = -1 if limits.month_mu is None or limits.overage else limits.month_mu
+    concurrency = -1 if limits.concurrency is None else limits.concurrency
+    return _TERMS.pack(
+        plan.cost_mu, minute.gain, minute.weight, minute.cap, hour.gain, hour.weight, hour.cap,
+        month_mu, period.start_us, period.end_us, concurrency, slot_us,
+    )  # fmt: skip
+
+
+boot_share: Final = _MINE.pack
+"""Return the end of that argument: what the boot surely charged in the month."""
 
 
 def status_arguments(limits: Limits) -> list[bytes]:
@@ -137,7 +182,7 @@ def read_lease_reply(answer: object) -> LeaseReply:
         raise PeerError(f"the store answered {answer!r:.80}")
     if len(answer) == 2 and answer[0] in {Code.BRING_SUM, Code.OTHER_MONTH}:  # noqa: PLR2004 - code and clock
         return LeaseReply(answer[0], answer[1], State(), 0, 0, 0, 0, 0, 0)
-    if len(answer) != _ANSWER_INTEGERS + 5 or answer[0] not in set(RenewalCode):
+    if len(answer) != _LEASE_INTEGERS or answer[0] not in set(RenewalCode):
         raise PeerError(f"the store answered {answer!r:.80}")
     state = State(Bucket(*answer[2:5]), Bucket(*answer[5:8]), *answer[8:12])
     return LeaseReply(answer[0], answer[1], state, answer[12], *answer[14:19])
@@ -156,31 +201,40 @@ def read_reply(answer: object) -> Reply:
     Raises:
         PeerError: it is none.
     """
-    if not isinstance(answer, list) or not all(type(one) is int for one in answer):
-        raise PeerError(f"the store answered {answer!r:.80}")
-    if len(answer) == 2 and answer[0] in {Code.BRING_SUM, Code.OTHER_MONTH}:  # noqa: PLR2004 - code and clock
-        return Reply(answer[0], answer[1], State(), 0, 0)
-    if len(answer) != _ANSWER_INTEGERS or answer[0] not in {Code.DENIED, Code.ADMITTED}:
-        raise PeerError(f"the store answered {answer!r:.80}")
-    minute, hour = Bucket(*answer[2:5]), Bucket(*answer[5:8])
-    return Reply(answer[0], answer[1], State(minute, hour, *answer[8:12]), answer[12], answer[13])
+    if isinstance(answer, bytes):
+        if len(answer) == _ANSWER.size:
+            numbers = _ANSWER.unpack(answer)
+            if numbers[0] in _DECIDED and 0 <= numbers[1] <= EXACT_LIMIT:
+                return make_tuple(Reply, (*numbers[:2], numbers[2:5], numbers[5:8], *numbers[8:]))
+        elif len(answer) == _AGAIN.size:
+            code, now_us = _AGAIN.unpack(answer)
+            if code in _UNDECIDED and 0 <= now_us <= EXACT_LIMIT:
+                return Reply(code, now_us)
+    raise PeerError(f"the store answered {answer!r:.80}")
 
 
-def decision_of(reply: Reply, call: Ask, policy_version: int) -> Decision:
+def verdict_of(reply: Reply, plan: Plan) -> Verdict:
     """Return the decision that an answer stands for: the store said whether, the same arithmetic says the rest.
 
     Raises:
-        PeerError: the store refused what its own state would admit.
+        PeerError: the store charged under other rules, or refused what its own state would admit.
     """
-    if reply.code == Code.ADMITTED:
-        month = quota.month_of(reply.now_us)
-        return quota.admission(call.limits, reply.state, call.cost_mu, reply.now_us, month, policy_version)
-    _, decision = quota.evaluate(
-        call.limits, reply.state, call.cost_mu, reply.now_us, reply.now_us, policy_version
+    admitted = reply.code == Code.ADMITTED
+    _, now_us, minute, hour, used_mu, slots, held_mu, lease_end_us, _, _ = reply
+    verdict = make_tuple(
+        Verdict,
+        (admitted, plan, minute, hour, used_mu, slots, now_us, now_us, held_mu, lease_end_us, Mode.EXACT),
     )
-    if decision.admitted:
+    if admitted:
+        if (plan.minute.gain and minute[2] != plan.minute.weight) or (
+            plan.hour.gain and hour[2] != plan.hour.weight
+        ):
+            raise PeerError("the store charged under other rules")
+    elif not all(weight or not debt for debt, _, weight in (minute, hour)):
+        raise PeerError("the store holds a debt without a weight")
+    elif verdict.unfolded().admitted:
         raise PeerError("the store refused what its own state admits")
-    return decision
+    return verdict
 
 
 @lru_cache(maxsize=4_096)

@@ -1,28 +1,31 @@
 """Keys, arguments and answers of the shared store."""
 
+import struct
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veritape.gateway.quota import MU, Limits, State, make_rule
+from veritape.gateway.fast_quota import plan_of
+from veritape.gateway.quota import MU, Bucket, Limits, State, make_rule
 from veritape.gateway.shared_calls import (
     Code,
     Reply,
-    decide_arguments,
-    decision_of,
+    boot_share,
+    decide_terms,
     keys_of,
     named_period,
     period_of,
     read_reply,
     status_arguments,
+    verdict_of,
 )
-from veritape.gateway.shared_state import Ask
 from veritape.kernel.errors import PeerError
 
 FREE = Limits(make_rule(100, 60, 150), None, 50_000 * MU, 10)
 NOW_US = 1_795_187_045_000_000
-CALL = Ask(FREE, MU, "b1", 5, "b1:1", 65_000_000)
-FULL = [1, NOW_US, 600_000, NOW_US, 600, 0, 0, 0, 1_000, 1, 0, 0, 1_000, 0]
+PLAN = plan_of(FREE, MU, 7)
+FULL = (1, NOW_US, 600_000, NOW_US, 600, 0, 0, 0, 1_000, 1, 0, 0, 1_000, 0)
 
 
 def test_the_keys_of_a_subject_share_one_tag() -> None:
@@ -41,49 +44,79 @@ def test_a_month_by_its_name_and_by_a_moment() -> None:
     assert named_period("2026-12").start_us == november.end_us
 
 
+def answer_of(*numbers: int) -> bytes:
+    return struct.pack(f"<{len(numbers)}q", *numbers)
+
+
 def test_arguments() -> None:
-    """GW-257: limits that do not apply are empty; a billed overage does not deny."""
+    """GW-257: limits that do not apply are 0 or -1; a billed overage does not deny."""
     november = period_of(NOW_US)
-    assert decide_arguments(CALL, november) == [
-        b"1000", b"1", b"600", b"90000000", b"", b"", b"", b"50000000", b"1793491200000000", b"1796083200000000", b"10",
-        b"b1:1", b"65000000", b"b1", b"5",
-    ]  # fmt: skip
-    billed = CALL._replace(limits=FREE._replace(overage=True, concurrency=None))
-    assert (decide_arguments(billed, november)[7], decide_arguments(billed, november)[10]) == (b"", b"")
+    asked = struct.unpack("<13d", decide_terms(PLAN, 65_000_000, november) + boot_share(5))
+    assert asked == (
+        1_000, 1, 600, 90_000_000, 0, 0, 0, 50_000_000, 1_793_491_200_000_000, 1_796_083_200_000_000, 10, 65_000_000, 5,
+    )  # fmt: skip
+    billed = plan_of(FREE._replace(overage=True, concurrency=None), MU, 7)
+    numbers = struct.unpack("<12d", decide_terms(billed, 65_000_000, november))
+    assert (numbers[7], numbers[10]) == (-1, -1)
     assert status_arguments(FREE) == [b"1", b"600", b"90000000", b"", b"", b""]
+
+
+def test_an_answer_is_a_state() -> None:
+    """GW-257: code, clock, buckets, month, slots, leases, the boot's field, clocks rebased."""
+    reply = read_reply(answer_of(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13))
+    assert reply == Reply(0, 1, (2, 3, 4), (5, 6, 7), 8, 9, 10, 11, 12, 13)
+    assert reply.state == State(Bucket(2, 3, 4), Bucket(5, 6, 7), 8, 9, 10, 11)
+    assert read_reply(answer_of(2, 7)) == Reply(Code.BRING_SUM, 7)
 
 
 def test_a_decision_is_computed_from_the_state() -> None:
     """GW-214: remaining, waits and next come from the answer's state by the same arithmetic."""
-    decision = decision_of(read_reply(FULL), CALL, 7)
+    decision = verdict_of(read_reply(answer_of(*FULL)), PLAN).unfolded()
     assert (decision.admitted, [limit.remaining_mu for limit in decision.limits]) == (
         True,
         [49_999_000, 149_000, 9_000],
     )
-    denied = [0, NOW_US, 90_000_000, NOW_US, 600, 0, 0, 0, 150_000, 0, 0, 0, 150_000, 0]
-    decision = decision_of(read_reply(denied), CALL, 7)
+    denied = answer_of(0, NOW_US, 90_000_000, NOW_US, 600, 0, 0, 0, 150_000, 0, 0, 0, 150_000, 0)
+    decision = verdict_of(read_reply(denied), PLAN).unfolded()
     assert (decision.reason, decision.retry_after_s) == ("rate_limited", 1)
 
 
-def test_a_refusal_that_its_own_state_contradicts_is_an_error() -> None:
+@pytest.mark.parametrize(
+    ("reply", "why"),
+    [
+        (Reply(Code.DENIED, NOW_US), "refused what its own state admits"),
+        (Reply(Code.DENIED, NOW_US, (5, NOW_US, 0)), "debt without a weight"),
+        (Reply(Code.ADMITTED, NOW_US, (5, NOW_US, 1)), "charged under other rules"),
+        (Reply(Code.ADMITTED, NOW_US), "charged under other rules"),
+    ],
+)
+def test_an_answer_that_its_own_state_contradicts_is_an_error(reply: Reply, why: str) -> None:
     """GW-349: a store that answers garbage is a failed store, not a wrong answer to the client."""
-    with pytest.raises(PeerError, match="refused what its own state admits"):
-        decision_of(Reply(Code.DENIED, NOW_US, State(), 0, 0), CALL, 7)
+    with pytest.raises(PeerError, match=why):
+        verdict_of(reply, PLAN)
 
 
 @pytest.mark.parametrize(
-    "answer", [None, b"OK", [], [1], [1, 2], [2], [2, 3, 4], FULL[:-1], [7, *FULL[1:]], [b"1", *FULL[1:]]]
-)
+    "answer",
+    [
+        None, 1, b"OK", "text", [], list(FULL), answer_of(*FULL[:-1]), answer_of(7, *FULL[1:]), answer_of(2, *FULL[1:]),
+        answer_of(2), answer_of(1, 2), answer_of(2, 3, 4), b"",
+        answer_of(1, -1, *FULL[2:]), answer_of(0, 2**53, *FULL[2:]), answer_of(3, 2**60),
+    ],
+)  # fmt: skip
 def test_what_is_no_answer_is_refused(answer: object) -> None:
     """GW-349: any other shape."""
     with pytest.raises(PeerError, match="the store answered"):
         read_reply(answer)
 
 
-@given(st.lists(st.integers() | st.binary(max_size=3), max_size=16))
-def test_reading_is_total(answer: list[object]) -> None:
-    """GW-349: any list gives an answer or a reason."""
+@given(st.binary(max_size=120) | st.binary(min_size=112, max_size=112) | st.tuples(st.sampled_from([0, 1]), st.lists(
+    st.integers(-(2**63), 2**63 - 1), min_size=13, max_size=13)).map(lambda pair: answer_of(pair[0], *pair[1])))  # fmt: skip
+def test_reading_is_total(answer: bytes) -> None:
+    """GW-349: any bytes give a verdict that can be unfolded, or a reason."""
     try:
-        read_reply(answer)
+        reply = read_reply(answer)
+        if reply.code in {Code.DENIED, Code.ADMITTED}:
+            verdict_of(reply, PLAN).unfolded()
     except PeerError:
         return

@@ -226,13 +226,14 @@ class RedisStoreAsk:
 
     def __init__(self, store: RedisStore) -> None:
         self._store = store
+        self._plans = {"one": plan_of(LIMITS, 1_000, 1)}
 
     async def __call__(self, subject: str) -> object:
         """Decide."""
-        decision, _ = await self._store.decide(f"{subject}:live", LIMITS, 1_000, 1)
-        if not decision.admitted:
+        verdict, _ = await self._store.judge(f"{subject}:live", self._plans["one"])
+        if not verdict.admitted:
             raise AssertionError("a benchmark's decision was refused")
-        return decision
+        return verdict
 
 
 async def _no_sums(subject: str, period: str) -> dict[str, int]:

@@ -10,9 +10,10 @@ from typing import Final
 from veritape.gateway.adapters.lease_desk import LEASE_SLOT, LeaseDesk
 from veritape.gateway.adapters.redis_link import RedisLink, StoreError
 from veritape.gateway.adapters.redis_store import RedisStore
-from veritape.gateway.adapters.stores import Terms
+from veritape.gateway.adapters.stores import Judged, Terms, unfolded
 from veritape.gateway.degradation import Degradation, Signal, StoreState, local_limits
 from veritape.gateway.denials import Denials
+from veritape.gateway.fast_quota import Plan, plan_of
 from veritape.gateway.local_charges import LocalCharges, share_of
 from veritape.gateway.memory_store import MemoryStore
 from veritape.gateway.policy import Lost
@@ -124,38 +125,27 @@ class DegradingStore:
             if self._passed() and self.states.state is StoreState.PROBING:
                 await self._probe()
 
-    async def decide(self, subject: str, cost_mu: int, terms: Terms) -> tuple[Decision, str]:
+    async def judge(self, subject: str, plan: Plan, terms: Terms) -> tuple[Judged, str]:
         """Decide by the store, or, while it is lost, as the route says.
 
         Raises:
             UnavailableError: the store is lost and the route is closed then, or the start is not over.
         """
-        limits, version = terms.limits, terms.policy_version
         if self.states.state is StoreState.HEALTHY or subject in self._pushed:
-            bring = subject in self._away
-            if terms.lease is not None and not bring and self.states.state is StoreState.HEALTHY:
-                spent = self._leases.spend(subject, limits, terms.lease, cost_mu, version)
-                if spent is not None:
-                    return spent
             asked_us = self._now_us()
-            denied = self._denials.answer(subject, limits, cost_mu, version, asked_us)
-            if denied is not None:
-                return denied, ""
-            try:
-                if bring:
-                    await self._push_one(subject)
-                found = await self._redis.decide(subject, limits, cost_mu, version, terms.slot_us)
-            except StoreError:
-                self._called(answered=False)
-            else:
-                self._called(answered=True)
-                self._denials.note(subject, limits, found[0], asked_us)
-                if self._bridged:
-                    self._end_bridge(subject)
+            found = self._known(subject, plan, terms, asked_us) or await self._ask(
+                subject, plan, terms, asked_us
+            )
+            if found is not None:
                 return found
         if self.state is StoreState.STARTING:
             raise UnavailableError("the quota store has not answered yet")
-        return self._decide_here(subject, cost_mu, terms)
+        return self._judge_here(subject, plan, terms)
+
+    async def decide(self, subject: str, cost_mu: int, terms: Terms) -> tuple[Decision, str]:
+        """Decide as ``judge`` does, without a prepared plan."""
+        judged, slot = await self.judge(subject, plan_of(terms.limits, cost_mu, terms.policy_version), terms)
+        return unfolded(judged), slot
 
     def release_slot(self, subject: str, slot: str) -> None:
         """Free a slot where it was taken."""
@@ -191,22 +181,48 @@ class DegradingStore:
         self._local.clamp(subject, limits, self._now_us())
         await self._redis.clamp(subject, limits)
 
-    def _decide_here(self, subject: str, cost_mu: int, terms: Terms) -> tuple[Decision, str]:
-        limits, lost, exhausted = terms.limits, terms.lost, self.states.is_exhausted
+    def _known(self, subject: str, plan: Plan, terms: Terms, now_us: int) -> tuple[Judged, str] | None:
+        """Decide by a lease, or by what was just denied; None when the store has to be asked."""
+        limits, cost_mu, version = plan.limits, plan.cost_mu, plan.policy_version
+        if terms.lease is not None and subject not in self._away and self.states.state is StoreState.HEALTHY:
+            spent = self._leases.spend(subject, limits, terms.lease, cost_mu, version)
+            if spent is not None:
+                return spent
+        denied = self._denials.answer(subject, limits, cost_mu, version, now_us)
+        return None if denied is None else (denied, "")
+
+    async def _ask(self, subject: str, plan: Plan, terms: Terms, asked_us: int) -> tuple[Judged, str] | None:
+        """Decide by the store; None when it failed."""
+        try:
+            if subject in self._away:
+                await self._push_one(subject)
+            verdict, slot = await self._redis.judge(subject, plan, terms.slot_us)
+        except StoreError:
+            self._called(answered=False)
+            return None
+        self._called(answered=True)
+        if not verdict.admitted:
+            self._denials.note(subject, plan.limits, verdict.unfolded(), asked_us)
+        if self._bridged:
+            self._end_bridge(subject)
+        return verdict, slot
+
+    def _judge_here(self, subject: str, plan: Plan, terms: Terms) -> tuple[Judged, str]:
+        cost_mu, lost, exhausted = plan.cost_mu, terms.lost, self.states.is_exhausted
         if lost is Lost.CLOSED or (exhausted and lost is Lost.LOCAL_THEN_CLOSED):
             raise UnavailableError("the quota store is lost and this route is closed then")
         wall_us = self._clock.wall_ns() // 1_000
         period = month_of(wall_us).period
         if exhausted and lost is Lost.OPEN:
             self._charge_here(subject, terms, period, cost_mu)
-            return Decision(True, None, cost_mu, (), 0, Mode.OPEN, period, terms.policy_version), ""
-        share, self._bridged = self._share(subject, limits, period), True
-        decision, slot = self._local.decide(
-            subject, share, cost_mu, self._now_us(), wall_us, terms.policy_version, terms.slot_us
+            return Decision(True, None, cost_mu, (), 0, Mode.OPEN, period, plan.policy_version), ""
+        share, self._bridged = self._share(subject, plan.limits, period), True
+        verdict, slot = self._local.judge(
+            subject, plan_of(share, cost_mu, plan.policy_version), self._now_us(), wall_us, terms.slot_us
         )
-        if decision.admitted:
+        if verdict.admitted:
             self._charge_here(subject, terms, period, cost_mu)
-        return decision._replace(mode=Mode.LOCAL), f"{LOCAL_SLOT}{slot}" if slot else ""
+        return verdict._replace(mode=Mode.LOCAL), f"{LOCAL_SLOT}{slot}" if slot else ""
 
     def _share(self, subject: str, limits: Limits, period: str) -> Limits:
         """Return this worker's share; a subject that the store answered since begins from what it said."""

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from veritape.gateway.adapters.callers import Callers, Client, Group, Identify, Prepared
 from veritape.gateway.adapters.gate import Keys
-from veritape.gateway.adapters.stores import ProcessStore, Store, Terms
+from veritape.gateway.adapters.stores import Judged, ProcessStore, Store, Terms, unfolded
 from veritape.gateway.fast_quota import Verdict, plan_of
 from veritape.gateway.paths import PathTable
 from veritape.gateway.policy import Policy, Route
@@ -35,12 +35,12 @@ class Ruling(NamedTuple):
     subject: str
     slot: int | str
     """To release when the response has ended; empty or 0 when there is none."""
-    found: Verdict | Decision
+    judged: Judged
 
     @property
     def decision(self) -> Decision:
         """Return the decision."""
-        return self.found.unfolded() if isinstance(self.found, Verdict) else self.found
+        return unfolded(self.judged)
 
 
 class DeniedError(RefusedError):
@@ -135,12 +135,14 @@ class Engine:
         prepared = client.group.prepared.get(price) or self._prepare(client.group, price)
         subject = client.caller.subject
         try:
-            decision, slot = await self.store.decide(subject, price.cost_mu, prepared.terms)
+            judged, slot = await self.store.judge(subject, prepared.plan, prepared.terms)
         except UnavailableError as error:
             raise RefusedError(Reason.QUOTA_UNAVAILABLE) from error
-        if not decision.admitted:
-            raise self._denied(client, decision)
-        return Ruling(self._fields(client, decision), subject, slot, decision)
+        if not judged.admitted:
+            raise self._denied(client, unfolded(judged))
+        if isinstance(judged, Verdict):
+            return Ruling(prepared.fields.of(judged), subject, slot, judged)
+        return Ruling(self._fields(client, judged), subject, slot, judged)
 
     def release(self, ruling: Ruling) -> None:
         """Free a request's slot; its response has ended."""

@@ -6,13 +6,13 @@ from typing import Any, Final, cast
 
 import redis
 
-from veritape.gateway.adapters.redis_store import Script
+from veritape.gateway.adapters.redis_scripts import Script
 from veritape.gateway.reconciliation import Counter
 from veritape.gateway.shared_calls import keys_of, named_period
 from veritape.gateway.shared_state import Month
 from veritape.kernel.errors import MisuseError, UnavailableError
 
-FOLD: Final = Script.load("fold")
+FOLD: Final = Script.load("common", "fold")
 
 TIMEOUT_S: Final = 2.0
 """Longest wait for an answer: nobody's request waits here."""

@@ -92,6 +92,8 @@ class RedisLink(asyncio.Protocol):
         self._tls = tls or (ssl.create_default_context() if address.tls else None)
         self._waiting: deque[tuple[float, asyncio.Future[Any]]] = deque()
         self._unsent: list[bytes] = []
+        self._deadline = 0.0
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._reader = hiredis.Reader()
@@ -121,27 +123,33 @@ class RedisLink(asyncio.Protocol):
             self._drop()
 
     def call(self, parts: Sequence[bytes]) -> "asyncio.Future[Any]":
-        """Send a command at the end of this turn of the loop; the future holds the answer or a ``StoreError``.
+        """Send a command as ``send`` does."""
+        return self.send(hiredis.pack_command(cast("Any", tuple(parts))))
 
-        An error that Redis answers is the future's result, a ``hiredis.ReplyError``.
+    def send(self, command: bytes) -> "asyncio.Future[Any]":
+        """Send a command as the protocol writes it, at the end of this turn of the loop.
+
+        The future holds the answer or a ``StoreError``; an error that Redis answers is its result, a ``hiredis.ReplyError``.
         """
-        loop = asyncio.get_running_loop()
+        loop = self._loop or asyncio.get_running_loop()
         answer: asyncio.Future[Any] = loop.create_future()
         if self._transport is None or self._lost.is_set() or len(self._waiting) >= WAITING_LIMIT:
             why = "is not connected" if len(self._waiting) < WAITING_LIMIT else "has too many calls waiting"
             answer.set_exception(StoreError(f"the store {why}"))
             return answer
-        self._waiting.append((loop.time() + self._deadline_s, answer))
         if not self._unsent:
+            self._deadline = loop.time() + self._deadline_s
             loop.call_soon(self._flush)
-        self._unsent.append(hiredis.pack_command(cast("Any", tuple(parts))))
-        if self._timer is None:
-            self._timer = loop.call_later(self._deadline_s, self._look)
+            if self._timer is None:
+                self._timer = loop.call_later(self._deadline_s, self._look)
+        self._waiting.append((self._deadline, answer))
+        self._unsent.append(command)
         return answer
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin with an empty reader."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
+        self._loop = asyncio.get_running_loop()
         self._reader = hiredis.Reader()
         self._lost.clear()
 

@@ -5,16 +5,29 @@ state that it answers, by the same arithmetic as in memory.
 """
 
 import asyncio
-import hashlib
 from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any, Final, NamedTuple
 
 import hiredis
 
 from veritape.gateway.adapters.redis_link import RedisLink, StoreError, StoreTimeoutError
+from veritape.gateway.adapters.redis_scripts import (
+    CLAMP,
+    DECIDE_BY_NAME,
+    DECIDE_BY_TEXT,
+    KINDS,
+    LEASE,
+    MONTH,
+    OWE,
+    STATUS,
+    Script,
+    is_unknown_script,
+    words,
+)
+from veritape.gateway.boot_shares import BootShares
+from veritape.gateway.fast_quota import Plan, Verdict, plan_of
+from veritape.gateway.memory_store import UNLIMITED
 from veritape.gateway.quota import MICROSECONDS, Bucket, Decision, LimitName, Limits, Rule, State, decay
 from veritape.gateway.shared_calls import (
     LAYOUT,
@@ -24,8 +37,8 @@ from veritape.gateway.shared_calls import (
     LeaseReply,
     Period,
     Reply,
-    decide_arguments,
-    decision_of,
+    boot_share,
+    decide_terms,
     keys_of,
     named_period,
     period_of,
@@ -33,8 +46,9 @@ from veritape.gateway.shared_calls import (
     read_reply,
     renewal_arguments,
     status_arguments,
+    verdict_of,
 )
-from veritape.gateway.shared_state import Ask, Renewal
+from veritape.gateway.shared_state import Renewal
 from veritape.kernel.clock import Clock
 from veritape.kernel.errors import MisuseError, PeerError
 
@@ -44,8 +58,11 @@ CLOCK_STEP_US: Final = MICROSECONDS
 SLOT_GRACE_US: Final = 5 * MICROSECONDS
 """A slot is free this long after its route's timeout, whatever became of its request (GW-210)."""
 
-SEEN_LIMIT: Final = 100_000
-"""Subjects whose last answer is remembered."""
+SUBJECTS_LIMIT: Final = 100_000
+"""Subjects whose keys and last answer are remembered."""
+
+PLANS_LIMIT: Final = 4_096
+"""Plans whose arguments are kept; at the bound all are forgotten."""
 
 SETTLE_GROUP: Final = 500
 """Shares that are settled at a time."""
@@ -53,34 +70,6 @@ SETTLE_GROUP: Final = 500
 _ATTEMPTS: Final = 4
 """A decision, again with the right month, again with the sum, and one in reserve; none repeats a call that may have happened."""
 
-
-@dataclass(frozen=True)
-class Script:
-    """A script and its name for EVALSHA."""
-
-    text: bytes
-    digest: bytes
-
-    @classmethod
-    def load(cls, name: str) -> "Script":
-        """Read a script of the package, behind what all have in common."""
-        folder = files("veritape.gateway.adapters").joinpath("lua")
-        text = b"\n".join(folder.joinpath(f"{part}.lua").read_bytes() for part in ("common", name))
-        return cls(text, hashlib.sha1(text).hexdigest().encode())  # noqa: S324 - Redis names scripts by it
-
-
-DECIDE: Final = Script.load("decide")
-MONTH: Final = Script.load("month")
-STATUS: Final = Script.load("status")
-OWE: Final = Script.load("owe")
-LEASE: Final = Script.load("lease")
-CLAMP: Final = Script.load("clamp")
-
-_KINDS: Final = {
-    DECIDE.digest: "decide", MONTH.digest: "month", STATUS.digest: "admin", OWE.digest: "admin", LEASE.digest: "lease",
-    CLAMP.digest: "admin",
-}  # fmt: skip
-"""Script -> kind of call in the figures."""
 
 Sums = Callable[[str, str], Awaitable[Mapping[str, int]]]
 """(subject, period) -> boot -> mu that the ledger knows."""
@@ -93,6 +82,33 @@ class Seen(NamedTuple):
     hour: Bucket
     used_mu: int
     period: str
+
+
+class _Subject:
+    """What is kept of a subject between its calls."""
+
+    __slots__ = ("keys", "limits", "name", "period", "reply", "share", "skew_us", "under_way")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.period: Period | None = None
+        """Of the next two."""
+        self.keys = b""
+        """Its keys, as words of a command."""
+        self.share = (name, "")
+        """Names what this boot charged it in the month."""
+        self.under_way = 0
+        """Decisions that are asked for."""
+        self.reply: Reply | LeaseReply | None = None
+        """What the store last said."""
+        self.limits = UNLIMITED
+        """Limits that it was asked about."""
+        self.skew_us = 0
+        """The store's clock then, less ours."""
+
+    def heard(self, reply: Reply | LeaseReply, limits: Limits, skew_us: int) -> None:
+        """Keep what the store said."""
+        self.reply, self.limits, self.skew_us = reply, limits, skew_us
 
 
 class RedisStore:
@@ -111,12 +127,11 @@ class RedisStore:
         self._link, self._boot, self._sums, self._clock = link, boot, sums, clock
         self._partitions = partitions
         self._skew_us = 0
-        self._own: dict[tuple[str, str], int] = {}
-        self._newest_period = ""
-        self._under_way: Counter[str] = Counter()
-        self._touched: set[tuple[str, str]] = set()
-        self._differing: set[tuple[str, str]] = set()
-        self._seen: OrderedDict[str, Seen] = OrderedDict()
+        self._period = period_of(self._store_us())
+        self._shares = BootShares()
+        self._subjects: OrderedDict[str, _Subject] = OrderedDict()
+        self._terms: dict[tuple[Plan, int], bytes] = {}
+        self._boot_word, self._no_word = words(boot.encode()), words(b"")
         self._last_slot = 0
         self.clock_steps = 0
         """Steps of the store's clock over a second."""
@@ -133,43 +148,41 @@ class RedisStore:
         policy_version: int,
         slot_us: int = 60 * MICROSECONDS,
     ) -> tuple[Decision, str]:
-        """Decide and charge; return the decision and the slot to release, empty when refused.
+        """Decide and charge as ``judge`` does, without a prepared plan."""
+        verdict, slot = await self.judge(subject, plan_of(limits, cost_mu, policy_version), slot_us)
+        return verdict.unfolded(), slot
+
+    async def judge(self, subject: str, plan: Plan, slot_us: int = 60 * MICROSECONDS) -> tuple[Verdict, str]:
+        """Decide and charge; return the decision and the slot to release, empty when none was taken.
 
         Raises:
             StoreError: no answer; whether it was charged is unknown, and heals with the next call.
         """
-        self._under_way[subject] += 1
+        known = self._subjects.get(subject) or self._begin(subject)
+        self._subjects.move_to_end(subject)
+        slot = self._next_slot() if plan.counts_slots else ""
+        known.under_way += 1
         try:
-            return await self._decide(subject, limits, cost_mu, policy_version, slot_us)
+            for _ in range(_ATTEMPTS):
+                period = self._period
+                arguments = self._arguments(known, plan, slot, slot_us)
+                share = known.share
+                reply = self._read(await self._decide(arguments))
+                if reply.code == Code.OTHER_MONTH:
+                    self._turn_month(reply.now_us)
+                elif reply.code == Code.BRING_SUM:
+                    await self._bring_sum(subject, period)
+                else:
+                    verdict = _judged(reply, plan)
+                    known.heard(reply, plan.limits, self._skew_us)
+                    if subject[:3] != "ip:":
+                        if verdict.admitted:
+                            self._shares.add(share, plan.cost_mu)
+                        if known.under_way == 1:
+                            self._shares.note_field(share, reply.mine_mu)
+                    return verdict, slot if verdict.admitted else ""
         finally:
-            self._under_way[subject] -= 1
-            if not self._under_way[subject]:
-                del self._under_way[subject]
-
-    async def _decide(
-        self, subject: str, limits: Limits, cost_mu: int, policy_version: int, slot_us: int
-    ) -> tuple[Decision, str]:
-        boot = "" if subject.startswith("ip:") else self._boot
-        self._last_slot += 1
-        slot = f"{self._boot}:{self._last_slot}" if limits.concurrency is not None else ""
-        period = period_of(self._store_us())
-        for _ in range(_ATTEMPTS):
-            own = self._own.get((subject, period.name), 0)
-            call = Ask(limits, cost_mu, boot, own, slot, slot_us + SLOT_GRACE_US)
-            keys = keys_of(subject, period.name, self._partitions)
-            reply = self._read(await self._evaluate(DECIDE, keys, decide_arguments(call, period)))
-            if reply.code == Code.OTHER_MONTH:
-                period = period_of(reply.now_us)
-            elif reply.code == Code.BRING_SUM:
-                await self._bring_sum(subject, period)
-            else:
-                if reply.code == Code.ADMITTED and boot:
-                    self.charged(subject, period.name, cost_mu)
-                if boot:
-                    self._compare(subject, period.name, reply.mine_mu)
-                self._remember(subject, limits, reply.now_us, reply.state, period.name)
-                decision = decision_of(reply, call, policy_version)
-                return decision, slot if decision.admitted else ""
+            known.under_way -= 1
         raise StoreError("the store does not settle on a month")
 
     def release_slot(self, subject: str, slot: str) -> None:
@@ -180,10 +193,7 @@ class RedisStore:
 
     def charged(self, subject: str, period: str, units_mu: int) -> None:
         """Note what this boot charged without the store; the next call or ``heal`` brings it there."""
-        if period != self._newest_period:
-            self._forget_old_months(period)
-        self._own[subject, period] = self._own.get((subject, period), 0) + units_mu
-        self._touched.add((subject, period))
+        self._shares.add((subject, period), units_mu)
 
     async def settle(self, *, everything: bool = False) -> None:
         """Put shares to what this boot surely charged: those whose answers differed, or all that moved since the last time.
@@ -193,22 +203,25 @@ class RedisStore:
         Raises:
             StoreError: no answer; what was not settled is tried again.
         """
-        due = self._touched if everything else self._differing
-        quiet = [pair for pair in due if not self._under_way[pair[0]]]
+        due = self._shares.due(everything=everything)
+        quiet = [share for share in due if not self._is_asking(share[0])]
         for first in range(0, len(quiet), SETTLE_GROUP):
             group = quiet[first : first + SETTLE_GROUP]
-            await asyncio.gather(*(self.heal(*pair) for pair in group))
-            self._touched.difference_update(group)
-            self._differing.difference_update(group)
-
-    def _compare(self, subject: str, period: str, mine_mu: int) -> None:
-        """Note a share that is not what this boot surely charged, when no other call can explain it."""
-        if self._under_way[subject] == 1 and mine_mu != self._own.get((subject, period), 0):
-            self._differing.add((subject, period))
+            await asyncio.gather(*(self.heal(*share) for share in group))
+            self._shares.settled(group)
 
     def seen(self, subject: str) -> Seen | None:
         """Return what the store last said of a subject."""
-        return self._seen.get(subject)
+        known = self._subjects.get(subject)
+        if known is None or known.reply is None:
+            return None
+        now_us, state, limits = known.reply.now_us, known.reply.state, known.limits
+        minute, hour = state.minute, state.hour
+        if state.held_mu:  # what leases held was not remaining
+            minute = _with_held(minute, limits.minute, state.held_mu, now_us)
+            hour = _with_held(hour, limits.hour, state.held_mu, now_us)
+        minute, hour = (bucket._replace(at_us=bucket.at_us - known.skew_us) for bucket in (minute, hour))
+        return Seen(minute, hour, state.used_mu, period_of(now_us).name)
 
     async def owe(self, subject: str, limits: Limits, minute_mu: int, hour_mu: int) -> None:
         """Add what was admitted without the store to the buckets' debts, at most to their caps (GW-345)."""
@@ -218,8 +231,7 @@ class RedisStore:
 
     async def refund(self, subject: str, period: str, units_mu: int) -> None:
         """Give units back to a month, never tokens (GW-216)."""
-        self._own[subject, period] = self._own.get((subject, period), 0) - units_mu
-        self._touched.add((subject, period))
+        self._shares.add((subject, period), -units_mu)
         await self._move_month(b"add", subject, period, {self._boot: -units_mu})
 
     async def renew(self, subject: str, renewal: Renewal) -> LeaseReply:
@@ -228,11 +240,11 @@ class RedisStore:
         Raises:
             StoreError: no answer; what was held ends by itself.
         """
-        period = period_of(self._store_us())
         for _ in range(_ATTEMPTS):
-            own = self._own.get((subject, period.name), 0)
-            alone = not self._under_way[subject]
-            call = renewal._replace(boot=self._boot, mine_mu=own, exact=alone)
+            period = self._period
+            own_mu = self._shares.of((subject, period.name))
+            alone = not self._is_asking(subject)
+            call = renewal._replace(boot=self._boot, mine_mu=own_mu, exact=alone)
             keys = keys_of(subject, period.name, self._partitions)
             try:
                 reply = read_lease_reply(await self._evaluate(LEASE, keys, renewal_arguments(call, period)))
@@ -240,12 +252,13 @@ class RedisStore:
                 raise StoreError(error.message) from error
             self._look_at_clock(reply.now_us)
             if reply.code == Code.OTHER_MONTH:
-                period = period_of(reply.now_us)
+                self._turn_month(reply.now_us)
             elif reply.code == Code.BRING_SUM:
                 await self._bring_sum(subject, period)
             else:
                 self.charged(subject, period.name, reply.granted_mu)
-                self._remember(subject, renewal.limits, reply.now_us, reply.state, period.name)
+                known = self._subjects.get(subject) or self._begin(subject)
+                known.heard(reply, renewal.limits, self._skew_us)
                 return reply
         raise StoreError("the store does not settle on a month")
 
@@ -254,7 +267,7 @@ class RedisStore:
 
         A call that is under way then may be missing from its share until the next one raises it.
         """
-        own = {self._boot: self._own.get((subject, period), 0)}
+        own = {self._boot: self._shares.of((subject, period))}
         if not await self._move_month(b"set", subject, period, own):
             await self._bring_sum(subject, named_period(period))
 
@@ -318,7 +331,7 @@ class RedisStore:
 
     async def _bring_sum(self, subject: str, period: Period) -> None:
         known = dict(await self._sums(subject, period.name))
-        known[self._boot] = self._own.get((subject, period.name), known.get(self._boot, 0))
+        known[self._boot] = self._shares.known((subject, period.name), known.get(self._boot, 0))
         await self._move_month(b"seed", subject, period.name, known)
 
     async def _move_month(
@@ -330,20 +343,82 @@ class RedisStore:
         answer = await self._evaluate(MONTH, keys, [operation, named_period(period).expire_ms, *pairs])
         return bool(answer[0])
 
+    def _begin(self, subject: str) -> _Subject:
+        """Remember a subject; at the bound forget the one least recently asked for, unless it is right now."""
+        while len(self._subjects) >= SUBJECTS_LIMIT:
+            name, oldest = self._subjects.popitem(last=False)
+            if oldest.under_way:
+                self._subjects[name] = oldest
+        made = self._subjects[subject] = _Subject(subject)
+        return made
+
+    def _is_asking(self, subject: str) -> bool:
+        known = self._subjects.get(subject)
+        return known is not None and known.under_way > 0
+
+    def _next_slot(self) -> str:
+        self._last_slot += 1
+        return f"{self._boot}:{self._last_slot}"
+
+    def _turn_month(self, store_us: int) -> None:
+        """Go on in the month that the store is in."""
+        self._period = period_of(store_us)
+        self._terms.clear()
+
+    def _arguments(self, known: _Subject, plan: Plan, slot: str, slot_us: int) -> bytes:
+        """Return keys and arguments of a decision, as words of a command."""
+        period = self._period
+        if known.period is not period:
+            known.period, known.share = period, (known.name, period.name)
+            known.keys = words(*keys_of(known.name, period.name, self._partitions))
+        terms = self._terms.get((plan, slot_us)) or self._write_terms(plan, slot_us)
+        boot = self._no_word if known.name[:3] == "ip:" else self._boot_word
+        return b"%b%b%b\r\n%b%b" % (
+            known.keys, terms, boot_share(self._shares.of(known.share)), boot,
+            words(slot.encode()) if slot else self._no_word,
+        )  # fmt: skip
+
+    def _write_terms(self, plan: Plan, slot_us: int) -> bytes:
+        """Write the part of a decision's first argument that is the same for all subjects, and keep it."""
+        if len(self._terms) >= PLANS_LIMIT:
+            self._terms.clear()
+        terms = decide_terms(plan, slot_us + SLOT_GRACE_US, self._period)
+        made = b"$%d\r\n%b" % (len(terms) + len(boot_share(0)), terms)
+        self._terms[plan, slot_us] = made
+        return made
+
+    async def _decide(self, arguments: bytes) -> Any:
+        """Call the script that decides."""
+        try:
+            answer = await self._link.send(DECIDE_BY_NAME + arguments)
+            if is_unknown_script(answer):
+                self.operations["decide", "reloaded"] += 1
+                answer = await self._link.send(DECIDE_BY_TEXT + arguments)
+            self._check(answer)
+        except StoreError as error:
+            self._failed("decide", error)
+            raise
+        self.operations["decide", "ok"] += 1
+        return answer
+
     async def _evaluate(self, script: Script, keys: Sequence[bytes], arguments: Sequence[bytes]) -> Any:
-        kind = "refund" if script is MONTH and arguments[0] == b"add" else _KINDS[script.digest]
+        """Call any other script."""
+        kind = "refund" if script is MONTH and arguments[0] == b"add" else KINDS[script.digest]
         rest = (b"%d" % len(keys), *keys, *arguments)
         try:
             answer = await self._link.call((b"EVALSHA", script.digest, *rest))
-            if isinstance(answer, hiredis.ReplyError) and str(answer).startswith("NOSCRIPT"):
+            if is_unknown_script(answer):
                 self.operations[kind, "reloaded"] += 1
                 answer = await self._link.call((b"EVAL", script.text, *rest))
-            found = self._check(answer)
+            self._check(answer)
         except StoreError as error:
-            self.operations[kind, "timeout" if isinstance(error, StoreTimeoutError) else "error"] += 1
+            self._failed(kind, error)
             raise
         self.operations[kind, "ok"] += 1
-        return found
+        return answer
+
+    def _failed(self, kind: str, error: StoreError) -> None:
+        self.operations[kind, "timeout" if isinstance(error, StoreTimeoutError) else "error"] += 1
 
     def _check(self, answer: Any) -> Any:
         if isinstance(answer, hiredis.ReplyError):
@@ -365,31 +440,18 @@ class RedisStore:
             self.clock_steps += 1
         self._skew_us = skew_us
 
-    def _remember(self, subject: str, limits: Limits, now_us: int, state: State, period: str) -> None:
-        """Keep what the store said; what leases held was not remaining."""
-        self._seen.pop(subject, None)
-        if len(self._seen) >= SEEN_LIMIT:
-            self._seen.popitem(last=False)
-        minute, hour = state.minute, state.hour
-        if state.held_mu:
-            minute = _with_held(minute, limits.minute, state.held_mu, now_us)
-            hour = _with_held(hour, limits.hour, state.held_mu, now_us)
-        minute, hour = (bucket._replace(at_us=bucket.at_us - self._skew_us) for bucket in (minute, hour))
-        self._seen[subject] = Seen(minute, hour, state.used_mu, period)
-
-    def _forget_old_months(self, period: str) -> None:
-        """Keep the shares of this month and the one before: refunds may still come for that."""
-        kept = {period, self._newest_period}
-        self._newest_period = max(kept)
-        self._own = {key: units_mu for key, units_mu in self._own.items() if key[1] in kept}
-        self._touched.intersection_update(self._own)
-        self._differing.intersection_update(self._own)
-
     def _store_us(self) -> int:
         """Return what the store's clock shows by now, ours before its first answer."""
         if not self._skew_us:
             return self._clock.wall_ns() // 1_000
         return self._clock.monotonic_ns() // 1_000 + self._skew_us
+
+
+def _judged(reply: Reply, plan: Plan) -> Verdict:
+    try:
+        return verdict_of(reply, plan)
+    except PeerError as error:
+        raise StoreError(error.message) from error
 
 
 def _with_held(bucket: Bucket, rule: Rule | None, held_mu: int, now_us: int) -> Bucket:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 from veritape.gateway.degradation import StoreState
+from veritape.gateway.fast_quota import Plan, Verdict, plan_of
 from veritape.gateway.leases import LeaseRule
 from veritape.gateway.memory_store import MemoryStore
 from veritape.gateway.policy import Lost
@@ -28,6 +29,15 @@ class Terms(NamedTuple):
     """Limits of the subject when ``limits`` are but half of them."""
 
 
+Judged = Verdict | Decision
+"""What was decided: a verdict unfolds when it is asked, where all that there is to say follows from a store's state."""
+
+
+def unfolded(judged: Judged) -> Decision:
+    """Return everything that there is to say of what was decided."""
+    return judged.unfolded() if isinstance(judged, Verdict) else judged
+
+
 class Store(Protocol):
     """Counters of subjects; every decision is all or nothing."""
 
@@ -40,12 +50,21 @@ class Store(Protocol):
         """Return what has been counted since the start; ``tiers`` names the limits of leases."""
         ...
 
-    async def decide(self, subject: str, cost_mu: int, terms: Terms) -> tuple[Decision, str]:
-        """Decide and charge; return the decision and the slot to release, empty when there is none.
+    async def judge(self, subject: str, plan: Plan, terms: Terms) -> tuple[Judged, str]:
+        """Decide and charge; return what was decided and the slot to release, empty when there is none.
+
+        Args:
+            subject: ``account:env`` or ``ip:class:prefix``.
+            plan: limits and cost, prepared: ``plan_of`` of the terms.
+            terms: what else it is decided on.
 
         Raises:
             UnavailableError: no decision: the store is lost and the route is closed then.
         """
+        ...
+
+    async def decide(self, subject: str, cost_mu: int, terms: Terms) -> tuple[Decision, str]:
+        """Decide as ``judge`` does, without a prepared plan."""
         ...
 
     def release_slot(self, subject: str, slot: str) -> None:
@@ -80,13 +99,17 @@ class ProcessStore:
         """Memory is always there."""
         return StoreState.HEALTHY
 
+    async def judge(self, subject: str, plan: Plan, terms: Terms) -> tuple[Judged, str]:
+        """Decide in memory."""
+        verdict, slot = self.memory.judge(
+            subject, plan, self._now_us(), self._clock.wall_ns() // 1_000, terms.slot_us
+        )
+        return verdict, str(slot) if slot else ""
+
     async def decide(self, subject: str, cost_mu: int, terms: Terms) -> tuple[Decision, str]:
         """Decide in memory."""
-        decision, slot = self.memory.decide(
-            subject, terms.limits, cost_mu, self._now_us(), self._clock.wall_ns() // 1_000, terms.policy_version,
-            terms.slot_us,
-        )  # fmt: skip
-        return decision, str(slot) if slot else ""
+        judged, slot = await self.judge(subject, plan_of(terms.limits, cost_mu, terms.policy_version), terms)
+        return unfolded(judged), slot
 
     def release_slot(self, subject: str, slot: str) -> None:
         """Free a slot."""

@@ -6,11 +6,11 @@ from tests import limited
 from veritape.gateway.adapters import engine as module
 from veritape.gateway.adapters.callers import Client
 from veritape.gateway.adapters.engine import DeniedError, Engine
-from veritape.gateway.adapters.stores import ProcessStore, Terms
+from veritape.gateway.adapters.stores import Judged, ProcessStore, Terms
+from veritape.gateway.fast_quota import Plan
 from veritape.gateway.memory_store import MemoryStore
 from veritape.gateway.prices import Price
 from veritape.gateway.problems import RefusedError
-from veritape.gateway.quota import Decision
 from veritape.gateway.reasons import Reason
 from veritape.kernel.clock import ManualClock
 from veritape.kernel.errors import UnavailableError
@@ -30,10 +30,10 @@ class Remote(ProcessStore):
 
     gone = False
 
-    async def decide(self, subject: str, cost_mu: int, terms: Terms) -> tuple[Decision, str]:
+    async def judge(self, subject: str, plan: Plan, terms: Terms) -> tuple[Judged, str]:
         if self.gone:
             raise UnavailableError("planted")
-        return await super().decide(subject, cost_mu, terms)
+        return await super().judge(subject, plan, terms)
 
 
 async def test_a_store_that_is_awaited_gives_the_same_answers() -> None:

@@ -1,7 +1,5 @@
--- What every script begins with. KEYS: 1 buckets, 2 month, 3 slots, 4 leases of one subject.
+-- What scripts have in common. KEYS: 1 buckets, 2 month, 3 slots, 4 leases of one subject.
 -- The definition is veritape.gateway.shared_state; all numbers are integers below 2^53, which doubles hold exactly.
-local clock = redis.call('TIME')
-local now = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
 local EXACT, BACK = 9007199254740991, 5000000
 
 local function text(number)
@@ -15,10 +13,16 @@ local function ceil_div(value, divisor)
   return quotient
 end
 
--- A rule from three arguments: gain, weight, cap; nil where the limit does not apply.
+-- A rule from its gain, weight and cap; nil where the limit does not apply.
+local function rule_of(gain, weight, cap)
+  if gain == 0 then return nil end
+  return {gain = gain, weight = weight, cap = cap}
+end
+
+-- The same from three arguments, which are empty then.
 local function rule_at(index)
   if ARGV[index] == '' then return nil end
-  return {gain = tonumber(ARGV[index]), weight = tonumber(ARGV[index + 1]), cap = tonumber(ARGV[index + 2])}
+  return rule_of(tonumber(ARGV[index]), tonumber(ARGV[index + 1]), tonumber(ARGV[index + 2]))
 end
 
 local function bucket_of(value)

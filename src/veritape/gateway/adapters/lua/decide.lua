@@ -1,10 +1,6 @@
--- One request (shared_state.ask). ARGV: 1 cost, 2-4 minute, 5-7 hour, 8 month's quota or '', 9 its start, 10 its end,
--- 11 concurrency or '', 12 slot, 13 its longest time, 14 boot or '', 15 what the boot charged.
--- Answer: code (0 denied, 1 admitted, 2 bring the sum, 3 another month), now, minute debt, at, weight, hour debt, at, weight,
--- used, slots, held, lease end, boot's field, clocks rebased.
-local cost, boot, mine = tonumber(ARGV[1]), ARGV[14], tonumber(ARGV[15])
-if boot ~= '' and (now < tonumber(ARGV[9]) or now >= tonumber(ARGV[10])) then return {3, now} end
-local minute_rule, hour_rule = rule_at(2), rule_at(5)
+-- Any request (shared_state.ask): what usual.lua, which read the arguments, has left to decide.
+if boot ~= '' and (now < month_start or now >= month_end) then return struct.pack(AGAIN, 3, now) end
+local minute_rule, hour_rule = rule_of(minute_gain, minute_weight, minute_cap), rule_of(hour_gain, hour_weight, hour_cap)
 local minute, hour = tidy(minute_rule, hour_rule)
 
 local used, field = 0, 0
@@ -12,7 +8,7 @@ if boot ~= '' then
   local month = redis.call('HMGET', KEYS[2], 't', boot)
   if not month[1] then
     if changed then keep(minute, minute_rule, hour, hour_rule) end
-    return {2, now}
+    return struct.pack(AGAIN, 2, now)
   end
   used, field = tonumber(month[1]), tonumber(month[2] or 0)
   if mine > field then
@@ -22,14 +18,14 @@ if boot ~= '' then
 end
 
 local slots = 0
-if ARGV[11] ~= '' then
+if concurrency >= 0 then
   redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', text(now))
   slots = redis.call('ZCARD', KEYS[3])
 end
 
 local admitted, for_leases = 1, 0
-if ARGV[8] ~= '' and used + cost > tonumber(ARGV[8]) then admitted = 0 end
-if ARGV[11] ~= '' and slots >= tonumber(ARGV[11]) then admitted = 0 end
+if quota >= 0 and used + cost > quota then admitted = 0 end
+if concurrency >= 0 and slots >= concurrency then admitted = 0 end
 local charged = {}
 for index, pair in ipairs({{minute, minute_rule}, {hour, hour_rule}}) do
   local bucket, rule = pair[1], pair[2]
@@ -52,9 +48,9 @@ if admitted == 1 then
     used, field = used + cost, field + cost
     redis.call('HSET', KEYS[2], 't', text(used), boot, text(field))
   end
-  if ARGV[11] ~= '' then
+  if concurrency >= 0 then
     slots = slots + 1
-    redis.call('ZADD', KEYS[3], text(now + tonumber(ARGV[13])), ARGV[12])
+    redis.call('ZADD', KEYS[3], text(now + slot_us), slot)
     local latest = tonumber(redis.call('ZRANGE', KEYS[3], -1, -1, 'WITHSCORES')[2])
     redis.call('PEXPIREAT', KEYS[3], text(ceil_div(latest, 1000) + 1000))
   end
@@ -65,5 +61,5 @@ if for_leases > 0 then  -- others' leases alone refuse: their holders see this a
   redis.call('HSET', KEYS[1], 'recall', text(now))
   redis.call('PEXPIRE', KEYS[1], 10000, 'NX')
 end
-return {admitted, now, minute.debt, minute.at, minute.weight, hour.debt, hour.at, hour.weight, used, slots, held, lease_end,
-  field, rebased}
+return struct.pack(ANSWER, admitted, now, minute.debt, minute.at, minute.weight, hour.debt, hour.at, hour.weight, used, slots,
+  held, lease_end, field, rebased)

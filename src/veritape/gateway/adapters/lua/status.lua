@@ -4,5 +4,5 @@ local minute, hour = tidy(minute_rule, hour_rule)
 if changed then keep(minute, minute_rule, hour, hour_rule) end
 redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', text(now))
 local used = tonumber(redis.call('HGET', KEYS[2], 't') or 0)
-return {1, now, minute.debt, minute.at, minute.weight, hour.debt, hour.at, hour.weight, used, redis.call('ZCARD', KEYS[3]), held,
-  lease_end, 0, rebased}
+return struct.pack(ANSWER, 1, now, minute.debt, minute.at, minute.weight, hour.debt, hour.at, hour.weight, used,
+  redis.call('ZCARD', KEYS[3]), held, lease_end, 0, rebased)
