@@ -153,7 +153,7 @@ def _folder(data: Path | None, config: Path | None) -> Path:
 
 
 def _chosen(recording: Recording | BinanceRecording, day: str | None) -> str:
-    days = sorted({*recording.days(), *(seal.document["day"] for seal in recording.segments.seals())})
+    days = sorted({*recording.days(), *recording.segments.days()})
     if not days:
         raise MisuseError(
             f"audit: no recording of {recording.venue} in {recording.data}: give the folder that holds journal/"

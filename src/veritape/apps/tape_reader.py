@@ -1,7 +1,8 @@
 """Join the gateway's reader of the tape with the observer's data folder: sealed segments and the completeness ledger.
 
 Both are read from the files alone, by the observer's own code, so the gateway says what ``veritape audit`` says. A statement is
-recomputed when the journal or the seals have changed, and no more often than a tenth of the time may be spent on it.
+recomputed when the journal or the seals have changed, and no more often than a tenth of the time may be spent on it. A day
+whose journal the retention has removed is proven again from its last statement and its segments.
 """
 
 from collections import OrderedDict
@@ -16,10 +17,12 @@ from veritape.kernel.clock import NANOSECONDS, Clock
 from veritape.observer import audit
 from veritape.observer.adapters.binance.recording import BinanceRecording
 from veritape.observer.adapters.binance.segment_files import segment_store
+from veritape.observer.adapters.kept_audit import is_journal_gone, kept_audit, statement_path
 from veritape.observer.adapters.recording import Recording
 from veritape.observer.adapters.segment_files import Seal
 from veritape.observer.binance.statements import VENUE as BINANCE
 from veritape.observer.binance.trade_ids import DAY_US, day_start_us, utc_day
+from veritape.observer.kept import QUANTITIES, closes
 from veritape.observer.recorder import KST_NS
 
 REFRESH_NS: Final = 2 * NANOSECONDS
@@ -67,10 +70,12 @@ class RecordedTape:
 
     def days(self) -> list[str]:
         """Return the days that have data, rising."""
-        return Recording(self._data, self._venue).days()
+        return sorted({*Recording(self._data, self._venue).days(), *self._store.days()})
 
     def is_sealed(self, day: str) -> bool:
-        """Tell whether the day is over and every recorded trade sealed."""
+        """Tell whether the day is over and every recorded trade sealed: the journal goes no earlier."""
+        if self._is_journal_gone(day):
+            return True
         state = self._state(day)
         return state is not None and state.sealed
 
@@ -124,12 +129,31 @@ class RecordedTape:
     def _statement(self, day: str) -> tuple[DayCompleteness, bool]:
         """Return a day's statement from its journal, and whether the day is over and sealed."""
         recording = Recording(self._data, self._venue)
+        if self._is_journal_gone(day):
+            return self._kept_statement(recording, day), True
         recording.load([day])
         found = recording.recorder.day(day)
         lines = tuple(_line(audit.state(found, code)) for code in sorted(found.lines))
         closed = bool(lines) and all(line.closed for line in lines)
         statement = DayCompleteness(closed, self._clock.wall_ns(), lines)
         return statement, found.closed and not any(found.rows.values())
+
+    def _kept_statement(self, recording: Recording, day: str) -> DayCompleteness:
+        """Return a day's statement as it was when the journal was here, held against what is here now (OB-732).
+
+        Raises:
+            CheckFailedError: it cannot be read.
+            MisuseError: it is gone too; the day must be restored.
+        """
+        document = kept_audit(recording, day)
+        lines = tuple(_kept_line(line) for line in document["lines"])
+        return DayCompleteness(document["closed"], document["generated_ns"], lines)
+
+    def _is_journal_gone(self, day: str) -> bool:
+        """Tell whether a day's journal was removed: its segments or its statement are still here."""
+        if not is_journal_gone(Recording(self._data, self._venue), day):
+            return False
+        return day in self._store.days() or statement_path(self._data, day).exists()
 
     def _segment(self, seal: Seal) -> Segment:
         return segment_of(seal, KST_NS)
@@ -142,6 +166,7 @@ class RecordedTape:
         folders = [self._data / "journal" / self._venue / one for one in self._journal_days(day)]
         folders.append(self._data / "trades" / f"venue={self._venue}" / f"day={day}")
         files = sorted(path for folder in folders for path in folder.glob("*"))
+        files += [path for path in [statement_path(self._data, day)] if path.exists()]
         return tuple((path, found.st_size, found.st_mtime_ns) for path in files for found in (path.stat(),))
 
 
@@ -217,6 +242,13 @@ def _binance_line(line: Mapping[str, Any]) -> Line:
     unknown = None if missing else 0
     closes = line["trades"] == sum(line[part]["trades"] for part in ("recorded", "backfilled", "residual"))
     return Line(line["code"], line["status"], recorded, backfilled, Totals(missing, unknown, unknown), closes)
+
+
+def _kept_line(line: Mapping[str, Any]) -> Line:
+    recorded, backfilled, residual = (
+        Totals(*(line[part][name] for name in QUANTITIES)) for part in ("recorded", "backfilled", "residual")
+    )
+    return Line(line["code"], line["status"], recorded, backfilled, residual, closes(line))
 
 
 def _line(statement: audit.Statement) -> Line:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 from decimal import Decimal
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from tests.binance import CODE as BTC
 from tests.binance import FIRST, SECOND, trades
 from tests.binance import frames as binance_frames
+from tests.recorded_day import record_day
 from tests.tape import DAY, MIDNIGHT_NS, anchors, bundled, day_notes, frames, own_note
 from tests.unit.observer.adapters.binance.test_recording import opened, written
 
@@ -17,6 +19,7 @@ from veritape.apps.tape_reader import RecordedTape, open_tape
 from veritape.gateway.product import Query, Sources, read_bars, read_completeness, read_trades
 from veritape.gateway.readers import Totals
 from veritape.kernel.clock import NANOSECONDS, ManualClock, SystemClock
+from veritape.kernel.errors import MisuseError
 from veritape.observer.adapters.binance.recording import BinanceRecording
 from veritape.observer.adapters.journal_output import JournalOptions
 from veritape.observer.adapters.journal_writer import JournalWriter
@@ -86,6 +89,38 @@ async def test_the_statement_is_the_audit_s(data: Path) -> None:
     ]
     assert tape.completeness("20991231") is None
     assert not tape.is_sealed("20991231")
+
+
+def test_a_day_without_its_journal_is_what_was_stated_and_proven_again(tmp_path: Path) -> None:
+    """OB-732, GW-741: the retention removed the journal: the same figures as before, held against the segments; sealed."""
+    record_day(tmp_path, DAY)
+    before = RecordedTape(tmp_path, "KRX", ManualClock()).completeness(DAY)
+    shutil.rmtree(tmp_path / "journal" / "KRX" / DAY)
+    tape = RecordedTape(tmp_path, "KRX", clock := ManualClock())
+    found = tape.completeness(DAY)
+    stated = json.loads((tmp_path / "export" / f"audit_{DAY}.json").read_bytes())
+    assert before is not None
+    assert found == before._replace(as_of_ns=stated["generated_ns"])
+    assert (tape.days(), tape.is_sealed(DAY)) == ([DAY], True)
+    (seal,) = Recording(tmp_path).segments.seals(DAY)
+    seal.path.unlink()
+    clock.advance_ns(100 * NANOSECONDS)
+    found = tape.completeness(DAY)
+    assert found is not None
+    assert {line.status for line in found.lines} == {"contradicted"}
+
+
+def test_a_day_without_journal_and_statement_is_no_day_without_trades(tmp_path: Path) -> None:
+    """OB-732, OB-991: nothing is made up: the error names the remedy, and the segments can still be read."""
+    record_day(tmp_path, DAY)
+    shutil.rmtree(tmp_path / "journal" / "KRX" / DAY)
+    (tmp_path / "export" / f"audit_{DAY}.json").unlink()
+    tape = RecordedTape(tmp_path, "KRX", ManualClock())
+    with pytest.raises(MisuseError, match=f"veritape restore --day {DAY}"):
+        tape.completeness(DAY)
+    assert tape.is_sealed(DAY)
+    (segment,) = tape.segments(DAY, CODE)
+    assert tape.trades(segment, CODE)
 
 
 async def test_a_day_is_sealed_once_it_is_closed_and_nothing_waits(data: Path) -> None:

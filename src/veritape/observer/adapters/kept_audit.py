@@ -1,6 +1,7 @@
 """Audit a day whose journal was removed: its last statement against the files that stay (OB-732)."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from veritape.kernel.errors import CheckFailedError, MisuseError
@@ -17,6 +18,11 @@ def is_journal_gone(recording: Recording, day: str) -> bool:
     return not journal_paths(recording.journal_folder / day)
 
 
+def statement_path(data: Path, day: str) -> Path:
+    """Return where the statement of a day lies (OB-680)."""
+    return data / "export" / f"audit_{day}.json"
+
+
 def kept_audit(recording: Recording, day: str, codes: Iterable[str] | None = None) -> dict[str, Any]:
     """Return a day's statement, proven again as far as its files allow.
 
@@ -24,7 +30,7 @@ def kept_audit(recording: Recording, day: str, codes: Iterable[str] | None = Non
         MisuseError: there is no statement either.
         CheckFailedError: the statement cannot be read.
     """
-    path = recording.data / "export" / f"audit_{day}.json"
+    path = statement_path(recording.data, day)
     if not path.exists():
         raise MisuseError(
             f"audit: the journal of {day} is gone and {path} too: bring the day back with veritape restore --day {day}"

@@ -100,6 +100,10 @@ class SegmentStore:
         ]
         return sorted(found, key=lambda seal: seal.key)
 
+    def days(self) -> list[str]:
+        """Return every day with a folder, rising."""
+        return sorted(folder.name.removeprefix("day=") for folder in self._folder.glob("day=*"))
+
     def unreadable_seals(self, day: str) -> list[Path]:
         """Return the files of a day that are named like seals and are none."""
         return [path for path in self._seal_paths(day) if segments.read_seal(path.read_bytes()) is None]
