@@ -255,27 +255,17 @@ async def _days(
         log = structlog.get_logger()
         log.info(LogEvent.DAY_BEGUN, day=day, open_s=hours.open_s, close_s=hours.close_s)
         try:
-            await recording_day.run(day, hours, calendar, partial(plan.hours, day))
+            figures = await recording_day.run(day, hours, calendar, partial(plan.hours, day))
         except asyncio.CancelledError:
             await stop_day(recording_day)
             raise
         finally:
             minutes.cancel()
-        log.info(LogEvent.DAY_ENDED, day=day, **_figures(daybook.recording.audit(day, clock.wall_ns())))
+        log.info(LogEvent.DAY_ENDED, day=day, **figures)
         if only:
             await export()
             return
         done = day
-
-
-def _figures(audit: dict[str, Any]) -> dict[str, Any]:
-    """Return what the log says of an audited day."""
-    totals = audit["totals"]
-    return {
-        "closed": audit["closed"],
-        "recorded_trades": totals["recorded"]["trades"],
-        "residual_trades": totals["residual"]["trades"],
-    }
 
 
 async def _tell(day: RecordingDay, daybook: Daybook, clock: Clock) -> None:

@@ -229,7 +229,7 @@ class Recorder:
             rows[hour] = left
 
     def forget_before(self, day: str) -> None:
-        """Drop the days before one that is stated; one with rows that wait for their segment stays."""
+        """Drop the days before one that begins; one with rows that wait for their segment stays."""
         for old in [one for one in self.days if one < day]:
             if not self.days[old].rows and not self.days[old].books.hours:
                 del self.days[old]

@@ -71,6 +71,9 @@ NINE: Final = 9
 PRINTABLE: Final = b" ~"
 """First and last character that a usual message holds."""
 
+NAMES_KEPT: Final = 1 << 11
+"""Names that are remembered as text: a day has some two hundred (41 symbols, a few sessions each), the next day others."""
+
 BUY, SELL = 1, 5
 """Side codes of trades that the protocol counts (KIS-143)."""
 
@@ -128,7 +131,7 @@ def _without(columns: TradeColumns, messages: Integers) -> TradeColumns:
     return columns.of_records(columns.is_read[columns.message])
 
 
-@lru_cache(1 << 14)
+@lru_cache(NAMES_KEPT)
 def name_of(name: bytes) -> tuple[str, str, str]:
     """Return symbol, date and session of a row of ``names``."""
     symbol, *session = (name[start:end].lstrip(b"\0").decode() for start, end in _NAME_PARTS)

@@ -46,7 +46,8 @@ class Recording:
     def __post_init__(self) -> None:
         self.recorder = Recorder(self.venue)
         self.segments = SegmentStore(self.data, self.venue)
-        self.recorder.look_up = TradeLookUp(self.segments, self.recorder)
+        self._trades = TradeLookUp(self.segments, self.recorder)
+        self.recorder.look_up = self._trades
         self.books = BookStore(self.data, self.venue)
         self.backfill = BackfillFiles(self.data, self.venue)
         self._before: dict[str, dict[str, Before]] = {}
@@ -140,6 +141,14 @@ class Recording:
         self._place = (day, file, number)
         span = self._blocks.setdefault((day, file), [number, number])
         span[0], span[1] = min(span[0], number), max(span[1], number)
+
+    def forget_before(self, day: str) -> None:
+        """Let go what is in memory of the days before one that begins, but a day whose rows wait for their segment."""
+        self.recorder.forget_before(day)
+        self._trades.forget_before(day)
+        kept = self.recorder.days.keys()
+        self._before = {of: ends for of, ends in self._before.items() if of in kept or of >= day}
+        self._blocks = {key: span for key, span in self._blocks.items() if key[0] in kept or key[0] >= day}
 
     def seal_due(self, day: str, now_s: int, delay_s: int, *, all_hours: bool = False) -> list[Seal]:
         """Seal the hours that ended ``delay_s`` ago and that the stream has left, or all of a day's.

@@ -23,6 +23,7 @@ from veritape.observer.adapters.gap_watch import GapWatch
 from veritape.observer.adapters.health import Health
 from veritape.observer.adapters.segment_files import Seal
 from veritape.observer.adapters.silence_watch import SilenceWatch
+from veritape.observer.adapters.spare_memory import give_back
 from veritape.observer.adapters.stream import Stream
 from veritape.observer.adapters.sweeper import ANCHOR_WAIT_S, Sweeper, grid_cycle
 from veritape.observer.adapters.timetable import Timetable
@@ -125,7 +126,7 @@ class RecordingDay:
         hours: Hours,
         calendar: Calendar,
         read_again: Callable[[], Hours | None] | None = None,
-    ) -> None:
+    ) -> dict[str, Any]:
         """Do the day from prepare to the last seal; cancel it to stop at once.
 
         Args:
@@ -133,8 +134,12 @@ class RecordingDay:
             hours: planned.
             calendar: in force at the plan.
             read_again: the calendar's later opinion of the day (OB-125).
+
+        Returns:
+            What the log says of the day: whether it closes, trades recorded and missing; nothing of one that was called off.
         """
         self._midnight_ns = day_start_ns(day)
+        self._daybook.recording.forget_before(day)
         self.hours = hours
         self._timetable = Timetable(
             hours, self._midnight_ns, self._clock, read_again, lambda changed: self._note_day(day, changed)
@@ -155,7 +160,7 @@ class RecordingDay:
         await self._timetable.until(lambda hours: hours.open_s + CONNECT_S)
         if self._timetable.is_cancelled:
             self._say(f"day {day}: the calendar was changed: closed")
-            return
+            return {}
         wanted = await self.chooser.begin(ChosenDay(day, self._midnight_ns, self._timetable, self._symbols))
         track_a = self._settings.track_a
         is_swept = track_a.enabled and bool(self.codes) and (track_a.single_quote or not sweeper.is_single)
@@ -185,7 +190,11 @@ class RecordingDay:
         await self._close_day(day)
         if not self._settings.kis.follow_replay_clock:
             await self._timetable.until(lambda hours: hours.close_s + AUDIT_S)
-        await self._audit(day)
+        figures = await self._audit(day)
+        give_back()
+        verdict = "every line closes" if figures["closed"] else "NOT every line closes"
+        self._say(f"day {day} is over: {verdict}")
+        return figures
 
     async def _prepare(self, day: str, calendar: Calendar) -> str:
         """Fetch universe and token, journal the day's facts; return the universe's hash."""
@@ -335,8 +344,8 @@ class RecordingDay:
             self._sealed(seal, day)
         recording.seal_books_due(day, self._second(), 0, all_hours=True)
 
-    async def _audit(self, day: str) -> None:
-        """State what is complete and what is missing, as document and picture (OB-680)."""
+    async def _audit(self, day: str) -> dict[str, Any]:
+        """State what is complete and what is missing, as document and picture (OB-680); return what the log says of it."""
         now_ns, recording = self._clock.wall_ns(), self._daybook.recording
         document, picture = await asyncio.to_thread(recording.statement, day, now_ns)
         for suffix, content in (("json", canonical_json(document)), ("svg", picture)):
@@ -347,9 +356,12 @@ class RecordingDay:
             name, value = f"ledger.{observation['code']}", canonical_json(observation).decode()
             self._daybook.observe(day, name, value)
         self._gaps.look(day)
-        recording.recorder.forget_before(day)
-        verdict = "every line closes" if document["closed"] else "NOT every line closes"
-        self._say(f"day {day} is over: {verdict}")
+        totals = document["totals"]
+        return {
+            "closed": document["closed"],
+            "recorded_trades": totals["recorded"]["trades"],
+            "residual_trades": totals["residual"]["trades"],
+        }
 
     def _second(self) -> int:
         return (self._clock.wall_ns() - self._midnight_ns) // NANOSECONDS

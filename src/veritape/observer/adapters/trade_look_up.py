@@ -64,6 +64,10 @@ class TradeLookUp:
             found = index.at(place)
         return found
 
+    def forget_before(self, day: str) -> None:
+        """Drop the indexes of earlier days."""
+        self._indexes = {key: index for key, index in self._indexes.items() if key[0] >= day}
+
     def _index(self, day: str, code: str, recorded: int) -> Index:
         parts = [_waiting(rows, code) for rows in self._recorder.day(day).rows.values()]
         for _, table in self._segments.trades(day, code):

@@ -78,6 +78,19 @@ async def test_an_hour_is_sealed_when_it_is_over_and_the_stream_has_left_it(data
     assert seal.key == (DAY, 9, 0)
 
 
+async def test_what_a_day_needed_is_let_go_when_the_next_one_begins(data: Path) -> None:
+    """OB-012: once all of it is sealed, neither ledgers nor places in the journal nor ends of chains are kept."""
+    recording = Recording(data)
+    recording.load()
+    recording.forget_before("20131008")
+    assert (list(recording.recorder.days), {day for day, _ in recording._blocks}) == ([DAY], {DAY})
+    recording.seal_due(DAY, 0, 0, all_hours=True)
+    recording.forget_before(DAY)
+    assert (list(recording.recorder.days), list(recording._before)) == ([DAY], [DAY])
+    recording.forget_before("20131008")
+    assert (recording.recorder.days, recording._before, recording._blocks) == ({}, {}, {})
+
+
 async def test_sweeps_are_added_up_from_their_manifests(data: Path) -> None:
     """OB-208, OB-678: only the grid counts."""
     folder = data / "sweeps" / "venue=KRX" / f"day={DAY}"

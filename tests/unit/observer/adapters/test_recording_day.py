@@ -41,9 +41,11 @@ async def test_a_minute_of_market_closes_on_every_line(tmp_path: Path) -> None:
             recording, JournalOptions(recording.journal_folder, reserve_bytes=0), clock, lambda _: None
         )
         day = RecordingDay(settings(tmp_path, one.settings()), rest, book, clock, said.append)
+        recording.recorder.day("20131004")
         async with asyncio.timeout(60):
             await day.run(DAY, MINUTE, Calendar({DAY: MINUTE}))
         await book.close()
+        assert list(recording.recorder.days) == [DAY], "the day before is let go"
         audit = json.loads((tmp_path / "export" / f"audit_{DAY}.json").read_bytes())
         assert audit["closed"]
         assert sum(line["residual"]["trades"] for line in audit["lines"]) > 0

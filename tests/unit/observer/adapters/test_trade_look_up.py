@@ -100,6 +100,16 @@ def test_a_look_up_sees_what_was_recorded_since(
     assert look_up(DAY, "990001", 0, last.chain_shares) == (last.shares, last.price)
 
 
+def test_indexes_go_with_their_day(recording: Recording) -> None:
+    """OB-012: 24 bytes a trade, which nothing asks for once the next day begins."""
+    look_up, first = TradeLookUp(recording.segments, recording.recorder), trade(1)
+    assert look_up(DAY, "990001", 0, first.chain_shares) is not None
+    look_up.forget_before(DAY)
+    assert list(look_up._indexes) == [(DAY, "990001")]
+    look_up.forget_before("20131008")
+    assert look_up._indexes == {}
+
+
 def test_the_look_up_is_no_part_of_a_checkpoint(recording: Recording) -> None:
     """OB-509: a state is values; the recorder that takes it keeps its own look-up."""
     recording.note_block(DAY, "0900-0.vtj", 0)

@@ -53,7 +53,7 @@ class BinanceRecording:
     def days(self) -> list[str]:
         """Return every day with a journal, and every day of which a trade is sealed."""
         folders = {folder.name for folder in self.journal_folder.glob("????????")}
-        return sorted(folders | {seal.document["day"] for seal in self.segments.seals()})
+        return sorted(folders.union(self.segments.days()))
 
     def load(self, days: Iterable[str] | None = None, *, finished_only: bool = False) -> int:
         """Rebuild the recorder from the journal, of some days with their neighbours or all; return the frames read.
@@ -127,6 +127,11 @@ class BinanceRecording:
         for touched in self.recorder.take_touched():
             span = self._blocks.setdefault((touched, f"{day}/{file}"), [number, number])
             span[0], span[1] = min(span[0], number), max(span[1], number)
+
+    def forget_before(self, day: str) -> None:
+        """Let go what is in memory of the days before one that is closed."""
+        self.recorder.forget_before(day)
+        self._blocks = {key: span for key, span in self._blocks.items() if key[0] >= day}
 
     def seal_due(self, day: str, delay_s: int, *, all_hours: bool = False) -> list[Seal]:
         """Seal the hours that ended ``delay_s`` ago by the venue's clock, or all of a day's; return the new seals."""

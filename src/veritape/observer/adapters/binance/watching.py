@@ -16,6 +16,7 @@ from veritape.observer.adapters.binance.rest import BinanceRest, Reply
 from veritape.observer.adapters.binance.stream import BinanceStream
 from veritape.observer.adapters.daybook import VenueDaybook
 from veritape.observer.adapters.segment_files import Seal
+from veritape.observer.adapters.spare_memory import give_back
 from veritape.observer.binance.inquiry import Due, Inquiry, Plan
 from veritape.observer.binance.questions import Question, answer_bytes, ask_end
 from veritape.observer.binance.settings import BinanceRecordSettings
@@ -134,7 +135,8 @@ class Watching:
         path = self._recording.data / "export" / f"audit_{day}.json"
         write_atomically(path, content)
         self._daybook.index.exported(path, "audit", day, content, self._clock.wall_ns())
-        self._recording.recorder.forget_before(day)
+        self._recording.forget_before(day)
+        give_back()
         verdict = "every line closes" if document["closed"] else "NOT every line closes"
         self._say(f"day {day} is over: {verdict}")
 

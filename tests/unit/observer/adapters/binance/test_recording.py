@@ -67,6 +67,17 @@ async def test_an_hour_is_sealed_once_the_venue_s_clock_has_passed_it(tmp_path: 
     assert [day.rows for day in again.recorder.days.values()] == [{}, {}]
 
 
+async def test_what_a_closed_day_s_neighbours_needed_is_let_go(tmp_path: Path) -> None:
+    """OB-012: ledgers and places in the journal of the days before."""
+    book = await written(tmp_path, opened(), *frames(FIRST, SECOND))
+    recording = book.recording
+    for day in (FIRST, SECOND):
+        recording.seal_due(day, 0, all_hours=True)
+    recording.forget_before(SECOND)
+    assert (list(recording.recorder.days), {day for day, _ in recording._blocks}) == ([SECOND], {SECOND})
+    await book.close()
+
+
 async def test_days_that_are_over_by_the_venue_s_clock(tmp_path: Path) -> None:
     """OB-905: our own clock is not asked."""
     book = await written(tmp_path, opened(), *frames(FIRST, SECOND))
