@@ -5,12 +5,12 @@ atheris reports with the input.
 """
 
 import hashlib
-import sys
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Any
 
 import atheris
+from tests import fuzzing
 
 with atheris.instrument_imports(include=["veritape.executor"]):
     from veritape.executor import elf, inclusion_files, proven, receipts
@@ -62,26 +62,17 @@ def reasoned(error: PeerError) -> None:
         raise TypeError(f"no documented reason: {error}")
 
 
-def main() -> None:
-    name, seconds = sys.argv[1], int(sys.argv[2])
-    decoder = DECODERS[name]
+def target(decode: Callable[[bytes], object]) -> fuzzing.Target:
+    """Return what feeds a decoder: a refusal must name its reason."""
 
     def one(data: bytes) -> None:
         try:
-            decoder(data)
+            decode(data)
         except PeerError as error:
             reasoned(error)
 
-    options = [
-        f"-max_total_time={seconds}",
-        "-timeout=10",
-        "-rss_limit_mb=2048",
-        "-max_len=8192",
-        "-print_final_stats=1",
-    ]
-    atheris.Setup([sys.argv[0], *options, *sys.argv[3:]], one)
-    atheris.Fuzz()
+    return one
 
 
 if __name__ == "__main__":
-    main()
+    fuzzing.run({name: target(decode) for name, decode in DECODERS.items()})

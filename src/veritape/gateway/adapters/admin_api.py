@@ -18,7 +18,9 @@ from veritape.gateway import admin, keys
 from veritape.gateway.adapters.admin_calls import AdminCall, AdminWorld, Done
 from veritape.gateway.adapters.admin_operations import OPERATIONS, Operation
 from veritape.gateway.adapters.application import Receive, Scope, Send
+from veritape.gateway.adapters.departure import ClientLeftError
 from veritape.gateway.adapters.gate import peer_address
+from veritape.gateway.adapters.proxy import whole_body
 from veritape.gateway.answers import Call, checked_path, problem_answer
 from veritape.gateway.keys import KEY_SCANNER
 from veritape.gateway.paths import PathTable
@@ -73,6 +75,8 @@ class AdminApi:
             done = await self._answer(scope, call, identifier, receive)
             body = b"" if done.document is None else json.dumps(done.document, separators=(",", ":")).encode()
             status, fields = done.status, [("Content-Type", "application/json"), *done.fields]
+        except ClientLeftError:  # half of a change is never made
+            return
         except RefusedError as refusal:
             answer = problem_answer(refusal, identifier, None)
             status, fields, body = answer.status, answer.fields, answer.body
@@ -98,7 +102,14 @@ class AdminApi:
         operation, parameters = self._operation(call)
         _require(operation, actor)
         query, if_match = _query(call.query), call.field(b"if-match")
-        asked = AdminCall(actor.name, identifier, parameters, query, if_match, await _body(receive))
+        asked = AdminCall(
+            actor.name,
+            identifier,
+            parameters,
+            query,
+            if_match,
+            await whole_body(receive, admin.BODY_LIMIT_BYTES),
+        )
         try:
             return await self._do(operation, asked)
         except MisuseError as error:
@@ -208,17 +219,6 @@ def _query(raw: bytes) -> dict[str, str]:
     if len({name for name, _ in pairs}) != len(pairs):
         raise RefusedError(Reason.BAD_PARAMETER, "a parameter is repeated")
     return dict(pairs)
-
-
-async def _body(receive: Receive) -> bytes:
-    body, more = b"", True
-    while more:
-        message = await receive()
-        body += message.get("body", b"")
-        more = bool(message.get("more_body", False))
-        if len(body) > admin.BODY_LIMIT_BYTES:
-            raise RefusedError(Reason.BODY_TOO_LARGE, fields={"Connection": "close"})
-    return body
 
 
 def _shown_path(path: str) -> str:

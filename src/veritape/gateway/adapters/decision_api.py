@@ -5,7 +5,7 @@ body of a check or in ``X-API-Key`` of a status. ``/authz/`` asks for no key of 
 the one that is decided, and the listener stands on the loopback for the proxy beside it.
 """
 
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import parse_qs
 
@@ -13,7 +13,9 @@ from veritape.gateway import decision_calls as calls
 from veritape.gateway import keys
 from veritape.gateway.adapters.application import Receive, Scope, Send
 from veritape.gateway.adapters.decision_desk import SERVICE_UNAVAILABLE, Desk, Ruled
+from veritape.gateway.adapters.departure import ClientLeftError
 from veritape.gateway.adapters.gate import peer_address
+from veritape.gateway.adapters.proxy import whole_body
 from veritape.gateway.answers import Answer, Headers
 from veritape.gateway.decision_calls import CHECK_SCOPE, RESET_SCOPE, Check, Reset
 from veritape.gateway.identity import Identity, Refusal
@@ -55,6 +57,8 @@ class DecisionApi:
                 answer = await self._authorize(scope, headers, query)
             else:
                 answer = await self._call(scope["method"], path, query, headers, receive)
+        except ClientLeftError:  # half of a call is never acted upon
+            return
         except RefusedError as refusal:
             answer = self._problem(refusal)
         fields = [*answer.fields, ("Cache-Control", "no-store")]
@@ -83,7 +87,7 @@ class DecisionApi:
         caller = await self._caller(headers, query, RESET_SCOPE if name == "reset" else CHECK_SCOPE)
         if name == "status":
             return await self._status(query, headers)
-        body = await _read_body(receive)
+        body = await whole_body(receive, calls.BODY_LIMIT_BYTES)
         if name == "reset":
             return await self._reset(caller, calls.read_reset(body))
         return await self._check(calls.read_check(body), soft=b"soft=1" in query.split(b"&"))
@@ -190,24 +194,6 @@ NO_SCOPE: Final = Route(
     refund="none", mode="call", lost=None, features=frozenset(),
 )  # fmt: skip
 """Of a status: it asks for no scope of the key that is asked about."""
-
-
-async def _read_body(receive: Receive) -> bytes:
-    """Read a short body.
-
-    Raises:
-        RefusedError: ``body_too_large``; the rest is not read.
-    """
-    parts, size, more = [], 0, True
-    while more:
-        message: MutableMapping[str, Any] = await receive()
-        part = message.get("body", b"")
-        size += len(part)
-        if size > calls.BODY_LIMIT_BYTES:
-            raise RefusedError(Reason.BODY_TOO_LARGE, fields={"Connection": "close"})
-        parts.append(part)
-        more = message.get("more_body", False)
-    return b"".join(parts)
 
 
 def _json(status: int, body: dict[str, Any]) -> Answer:

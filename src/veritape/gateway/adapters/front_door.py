@@ -1,5 +1,7 @@
 """The gateway's door: who may connect, and what is answered to bytes that are no request (GW-551, GW-553)."""
 
+from typing import Final
+
 from veritape.gateway.adapters.application import Gateway
 from veritape.gateway.adapters.gate import peer_address
 from veritape.gateway.answers import Answer, problem_answer
@@ -9,6 +11,9 @@ from veritape.gateway.problems import RefusedError
 
 class FrontDoor:
     """The door of a gateway: refusals are counted like any other answer."""
+
+    answers_within: Final = True
+    """A request in progress answers the refusal of its own bytes, because it may be charged."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
@@ -29,6 +34,9 @@ class FrontDoor:
 
 class OpenDoor:
     """The door of a listener that only its operator reaches."""
+
+    answers_within: Final = False
+    """Refused bytes are answered at once; what acts on whole bodies only sees that its client left."""
 
     def enter(self, host: str | None) -> str | None:
         """Let everybody in."""

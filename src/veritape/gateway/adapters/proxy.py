@@ -79,6 +79,16 @@ class Body:
                 yield chunk
 
 
+async def whole_body(receive: Receive, limit_bytes: int) -> bytes:
+    """Return the client's body, all of it.
+
+    Raises:
+        RefusedError: ``body_too_large``; the rest is not read.
+        ClientLeftError: it ends too early.
+    """
+    return b"".join([chunk async for chunk in Body(receive, limit_bytes).chunks()])
+
+
 class Exchange:
     """One request and its answer, over one or two attempts."""
 

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from veritape.gateway.adapters.departure import departure_of
+from veritape.gateway.adapters.departure import ClientLeftError, departure_of
 from veritape.gateway.adapters.proxy import AnswerCutError
 from veritape.gateway.answers import Answer
 from veritape.gateway.problems import RefusedError
@@ -38,11 +38,13 @@ class Cycle(RequestResponseCycle):
         if self.is_open:
             departure_of(self.scope).end(cause)  # type: ignore[arg-type]
 
-    def refuse(self, refusal: RefusedError) -> bool:
-        """Have the application answer a refusal in place of the request; False when its answer has begun."""
-        self.end(refusal)
+    def refuse(self, refusal: RefusedError, by_application: bool) -> bool:
+        """End the request for a refusal that it answers itself, or that the connection answers; False when its answer has begun."""
         if self.response_started:
+            self.end(ClientLeftError())
             return False
+        self.end(refusal if by_application else ClientLeftError())
+        self.disconnected = not by_application
         self.keep_alive = False
         self.message_event.set()
         return True

@@ -40,6 +40,11 @@ LINGER_S: Final = 2.0
 class Door(Protocol):
     """What a connection asks of the process."""
 
+    @property
+    def answers_within(self) -> bool:
+        """Tell whether a request in progress answers the refusal of its own bytes."""
+        ...
+
     def enter(self, host: str | None) -> str | None:
         """Let a connection in and return its group; None when it must stay out."""
         ...
@@ -258,16 +263,22 @@ class RequestProtocol(HttpToolsProtocol):
         """Have bytes that are no request answered: by the request that they belong to, if it is in progress."""
         cycle = self.cycle
         if not isinstance(cycle, Cycle) or cycle.response_complete:
-            answer = self._door.refuse(refusal, self.client[0] if self.client else None)
-            self.transport.write(encoded(answer))
-            self._end()
-        elif cycle.refuse(refusal):
+            self._write_refusal(refusal)
+        elif not cycle.refuse(
+            refusal, self._door.answers_within
+        ):  # half of an answer cannot become a refusal
+            self._is_over = True
+            self.transport.abort()
+        elif self._door.answers_within:
             self._is_refused, self._rest = True, b""
             self._stop_timers()
             self.flow.pause_reading()
-        else:  # half of an answer cannot become a refusal
-            self._is_over = True
-            self.transport.abort()
+        else:
+            self._write_refusal(refusal)
+
+    def _write_refusal(self, refusal: RefusedError) -> None:
+        self.transport.write(encoded(self._door.refuse(refusal, self.client[0] if self.client else None)))
+        self._end()
 
     def _end(self) -> None:
         """Close so that the client can read the answer: no more is written, what it still sends is dropped."""

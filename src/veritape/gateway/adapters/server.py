@@ -94,7 +94,7 @@ class _Server(uvicorn.Server):
 
 async def serve_beside(application: Application, listener: socket.socket) -> None:
     """Serve until cancelled, without a hand on signals; what is in progress then is cut off."""
-    server = _Server(_config(application, 1, OpenDoor()))
+    server = _Server(server_config(application, 1, OpenDoor()))
     running = asyncio.ensure_future(server.serve(sockets=[listener]))
     try:
         await asyncio.shield(running)
@@ -103,7 +103,8 @@ async def serve_beside(application: Application, listener: socket.socket) -> Non
         await running
 
 
-def _config(application: Application, drain_s: int, door: Door) -> uvicorn.Config:
+def server_config(application: Application, drain_s: int, door: Door) -> uvicorn.Config:
+    """Return how uvicorn serves an application behind a door."""
     protocol: Any = partial(RequestProtocol, door=door)
     return uvicorn.Config(
         application, http=protocol, ws="none", lifespan="off", log_config=None, access_log=False, server_header=False,
@@ -136,7 +137,7 @@ async def serve(
         drain_delay_s: seconds from the signal until no connection is accepted, so that a balancer sees ``/ready``.
         on_drain: called at the signal.
     """
-    server = _Server(_config(application, drain_s, door or OpenDoor()))
+    server = _Server(server_config(application, drain_s, door or OpenDoor()))
     loop = asyncio.get_running_loop()
 
     ending: list[asyncio.TimerHandle] = []

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from veritape.gateway.adapters.departure import departure_of
 from veritape.gateway.adapters.gate import Visit, peer_address
-from veritape.gateway.adapters.proxy import Body, Exchange, Forwarded, Receive, Relayed
+from veritape.gateway.adapters.proxy import Exchange, Forwarded, Receive, Relayed, whole_body
 from veritape.gateway.adapters.upstream_pool import UpstreamFigures, UpstreamPool
 from veritape.gateway.addresses import AddressPolicy, believed_chain
 from veritape.gateway.answers import BODILESS, Call, Headers
@@ -150,8 +150,7 @@ async def counted_body(call: Call, route: Route, receive: Receive) -> tuple[Rout
         return route, None
     if call.field(b"content-encoding") is not None:
         raise RefusedError(Reason.UNSUPPORTED_MEDIA_TYPE)
-    pieces = [chunk async for chunk in Body(receive, route.body_max_bytes).chunks()]
-    body = b"".join(pieces)
+    body = await whole_body(receive, route.body_max_bytes)
     if len(body) <= SMALL_BYTES:
         items = count_items(body, rule)
     else:

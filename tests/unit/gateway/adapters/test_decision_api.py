@@ -1,6 +1,6 @@
 """The decision API over a whole gateway."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +159,29 @@ async def test_only_callers_with_the_scope_are_answered(caller: Caller) -> None:
     assert (await caller.client.post("/api/v1/health")).headers["allow"] == "GET"
     assert (await caller.client.get("/other")).json()["reason"] == "no_route"
     assert (await caller.client.get(CHECK)).status_code == 405
+
+
+async def test_half_of_a_call_is_never_acted_upon(caller: Caller) -> None:
+    """GW-622, GW-901: a body that is whole JSON but shorter than announced, because its client left."""
+    messages: Iterator[dict[str, Any]] = iter(
+        [
+            {"type": "http.request", "body": b'{"account":"edge"}', "more_body": True},
+            {"type": "http.disconnect"},
+        ]
+    )
+
+    async def receive() -> dict[str, Any]:
+        return next(messages)
+
+    async def send(_: object) -> None:
+        raise AssertionError
+
+    scope = {
+        "type": "http", "method": "POST", "path": RESET, "query_string": b"", "client": ("127.0.0.1", 1),
+        "headers": [(b"authorization", f"Bearer {caller.key}".encode())],
+    }  # fmt: skip
+    await DecisionApi(caller.desk, caller._note)(scope, receive, send)
+    assert caller.audited == []
 
 
 async def test_a_long_body_is_not_read(caller: Caller) -> None:

@@ -9,6 +9,9 @@ from tests.connections import everything, open_to, serving
 from tests.servers.gateway_world import SYMBOL, World
 from tests.upstream import Peer, answer, policy_text, upstream
 
+from veritape.gateway.adapters.application import Receive, Scope, Send
+from veritape.gateway.adapters.server import Address, bind, serve_beside
+
 POST = b"POST /echo HTTP/1.1\r\nHost: a\r\nX-API-Key: %b\r\n"
 CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
 
@@ -155,3 +158,29 @@ async def test_a_cut_answer_is_cut_for_the_client_too(tmp_path: Path) -> None:
                 received += piece
         assert not received.endswith(b"0\r\n\r\n")
         writer.close()
+
+
+async def test_who_acts_on_whole_bodies_is_not_asked_for_an_answer(tmp_path: Path) -> None:
+    """GW-551, GW-622: behind an open door refused bytes are answered at once, and the application sees that its client left."""
+    seen, begun = asyncio.get_running_loop().create_future(), asyncio.Event()
+
+    async def application(_: Scope, receive: Receive, send: Send) -> None:
+        parts = [await receive()]
+        begun.set()
+        parts.append(await receive())
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        seen.set_result([part["type"] for part in parts])
+
+    listener = bind(Address("127.0.0.1", 0))
+    served = asyncio.ensure_future(serve_beside(application, listener))
+    reader, writer = await open_to(listener.getsockname()[1])
+    writer.write(CHUNKED % b"x" + b"2\r\nab\r\n")
+    await asyncio.wait_for(begun.wait(), 10)
+    writer.write(b"zz\r\n")
+    received = await everything(reader)
+    assert received.startswith(b"HTTP/1.1 400 ")
+    assert received.count(b"HTTP/1.1 ") == 1
+    assert await asyncio.wait_for(seen, 10) == ["http.request", "http.disconnect"]
+    writer.close()
+    served.cancel()
+    await asyncio.gather(served, return_exceptions=True)
