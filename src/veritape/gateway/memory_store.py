@@ -5,8 +5,7 @@ of what its last time-to-full brought, so a killed gateway never over-admits and
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Final, NamedTuple
 
@@ -48,40 +47,57 @@ class Past(NamedTuple):
 class _Account(Tally):
     """A subject's state, and what only this store needs of it."""
 
-    __slots__ = ("ends", "first_end_us", "limits", "month_key")
+    __slots__ = ("ends", "first_end_us", "limits", "period")
 
     def __init__(self, minute: Parts = NOTHING, hour: Parts = NOTHING, limits: Limits = UNLIMITED) -> None:
         super().__init__(minute, hour)
         self.limits = limits
         """Of the last decision."""
-        self.month_key: tuple[str, str] | None = None
-        """(subject, period) of the month's figure."""
+        self.period = ""
+        """Of the month's figure."""
         self.ends: dict[int, int] = {}
         """Slot -> clock at which it is free again."""
         self.first_end_us = 0
         """No slot ends before."""
 
 
-@dataclass
 class MemoryStore:
     """Counters of one gateway process. Not for several: each would admit the whole limit."""
 
-    months: dict[tuple[str, str], int] = field(default_factory=dict)
-    """(account's subject, period) -> mu used; what an address used is forgotten with its subject."""
-    past: dict[str, Past] = field(default_factory=dict)
-    """Subject -> its charges before the start; taken when the subject is first seen."""
-    subjects_limit: int = SUBJECTS_LIMIT
-    subjects_evicted: int = 0
-    """Subjects forgotten at the bound."""
-    _accounts: OrderedDict[str, _Account] = field(default_factory=OrderedDict)
-    _last_slot: int = 0
-    _period: str = ""
-    _month_start_us: int = 0
-    _month_end_us: int = 0
+    def __init__(
+        self, months: Mapping[tuple[str, str], int] | None = None, past: Mapping[str, Past] | None = None,
+        subjects_limit: int = SUBJECTS_LIMIT,
+    ) -> None:  # fmt: skip
+        """Begin.
+
+        Args:
+            months: (account's subject, period) -> mu used, from the ledger.
+            past: subject -> its charges before the start; taken when the subject is first seen.
+            subjects_limit: most subjects in memory.
+        """
+        self._months = dict(months or {})
+        """What is in no account: of other months, and of accounts that were evicted."""
+        self._past = dict(past or {})
+        self.subjects_limit = subjects_limit
+        self.subjects_evicted = 0
+        """Subjects forgotten at the bound."""
+        self._accounts: OrderedDict[str, _Account] = OrderedDict()
+        self._last_slot = 0
+        self._period = ""
+        self._month_start_us = self._month_end_us = 0
 
     def __len__(self) -> int:
         """Return how many subjects are remembered."""
         return len(self._accounts)
+
+    @property
+    def months(self) -> dict[tuple[str, str], int]:
+        """Return (account's subject, period) -> mu used; what an address used is forgotten with its subject."""
+        found = dict(self._months)
+        for subject, account in self._accounts.items():
+            if account.used_mu and _is_counted(subject):
+                found[subject, account.period] = account.used_mu
+        return found
 
     def decide(
         self, subject: str, limits: Limits, cost_mu: int, now_us: int, wall_us: int,
@@ -116,18 +132,15 @@ class MemoryStore:
             self._accounts.move_to_end(subject)
         if not self._month_start_us <= wall_us < self._month_end_us:
             self._turn_month(wall_us)
-        key = account.month_key
-        if key is None or key[1] is not self._period:
-            key = self._load_month(subject, account)
+        if account.period is not self._period:
+            self._load_month(subject, account)
         account.limits = plan.limits
         if account.ends and now_us >= account.first_end_us:
             _free_ended(account, now_us)
         verdict = judge(plan, account, now_us, wall_us)
-        if not verdict.admitted:
-            return verdict, 0
-        if subject[:3] != "ip:":
-            self.months[key] = account.used_mu
-        return verdict, self._take_slot(account, now_us + slot_us + SLOT_GRACE_US) if plan.counts_slots else 0
+        if plan.counts_slots and verdict.admitted:
+            return verdict, self._take_slot(account, now_us + slot_us + SLOT_GRACE_US)
+        return verdict, 0
 
     def begin(self, subject: str, limits: Limits, minute: Bucket, hour: Bucket) -> None:
         """Give a subject that is new here the state that another store knew of it."""
@@ -137,8 +150,8 @@ class MemoryStore:
     def forget(self, subject: str) -> None:
         """Know nothing of a subject any more: another store knows it better."""
         account = self._accounts.pop(subject, None)
-        if account is not None and account.month_key is not None:
-            self.months.pop(account.month_key, None)
+        if account is not None:
+            self._months.pop((subject, account.period), None)
 
     def release_slot(self, subject: str, slot: int) -> None:
         """Free a slot once its response has ended; freeing it twice changes nothing."""
@@ -151,18 +164,17 @@ class MemoryStore:
 
     def refund(self, subject: str, period: str, units_mu: int) -> None:
         """Give units back to a month, never tokens (GW-216); ``used`` does not become negative."""
-        key, account = (subject, period), self._accounts.get(subject)
-        left_mu = max(0, self._used_mu(key, account) - units_mu)
-        if account is not None and account.month_key == key:
+        account = self._accounts.get(subject)
+        left_mu = max(0, self._used_mu(subject, period, account) - units_mu)
+        if account is not None and account.period == period:
             account.used_mu = left_mu
-        if subject[:3] != "ip:":
-            self.months[key] = left_mu
+        if _is_counted(subject):
+            self._months[subject, period] = left_mu
 
     def status(self, subject: str, limits: Limits, now_us: int, wall_us: int) -> State:
         """Return what is owed, used and in progress now; nothing changes."""
         found = self._accounts.get(subject)
-        key = (subject, quota.month_of(wall_us).period)
-        used_mu = self._used_mu(key, found)
+        used_mu = self._used_mu(subject, quota.month_of(wall_us).period, found)
         if found is None:
             return State(used_mu=used_mu)
         return State(
@@ -178,7 +190,7 @@ class MemoryStore:
         if account is not None:
             account.minute = NOTHING if limit is not LimitName.HOUR else account.minute
             account.hour = NOTHING if limit is not LimitName.MINUTE else account.hour
-        self.past.pop(subject, None)
+        self._past.pop(subject, None)
 
     def clamp(self, subject: str, limits: Limits, now_us: int) -> None:
         """Bring a subject's debts down to the bursts of its new limits, once (GW-211)."""
@@ -200,7 +212,7 @@ class MemoryStore:
     def _begin(self, subject: str, limits: Limits, now_us: int) -> _Account:
         if len(self._accounts) >= self.subjects_limit:
             self._evict(now_us)
-        past, made = self.past.pop(subject, None), _Account()
+        past, made = self._past.pop(subject, None), _Account()
         if past is not None:
             made.minute = _restored(past, limits.minute, now_us)
             made.hour = _restored(past, limits.hour, now_us)
@@ -213,15 +225,20 @@ class MemoryStore:
         self._month_end_us = wall_us + month.left_us
         self._month_start_us = self._month_end_us - month.length_s * MICROSECONDS
 
-    def _load_month(self, subject: str, account: _Account) -> tuple[str, str]:
-        key = account.month_key = (subject, self._period)
-        account.used_mu = self.months.get(key, 0)
-        return key
+    def _load_month(self, subject: str, account: _Account) -> None:
+        """Count an account's present month from what is known of it; keep what it used in the one before."""
+        self._keep_month(subject, account)
+        account.period = self._period
+        account.used_mu = self._months.get((subject, self._period), 0)
 
-    def _used_mu(self, key: tuple[str, str], account: _Account | None) -> int:
-        if account is not None and account.month_key == key:
+    def _keep_month(self, subject: str, account: _Account) -> None:
+        if account.used_mu and _is_counted(subject):
+            self._months[subject, account.period] = account.used_mu
+
+    def _used_mu(self, subject: str, period: str, account: _Account | None) -> int:
+        if account is not None and account.period == period:
             return account.used_mu
-        return self.months.get(key, 0)
+        return self._months.get((subject, period), 0)
 
     def _take_slot(self, account: _Account, end_us: int) -> int:
         self._last_slot += 1
@@ -235,8 +252,14 @@ class MemoryStore:
         """Forget a subject that owes nothing, else the least recently used."""
         oldest = list(islice(self._accounts.items(), EVICTION_SCAN))
         idle = (subject for subject, found in oldest if not _owes(found, now_us))
-        del self._accounts[next(idle, oldest[0][0])]
+        subject = next(idle, oldest[0][0])
+        self._keep_month(subject, self._accounts.pop(subject))
         self.subjects_evicted += 1
+
+
+def _is_counted(subject: str) -> bool:
+    """Tell whether a subject's month is kept: an account's, not an address'."""
+    return not subject.startswith("ip:")
 
 
 def _free_ended(account: _Account, now_us: int) -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from veritape.gateway import quota
-from veritape.gateway.fast_quota import NOTHING, Tally, after, judge, left_units, plan_of
+from veritape.gateway.fast_quota import Tally, judge, left_units, plan_of
 from veritape.gateway.quota import EMPTY, MICROSECONDS, MU, Bucket, Limits, Mode, State
 from veritape.gateway.rate_fields import AdmittedFields, rate_fields, raw_fields
 
@@ -70,10 +70,11 @@ def test_a_verdict_unfolds_in_the_mode_that_decided() -> None:
 @given(rules, st.integers(1, 5_000), st.integers(0, 200), st.integers(0, 100_000_000))
 def test_units_left_count_what_leases_hold(rule: quota.Rule, cost_mu: int, held: int, now_us: int) -> None:
     """GW-504: units and seconds are those of the definition, with leases and with a clock that is behind."""
-    side = plan_of(Limits(rule), cost_mu, 7).minute
-    parts = after(side, NOTHING, 50_000_000)
+    plan = plan_of(Limits(rule), cost_mu, 7)
+    verdict, side = judge(plan, Tally(), 50_000_000, NOVEMBER_US), plan.minute
+    parts = verdict.minute
     held_mu = min(held * MU, rule.burst_mu - cost_mu)
-    if parts is None:
+    if not verdict.admitted:
         assert quota.decide(EMPTY, rule, cost_mu, 50_000_000)[1] == quota.Never()
         return
     state = State(minute=Bucket(*parts), held_mu=held_mu)

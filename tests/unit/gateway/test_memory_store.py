@@ -117,3 +117,24 @@ def test_at_the_bound_those_without_debt_go_first() -> None:
         ask(store, cost=100 if subject != "first" else 50, subject=subject)
     assert store.status("first", BUCKETS, 0, WALL_US).minute.debt == 60_000_000
     assert store.status("second", BUCKETS, 0, WALL_US).minute.debt == 0
+
+
+def test_months_outlive_their_subjects_place_in_memory() -> None:
+    """GW-209, GW-252, GW-253: an evicted account's month goes on, the old month is kept when it turns, an address' is forgotten."""
+    store = MemoryStore({("a:live", "2026-11"): 7_000}, subjects_limit=1)
+    ask(store, cost=3)
+    ask(store, cost=2, subject="ip:any:1")
+    ask(store, subject="b:live")
+    assert store.months == {("a:live", "2026-11"): 10_000, ("b:live", "2026-11"): 1_000}
+    december_us = WALL_US + quota.month_of(WALL_US).left_us
+    assert ask(store, cost=4)[0].period == "2026-11"
+    assert store.decide("a:live", BUCKETS, 1_000, 1, december_us, 7)[0].period == "2026-12"
+    store.refund("a:live", "2026-11", 2_000)
+    store.refund("a:live", "2026-12", 1_000)
+    assert store.status("a:live", BUCKETS, 1, december_us).used_mu == 0
+    assert store.months == {
+        ("a:live", "2026-11"): 12_000, ("a:live", "2026-12"): 0, ("b:live", "2026-11"): 1_000,
+    }  # fmt: skip
+    assert (
+        ask(store, cost=5, subject="a:live")[0].limits[0].remaining_mu == 50_000_000 - 17_000
+    )  # the wall clock went back
