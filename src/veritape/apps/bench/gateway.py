@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from veritape.apps.bench.gateway_decisions import decisions
 from veritape.apps.bench.gateway_middleware import middleware
+from veritape.apps.bench.gateway_proxies import proxies
 from veritape.apps.bench.gateway_usage import usage
 from veritape.apps.bench.results import Row, Size, rates
 from veritape.gateway.quota import Limits, State, evaluate, make_rule
@@ -33,3 +34,4 @@ def gateway(size: Size) -> Iterator[Row]:
     yield from decisions(size)
     yield from middleware(size)
     yield from usage(size)
+    yield from proxies(size)

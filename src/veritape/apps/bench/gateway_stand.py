@@ -2,9 +2,6 @@
 
 import asyncio
 import contextlib
-import shutil
-import subprocess
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
@@ -17,6 +14,7 @@ import uvloop
 
 from veritape.apps.bench.gateway_client import Shot, Target, request_bytes
 from veritape.apps.bench.gateway_load import SCENARIOS, Outcome, Stand, usage_problems
+from veritape.apps.bench.gateway_server import gateway_server, redis_on_a_socket
 from veritape.apps.bench.gateway_upstream import upstream_process
 from veritape.gateway.adapters.key_store import Grant, KeyStore
 from veritape.gateway.adapters.peppers import load_pepper
@@ -33,9 +31,6 @@ BODY: Final = b'{"items":[]}'
 
 DRAIN_S: Final = 5
 """Seconds within which the ledger has what was answered."""
-
-START_S: Final = 20
-"""Seconds within which a server of ours answers."""
 
 PATHS: Final = {"identify": "/identify", "anonymous": "/identify", "compare": "/compare"}
 """What is asked for -> its path."""
@@ -146,28 +141,15 @@ async def load_stand(seconds: float, open_rate: int) -> AsyncIterator[Stand]:
         UnavailableError: ``redis-server`` is missing, or a server does not start.
     """
     clock = SystemClock()
-    program = shutil.which("redis-server")
-    if program is None:
-        raise UnavailableError("redis-server is missing: apt-get install redis-server")
     async with contextlib.AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="veritape-load-")))
-        redis = folder / "redis.sock"
-        await _started(stack, clock, [
-            program, "--port", "0", "--unixsocket", str(redis), "--dir", str(folder), "--save", "",
-            "--appendonly", "yes", "--appendfsync", "everysec", "--maxmemory-policy", "noeviction",
-        ], redis)  # fmt: skip
+        redis = await stack.enter_async_context(redis_on_a_socket(folder, clock))
         upstream = Target("127.0.0.1", stack.enter_context(upstream_process()))
         config = _written(folder, redis, upstream.port)
-        gateway = subprocess.Popen(  # noqa: S603, ASYNC220 - our own command, at once
-            [sys.executable, "-m", "veritape", "serve", "--config", str(config), "--port", "0"],
-            stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        stack.callback(_ended, gateway)
-        target = await asyncio.to_thread(_address, gateway)
-        await _ready(target, clock)
+        gateway = await stack.enter_async_context(gateway_server(config, clock))
         keys = Keys(folder / "data", clock)
         yield Stand(
-            target,
+            gateway.target,
             clock,
             keys.shot,
             keys.account,
@@ -193,43 +175,3 @@ def _written(folder: Path, redis: Path, upstream_port: int) -> Path:
         '[log]\naccess = false\n[telemetry]\nlisten = ""\n[listen]\nadmin = ""\n'
     )
     return config
-
-
-async def _started(stack: contextlib.AsyncExitStack, clock: Clock, command: list[str], appears: Path) -> None:
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: S603, ASYNC220 - fixed words
-    stack.callback(_ended, process)
-    for _ in range(START_S * 50):
-        if appears.exists():
-            return
-        await clock.sleep_until(clock.monotonic_ns() + NANOSECONDS // 50)
-    raise UnavailableError(f"{command[0]} did not start")
-
-
-def _address(gateway: "subprocess.Popen[str]") -> Target:
-    line = gateway.stdout.readline() if gateway.stdout else ""
-    words = line.split()
-    if len(words) < 3:  # noqa: PLR2004 - "gateway on http://..."
-        raise UnavailableError("the gateway did not start")
-    host, _, port = words[2].rstrip(",").removeprefix("http://").rpartition(":")
-    return Target(host, int(port))
-
-
-async def _ready(target: Target, clock: Clock) -> None:
-    for _ in range(START_S * 20):
-        reader, writer = await asyncio.open_connection(*target)
-        writer.write(request_bytes("GET", "/ready"))
-        head = await reader.readuntil(b"\r\n\r\n")
-        writer.close()
-        if head.startswith(b"HTTP/1.1 200"):
-            return
-        await clock.sleep_until(clock.monotonic_ns() + NANOSECONDS // 20)
-    raise UnavailableError("the gateway is not ready")
-
-
-def _ended(process: "subprocess.Popen[Any]") -> None:
-    process.terminate()
-    try:
-        process.communicate(timeout=10)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.communicate()

@@ -37,24 +37,28 @@ class MachineLoad:
     def _read(self) -> _Reading:
         times = [int(word) for word in (self._proc / "stat").read_text().split("\n", 1)[0].split()[1:9]]
         idle = times[3] + times[4]
-        ticks, children = dict[int, int](), dict[int, list[int]]()
-        for path in self._proc.glob("[0-9]*/stat"):
-            try:
-                words = path.read_text().rpartition(")")[2].split()
-            except OSError:  # it has ended meanwhile
-                continue
-            pid = int(path.parent.name)
-            ticks[pid] = sum(int(word) for word in words[11:15])
-            children.setdefault(int(words[1]), []).append(pid)
-        ours, waiting = dict[int, int](), [self._own]
-        while waiting:
-            pid = waiting.pop()
-            ours[pid] = ticks.get(pid, 0)
-            waiting += children.get(pid, [])
-        return _Reading(sum(times) - idle, sum(times), ours)
+        return _Reading(sum(times) - idle, sum(times), _family(self._own, self._proc))
 
 
 def processor_seconds(pid: int, proc: Path = Path("/proc")) -> float:
-    """Return the processor time that a process and all its threads took, its ended children included."""
-    words = (proc / str(pid) / "stat").read_text().rpartition(")")[2].split()
-    return sum(int(word) for word in words[11:15]) / os.sysconf("SC_CLK_TCK")
+    """Return the processor time of a process, of its threads and of all processes that it started."""
+    return sum(_family(pid, proc).values()) / os.sysconf("SC_CLK_TCK")
+
+
+def _family(pid: int, proc: Path) -> dict[int, int]:
+    """Return a process and all that it started -> their ticks, ended children included."""
+    ticks, children = dict[int, int](), dict[int, list[int]]()
+    for path in proc.glob("[0-9]*/stat"):
+        try:
+            words = path.read_text().rpartition(")")[2].split()
+        except OSError:  # it has ended meanwhile
+            continue
+        one = int(path.parent.name)
+        ticks[one] = sum(int(word) for word in words[11:15])
+        children.setdefault(int(words[1]), []).append(one)
+    family, waiting = dict[int, int](), [pid]
+    while waiting:
+        one = waiting.pop()
+        family[one] = ticks.get(one, 0)
+        waiting += children.get(one, [])
+    return family

@@ -1,0 +1,191 @@
+"""Other makers' gateways beside ours: nginx with limit_req, Envoy with its local rate limit.
+
+Each is asked for what ours does on the way to the upstream: a key that has to be the right one, a limit by it that refuses nobody here, header
+fields that say so, a request id, kept connections on both sides, no access log. One worker each.
+"""
+
+import asyncio
+import contextlib
+import json
+import shutil
+import socket
+import subprocess
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from veritape.apps.bench.gateway_client import Target
+from veritape.apps.bench.gateway_server import START_S, Server
+from veritape.kernel.clock import NANOSECONDS, Clock
+from veritape.kernel.errors import UnavailableError
+
+LIMIT: Final = 1_000_000
+"""Requests a minute: nobody is refused."""
+
+INSTALL: Final = "scripts/install-test-servers"
+"""What installs the peers."""
+
+TOOLS: Final = Path(__file__).parents[4] / ".tools/servers/envoy/bin/envoy"
+"""Envoy as tests of a checkout have it."""
+
+NGINX: Final = """\
+worker_processes 1;
+daemon off;
+pid FOLDER/nginx.pid;
+error_log stderr crit;
+events { worker_connections 1024; }
+http {
+  access_log off;
+  client_body_temp_path FOLDER/body; proxy_temp_path FOLDER/proxy; fastcgi_temp_path FOLDER/fastcgi;
+  uwsgi_temp_path FOLDER/uwsgi; scgi_temp_path FOLDER/scgi;
+  keepalive_requests 1000000000;
+  map_hash_bucket_size 128;
+  map $http_x_api_key $known { default 0; "KEY" 1; }
+  limit_req_zone $http_x_api_key zone=keys:1m rate=RATEr/s;
+  limit_req_status 429;
+  upstream one { server 127.0.0.1:UPSTREAM; keepalive 256; keepalive_requests 1000000000; }
+  server {
+    listen 127.0.0.1:PUBLIC;
+    location / {
+      if ($known = 0) { return 401; }
+      limit_req zone=keys burst=10000 nodelay;
+      add_header X-Request-Id $request_id;
+      add_header RateLimit-Policy '"second";q=RATE;w=1';
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_set_header X-Request-Id $request_id;
+      proxy_set_header X-Forwarded-For $remote_addr;
+      proxy_pass http://one;
+    }
+  }
+}
+"""
+
+_HTTP: Final = "type.googleapis.com/envoy.extensions.filters.http"
+
+
+@contextlib.asynccontextmanager
+async def nginx(folder: Path, upstream: int, key: str, clock: Clock) -> AsyncIterator[Server]:
+    """Run nginx with limit_req.
+
+    Raises:
+        UnavailableError: it is not installed or does not start.
+    """
+    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+    if program is None:
+        raise UnavailableError(f"no nginx: {INSTALL} installs it")
+    public, config = _free_port(), folder / "nginx.conf"
+    values = {
+        "FOLDER": str(folder),
+        "KEY": key,
+        "RATE": str(LIMIT),
+        "UPSTREAM": str(upstream),
+        "PUBLIC": str(public),
+    }
+    text = NGINX
+    for name, value in values.items():
+        text = text.replace(name, value)
+    config.write_text(text)
+    async with _running(
+        [program, "-p", str(folder), "-e", "stderr", "-c", str(config)], public, clock
+    ) as server:
+        yield server
+
+
+@contextlib.asynccontextmanager
+async def envoy(folder: Path, upstream: int, key: str, clock: Clock) -> AsyncIterator[Server]:
+    """Run Envoy with its local rate limit.
+
+    Raises:
+        UnavailableError: it is not installed or does not start.
+    """
+    config, public = folder / "envoy.json", _free_port()
+    config.write_text(json.dumps(envoy_config(public, upstream, key)))
+    async with envoy_server(config, public, 1, clock) as server:
+        yield server
+
+
+@contextlib.asynccontextmanager
+async def envoy_server(config: Path, public: int, threads: int, clock: Clock) -> AsyncIterator[Server]:
+    """Run Envoy with a configuration that listens on a port.
+
+    Raises:
+        UnavailableError: it is not installed or does not start.
+    """
+    program = shutil.which("envoy") or (str(TOOLS) if TOOLS.exists() else None)
+    if program is None:
+        raise UnavailableError(f"no Envoy: {INSTALL} installs it")
+    command = [
+        program, "-c", str(config), "--concurrency", str(threads), "--disable-hot-restart", "--log-level", "critical",
+    ]  # fmt: skip
+    async with _running(command, public, clock) as server:
+        yield server
+
+
+def envoy_config(public: int, upstream: int, key: str) -> dict[str, Any]:
+    """Return Envoy's configuration: only requests with the key have a route."""
+    always = {"default_value": {"numerator": 100, "denominator": "HUNDRED"}}
+    limit = {
+        "@type": f"{_HTTP}.local_ratelimit.v3.LocalRateLimit",
+        "stat_prefix": "one",
+        "token_bucket": {"max_tokens": LIMIT, "tokens_per_fill": LIMIT, "fill_interval": "60s"},
+        "filter_enabled": always,
+        "filter_enforced": always,
+        "enable_x_ratelimit_headers": "DRAFT_VERSION_03",
+    }
+    route = {
+        "match": {"prefix": "/", "headers": [{"name": "x-api-key", "string_match": {"exact": key}}]},
+        "route": {"cluster": "one"},
+    }
+    manager = {
+        "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": "one",
+        "use_remote_address": True,
+        "http_filters": [
+            {"name": "envoy.filters.http.local_ratelimit", "typed_config": limit},
+            {"name": "envoy.filters.http.router", "typed_config": {"@type": f"{_HTTP}.router.v3.Router"}},
+        ],
+        "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [route]}]},
+    }
+    chain = {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
+    endpoint = {"endpoint": {"address": _address(upstream)}}
+    cluster = {
+        "name": "one",
+        "type": "STATIC",
+        "load_assignment": {"cluster_name": "one", "endpoints": [{"lb_endpoints": [endpoint]}]},
+    }
+    listener = {"name": "public", "address": _address(public), "filter_chains": [chain]}
+    return {"static_resources": {"listeners": [listener], "clusters": [cluster]}}
+
+
+def _address(port: int) -> dict[str, Any]:
+    return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+@contextlib.asynccontextmanager
+async def _running(command: Sequence[str], port: int, clock: Clock) -> AsyncIterator[Server]:
+    """Run a server until it is not needed any more; it listens when it is yielded."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603, ASYNC220 - fixed words
+    try:
+        for _ in range(START_S * 50):
+            if process.poll() is not None:
+                raise UnavailableError(f"{Path(command[0]).name} ends at once with {process.returncode}")
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await clock.sleep_until(clock.monotonic_ns() + NANOSECONDS // 50)
+            else:
+                writer.close()
+                break
+        else:
+            raise UnavailableError(f"{Path(command[0]).name} does not listen")
+        yield Server(Target("127.0.0.1", port), process.pid)
+    finally:
+        process.terminate()
+        await asyncio.to_thread(process.wait)
