@@ -22,6 +22,7 @@ from veritape.gateway.adapters.month_counters import MonthCounters
 from veritape.gateway.adapters.outbox import FOLDER, Outbox
 from veritape.gateway.adapters.reconciler import Reconciler
 from veritape.gateway.adapters.reconciling import Reconciling
+from veritape.gateway.adapters.retiring import Retiring
 from veritape.gateway.policy import Policy
 from veritape.gateway.reconciliation import by_name
 from veritape.gateway.settings import GatewaySettings
@@ -30,6 +31,7 @@ from veritape.gateway.usage_metrics import note_commit
 from veritape.kernel.clock import NANOSECONDS, Clock
 from veritape.kernel.errors import MisuseError, UnavailableError
 from veritape.telemetry import Registry
+from veritape.telemetry.adapters.audit_files import AuditFiles
 
 ASYNC_PAUSE_S: Final = 0.1
 """Seconds between two commits of ``usage.commit = "async"``."""
@@ -98,10 +100,12 @@ class LedgerWork:
 
     draining: Draining
     reconciling: Reconciling
+    retiring: Retiring
 
     async def run(self) -> None:
-        """Drain and reconcile until cancelled."""
+        """Drain, reconcile and let old months go until cancelled."""
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.retiring.run())
             tasks.create_task(self.draining.run())
             tasks.create_task(self.reconciling.run())
 
@@ -123,9 +127,11 @@ async def drained_ledger(
         draining = Draining(Drainer(settings.data_dir / FOLDER, ledger, _warn), registry, clock, _warn)
         reconciler, boot = Reconciler(ledger, counters, _second), secrets.token_bytes(BOOT_BYTES)
         reconciling = Reconciling(reconciler, ledger, draining, boot, registry, clock, _warn)
+        audit = AuditFiles(settings.data_dir, clock)
+        retiring = Retiring(ledger, settings.usage.retention_days, audit.append, clock, _warn)
         await draining.drain()
         try:
-            yield LedgerWork(draining, reconciling)
+            yield LedgerWork(draining, reconciling, retiring)
         finally:
             await draining.drain()
             await reconciling.reconcile(compare=False)

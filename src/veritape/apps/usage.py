@@ -56,6 +56,7 @@ def export(config: Path | None, period: str, account: str | None, form: str, par
 
     Amounts are exact and rounded half up once a line. Each line carries the first and last event, their number and the
     SHA-256 over the account's events in the order of their ids. ``cloudevents`` prints the events themselves, one a line.
+    The lines of a month are the same after its events were deleted (usage.retention_days).
     """
     settings = gateway_settings(config)
     month = checked_period(period)
@@ -65,9 +66,7 @@ def export(config: Path | None, period: str, account: str | None, form: str, par
         require_whole(reader, month)
         accounts = [one for one in reader.accounts(month) if account in {None, one}]
         if form == "cloudevents":
-            for one in accounts:
-                for event in reader.events(month, one):
-                    click.echo(billing.json_text(billing.cloud_event(event)))
+            _print_events(reader, month, accounts)
             return
         lines = _invoice(settings, reader, month, accounts)
     if form == "csv":
@@ -101,9 +100,23 @@ def _invoice(
     for account in accounts:
         if account not in tiers:
             raise CheckFailedError(f"account {account!r} has events in {month} and no tier of the policy")
-        used = billing.add_up(account, reader.events(month, account))
-        lines += billing.invoice_lines(month, tiers[account], used)
+        lines += billing.invoice_lines(month, tiers[account], reader.account_usage(month, account))
     return lines
+
+
+def _print_events(reader: UsageReader, month: str, accounts: Sequence[str]) -> None:
+    """Print the events of accounts, one a line.
+
+    Raises:
+        CheckFailedError: they were deleted because of their age.
+    """
+    any_left = False
+    for account in accounts:
+        for event in reader.events(month, account):
+            any_left = True
+            click.echo(billing.json_text(billing.cloud_event(event)))
+    if not any_left and reader.is_retired(month):
+        raise CheckFailedError(f"{month}: its events were deleted after usage.retention_days")
 
 
 def _tiers(settings: GatewaySettings) -> dict[str, Tier]:

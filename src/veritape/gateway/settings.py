@@ -76,6 +76,8 @@ class UsageSettings(Settings):
     """What an answer waits for."""
     on_failure: OnFailure = OnFailure.CLOSED
     """What charged routes do while charges cannot be made durable."""
+    retention_days: int = Field(default=400, ge=62, le=36_500)
+    """Days after which the events of a whole month go; its sums and invoices stay. 62: a month and time to bill it."""
 
 
 class LogSettings(Settings):

@@ -8,12 +8,16 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from tests.usage_events import NOVEMBER, event, write_ledger
+from tests.usage_events import AT_US, NOVEMBER, event, write_ledger
 
 from veritape.apps.keys import keys
 from veritape.apps.usage import usage
+from veritape.gateway.adapters.ledger import Ledger
 from veritape.gateway.adapters.policy_file import shipped_policy
+from veritape.gateway.adapters.retiring import Retiring
+from veritape.gateway.retention import DAY_US
 from veritape.gateway.usage import Kind
+from veritape.kernel.clock import ManualClock
 from veritape.kernel.errors import CheckFailedError, MisuseError, VeritapeError
 
 OCTOBER = "2025-10"
@@ -107,3 +111,21 @@ def test_events_of_an_account_without_a_tier_are_no_invoice(config: Path, tmp_pa
     )
     with pytest.raises(CheckFailedError, match="'bolt' has events in 2025-09"):
         call(config, "export", "--period", "2025-09")
+
+
+def test_a_month_whose_events_went_is_invoiced_as_before(config: Path, tmp_path: Path) -> None:
+    """GW-682, GW-684: the same lines to the last digit of the digest; figures and events are refused with the reason."""
+    before = call(config, "export", "--period", OCTOBER)
+    ledger = Ledger(tmp_path / "data" / "usage.db")
+    told: list[str] = []
+    Retiring(
+        ledger, 62, lambda _: None, ManualClock(wall_ns=(AT_US + 400 * DAY_US) * 1_000), told.append
+    ).retire()
+    ledger.close()
+    assert "of 2025-10 were deleted" in told[0]
+    assert call(config, "export", "--period", OCTOBER) == before
+    for arguments in (["--period", OCTOBER], ["export", "--period", OCTOBER, "--format", "cloudevents"]):
+        with pytest.raises(
+            CheckFailedError, match=r"2025-10: its events were deleted after usage\.retention_days"
+        ):
+            call(config, *arguments)

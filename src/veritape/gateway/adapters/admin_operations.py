@@ -13,7 +13,7 @@ from veritape.gateway.adapters.admin_audit import audit_page
 from veritape.gateway.adapters.admin_calls import AdminCall, AdminWorld, Done
 from veritape.gateway.adapters.admin_state import state_document
 from veritape.gateway.adapters.key_store import Grant
-from veritape.gateway.adapters.usage_reader import GROUPS
+from veritape.gateway.adapters.usage_reader import GROUPS, UsageReader
 from veritape.gateway.admin import AdminScope
 from veritape.gateway.keys import Environment, KeyRecord
 from veritape.gateway.problems import RefusedError
@@ -154,6 +154,7 @@ async def show_usage(world: AdminWorld, call: AdminCall) -> Done:
 
     def read() -> list[dict[str, Any]]:
         with world.open_usage() as reader:
+            _require_events(reader, period)
             return [billing.figures_document(row, by) for row in reader.figures(period, by, account.id)]
 
     return Done({"account": account.id, "period": period, "items": await asyncio.to_thread(read)})
@@ -166,6 +167,8 @@ async def credit(world: AdminWorld, call: AdminCall) -> Done:
     asked = admin.read_members(call.body, admin.CREDIT)
     env, units_mu = asked.get("env", "live"), asked["units"] * MU
     period = _period(asked.get("period"), world)
+    if "period" in asked:
+        await asyncio.to_thread(_require_month, world, period)
     gate = world.gateway.gate
     event = gate.events.credit(
         account.id,
@@ -327,6 +330,23 @@ def _period(given: str | None, world: AdminWorld) -> str:
     if not PERIOD.fullmatch(given):
         raise RefusedError(Reason.BAD_PARAMETER, "period: a month as 2026-11")
     return given
+
+
+def _require_month(world: AdminWorld, period: str) -> None:
+    with world.open_usage() as reader:
+        _require_events(reader, period)
+
+
+def _require_events(reader: UsageReader, period: str) -> None:
+    """Refuse a month that retention has ended.
+
+    Raises:
+        RefusedError: ``bad_parameter``.
+    """
+    if reader.is_retired(period):
+        raise RefusedError(
+            Reason.BAD_PARAMETER, f"period: the events of {period} were deleted because of their age"
+        )
 
 
 def _require_prefix(one: str) -> None:

@@ -10,12 +10,16 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from veritape.gateway.adapters.usage_reader import COUNT_SINGLE
+from veritape.gateway.billing import AccountUsage
 from veritape.gateway.memory_store import Charge
 from veritape.gateway.quota import MICROSECONDS
 from veritape.gateway.reconciliation import Share
+from veritape.gateway.retention import unwritten
 from veritape.gateway.usage import UsageEvent, marks_of, months_of
 from veritape.kernel.errors import UnavailableError
 
@@ -37,6 +41,21 @@ _MIGRATIONS: Final = (
         """CREATE TRIGGER usage_event_not_deleted BEFORE DELETE ON usage_event
   BEGIN SELECT RAISE(ABORT, 'the usage ledger is append-only'); END""",
     ),
+    (
+        "CREATE TABLE usage_retired(period TEXT, subject TEXT, units_mu INTEGER, PRIMARY KEY(period, subject)) WITHOUT ROWID",
+        """CREATE TABLE usage_kept(period TEXT, account TEXT, live_mu INTEGER, test_mu INTEGER, credit_mu INTEGER, first_event TEXT,
+  last_event TEXT, events INTEGER, sha256 TEXT, PRIMARY KEY(period, account)) WITHOUT ROWID""",
+        "DROP TRIGGER usage_event_not_deleted",
+        """CREATE TRIGGER usage_event_not_deleted BEFORE DELETE ON usage_event
+  WHEN NOT EXISTS (SELECT 1 FROM usage_retired WHERE period = OLD.period)
+  BEGIN SELECT RAISE(ABORT, 'the usage ledger is append-only'); END""",
+        *(
+            f"""CREATE TRIGGER {table}_{action.lower()} BEFORE {action} ON {table}
+  BEGIN SELECT RAISE(ABORT, 'what retention keeps stays'); END"""
+            for table in ("usage_retired", "usage_kept")
+            for action in ("UPDATE", "DELETE")
+        ),
+    ),
 )
 """Statements that lead from one version of the tables to the next; forward only."""
 
@@ -50,6 +69,9 @@ _MARK: Final = """INSERT INTO outbox_mark VALUES (?, ?, 0) ON CONFLICT DO UPDATE
   SET seq = max(seq, excluded.seq)"""
 _SHARES: Final = """SELECT subject, lower(hex(boot)), ifnull(closed, 0), units_mu
   FROM usage_month LEFT JOIN outbox_mark USING (boot) WHERE period = ?"""
+_RETIRE: Final = """INSERT INTO usage_retired SELECT period, subject, sum(units_mu) FROM usage_event
+  WHERE period = ? GROUP BY subject"""
+_KEEP: Final = f"INSERT INTO usage_kept VALUES ({', '.join('?' * 9)})"  # noqa: S608 - constants
 _CLOSE: Final = "INSERT INTO outbox_mark VALUES (?, 0, 1) ON CONFLICT DO UPDATE SET closed = 1"
 
 
@@ -93,7 +115,8 @@ class SqliteReader:
             rows = reader.execute(
                 "SELECT subject, sum(of_month), sum(of_events) FROM ("
                 "SELECT subject, units_mu AS of_month, 0 AS of_events FROM usage_month WHERE period = ?1"
-                " UNION ALL SELECT subject, 0, units_mu FROM usage_event WHERE period = ?1 AND subject <> '')"
+                " UNION ALL SELECT subject, 0, units_mu FROM usage_event WHERE period = ?1 AND subject <> ''"
+                " UNION ALL SELECT subject, 0, units_mu FROM usage_retired WHERE period = ?1 AND subject <> '')"
                 " GROUP BY subject HAVING sum(of_month) <> sum(of_events)",
                 (period,),
             )
@@ -140,15 +163,30 @@ class Ledger(SqliteReader):
         with self._turn, self._failing():
             return write_events(self._connection, events)
 
+    def rows(self, query: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """Return the rows of a query that PostgreSQL understands too."""
+        with self._reading() as reader:
+            return reader.execute(query, values).fetchall()
+
+    def retire(self, period: str, kept: Sequence[AccountUsage]) -> int:
+        """Delete the events of a month, in one transaction with what stays of them; return how many.
+
+        Raises:
+            UnavailableError: nothing of it was done.
+        """
+        with self._turn, self._failing():
+            return _retire(self._connection, period, kept)
+
     def close_boot(self, boot: bytes) -> None:
         """Note that a boot writes no more."""
         with self._turn, self._failing():
             self._connection.execute(_CLOSE, (boot,))
 
     def close(self) -> None:
-        """Let the file go."""
-        self._connection.close()
-        os.close(self._lock)
+        """Let the file go, after whoever is writing."""
+        with self._turn:
+            self._connection.close()
+            os.close(self._lock)
 
     @contextlib.contextmanager
     def _failing(self) -> Iterator[None]:
@@ -160,17 +198,42 @@ class Ledger(SqliteReader):
 
 def write_events(connection: sqlite3.Connection, events: Sequence[UsageEvent]) -> int:
     """Write events in one durable transaction; an event that is there already changes nothing; return how many were new."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        fresh = _insert(connection, events)
+    with _transaction(connection):
+        retired = {row[0] for row in connection.execute("SELECT DISTINCT period FROM usage_retired")}
+        fresh = _insert(connection, unwritten(events, retired, partial(_mark_of, connection)))
         connection.executemany(_MONTH, months_of(fresh))
         connection.executemany(_MARK, marks_of(events))
+    return len(fresh)
+
+
+def _mark_of(connection: sqlite3.Connection, boot: bytes) -> int:
+    row = connection.execute("SELECT seq FROM outbox_mark WHERE boot = ?", (boot,)).fetchone()
+    return row[0] if row else 0
+
+
+def _retire(connection: sqlite3.Connection, period: str, kept: Sequence[AccountUsage]) -> int:
+    with _transaction(connection):
+        counted = connection.execute(COUNT_SINGLE, (period,)).fetchone()[0]
+        known = connection.execute(
+            "SELECT 1 FROM usage_retired WHERE period = ? LIMIT 1", (period,)
+        ).fetchone()
+        if known or counted != sum(one.events for one in kept):
+            return 0
+        connection.execute(_RETIRE, (period,))
+        connection.executemany(_KEEP, [(period, *one) for one in kept])
+        return connection.execute("DELETE FROM usage_event WHERE period = ?", (period,)).rowcount
+
+
+@contextlib.contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
-    return len(fresh)
 
 
 def _insert(connection: sqlite3.Connection, events: Sequence[UsageEvent]) -> Sequence[UsageEvent]:

@@ -1,8 +1,9 @@
 """What the gateway needs of a usage ledger, whichever database keeps it (GW-652)."""
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
+from veritape.gateway.billing import AccountUsage
 from veritape.gateway.memory_store import Charge
 from veritape.gateway.reconciliation import Share
 from veritape.gateway.usage import UsageEvent
@@ -37,6 +38,22 @@ class UsageLedger(LedgerReader, Protocol):
 
     def write(self, events: Sequence[UsageEvent]) -> int:
         """Write events, their months and their boots' marks in one durable transaction; return how many were new."""
+        ...
+
+    def rows(self, query: str, values: Sequence[Any]) -> Iterable[tuple[Any, ...]]:
+        """Return the rows of a query that every database understands; ``?`` stands for a value."""
+        ...
+
+    def retire(self, period: str, kept: Sequence[AccountUsage]) -> int:
+        """Delete the events of a month, in one transaction with what stays of them; return how many.
+
+        Nothing is deleted, and 0 returned, when the month was retired already or has other events than those that were
+        added up.
+
+        Args:
+            period: the month.
+            kept: what the single events of each account add up to.
+        """
         ...
 
     def close_boot(self, boot: bytes) -> None:

@@ -7,6 +7,7 @@ its id is as unique as before.
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,9 +19,12 @@ from veritape.gateway.adapters.postgres_session import (
     connection_parameters,
     migrate,
 )
+from veritape.gateway.adapters.usage_reader import COUNT_SINGLE
+from veritape.gateway.billing import AccountUsage
 from veritape.gateway.memory_store import Charge
 from veritape.gateway.quota import MICROSECONDS
 from veritape.gateway.reconciliation import Share
+from veritape.gateway.retention import unwritten
 from veritape.gateway.usage import UsageEvent, marks_of
 from veritape.kernel.errors import UnavailableError
 
@@ -55,6 +59,17 @@ _MIGRATIONS: Final = (
         """CREATE TRIGGER usage_event_not_emptied BEFORE TRUNCATE ON usage_event
   FOR EACH STATEMENT EXECUTE FUNCTION usage_event_kept()""",
     ),
+    (
+        "CREATE TABLE usage_retired(period TEXT, subject TEXT, units_mu BIGINT NOT NULL, PRIMARY KEY(period, subject))",
+        """CREATE TABLE usage_kept(period TEXT, account TEXT, live_mu BIGINT NOT NULL, test_mu BIGINT NOT NULL,
+  credit_mu BIGINT NOT NULL, first_event TEXT NOT NULL, last_event TEXT NOT NULL, events BIGINT NOT NULL, sha256 TEXT NOT NULL,
+  PRIMARY KEY(period, account))""",
+        *(
+            f"""CREATE TRIGGER {table}_kept BEFORE UPDATE OR DELETE OR TRUNCATE ON {table}
+  FOR EACH STATEMENT EXECUTE FUNCTION usage_event_kept()"""
+            for table in ("usage_retired", "usage_kept")
+        ),
+    ),
 )
 """Statements that lead from one version of the tables to the next; forward only."""
 
@@ -74,11 +89,15 @@ _INSERT: Final = """WITH fresh AS (
 _MARK: Final = """INSERT INTO outbox_mark VALUES (%s, %s, 0) ON CONFLICT (boot) DO UPDATE
   SET seq = greatest(outbox_mark.seq, excluded.seq)"""
 _CLOSE: Final = "INSERT INTO outbox_mark VALUES (%s, 0, 1) ON CONFLICT (boot) DO UPDATE SET closed = 1"
+_RETIRE: Final = """INSERT INTO usage_retired SELECT period, subject, sum(units_mu) FROM usage_event
+  WHERE period = %s GROUP BY period, subject"""
+_KEEP: Final = f"INSERT INTO usage_kept VALUES ({', '.join(['%s'] * 9)})"  # noqa: S608 - constants
 _SHARES: Final = """SELECT subject, encode(boot, 'hex'), coalesce(closed, 0), units_mu
   FROM usage_month LEFT JOIN outbox_mark USING (boot) WHERE period = %s AND (%s::TEXT IS NULL OR subject = %s)"""
 _BROKEN: Final = """SELECT subject, sum(of_month)::BIGINT, sum(of_events)::BIGINT FROM (
     SELECT subject, units_mu AS of_month, 0 AS of_events FROM usage_month WHERE period = %s
-    UNION ALL SELECT subject, 0, units_mu FROM usage_event WHERE period = %s AND subject <> '') AS both_sums
+    UNION ALL SELECT subject, 0, units_mu FROM usage_event WHERE period = %s AND subject <> ''
+    UNION ALL SELECT subject, 0, units_mu FROM usage_retired WHERE period = %s AND subject <> '') AS all_sums
   GROUP BY subject HAVING sum(of_month) <> sum(of_events)"""
 
 
@@ -116,12 +135,39 @@ class PostgresLedger:
                 _add_partition(connection, period)
                 self._periods.add(period)
             with connection.transaction(), connection.cursor() as cursor:
+                retired = {row[0] for row in cursor.execute("SELECT DISTINCT period FROM usage_retired")}
+                new = unwritten(events, retired, partial(_mark_of, connection))
                 with cursor.copy("COPY usage_stage FROM STDIN") as copy:
-                    for event in events:
+                    for event in new:
                         copy.write_row(event)
                 fresh: int = cursor.execute(_INSERT).fetchall()[0][0]
                 cursor.executemany(_MARK, marks_of(events))
             return fresh
+
+    def retire(self, period: str, kept: Sequence[AccountUsage]) -> int:
+        """Drop the partition of a month, in one transaction with what stays of it; return how many events it had.
+
+        Raises:
+            UnavailableError: nothing of it was done, or it is not known; doing it again is safe.
+        """
+        with self._session.asking(_WRITING, LIMIT_S) as connection, connection.transaction():
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", (_TURN,))
+            query = "SELECT 1 FROM usage_retired WHERE period = %s LIMIT 1"
+            if connection.execute(query, (period,)).fetchall():
+                return 0
+            partition = sql.Identifier(_partition(period))
+            connection.execute(sql.SQL("LOCK TABLE {} IN SHARE MODE").format(partition))
+            (single,) = connection.execute(COUNT_SINGLE.replace("?", "%s").encode(), (period,)).fetchall()[0]
+            if single != sum(one.events for one in kept):
+                return 0
+            count: int = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(partition)).fetchall()[
+                0
+            ][0]
+            connection.execute(_RETIRE, (period,))
+            connection.cursor().executemany(_KEEP.encode(), [(period, *one) for one in kept])
+            connection.execute(sql.SQL("DROP TABLE {}").format(partition))
+            self._periods.discard(period)
+            return count
 
     def close_boot(self, boot: bytes) -> None:
         """Note that a boot writes no more."""
@@ -156,7 +202,7 @@ class PostgresLedger:
 
     def broken_sums(self, period: str) -> Mapping[str, tuple[int, int]]:
         """Return subject -> (mu of its months, mu of its events) where the two differ."""
-        return {subject: (months, events) for subject, months, events in self._rows(_BROKEN, period, period)}
+        return {subject: (months, events) for subject, months, events in self._rows(_BROKEN, *[period] * 3)}
 
     def close(self) -> None:
         """Let the connection go."""
@@ -178,10 +224,18 @@ def _prepare(connection: Connection) -> None:
     connection.execute(_STAGE)
 
 
+def _mark_of(connection: Connection, boot: bytes) -> int:
+    rows = connection.execute("SELECT seq FROM outbox_mark WHERE boot = %s", (boot,)).fetchall()
+    return rows[0][0] if rows else 0
+
+
+def _partition(period: str) -> str:
+    return f"usage_event_{re.sub('[^0-9]', '_', period)}"
+
+
 def _add_partition(connection: Connection, period: str) -> None:
     """Make the partition of a month unless it is there."""
-    name = f"usage_event_{re.sub('[^0-9]', '_', period)}"
     statement = sql.SQL("CREATE TABLE IF NOT EXISTS {} PARTITION OF usage_event FOR VALUES IN ({})")
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_TURN,))
-        connection.execute(statement.format(sql.Identifier(name), sql.Literal(period)))
+        connection.execute(statement.format(sql.Identifier(_partition(period)), sql.Literal(period)))

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from veritape.gateway.billing import SINGLE_KINDS, Figures
+from veritape.gateway.billing import SINGLE_KINDS, AccountUsage, Figures, add_up
 from veritape.gateway.usage import Kind, UsageEvent
-from veritape.kernel.errors import UnavailableError
+from veritape.kernel.errors import CheckFailedError, UnavailableError
 
 Rows = Callable[[str, Sequence[Any]], Iterable[tuple[Any, ...]]]
 """Runs a query with ``?`` for its values and returns its rows."""
@@ -24,8 +24,13 @@ GROUPS: Final = {
 }
 """What figures can be told apart by, and its SQL."""
 
+SINGLE_EVENTS: Final = ", ".join(f"'{kind.value}'" for kind in SINGLE_KINDS)
+"""Kinds of single events, for SQL."""
+
+COUNT_SINGLE: Final = f"SELECT count(*) FROM usage_event WHERE period = ? AND kind IN ({SINGLE_EVENTS})"  # noqa: S608 - of constants
+"""How many single events a month has."""
+
 _EVENT_COLUMNS: Final = ", ".join(UsageEvent._fields)
-_SINGLE: Final = ", ".join(f"'{kind.value}'" for kind in SINGLE_KINDS)
 
 
 class UsageReader:
@@ -35,7 +40,15 @@ class UsageReader:
         self._rows = rows
 
     def figures(self, period: str, by: str, account: str | None = None) -> list[Figures]:
-        """Return the figures of a month, one row an account, environment and route, key or day."""
+        """Return the figures of a month, one row an account, environment and route, key or day.
+
+        Raises:
+            CheckFailedError: its events were deleted because of their age.
+        """
+        if self.is_retired(period):
+            raise CheckFailedError(
+                f"{period}: its events were deleted after usage.retention_days: 'veritape usage export' has what stays"
+            )
         one, values = ("", (period,)) if account is None else (" AND account = ?", (period, account))
         rows = self._rows(
             f"SELECT account, env, {GROUPS[by]} AS place,"  # noqa: S608 - of constants
@@ -53,17 +66,18 @@ class UsageReader:
         ]
 
     def accounts(self, period: str) -> list[str]:
-        """Return the accounts that have single events in a month."""
+        """Return the accounts that have single events in a month, or had before it was retired."""
         rows = self._rows(
-            f"SELECT DISTINCT account FROM usage_event WHERE period = ? AND kind IN ({_SINGLE}) ORDER BY account",  # noqa: S608 - of constants
-            (period,),
+            f"SELECT DISTINCT account FROM usage_event WHERE period = ? AND kind IN ({SINGLE_EVENTS})"  # noqa: S608 - of constants
+            " UNION SELECT account FROM usage_kept WHERE period = ? ORDER BY account",
+            (period, period),
         )
         return [row[0] for row in rows]
 
     def events(self, period: str, account: str) -> Iterator[UsageEvent]:
         """Yield an account's single events of a month in the order of their ids."""
         for row in self._rows(
-            f"SELECT {_EVENT_COLUMNS} FROM usage_event WHERE period = ? AND account = ? AND kind IN ({_SINGLE})"  # noqa: S608 - of constants
+            f"SELECT {_EVENT_COLUMNS} FROM usage_event WHERE period = ? AND account = ? AND kind IN ({SINGLE_EVENTS})"  # noqa: S608 - of constants
             " ORDER BY boot, seq",
             (period, account),
         ):
@@ -75,11 +89,47 @@ class UsageReader:
         rows = self._rows(
             "SELECT subject, sum(of_events), sum(of_month) FROM ("
             "SELECT subject, units_mu AS of_events, 0 AS of_month FROM usage_event WHERE period = ? AND subject <> ''"
+            " UNION ALL SELECT subject, units_mu, 0 FROM usage_retired WHERE period = ? AND subject <> ''"
             " UNION ALL SELECT subject, 0, units_mu FROM usage_month WHERE period = ?) AS sums"
             " GROUP BY subject HAVING sum(of_events) <> sum(of_month) ORDER BY subject",
-            (period, period),
+            (period, period, period),
         )
         return [(subject, int(events), int(month)) for subject, events, month in rows]
+
+    def old_months(self, before_us: int) -> list[str]:
+        """Return the months that have events from before a moment and none since, and are not retired."""
+        rows = self._rows(
+            "SELECT DISTINCT period FROM usage_event WHERE at_us < ?"
+            " AND period NOT IN (SELECT period FROM usage_retired) ORDER BY period",
+            (before_us,),
+        )
+        newer = "SELECT 1 FROM usage_event WHERE period = ? AND at_us >= ? LIMIT 1"
+        return [period for (period,) in rows if not list(self._rows(newer, (period, before_us)))]
+
+    def is_retired(self, period: str) -> bool:
+        """Tell whether the events of a month were deleted because of their age."""
+        return bool(list(self._rows("SELECT 1 FROM usage_retired WHERE period = ? LIMIT 1", (period,))))
+
+    def account_usage(self, period: str, account: str) -> AccountUsage:
+        """Return what an account's single events of a month add up to, or did before it was retired.
+
+        Raises:
+            CheckFailedError: events came after the others had been deleted.
+        """
+        kept = list(
+            self._rows(
+                "SELECT account, live_mu, test_mu, credit_mu, first_event, last_event, events, sha256"
+                " FROM usage_kept WHERE period = ? AND account = ?",
+                (period, account),
+            )
+        )
+        used = add_up(account, self.events(period, account))
+        if kept and used.events:
+            raise CheckFailedError(
+                f"{period}: {used.events} events of account {account!r} came after the month's were deleted:"
+                " '--format cloudevents' shows them"
+            )
+        return AccountUsage(*kept[0]) if kept else used
 
 
 def _day(number: int) -> str:
@@ -96,6 +146,10 @@ def sqlite_usage(path: Path) -> Iterator[UsageReader]:
     try:
         with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
             database.execute("BEGIN")
+            if not database.execute("SELECT 1 FROM sqlite_schema WHERE name = 'usage_kept'").fetchone():
+                raise UnavailableError(
+                    f"ledger_version: {path} is of an older program: start the gateway once, it brings it forward"
+                )
             yield UsageReader(database.execute)
     except sqlite3.Error as error:
         raise UnavailableError(f"the usage ledger {path} cannot be read: {error}") from error

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 from tests.admin_world import AdminTest
 from tests.servers.gateway_world import TRADES, World
+from tests.usage_events import event
 
+from veritape.gateway.adapters.retiring import Retiring
 from veritape.gateway.adapters.usage_reader import sqlite_usage
 from veritape.telemetry.adapters.audit_files import verify_files
 
@@ -126,6 +128,22 @@ async def test_a_reset_forgives_the_buckets_and_not_the_month(api: AdminTest) ->
     assert sum(api.world.memory.months.values()) == 151_000
     record = api.audit()[-1]
     assert (record["kind"], record["detail"]["before"]["minute"]) == ("quota_reset", 90_000_000)
+
+
+async def test_a_month_whose_events_went_is_refused(api: AdminTest) -> None:
+    """GW-684, GW-702: no figures that look like nothing was used, and no credit to a month that is closed for ever."""
+    await made(api)
+    api.world.ledger.write([event(1, period="2025-09", at_us=1)])
+    Retiring(api.world.ledger, 400, lambda _: None, api.world.clock, lambda _: None).retire()
+    body = {"units": 1, "reason": "x", "period": "2025-09"}
+    for asked in (
+        api.call("GET", "/accounts/acme/usage?period=2025-09"),
+        api.call("POST", "/accounts/acme/credit", body),
+    ):
+        answer = await asked
+        assert (answer.status_code, answer.json()["reason"]) == (400, "bad_parameter")
+        assert "of 2025-09 were deleted because of their age" in answer.json()["detail"]
+    assert (await api.call("POST", "/accounts/acme/credit", body | {"period": "2025-10"})).status_code == 201
 
 
 async def test_a_credit_is_an_event_and_lowers_the_month(api: AdminTest) -> None:

@@ -73,6 +73,18 @@ def test_a_month_that_does_not_follow_from_its_events_is_found(ledger: Path) -> 
         assert reader.differences(NOVEMBER) == [("acme:test", 500, 501)]
 
 
+def test_a_ledger_of_an_older_program_is_named(tmp_path: Path) -> None:
+    """GW-941: readers bring nothing forward; they say who does."""
+    older = sqlite3.connect(tmp_path / "usage.db")
+    older.execute("CREATE TABLE usage_event(boot BLOB)")
+    older.close()
+    with (
+        pytest.raises(UnavailableError, match=r"ledger_version: .*start the gateway once"),
+        sqlite_usage(tmp_path / "usage.db"),
+    ):
+        pass
+
+
 def test_a_ledger_that_is_not_there_is_named(tmp_path: Path) -> None:
     """GW-681: nothing is made by reading."""
     with (
