@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator
 from tests.servers.gateway_world import World
 
 from veritape.gateway.adapters.front_door import FrontDoor
-from veritape.gateway.adapters.server import Address, bind, serve
+from veritape.gateway.adapters.server import bind, serve
+from veritape.kernel.addresses import Address
 
 
 @contextlib.asynccontextmanager

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from tests.servers.gateway_world import DAY, SYMBOL, World, sample_sources
 
-from veritape.gateway.adapters.server import Address, bind, serve
+from veritape.gateway.adapters.server import bind, serve
 from veritape.gateway.readers import MemoryTape
+from veritape.kernel.addresses import Address
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / ".tools" / "clients" / "schemathesis" / "bin" / "schemathesis"

@@ -10,6 +10,8 @@ import click
 
 from veritape.apps.broker_account import followed_clock, open_broker
 from veritape.apps.keeping import require_whole_log
+from veritape.apps.recorded_days import recorded_day, require_folder
+from veritape.apps.settings_file import settings_bytes
 from veritape.kernel.canonical import canonical_json
 from veritape.kernel.clock import SystemClock
 from veritape.kernel.errors import MisuseError
@@ -153,17 +155,8 @@ def _folder(data: Path | None, config: Path | None) -> Path:
 
 
 def _chosen(recording: Recording | BinanceRecording, day: str | None) -> str:
-    days = sorted({*recording.days(), *recording.segments.days()})
-    if not days:
-        raise MisuseError(
-            f"audit: no recording of {recording.venue} in {recording.data}: give the folder that holds journal/"
-        )
-    chosen = day or days[-1]
-    if chosen not in days:
-        raise MisuseError(
-            f"audit: no recording of day {chosen} in {recording.data}: recorded are {', '.join(days)}"
-        )
-    return chosen
+    days = {*recording.days(), *recording.segments.days()}
+    return recorded_day(day, days, recording.data, recording.venue)
 
 
 def _audited(recording: Recording, day: str, wanted: Wanted, config: Path | None) -> dict[str, Any]:
@@ -229,12 +222,7 @@ async def _fetch(recording: Recording, day: str, settings: RecordSettings) -> Br
 
 
 def _settings(kind: type[SettingsT], config: Path) -> SettingsT:
-    try:
-        content = config.read_bytes()
-    except OSError as error:
-        raise MisuseError(f"--config {config}: {error.strerror}") from error
-    environment = dict(os.environ)  # noqa: TID251 - apps read the environment
-    return load_settings(kind, content, environment, PREFIX, str(config))
+    return load_settings(kind, settings_bytes(config), os.environ, PREFIX, str(config))  # noqa: TID251 - apps read the environment
 
 
 def _print_observations(data: Path, day: str | None, *, as_json: bool) -> int:
@@ -254,7 +242,7 @@ def _print_observations(data: Path, day: str | None, *, as_json: bool) -> int:
 
 def _check_log(data: Path, *, as_json: bool) -> int:
     """Follow the audit log of any part's data folder; the error of a bad line names it (TL-668)."""
-    head = verify_files(data)
+    head = verify_files(require_folder(data, "--data", "the data folder of the part that keeps the log"))
     require_whole_log(data, head)
     if as_json:
         click.echo(canonical_json({"head": head.digest.hex(), "records": head.seq}).decode())

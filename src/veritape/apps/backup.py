@@ -15,9 +15,9 @@ from veritape.apps.keeping import (
     required_place,
 )
 from veritape.apps.progress import Progress
+from veritape.apps.recorded_days import require_recording
 from veritape.kernel.canonical import canonical_json
 from veritape.kernel.clock import SystemClock
-from veritape.kernel.errors import MisuseError
 from veritape.observer.adapters.backup.deleting import Deleting, event_of
 from veritape.observer.adapters.backup.events import backup_entries
 from veritape.observer.adapters.backup.records import Records
@@ -61,8 +61,7 @@ def backup(
     """
     require_date(day)
     place = required_place(config, data)
-    if not place.source.days():
-        raise MisuseError(f"backup: no recording of {place.source.venue} in {place.source.data}")
+    require_recording(place.source.days(), place.source.data, place.source.venue)
     clock = SystemClock()
     targets = place.targets(to, "--to")
     if same_device(targets, place.source.data):

@@ -8,6 +8,7 @@ import click
 
 from veritape.apps.compiled_kernels import compiled_simulator
 from veritape.apps.executor_runtime import CACHE, executor_settings
+from veritape.apps.recorded_days import require_folder
 from veritape.executor.adapters.cache.disk import DiskLayer, read_secret
 from veritape.executor.cache.entries import check_simulated
 from veritape.kernel.clock import NANOSECONDS, SystemClock
@@ -21,6 +22,8 @@ from veritape.kernel.errors import PeerError
 def cache(context: click.Context, path: Path | None, config: Path | None) -> None:
     """Look at the receipts that are kept on disk (executed, not proven)."""
     settings = executor_settings(config)
+    if path is not None:
+        require_folder(path, "--path", "the cache's folder")
     chosen = path or (Path(settings.cache.disk_path) if settings.cache.disk_path else Path.home() / CACHE)
     secret = read_secret(Path(settings.cache.secret_file)) if settings.cache.secret_file else None
     limit = settings.cache.disk_bytes or settings.sizes().cache_disk_bytes

@@ -101,6 +101,11 @@ def main() -> NoReturn:
     except VeritapeError as error:
         click.echo(f"veritape: {error.message}", err=True)
         sys.exit(error.exit_code)
+    except (
+        click.exceptions.NoArgsIsHelpError
+    ) as error:  # no command was named: the whole help says which there are
+        click.echo(error.format_message(), err=True)
+        sys.exit(error.exit_code)
     except click.ClickException as error:
         click.echo(f"veritape: {_described(error)}", err=True)
         sys.exit(error.exit_code)

@@ -11,6 +11,7 @@ from veritape.apps.compiled_kernels import compiled_simulator
 from veritape.apps.executor_runtime import executor_settings, log_note, make_runtime, note_start
 from veritape.apps.part_log import part_log
 from veritape.apps.part_metrics import shown_metrics
+from veritape.apps.recorded_days import DATA, require_folder
 from veritape.apps.running_chain import until_signal
 from veritape.apps.tape_source import SealedTapes
 from veritape.executor.adapters.guest_files import guest_image
@@ -51,8 +52,10 @@ def compute(
     descriptor: int | None,
 ) -> None:
     """Run the guests vwap and ohlcv over every sealed segment and write receipts (executed, not proven) until Ctrl-C or SIGTERM."""
-    registry = Registry((*part_metrics(PART), *METRICS))
     settings = executor_settings(config)
+    if once:
+        require_folder(data, "--data", DATA)
+    registry = Registry((*part_metrics(PART), *METRICS))
     folder = receipts or Path(settings.receipts.path)
     store = ReceiptStore(folder, compiled_simulator().sponge)
     with part_log(PART, registry, SystemClock()):

@@ -9,6 +9,7 @@ from pathlib import Path
 import structlog
 
 from veritape.apps.compiled_kernels import compiled_simulator, trace_backend
+from veritape.apps.settings_file import settings_bytes
 from veritape.executor.adapters.cache.disk import DiskLayer, read_secret
 from veritape.executor.adapters.cache.flights import FileLeases, Leases, RedisLeases
 from veritape.executor.adapters.cache.receipt_cache import ReceiptCache
@@ -28,7 +29,6 @@ from veritape.executor.runtime.presets import Parallel, parallel
 from veritape.executor.runtime.tuning import Place
 from veritape.executor.settings import ExecutorFile, ExecutorSettings
 from veritape.kernel.clock import NANOSECONDS, Clock, SystemClock
-from veritape.kernel.errors import MisuseError
 from veritape.kernel.settings import load_settings
 from veritape.telemetry.registry import Registry
 
@@ -54,12 +54,8 @@ def executor_settings(config: Path | None) -> ExecutorSettings:
     Raises:
         MisuseError: the file cannot be read, or a key is unknown or out of range.
     """
-    try:
-        data = b"" if config is None else config.read_bytes()
-    except OSError as error:
-        raise MisuseError(f"cannot read {config}: {error.strerror}") from error
     source = "configuration" if config is None else str(config)
-    return load_settings(ExecutorFile, data, os.environ, PREFIX, source).executor  # noqa: TID251 - apps read the environment
+    return load_settings(ExecutorFile, settings_bytes(config), os.environ, PREFIX, source).executor  # noqa: TID251 - apps read the environment
 
 
 def log_note(event: LogEvent, /, **fields: object) -> None:

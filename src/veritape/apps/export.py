@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from veritape.apps.recorded_days import recorded_day
 from veritape.kernel.canonical import canonical_json
 from veritape.kernel.clock import SystemClock
 from veritape.kernel.errors import MisuseError
@@ -46,11 +47,7 @@ def export(
     Files that are there are compared and left alone. Exit 1: one of them has other bytes than the journal gives.
     """
     days = Recording(data, venue).days()
-    if not days:
-        raise MisuseError(f"export: no recording of {venue} in {data}: give the folder that holds journal/")
-    chosen = day or days[-1]
-    if chosen not in days:
-        raise MisuseError(f"export: no recording of day {chosen} in {data}: recorded are {', '.join(days)}")
+    chosen = recorded_day(day, days, data, venue)
     if venue == BINANCE and DECISIONS in kinds:
         raise MisuseError(
             "export: decisions are of KRX: BINANCE is recorded without slots; leave the kind out"

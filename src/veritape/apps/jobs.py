@@ -21,6 +21,7 @@ from veritape.executor.adapters.workers.watch import Watch
 from veritape.executor.log_events import LogEvent
 from veritape.executor.metrics import METRICS
 from veritape.executor.settings import ExecutorSettings
+from veritape.kernel.addresses import parse_address
 from veritape.kernel.clock import Clock, SystemClock
 from veritape.kernel.errors import MisuseError, UnavailableError
 from veritape.telemetry.metrics import part_metrics
@@ -63,15 +64,12 @@ def bound(address: str) -> socket.socket:
         MisuseError: no such address.
         UnavailableError: the port is busy.
     """
-    host, _, port = address.rpartition(":")
+    host, port = parse_address(address, "http.listen")
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((host.strip("[]"), int(port)))
+        listener.bind((host, port))
         listener.listen()
-    except (ValueError, OverflowError, socket.gaierror) as error:
-        listener.close()
-        raise MisuseError(f"http.listen: {address!r} is no host:port") from error
     except OSError as error:
         listener.close()
         raise UnavailableError(

@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 
 import click
 
+from veritape.apps.recorded_days import DATA, require_folder
+from veritape.apps.settings_file import settings_bytes
 from veritape.kernel.errors import CheckFailedError, MisuseError
 from veritape.kernel.settings import load_settings
 from veritape.observer import control
@@ -88,14 +90,11 @@ def place_of(config: Path | None, data: Path | None) -> Place | None:
     environment = dict(os.environ)  # noqa: TID251 - apps read the environment
     if data is not None:
         environment[f"{PREFIX}_OBSERVER__DATA_DIR"] = str(data)
-    try:
-        content = config.read_bytes() if config is not None else b""
-    except OSError as error:
-        raise MisuseError(f"--config {config}: {error.strerror}") from error
-    settings = load_settings(KeepingSettings, content, environment, PREFIX, str(config or "--data"))
-    folder = settings.observer.data_dir
-    if not folder.is_dir():
-        raise MisuseError(f"{folder} is no folder: give the recorder's data directory")
+    settings = load_settings(
+        KeepingSettings, settings_bytes(config), environment, PREFIX, str(config or "--data")
+    )
+    option = "--data" if data is not None else "observer.data_dir"
+    folder = require_folder(settings.observer.data_dir, option, DATA)
     return Place(Source(folder, settings.observer.venue, settings.calendar.override_file), settings)
 
 

@@ -15,10 +15,12 @@ from typing import Any
 
 import structlog
 
+from veritape.kernel.addresses import parse_address
 from veritape.kernel.clock import Clock
 from veritape.telemetry import Registry
 from veritape.telemetry.adapters.file_export import FileExport
-from veritape.telemetry.adapters.listener import Address, Listener
+from veritape.telemetry.adapters.listener import Address as PageAddress
+from veritape.telemetry.adapters.listener import Listener
 from veritape.telemetry.adapters.page_routes import page_routes
 from veritape.telemetry.adapters.pipes import VectorReceiver, VectorSender
 from veritape.telemetry.adapters.process_watch import watch_loop, watch_part, watch_process
@@ -48,6 +50,7 @@ async def shown_metrics(
         folder: the part's data, whose disk is told; None for none.
 
     Raises:
+        MisuseError: ``listen`` is no address.
         UnavailableError: the port is busy, or the pipe is not open.
     """
     async with contextlib.AsyncExitStack() as stack:
@@ -87,10 +90,8 @@ async def _own_page(
         page_metrics((part,), version=version("veritape"), commit="", python=platform.python_version())
     )
     page = Page(own, {part: registry})
-    host, _, port_text = listen.rpartition(":")
-    listener = Listener(
-        page_routes(page, clock, version("veritape"), {}), Address(host.strip("[]"), int(port_text))
-    )
+    address = PageAddress(*parse_address(listen, "the metrics page"))
+    listener = Listener(page_routes(page, clock, version("veritape"), {}), address)
     port = await listener.start()
     receiver = VectorReceiver(page, clock, lambda _part, _reason: None)
     sender = VectorSender(receiver.open_pipe(part), registry, clock)

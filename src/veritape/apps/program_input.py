@@ -66,13 +66,17 @@ def many_inputs(path: Path) -> list[bytes]:
     A line is a text of hexadecimal digits, or a list of 32-bit words.
 
     Raises:
-        MisuseError: neither, or a line that is no input; the message names file and line.
+        MisuseError: neither, none at all, or a line that is no input; the message names file and line.
     """
     if path.is_dir():
         files = sorted(one for one in path.iterdir() if one.is_file())
-        return [read_file(one, HARD_MAX_INPUT_BYTES) for one in files]
-    lines = read_file(path, HARD_MAX_INPUT_BYTES).decode(errors="replace").splitlines()
-    return [_line(line, f"{path}:{number}") for number, line in enumerate(lines, 1) if line.strip()]
+        inputs = [read_file(one, HARD_MAX_INPUT_BYTES) for one in files]
+    else:
+        lines = read_file(path, HARD_MAX_INPUT_BYTES).decode(errors="replace").splitlines()
+        inputs = [_line(line, f"{path}:{number}") for number, line in enumerate(lines, 1) if line.strip()]
+    if not inputs:
+        raise MisuseError(f"--inputs {path}: no input: give a folder of files, or a file with a value a line")
+    return inputs
 
 
 def program_image(program: str, memory_bytes: int = DEFAULT_MEMORY_BYTES) -> Image:

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from veritape.apps.compiled_kernels import compiled_simulator
+from veritape.apps.recorded_days import DATA, require_folder
 from veritape.apps.tape_source import SealedTapes
 from veritape.executor import ohlcv, vwap
 from veritape.executor.adapters.guest_files import guest_image
@@ -29,6 +30,8 @@ def recheck(data: Path, receipts: Path, venue: str, as_json: bool) -> int:
 
     This proves nothing to a stranger: it shows that this machine computes the same. Exit 1: a receipt does not match.
     """
+    require_folder(data, "--data", DATA)
+    require_folder(receipts, "--receipts", "the folder that veritape compute wrote")
     simulator = compiled_simulator()
     document = examine(SealedTapes(data, venue), ReceiptStore(receipts, simulator.sponge), simulator)
     if as_json:

@@ -20,6 +20,7 @@ from veritape.apps.keeping import VERSION
 from veritape.apps.part_metrics import shown_metrics
 from veritape.apps.record_binance import record_binance, wants_binance
 from veritape.apps.recording_loop import beside, run_recorder
+from veritape.apps.settings_file import settings_bytes
 from veritape.kernel.clock import NANOSECONDS, Clock, SystemClock
 from veritape.kernel.errors import MisuseError, UnavailableError
 from veritape.kernel.settings import load_settings
@@ -74,10 +75,7 @@ def record(config: Path, data: Path | None, day: str | None) -> None:
     environment = dict(os.environ)  # noqa: TID251 - apps read the environment
     if data is not None:
         environment[f"{PREFIX}_OBSERVER__DATA_DIR"] = str(data)
-    try:
-        content = config.read_bytes()
-    except OSError as error:
-        raise MisuseError(f"--config {config}: {error.strerror}") from error
+    content = settings_bytes(config)
     if wants_binance(content, environment, PREFIX):
         record_binance(content, environment, PREFIX, str(config), day)
         return

@@ -25,6 +25,7 @@ from veritape.apps.part_metrics import shown_metrics
 from veritape.apps.request_log import RequestLog, watch_overload
 from veritape.apps.serve_decisions import bind_decisions, decision_api, for_rate_limits, serve_rate_limits
 from veritape.apps.serve_workers import check_workers, serve_workers
+from veritape.apps.settings_file import settings_bytes
 from veritape.apps.supervisor import end_with_parent
 from veritape.apps.workers import tell_ready
 from veritape.gateway.adapters.application import Application, Gateway
@@ -38,7 +39,7 @@ from veritape.gateway.adapters.line_writer import LineWriter
 from veritape.gateway.adapters.policy_file import PolicyFile
 from veritape.gateway.adapters.redis_link import RedisLink, parse_redis_url
 from veritape.gateway.adapters.redis_store import RedisStore
-from veritape.gateway.adapters.server import Address, bind, parse_address, serve_beside
+from veritape.gateway.adapters.server import bind, serve_beside
 from veritape.gateway.adapters.server import serve as serve_http
 from veritape.gateway.adapters.stores import ProcessStore, Store
 from veritape.gateway.adapters.upstream_router import Upstreams
@@ -49,6 +50,7 @@ from veritape.gateway.policy import Policy
 from veritape.gateway.product import Sources
 from veritape.gateway.settings import GatewaySettings
 from veritape.gateway.upstream_metrics import RegistryFigures
+from veritape.kernel.addresses import Address, parse_address
 from veritape.kernel.clock import NANOSECONDS, Clock, SystemClock
 from veritape.kernel.errors import MisuseError, UnavailableError
 from veritape.kernel.settings import load_settings
@@ -146,11 +148,10 @@ def gateway_settings(config: Path | None) -> GatewaySettings:
     Raises:
         MisuseError: the file cannot be read or a key is wrong.
     """
-    try:
-        octets = config.read_bytes() if config else b""
-    except OSError as error:
-        raise MisuseError(f"--config: cannot read {config}: {error.strerror}") from error
-    return load_settings(GatewaySettings, octets, os.environ, PREFIX, str(config or "defaults"))  # noqa: TID251 - an app
+    environment = dict(os.environ)  # noqa: TID251 - apps read the environment
+    return load_settings(
+        GatewaySettings, settings_bytes(config), environment, PREFIX, str(config or "defaults")
+    )
 
 
 async def _run(
@@ -296,10 +297,8 @@ def console(settings: GatewaySettings, read: Sources, clock: Clock) -> Applicati
     """Return the console over a metrics page and the gateway's own readers, None without a page."""
     if not settings.read.metrics_page:
         return None
-    host, _, port = settings.read.metrics_page.rpartition(":")
-    return create_console(
-        figures_from_page(host, int(port)), tables_from_readers(read.tape, read.receipts), clock
-    )
+    page = parse_address(settings.read.metrics_page, "read.metrics_page")
+    return create_console(figures_from_page(*page), tables_from_readers(read.tape, read.receipts), clock)
 
 
 def _reader(module: str, setting: str) -> ModuleType:

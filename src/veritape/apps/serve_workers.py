@@ -15,10 +15,11 @@ import click
 
 from veritape.apps.metering import drained_ledger
 from veritape.apps.workers import Workers
-from veritape.gateway.adapters.server import Address, bind
+from veritape.gateway.adapters.server import bind
 from veritape.gateway.policy import Policy
 from veritape.gateway.settings import GatewaySettings
 from veritape.gateway.usage_metrics import RARE_EVENTS
+from veritape.kernel.addresses import Address, parse_address
 from veritape.kernel.clock import Clock
 from veritape.kernel.errors import MisuseError
 from veritape.telemetry import Registry
@@ -142,10 +143,8 @@ async def workers_page(
         page_metrics((part,), version=version("veritape"), commit="", python=platform.python_version())
     )
     page = Page(own, {part: registry})
-    host, _, port = listen.rpartition(":")
-    listener = Listener(
-        page_routes(page, clock, version("veritape"), {}), PageAddress(host.strip("[]"), int(port))
-    )
+    address = PageAddress(*parse_address(listen, "telemetry.listen"))
+    listener = Listener(page_routes(page, clock, version("veritape"), {}), address)
     await listener.start()
     receiver = VectorReceiver(page, clock, lambda _part, _reason: None)
     sender = VectorSender(receiver.open_pipe(part), registry, clock)

@@ -65,7 +65,7 @@ def test_an_address_is_needed_and_a_busy_port_is_named() -> None:
     """EX-661: http.listen empty is off; a busy port is one line, exit 1; no address at all, exit 2."""
     with pytest.raises(MisuseError, match=r"http\.listen is empty"):
         CliRunner().invoke(serve, [], standalone_mode=False, catch_exceptions=False)
-    with pytest.raises(MisuseError, match="no host:port"):
+    with pytest.raises(MisuseError, match="is no address"):
         bound("127.0.0.1:x")
     with socket.socket() as busy:
         busy.bind(("127.0.0.1", 0))

@@ -62,7 +62,7 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
     """OB-971: bad usage."""
     with pytest.raises(MisuseError, match="which recording"):
         required_place(None, None)
-    with pytest.raises(MisuseError, match="is no folder"):
+    with pytest.raises(MisuseError, match="no such folder"):
         place_of(None, tmp_path / "none")
     with pytest.raises(MisuseError, match="No such file"):
         place_of(tmp_path / "none.toml", None)

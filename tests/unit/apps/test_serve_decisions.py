@@ -20,10 +20,10 @@ from veritape.apps.serve_decisions import (
 )
 from veritape.gateway.adapters.envoy.messages_pb2 import RateLimitRequest, RateLimitResponse
 from veritape.gateway.adapters.envoy.server import LIMITS_SERVICE
-from veritape.gateway.adapters.server import Address
 from veritape.gateway.metrics import METRICS
 from veritape.gateway.settings import GatewaySettings, ListenSettings, TelemetrySettings
 from veritape.gateway.usage_metrics import RARE_EVENTS
+from veritape.kernel.addresses import Address
 from veritape.kernel.clock import SystemClock
 from veritape.kernel.errors import MisuseError
 from veritape.telemetry import Registry

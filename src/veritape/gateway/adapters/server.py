@@ -7,14 +7,15 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import uvicorn
 
 from veritape.gateway.adapters.application import Application
 from veritape.gateway.adapters.front_door import OpenDoor
 from veritape.gateway.adapters.request_protocol import Door, RequestProtocol
-from veritape.kernel.errors import MisuseError, UnavailableError
+from veritape.kernel.addresses import Address
+from veritape.kernel.errors import UnavailableError
 
 BACKLOG: Final = 2_048
 """Connections that wait to be accepted."""
@@ -30,25 +31,6 @@ _CAUSES: Final = {
     errno.EACCES: "no permission",
     errno.EADDRNOTAVAIL: "not an address of this machine",
 }
-
-
-class Address(NamedTuple):
-    """Where to listen."""
-
-    host: str
-    port: int
-
-
-def parse_address(text: str, key: str) -> Address:
-    """Read ``host:port``; an IPv6 host stands in brackets.
-
-    Raises:
-        MisuseError: it is none; the message names the setting.
-    """
-    host, colon, port = text.rpartition(":")
-    if not colon or not host or not port.isdigit() or int(port) > 65_535:  # noqa: PLR2004 - TCP's largest port
-        raise MisuseError(f"{key}: {text!r} is no address as 127.0.0.1:8000")
-    return Address(host.removeprefix("[").removesuffix("]"), int(port))
 
 
 def bind(address: Address, *, shared: bool = False, listening: bool = True) -> socket.socket:

@@ -143,6 +143,10 @@ def sqlite_usage(path: Path) -> Iterator[UsageReader]:
     Raises:
         UnavailableError: it is not there, or cannot be read.
     """
+    if not path.exists():
+        raise UnavailableError(
+            f"no usage ledger {path}: name the gateway's settings with --config; veritape serve makes it"
+        )
     try:
         with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
             database.execute("BEGIN")

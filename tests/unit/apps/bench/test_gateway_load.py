@@ -28,12 +28,13 @@ from veritape.apps.bench.gateway_upstream import upstream_process
 from veritape.apps.bench.machine_load import MachineLoad
 from veritape.gateway.adapters.key_store import Grant
 from veritape.gateway.adapters.policy_file import shipped_policy
-from veritape.gateway.adapters.server import Address, bind, serve_beside
+from veritape.gateway.adapters.server import bind, serve_beside
 from veritape.gateway.adapters.stores import ProcessStore, Terms
 from veritape.gateway.adapters.usage_reader import sqlite_usage
 from veritape.gateway.keys import Environment
 from veritape.gateway.quota import MU, Decision, LimitName, LimitState, Mode, month_of
 from veritape.gateway.reasons import Reason
+from veritape.kernel.addresses import Address
 from veritape.kernel.clock import ManualClock, SystemClock
 from veritape.kernel.errors import UnavailableError
 

@@ -10,7 +10,8 @@ from tests.servers.gateway_world import SYMBOL, World
 from tests.upstream import Peer, answer, policy_text, upstream
 
 from veritape.gateway.adapters.application import Receive, Scope, Send
-from veritape.gateway.adapters.server import Address, bind, serve_beside
+from veritape.gateway.adapters.server import bind, serve_beside
+from veritape.kernel.addresses import Address
 
 POST = b"POST /echo HTTP/1.1\r\nHost: a\r\nX-API-Key: %b\r\n"
 CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"

@@ -30,7 +30,7 @@ def chosen(target: Target, day: str | None) -> tuple[Written, Chain]:
     """
     chain = read_chain(target)
     if not chain.written:
-        raise MisuseError(f"{target.url}: no backup lies here")
+        raise MisuseError(f"{target.url}: no backup lies here: give what veritape backup --to was given")
     found = chain.written[0] if day is None else chain.newest(day)
     if found is None:
         days = sorted({one.manifest.day for one in chain.written})
