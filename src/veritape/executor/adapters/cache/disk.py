@@ -6,6 +6,7 @@ a row of two integers costs half as much as one with the whole key, and a file i
 """
 
 import contextlib
+import json
 import os
 import secrets
 import sqlite3
@@ -36,9 +37,6 @@ LEFTOVER_NS = 60 * NANOSECONDS
 
 PACKS_KEPT = 4
 """Verified packs that stay parsed: a batch that resumes reads each of its packs once."""
-
-_KEYS_AT_ONCE = 500
-"""Keys of one question: SQLite allows 999 values in one in its older builds."""
 
 _SCHEMA_VERSION = 3
 """An index of another version is thrown away like a damaged one."""
@@ -100,13 +98,9 @@ class DiskLayer:
     def known(self, keys: Sequence[bytes]) -> set[bytes]:
         """Return those of some keys that the index may hold: ``get`` has an answer for them, or a refusal; all others are misses."""
         prefixes = _prefixes(keys)
-        found: set[int] = set()
+        question = "SELECT prefix FROM items WHERE prefix IN (SELECT value FROM json_each(?))"
         with self._lock:
-            for first in range(0, len(prefixes), _KEYS_AT_ONCE):
-                some = prefixes[first : first + _KEYS_AT_ONCE]
-                places = ",".join("?" * len(some))
-                rows = self._database.execute(f"SELECT prefix FROM items WHERE prefix IN ({places})", some)  # noqa: S608 - question marks
-                found.update(prefix for (prefix,) in rows)
+            found = {prefix for (prefix,) in self._database.execute(question, (json.dumps(prefixes),))}
         return (
             {key for key, prefix in zip(keys, prefixes, strict=True) if prefix in found} if found else set()
         )
@@ -194,8 +188,8 @@ class DiskLayer:
                 "INSERT INTO files (name, bytes, created_ns, used_ns, prefixes) VALUES (?, ?, ?, ?, ?)",
                 (*written, written.created_ns, np.array(prefixes, dtype=_PREFIX).tobytes()),
             ).lastrowid
-            rows = [(prefix, file) for prefix in prefixes]
-            self._database.executemany("INSERT OR REPLACE INTO items VALUES (?, ?)", rows)
+            rows = "INSERT OR REPLACE INTO items SELECT value, ? FROM json_each(?)"
+            self._database.execute(rows, (file, json.dumps(prefixes)))
 
     def _remove(self, name: str) -> None:
         self._packs.pop(name, None)
@@ -220,8 +214,8 @@ class DiskLayer:
         if row is None:
             return
         file, prefixes = row
-        rows = [(prefix, file) for prefix in np.frombuffer(prefixes, dtype=_PREFIX).tolist()]
-        self._database.executemany("DELETE FROM items WHERE prefix = ? AND file = ?", rows)
+        rows = "DELETE FROM items WHERE file = ? AND prefix IN (SELECT value FROM json_each(?))"
+        self._database.execute(rows, (file, json.dumps(np.frombuffer(prefixes, dtype=_PREFIX).tolist())))
         self._database.execute("DELETE FROM files WHERE id = ?", (file,))
 
     def _shrink(self) -> list[Eviction]:

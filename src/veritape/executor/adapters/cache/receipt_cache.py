@@ -67,9 +67,9 @@ class ReceiptCache:
         found = {}
         with self._lock:
             indexed = self.disk.known(keys) if self.disk is not None else set()
-            for key in keys:
-                here = key in self.memory or key in indexed or self.redis is not None
-                hit = self._find(key) if here else None
+            everywhere = self.redis is not None
+            for key in [key for key in keys if everywhere or key in self.memory or key in indexed]:
+                hit = self._find(key)
                 if hit is not None:
                     found[key], layer = hit
                     self.counters.hits[layer] += 1

@@ -263,16 +263,16 @@ class BatchRun:
 
     def _keep(self, places: Sequence[int], done: Done) -> None:
         """Make a job's receipts durable unless the worker did, then count them as finished."""
-        batch, receipts = self._batch, dict[int, bytes]()
+        batch = self._batch
+        ended = zip(places, done.results, strict=False)
+        receipts = {place: result for place, result in ended if isinstance(result, bytes)}
         for place, result in zip(places, done.results, strict=False):
             if isinstance(result, Failed):
                 self._fail(place, result)
-            else:
-                receipts[place] = result
         try:
             if batch.keep and receipts:
-                kept = {batch.keys[place]: data for place, data in receipts.items()}
-                self._tools.cache.put(kept, done.written)
+                keys = map(batch.keys.__getitem__, receipts)
+                self._tools.cache.put(dict(zip(keys, receipts.values(), strict=True)), done.written)
         except OSError as error:
             for place in receipts:
                 self._fail(place, not_kept(error))

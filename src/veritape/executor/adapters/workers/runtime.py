@@ -17,7 +17,6 @@ from veritape.executor.adapters.workers.batch_run import (
     LOOK_S,
     Batch,
     BatchRun,
-    Result,
     Show,
     Tools,
     not_kept,
@@ -316,16 +315,17 @@ def _outcomes(batch: Batch) -> list[Outcome]:
     outcomes: list[Outcome] = []
     claims = 0
     for place in range(len(batch.inputs)):
-        outcome = _outcome(batch.results[place], batch.limits, claims, cached=place in batch.cached)
+        result = batch.results[place]
+        outcome: Outcome
+        if not isinstance(result, bytes):
+            outcome = result
+        elif place in batch.cached:
+            outcome = _from_cache(result, batch.limits, claims)
+        else:
+            outcome = Executed(result, claims)
         claims += isinstance(outcome, Executed)
         outcomes.append(outcome)
     return outcomes
-
-
-def _outcome(result: Result, limits: Limits, index: int, *, cached: bool) -> Outcome:
-    if not isinstance(result, bytes):
-        return result
-    return _from_cache(result, limits, index) if cached else Executed(result, index)
 
 
 def _from_cache(data: bytes, limits: Limits, index: int) -> Outcome:

@@ -57,8 +57,8 @@ class Prepared:
         data = np.frombuffer(input_bytes, dtype=np.uint8)
         try:
             status = self._run(data, journal, limits, debug, stop)
-            row = np.concatenate(([status, self._word()], self.state, self.counts))
-            return execution(row, self.registers, journal[: self.state[kernel.JOURNAL]].tobytes())
+            row = [status, self._word(), *self.state.tolist(), *self.counts.tolist()]
+            return execution(row, self.registers.tolist(), journal[: self.state[kernel.JOURNAL]].tobytes())
         finally:
             kernel.undo(self.words, self.initial, self.touched, self.places, self.state[kernel.TOUCHED])
 
@@ -121,11 +121,11 @@ class Batch:
 
     def executions(self, done: int) -> Iterator[Execution]:
         """Yield the first executions as values."""
-        lengths = self.results[:done, kernel.RESULT_STATE + kernel.JOURNAL]
-        ends = np.cumsum(lengths)
-        for item in range(done):
-            journal = self.journals[ends[item] - lengths[item] : ends[item]]
-            yield execution(self.results[item], self.registers[item], journal)
+        place = 0
+        for row, registers in zip(self.results[:done].tolist(), self.registers[:done].tolist(), strict=True):
+            end = place + row[kernel.RESULT_STATE + kernel.JOURNAL]
+            yield execution(row, registers, self.journals[place:end])
+            place = end
 
 
 def execute(
@@ -152,11 +152,10 @@ def execute_batch(
             raise StoppedError("stopped between two executions")
 
 
-def execution(row: Any, registers: Any, journal: bytes) -> Execution:
+def execution(row: Sequence[int], registers: Sequence[int], journal: bytes) -> Execution:
     """Return the value of a row that the kernel wrote."""
-    numbers = [int(number) for number in row]
-    status, state = numbers[kernel.RESULT_STATUS], numbers[kernel.RESULT_STATE :]
-    trap = _trap(status, numbers[kernel.RESULT_WORD], state) if status >= kernel.TRAPPED else None
+    status, state = row[kernel.RESULT_STATUS], row[kernel.RESULT_STATE :]
+    trap = _trap(status, row[kernel.RESULT_WORD], state) if status >= kernel.TRAPPED else None
     detail = Detail(
         tuple(state[kernel.STATE_SIZE :]),
         state[kernel.PERMUTATIONS],
@@ -165,7 +164,7 @@ def execution(row: Any, registers: Any, journal: bytes) -> Execution:
         state[kernel.INPUT_WORDS],
     )
     code = None if trap else state[kernel.EXIT_CODE]
-    return Execution(code, trap, state[kernel.CYCLES], journal, tuple(int(one) for one in registers), detail)
+    return Execution(code, trap, state[kernel.CYCLES], journal, tuple(registers), detail)
 
 
 def _words(image: Image) -> Any:
