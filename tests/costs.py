@@ -5,6 +5,7 @@ from veritape.executor.aggregation.plans import AggregationConfig, Context, Pric
 
 COSTS: Costs = {
     Figure.LEAF_S: Line(0.1),
+    Figure.BATCH_ROWS: Line(0.0, 1.0),
     Figure.BATCH_S: Line(0.4, 0.004),
     Figure.NODE_S: Line(6.0),
     Figure.BRIDGE_S: Line(2.0, 0.01),

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from veritape.apps.executor_runtime import executor_settings, usual_parallel
+from veritape.apps.executor_runtime import cost_file, executor_settings, usual_parallel
 from veritape.apps.proof_files import read_proof
 from veritape.apps.reported_errors import error_document, reports
 from veritape.executor.adapters.workers.machine import memory_bytes
@@ -83,7 +83,7 @@ def explanation(settings: ExecutorSettings, count: int, *, inputs_at_hand: bool)
     used = usual_parallel(settings)
     budget = settings.budget_bytes(memory_bytes())
     context = Context(inputs_at_hand, used.workers, used.threads, memory_bytes=budget)
-    decision = AggregationDecider(settings.decider()).decide(count, context)
+    decision = AggregationDecider(settings.decider(), cost_file().known()).decide(count, context)
     return {
         "schema": SCHEMA,
         "kind": "simulated",

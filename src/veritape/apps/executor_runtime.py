@@ -15,11 +15,13 @@ from veritape.executor.adapters.cache.flights import FileLeases, Leases, RedisLe
 from veritape.executor.adapters.cache.receipt_cache import ReceiptCache
 from veritape.executor.adapters.cache.redis_layer import TTL_NS, RedisLayer
 from veritape.executor.adapters.guest_files import guest_image
+from veritape.executor.adapters.workers.costs import CostFile
 from veritape.executor.adapters.workers.figures import Figures
 from veritape.executor.adapters.workers.machine import cores, machine_id, memory_bytes
 from veritape.executor.adapters.workers.pool import WorkerPool, make_executor, process_executor
 from veritape.executor.adapters.workers.runtime import L2Runtime
 from veritape.executor.adapters.workers.tuning import BatchTimer, tuned
+from veritape.executor.aggregation.cost_samples import Origin
 from veritape.executor.aggregation.decider import AggregationDecider
 from veritape.executor.backend import TraceBackend
 from veritape.executor.cache.memory import MemoryLayer
@@ -37,6 +39,9 @@ PREFIX = "VERITAPE_L2"
 
 TUNING = Path(".cache") / "veritape" / "tuning.json"
 """What was measured on this machine, below the user's home directory."""
+
+COSTS = Path(".cache") / "veritape" / "costs.json"
+"""What proving was measured to cost on this machine, below the user's home directory."""
 
 TUNED_ITEMS = 1_000
 """Items from which a batch is worth a measurement."""
@@ -176,4 +181,10 @@ def make_runtime(
         note,
         AggregationDecider(settings.decider()),
         chosen.threads,
+        cost_file(),
     )
+
+
+def cost_file() -> CostFile:
+    """Return the file of what proving was measured to cost on this machine (EX-446)."""
+    return CostFile(Path.home() / COSTS, Origin(machine_id(), TraceBackend.parameters.hex()))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol, TypeVar
 
+from veritape.executor.aggregation.cost_samples import Measured
 from veritape.executor.claims import program_id
 from veritape.executor.digests import DigestEach, Tag, bytes_digest
 from veritape.executor.image import Image
@@ -61,6 +62,15 @@ class ProgramBackend(Protocol[ReceiptT_co]):
         Raises:
             StoppedError: the stop token said so; what was yielded before counts.
         """
+        ...
+
+    @property
+    def parameters(self) -> bytes:
+        """Return the id of its parameter set; zeros where there is none to choose."""
+        ...
+
+    def measured(self) -> Sequence[Measured]:
+        """Return what its work has cost since this was last asked (EX-446)."""
         ...
 
     def available(self) -> str | None:
@@ -119,6 +129,7 @@ class TraceBackend:
     """Executes and yields simulated receipts: executed, not proven."""
 
     name = BackendType.TRACE
+    parameters = bytes(32)
 
     def __init__(self, simulator: Simulator) -> None:
         self.simulator = simulator
@@ -144,6 +155,10 @@ class TraceBackend:
             chosen = inputs[first : first + _AT_ONCE]
             digests = self.simulator.digests(Tag.INPUT, chosen)
             yield from self._some(self.program_id(image), chosen, digests, executions, limits)
+
+    def measured(self) -> Sequence[Measured]:
+        """Return nothing: every figure is of a proof, and what executing costs would pass for it."""
+        return ()
 
     def available(self) -> str | None:
         """Return None: executing needs nothing."""

@@ -24,6 +24,8 @@ class LogEvent(StrEnum):
     """An entry of the cache was forged, damaged or foreign: deleted and taken as a miss; ``layer``, ``reason``, ``problem``."""
     AGGREGATION_DECIDED = "aggregation_decided"
     """How the claims of a batch would become one proof; ``count``, ``label``, ``levels``, ``mode``, ``why``, ``candidates``, ``context``."""
+    AGGREGATION_INFEASIBLE = "aggregation_infeasible"
+    """By measured costs no plan fits; the batch's receipts count all the same; ``count``, ``why`` with the constraint that binds."""
     MEMORY_UNDERESTIMATED = "memory_underestimated"
     """A worker took more than was predicted for its job; ``peak_bytes``, ``predicted_bytes``."""
     WORKER_LOST = "worker_lost"
@@ -43,6 +45,7 @@ LEVELS: Final[Mapping[LogEvent, str]] = {
     LogEvent.RECEIPTS_KEPT: "warning",
     LogEvent.ENTRY_REFUSED: "warning",
     LogEvent.AGGREGATION_DECIDED: "info",
+    LogEvent.AGGREGATION_INFEASIBLE: "warning",
     LogEvent.MEMORY_UNDERESTIMATED: "warning",
     LogEvent.WORKER_LOST: "warning",
     LogEvent.WORKERS_KILLED: "warning",

@@ -6,9 +6,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from tests.compiled import SIMULATOR
+from tests.costs import COSTS
 from tests.receipt_caches import ECHO
 
 from veritape.apps.aggregate import aggregate
+from veritape.apps.executor_runtime import cost_file
+from veritape.executor.aggregation.cost_samples import Measured
+from veritape.executor.aggregation.costs import Figure
 from veritape.kernel.errors import MisuseError
 
 
@@ -37,6 +41,21 @@ def test_the_measured_mode_names_what_is_missing(tmp_path: Path) -> None:
     config = tmp_path / "executor.toml"
     config.write_text('[executor.aggregation]\nmode = "measured"\n')
     assert "why: no measured t_leaf, t_node" in invoke("--explain", "--count", 50, "--config", config).output
+
+
+def test_the_measured_mode_reads_this_machines_figures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """EX-446: three samples of each needed figure in the file of this machine, and it decides by them."""
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    runs = [
+        Measured(figure, number, line.at(number)) for figure, line in COSTS.items() for number in (1, 10, 100)
+    ]
+    bytes_too = [Measured(figure, 1, 1000.0) for figure in Figure if figure.endswith("peak_bytes")] * 3
+    cost_file().add([*runs, *bytes_too])
+    shown = json.loads(invoke("--explain", "--count", 50, "--mode", "measured", "--json").output)
+    assert (shown["mode"], shown["label"]) == ("measured", "batch")
+    assert shown["why"].startswith("50 claims: batch 16.1 s")
 
 
 def test_mode_and_arity_are_chosen_on_the_line(tmp_path: Path) -> None:

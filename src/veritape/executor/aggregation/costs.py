@@ -23,10 +23,14 @@ class Figure(StrEnum):
     """Seconds of one single proof."""
     LEAF_BYTES = "leaf_peak_bytes"
     """Peak memory of one single proof."""
+    LEAF_PROOF_BYTES = "leaf_proof_bytes"
+    """Size of one single proof."""
+    BATCH_ROWS = "batch_rows"
+    """Rows of a batch's executions together, by number of claims."""
     BATCH_S = "t_batch"
-    """Seconds of a batch proof, by number of claims."""
+    """Seconds of a batch proof, by number of rows."""
     BATCH_BYTES = "batch_peak_bytes"
-    """Peak memory of a batch proof, by number of claims."""
+    """Peak memory of a batch proof, by number of rows."""
     NODE_S = "t_node"
     """Seconds of a node, by number of children."""
     NODE_BYTES = "node_peak_bytes"
@@ -35,6 +39,12 @@ class Figure(StrEnum):
     """Seconds of the bridge to the settlement's hash, by number of claims."""
     LAST_S = "t_last"
     """Seconds of the last layers."""
+    VERIFY_SINGLE_MS = "verify_ms_single"
+    """Milliseconds of checking one single proof."""
+    VERIFY_BATCH_MS = "verify_ms_batch"
+    """Milliseconds of checking a batch proof with all its claims."""
+    VERIFY_AGGREGATE_MS = "verify_ms_aggregate"
+    """Milliseconds of checking an aggregate by recursion."""
     GAS_LAST = "gas_last"
     """Gas of one settlement."""
     GAS_SINGLE = "gas_single"
@@ -50,7 +60,7 @@ class Line:
     slope: float = 0.0
     """A unit more."""
 
-    def at(self, number: int) -> float:
+    def at(self, number: float) -> float:
         """Return the cost at a number."""
         return self.base + self.slope * number
 
@@ -62,7 +72,14 @@ Costs = Mapping[Figure, Line]
 """Every figure that is known."""
 
 _GROWING: Final = frozenset(
-    {Figure.BATCH_S, Figure.BATCH_BYTES, Figure.NODE_S, Figure.NODE_BYTES, Figure.BRIDGE_S}
+    {
+        Figure.BATCH_ROWS,
+        Figure.BATCH_S,
+        Figure.BATCH_BYTES,
+        Figure.NODE_S,
+        Figure.NODE_BYTES,
+        Figure.BRIDGE_S,
+    }
 )
 
 

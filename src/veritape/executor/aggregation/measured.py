@@ -68,7 +68,7 @@ def needed(context: Context) -> tuple[Figure, ...]:
         Figure.GAS_LAST,
         Figure.GAS_SINGLE,
     )
-    batch = (Figure.BATCH_S,) if context.inputs_at_hand else ()
+    batch = (Figure.BATCH_ROWS, Figure.BATCH_S) if context.inputs_at_hand else ()
     memory = (Figure.LEAF_BYTES, Figure.NODE_BYTES) if context.memory_bytes is not None else ()
     both = (Figure.BATCH_BYTES,) if batch and memory else ()
     return always + batch + memory + both
@@ -109,7 +109,7 @@ def settled(
     return kept, History(history.label, best.plan.label, times)
 
 
-def _at(costs: Costs, figure: Figure, number: int = 1) -> float:
+def _at(costs: Costs, figure: Figure, number: float = 1) -> float:
     return costs.get(figure, _NONE).at(number)
 
 
@@ -123,9 +123,10 @@ def _none(count: int, costs: Costs, context: Context) -> Candidate:
 
 def _batch(count: int, costs: Costs, context: Context) -> Candidate:
     """One proof over all executions, one compress node above it, the bridge and the last layers."""
-    proving = _at(costs, Figure.BATCH_S, count) + _at(costs, Figure.NODE_S, 1)
+    rows = _at(costs, Figure.BATCH_ROWS, count)
+    proving = _at(costs, Figure.BATCH_S, rows) + _at(costs, Figure.NODE_S, 1)
     seconds = proving + _ending(count, costs)
-    peak = max(_at(costs, Figure.BATCH_BYTES, count), _at(costs, Figure.NODE_BYTES, 1))
+    peak = max(_at(costs, Figure.BATCH_BYTES, rows), _at(costs, Figure.NODE_BYTES, 1))
     gas = _at(costs, Figure.GAS_LAST)
     return Candidate(Plan(Label.BATCH), seconds, seconds * context.threads, gas, peak, 0.0)
 

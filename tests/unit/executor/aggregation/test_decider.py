@@ -53,7 +53,7 @@ def test_a_missing_figure_is_named_and_thresholds_answer() -> None:
     costs: Costs = {figure: line for figure, line in COSTS.items() if figure is not Figure.NODE_S}
     for known, missing in (
         (costs, "t_node"),
-        (None, "t_leaf, t_node, t_bridge, t_last, gas_last, gas_single, t_batch"),
+        (None, "t_leaf, t_node, t_bridge, t_last, gas_last, gas_single, batch_rows, t_batch"),
     ):
         decision = AggregationDecider(MEASURED, known).decide(25, CONTEXT)
         assert decision.mode is Mode.THRESHOLDS

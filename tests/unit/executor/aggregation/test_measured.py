@@ -60,6 +60,16 @@ def test_waiting_claims_have_a_price() -> None:
     assert found(50, config=slow)[Label.BATCH].cost == pytest.approx(16.1 * 50)
 
 
+def test_a_batch_costs_by_its_rows() -> None:
+    """EX-446, EX-447: t_batch is c0 + c1 rows; programs of more rows a claim make the same number of claims dearer."""
+    long_programs = {**COSTS, Figure.BATCH_ROWS: Line(0.0, 1000.0)}
+    assert found(50)[Label.BATCH].seconds == pytest.approx(0.4 + 0.004 * 50 + 6 + 2.5 + 7)
+    (batch,) = [
+        one for one in candidates(50, CONFIG, long_programs, CONTEXT) if one.plan.label is Label.BATCH
+    ]
+    assert batch.seconds == pytest.approx(0.4 + 0.004 * 50_000 + 6 + 2.5 + 7)
+
+
 def test_what_binds_is_named() -> None:
     """EX-447: deadline, memory, depth."""
     costs = {
@@ -74,7 +84,8 @@ def test_what_binds_is_named() -> None:
     assert [one.binding for one in bound] == ["", "memory", ""]
     bound = candidates(100, replace(CONFIG, arity=2), costs, Context())
     assert bound[-1].binding == "depth"
-    assert set(needed(Context(memory_bytes=1))) == set(Figure)
+    told = {Figure.LEAF_PROOF_BYTES, *(figure for figure in Figure if figure.startswith("verify_ms"))}
+    assert set(needed(Context(memory_bytes=1))) == set(Figure) - told
     assert Figure.BATCH_S not in needed(Context(inputs_at_hand=False))
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from veritape.executor.adapters.cache.receipt_cache import ReceiptCache
+from veritape.executor.adapters.workers.costs import CostFile
 from veritape.executor.adapters.workers.figures import Figures
 from veritape.executor.adapters.workers.jobs import Done, Job, MakeBackend, with_image
 from veritape.executor.adapters.workers.pool import WorkerPool, is_lost
@@ -61,6 +62,8 @@ class Tools:
     """Of each worker."""
     note: Note
     """Takes what went wrong and was mended."""
+    costs: CostFile | None = None
+    """Keeps what backends measured."""
 
 
 @dataclass
@@ -244,6 +247,8 @@ class BatchRun:
         """Learn from a job; what it did not get to is pending again."""
         if done.results:
             self._chunks.done(len(done.results), done.seconds)
+        if done.costs and self._tools.costs is not None:
+            self._tools.costs.add(done.costs)
         if is_fault(done.peak_bytes, self._cost):
             self._tools.note(
                 LogEvent.MEMORY_UNDERESTIMATED, peak_bytes=done.peak_bytes, predicted_bytes=self._cost.bytes

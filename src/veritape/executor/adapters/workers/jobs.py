@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from veritape.executor.adapters.cache.packs import PackWriter, Written
+from veritape.executor.aggregation.cost_samples import Measured
 from veritape.executor.backend import TraceBackend
 from veritape.executor.image import Image
 from veritape.executor.receipts import SimulatedReceipt
@@ -72,6 +73,8 @@ class Done:
     """Time that its executions took."""
     written: Written | OSError | None = None
     """What the writer said; None: it was not asked, or had nothing to write."""
+    costs: tuple[Measured, ...] = ()
+    """What the backend measured."""
     peak_bytes: int = 0
     """Largest memory that the worker ever took beyond what it had when it was ready: its guests' share."""
 
@@ -117,11 +120,13 @@ def run_job(job: Job) -> Done:
         late = end_ns is not None and clock.monotonic_ns() >= end_ns
         return late or (watched is not None and (watched.exists() or not watched.parent.exists()))
 
-    results, cycles = _run_shares(_WORKER.backend(job), image, job, stop)
+    backend = _WORKER.backend(job)
+    results, cycles = _run_shares(backend, image, job, stop)
     seconds = (clock.monotonic_ns() - began_ns) / NANOSECONDS
     written = _write(job, results, clock)
     peak_bytes = _peak_bytes() - _WORKER.ready_bytes
-    return Done(tuple(results), cycles, seconds=seconds, written=written, peak_bytes=peak_bytes)
+    costs = tuple(backend.measured())
+    return Done(tuple(results), cycles, seconds=seconds, written=written, costs=costs, peak_bytes=peak_bytes)
 
 
 def _write(job: Job, results: Sequence[bytes | Failed], clock: Clock) -> Written | OSError | None:

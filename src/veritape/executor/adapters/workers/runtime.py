@@ -9,6 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -21,11 +22,12 @@ from veritape.executor.adapters.workers.batch_run import (
     Tools,
     not_kept,
 )
+from veritape.executor.adapters.workers.costs import CostFile
 from veritape.executor.adapters.workers.figures import Figures
 from veritape.executor.adapters.workers.jobs import MakeBackend
 from veritape.executor.adapters.workers.pool import WorkerPool
 from veritape.executor.aggregation.decider import AggregationDecider
-from veritape.executor.aggregation.plans import Context
+from veritape.executor.aggregation.plans import Context, Mode
 from veritape.executor.backend import TraceBackend
 from veritape.executor.cache.entries import Namespace, cache_keys
 from veritape.executor.digests import Tag
@@ -39,7 +41,7 @@ from veritape.executor.runtime.progress import Meter, Phase, Progress
 from veritape.executor.vm.execution import DEFAULT_LIMITS, Limits, Stop, never
 from veritape.executor.vm.traps import TrapReason
 from veritape.kernel.clock import NANOSECONDS, Clock
-from veritape.kernel.errors import MisuseError, UnavailableError, VeritapeError
+from veritape.kernel.errors import CheckFailedError, MisuseError, UnavailableError, VeritapeError
 
 KILL_GRACE_S = 5.0
 """Seconds that a worker gets to see the stop file before it is killed."""
@@ -69,6 +71,7 @@ class L2Runtime:
         note: Note = note_nothing,
         decider: AggregationDecider | None = None,
         threads: int = 1,
+        costs: CostFile | None = None,
     ) -> None:
         reason = backend.available()
         if reason is not None:
@@ -78,7 +81,17 @@ class L2Runtime:
         self._changed = threading.Condition()
         admission = Admission(budget_bytes)
         self._tools = Tools(
-            pool, make_backend, cache, figures, clock, admission, self._changed, kill_grace_s, threads, note
+            pool,
+            make_backend,
+            cache,
+            figures,
+            clock,
+            admission,
+            self._changed,
+            kill_grace_s,
+            threads,
+            note,
+            costs,
         )
         self.parallel = Parallel(pool.workers, threads)
         """How jobs run side by side."""
@@ -158,7 +171,15 @@ class L2Runtime:
         """Say how a batch's claims would become one proof; its figures are estimates and called so (EX-450, 605)."""
         if self._decider is None or not claims:
             return
-        decision = self._decider.decide(claims, self._context)
+        costs = self._tools.costs
+        if costs is not None and self._decider.config.mode is Mode.MEASURED:
+            self._decider = replace(self._decider, costs=costs.known())
+        try:
+            decision = self._decider.decide(claims, self._context)
+        except CheckFailedError as error:
+            self._tools.note(LogEvent.AGGREGATION_INFEASIBLE, count=claims, why=error.message)
+            return
+        self._decider = replace(self._decider, history=decision.history)
         self._tools.note(LogEvent.AGGREGATION_DECIDED, **decision.logged(), context=vars(self._context))
         if decision.estimate is not None:
             self.figures.estimated(decision.estimate)
