@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import importlib
 import os
 import statistics
 import tempfile
@@ -9,14 +10,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+import click
+
 from veritape.apps.bench.results import Row, Size, timed
+from veritape.apps.postgres import postgres_module
 from veritape.gateway.adapters.drainer import Drainer
 from veritape.gateway.adapters.group_commit import GroupCommit
 from veritape.gateway.adapters.ledger import Ledger
+from veritape.gateway.adapters.ledgers import UsageLedger
 from veritape.gateway.adapters.outbox import Outbox
 from veritape.gateway.quota import Decision, Mode
 from veritape.gateway.usage import BOOT_BYTES, Caller, EventSource, UsageEvent
 from veritape.kernel.clock import NANOSECONDS, SystemClock
+from veritape.kernel.errors import MisuseError, UnavailableError
 
 CHARGES_A_TICK: Final = 10
 """Charges of one millisecond: 10,000 a second."""
@@ -44,8 +50,28 @@ def usage(size: Size) -> Iterator[Row]:
         yield Row(
             "outbox_commit_p99", waits, "ms", "lower", 5.0, 2.0, peer="bare fdatasync loop", peer_values=bare
         )
-        drained = [_drained_per_second(folder / f"ledger-{run}") for run in runs]
+        drained = [
+            _drained_per_second(folder / f"ledger-{run}", Ledger(folder / f"{run}.db"), run) for run in runs
+        ]
         yield Row("ledger_events_per_second_sqlite", drained, target=20_000.0, goal=100_000.0)
+        try:
+            drained = _postgresql_runs(folder, size.runs)
+        except (UnavailableError, MisuseError) as error:
+            click.echo(f"ledger_events_per_second_postgresql is not measured: {error.message}", err=True)
+        else:
+            yield Row("ledger_events_per_second_postgresql", drained, target=50_000.0, goal=150_000.0)
+
+
+def _postgresql_runs(folder: Path, runs: int) -> list[float]:
+    """Return events a second, run by run.
+
+    Raises:
+        UnavailableError: there is no server.
+        MisuseError: the library for it is not installed.
+    """
+    ledger = postgres_module("postgres_ledger", "the ledger's row").PostgresLedger
+    with importlib.import_module("veritape.apps.bench.postgres_server").postgres_server() as url:
+        return [_drained_per_second(folder / f"copied-{run}", ledger(url), run) for run in range(runs)]
 
 
 def _charges(boot: bytes, count: int) -> list[UsageEvent]:
@@ -94,15 +120,12 @@ def _p99(values: list[int]) -> float:
     return statistics.quantiles(values, n=100)[-1]
 
 
-def _drained_per_second(folder: Path) -> float:
-    """Return how many events a second come from an outbox into a new ledger."""
-    boot = bytes(BOOT_BYTES)
+def _drained_per_second(folder: Path, ledger: UsageLedger, run: int) -> float:
+    """Return how many events a second come from an outbox into a ledger; each run is a boot of its own."""
+    boot = run.to_bytes(BOOT_BYTES)
     events = _charges(boot, LEDGER_EVENTS)
-    with (
-        contextlib.closing(Outbox(folder / "outbox", boot)) as outbox,
-        contextlib.closing(Ledger(folder / "usage.db")) as ledger,
-    ):
+    with contextlib.closing(Outbox(folder, boot)) as outbox, contextlib.closing(ledger):
         for first in range(0, LEDGER_EVENTS, GROUP):
             outbox.write(events[first : first + GROUP])
-        count, seconds = timed(lambda: Drainer(folder / "outbox", ledger, print).drain().drained)
+        count, seconds = timed(lambda: Drainer(folder, ledger, print).drain().drained)
     return count / seconds
