@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -33,6 +33,9 @@ SCHEMA = pa.schema([(name, TYPES.get(name, pa.int64())) for name in COLUMNS])
 
 class BinanceSegments(SegmentStore):
     """The ``trades/venue=BINANCE`` folder."""
+
+    texts: ClassVar[tuple[str, ...]] = ("code",)
+    """Columns that hold text."""
 
     def __init__(self, data: Path) -> None:
         super().__init__(data, VENUE)
