@@ -12,8 +12,8 @@ from veritape.kernel.clock import NANOSECONDS
 CLOCK_NS: Final = 2 * NANOSECONDS
 """Most that our clock may differ from the broker's; its stamps have whole seconds."""
 
-WAITING_NS: Final = 15 * NANOSECONDS
-"""Longest that a frame may wait to become durable before the journal counts as not writable."""
+UNSYNCED_NS: Final = 15 * NANOSECONDS
+"""Longest that neither a block nor a probe may become durable before the journal counts as not writable (TL-720)."""
 
 UNANSWERED_NS: Final = 60 * NANOSECONDS
 """Longest that the broker may say nothing while calls wait."""
@@ -26,7 +26,7 @@ class Check(StrEnum):
     """What must hold before a session and in it; the names are those of every part's family (TL-720)."""
 
     JOURNAL_WRITABLE = "journal_writable"
-    """No frame waits longer than 15 s to become durable."""
+    """A block, or a probe of an idle disk, became durable in the last 15 s."""
     DISK_SPACE = "disk_space"
     """More than ``journal.kept_bytes`` and 5 % of the disk are free."""
     CLOCK = "clock"
@@ -58,8 +58,8 @@ class Facts:
     """Since the broker's last answer while calls wait, else 0."""
     is_connected: bool
     """The socket, with its slots."""
-    waiting_ns: int
-    """Age of the oldest frame that is not durable, 0 when none waits."""
+    unsynced_ns: int
+    """Since a block or a probe was last durable."""
     disk_free_bytes: int
     disk_bytes: int
     disk_kept_bytes: int
@@ -77,7 +77,7 @@ def problems(facts: Facts) -> tuple[Check, ...]:
         Check.BROKER_REACHABLE: facts.unanswered_ns < UNANSWERED_NS
         and (idle or facts.quote_answered is not False),
         Check.WEBSOCKET: idle or facts.is_connected,
-        Check.JOURNAL_WRITABLE: facts.waiting_ns < WAITING_NS,
+        Check.JOURNAL_WRITABLE: facts.unsynced_ns < UNSYNCED_NS,
         Check.DISK_SPACE: facts.disk_free_bytes > max(facts.disk_kept_bytes, facts.disk_bytes // DISK_SHARE),
         Check.CLOCK: facts.clock_offset_ns is None or abs(facts.clock_offset_ns) <= CLOCK_NS,
     }

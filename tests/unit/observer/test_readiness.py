@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from veritape.observer.readiness import CLOCK_NS, UNANSWERED_NS, WAITING_NS, Check, Facts, problems
+from veritape.observer.readiness import CLOCK_NS, UNANSWERED_NS, UNSYNCED_NS, Check, Facts, problems
 
 SECOND = 10**9
 KEPT = 1 << 30
 READY = Facts(
     is_due=True, has_universe=True, token_left_ns=SECOND, quote_answered=True, unanswered_ns=UNANSWERED_NS - 1,
-    is_connected=True, waiting_ns=WAITING_NS - 1, disk_free_bytes=2 * KEPT, disk_bytes=10 * KEPT, disk_kept_bytes=KEPT,
+    is_connected=True, unsynced_ns=UNSYNCED_NS - 1, disk_free_bytes=2 * KEPT, disk_bytes=10 * KEPT, disk_kept_bytes=KEPT,
     clock_offset_ns=CLOCK_NS,
 )  # fmt: skip
 
@@ -29,7 +29,7 @@ def test_everything_that_stands_is_ready() -> None:
         ({"token_left_ns": 0}, Check.TOKEN_VALID, False),
         ({"quote_answered": False}, Check.BROKER_REACHABLE, False),
         ({"unanswered_ns": UNANSWERED_NS}, Check.BROKER_REACHABLE, True),
-        ({"waiting_ns": WAITING_NS}, Check.JOURNAL_WRITABLE, True),
+        ({"unsynced_ns": UNSYNCED_NS}, Check.JOURNAL_WRITABLE, True),
         ({"is_connected": False}, Check.WEBSOCKET, False),
         ({"disk_free_bytes": KEPT}, Check.DISK_SPACE, True),
         ({"disk_bytes": 40 * KEPT}, Check.DISK_SPACE, True),

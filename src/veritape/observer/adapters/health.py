@@ -43,7 +43,6 @@ class Health:
     def facts(self, *, is_due: bool, has_universe: bool, is_connected: bool) -> Facts:
         """Measure."""
         token, disk = self._rest.tokens.token, shutil.disk_usage(self._settings.observer.data_dir)
-        oldest_ns, now_ns = self._daybook.writer.oldest_ns, SystemClock().monotonic_ns()
         return Facts(
             is_due,
             has_universe,
@@ -51,7 +50,7 @@ class Health:
             self.quote_answered,
             self._rest.unanswered_ns,
             is_connected,
-            0 if oldest_ns is None else now_ns - oldest_ns,
+            SystemClock().monotonic_ns() - self._daybook.writer.watermark.synced_ns,
             disk.free,
             disk.total,
             self._settings.journal.kept_bytes,

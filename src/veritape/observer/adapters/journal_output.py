@@ -19,6 +19,9 @@ from veritape.observer.recorder import KST_NS
 RESERVE_BYTES = 64 << 20
 """Size of the file that is released when the disk is full."""
 
+PROBE_NAME = "probe"
+"""Name, in the journal directory, of a file that is written over and over while nothing else is."""
+
 
 @dataclass(frozen=True)
 class JournalOptions:
@@ -105,6 +108,20 @@ class JournalOutput:
         file.frames += len(group)
         self.bytes_written += len(block)
         return Place(file.path.parent.name, file.path.name, file.blocks - 1)
+
+    def probe(self) -> None:
+        """Make a byte durable beside the files: how else would an idle recorder know that its disk still takes them.
+
+        Raises:
+            OSError: the disk refused.
+        """
+        path = self._options.directory / PROBE_NAME
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            self._storage.write(descriptor, b"\n")
+            self._storage.sync(descriptor)
+        finally:
+            os.close(descriptor)
 
     def seal(self) -> None:
         """Seal the file, if one is open; the next block begins another."""

@@ -29,6 +29,9 @@ RESERVE_NAME = "reserve"
 SEAL_SECONDS = 10
 """Longest wait for a file to be sealed: a disk that takes longer has failed, and the writer tells of that itself."""
 
+PROBE_SECONDS = 5
+"""Silence after which the disk is probed: a third of what readiness allows."""
+
 SWITCH_SECONDS = 0.000_5
 """How long the loop may keep the interpreter from the thread (``sys.setswitchinterval``): a group asks for it five times.
 
@@ -53,6 +56,8 @@ class Watermark:
     """Connection of the newest durable frame."""
     sequence: int = 0
     """Its sequence there (OB-506)."""
+    synced_ns: int = 0
+    """Machine's monotonic clock when a block, or a probe of an idle disk, was last durable."""
 
 
 class Committed(NamedTuple):
@@ -119,7 +124,7 @@ class JournalWriter:
         self._sealed = threading.Event()
         self._room = asyncio.Event()
         self._room.set()
-        self.watermark = Watermark()
+        self.watermark = Watermark(synced_ns=clock.monotonic_ns())
         """What is durable so far; read it anywhere, the thread alone writes it."""
         self.stops = 0
         """Times that the queue was full and the socket was not read."""
@@ -201,6 +206,8 @@ class JournalWriter:
             while (group := self._take()) or not self._closing:
                 if group:
                     self._write(group)
+                elif not (self._sealing or self._closing):
+                    self._probe()
                 self._seal_when_asked()
             self._output.seal()
         except OSError as error:
@@ -209,6 +216,15 @@ class JournalWriter:
         except BaseException as error:  # noqa: BLE001 - the top of a thread: a recorder without its writer must end
             traceback.print_exc()
             crash(f"veritape: journal: {type(error).__name__} in the writer thread: a bug; stopped at once")
+
+    def _probe(self) -> None:
+        """See whether the disk still takes a write; a full one may have room again before a frame comes."""
+        try:
+            self._output.probe()
+        except OSError as error:
+            self._stop_if_broken(error)
+        else:
+            self.watermark.synced_ns = self._clock.monotonic_ns()
 
     def _seal_when_asked(self) -> None:
         with self._lock:
@@ -225,10 +241,10 @@ class JournalWriter:
             )
 
     def _take(self) -> list[Frame]:
-        """Return the next group: everything queued ``commit_ms`` after its first frame; empty at the end."""
+        """Return the next group: everything queued ``commit_ms`` after its first frame; empty when there was none."""
         with self._lock:
-            while not self._queue and not self._closing and not self._sealing:
-                self._called.wait()
+            if not (self._queue or self._closing or self._sealing):
+                self._called.wait(PROBE_SECONDS)
             if self._queue:
                 self._ripe.wait_for(self._is_due, self._seconds_left())
             group, size = [], 0
@@ -257,7 +273,8 @@ class JournalWriter:
         self.watermark.bytes_written = self._output.bytes_written
         self.watermark.connection, self.watermark.sequence = group[-1].connection, group[-1].sequence
         self.watermark.frames += len(group)
-        committed = Committed(group, *place, self._group_ns, self._clock.monotonic_ns(), self._output.sync_ns)
+        self.watermark.synced_ns = durable_ns = self._clock.monotonic_ns()
+        committed = Committed(group, *place, self._group_ns, durable_ns, self._output.sync_ns)
         self._loop.call_soon_threadsafe(self._acknowledged, committed)
 
     def _give_up(self, error: OSError, group: list[Frame]) -> None:

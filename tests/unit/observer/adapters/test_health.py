@@ -11,17 +11,18 @@ from veritape.kernel.clock import Clock, SystemClock
 from veritape.kernel.settings import load_settings
 from veritape.observer.adapters.broker_rest import BrokerRest
 from veritape.observer.adapters.health import Health
-from veritape.observer.readiness import WAITING_NS, Check, problems
+from veritape.observer.readiness import UNSYNCED_NS, Check, problems
 from veritape.observer.settings import RecordSettings
 
 
 def health_of(
     tmp_path: Path, rest: BrokerRest, clock: Clock, more: str = "", kept_bytes: int = 0
 ) -> tuple[Health, Any]:
-    """Return health measured with a journal whose oldest waiting frame can be set."""
+    """Return health measured with a journal whose last sync can be set."""
     text = f'[observer]\ndata_dir = "{tmp_path}"\n[journal]\nkept_bytes = {kept_bytes}\n[kis]\nappkey = "k"\nappsecret = "s"\n{more}'
     settings = load_settings(RecordSettings, text.encode(), {}, "VERITAPE_RECORD")
-    daybook = SimpleNamespace(writer=SimpleNamespace(oldest_ns=None))
+    watermark = SimpleNamespace(synced_ns=SystemClock().monotonic_ns())
+    daybook = SimpleNamespace(writer=SimpleNamespace(watermark=watermark))
     return Health(settings, rest, cast("Any", daybook), clock), daybook
 
 
@@ -58,11 +59,11 @@ async def test_one_price_and_one_event_before_the_open(tmp_path: Path) -> None:
 
 
 async def test_a_stuck_journal_a_small_disk_and_another_clock_are_seen(tmp_path: Path) -> None:
-    """TL-720, TL-730: a frame that waits for the disk, less room than the journal keeps, a Date hours away."""
+    """TL-720, TL-730: nothing became durable for 15 s, less room than the journal keeps, a Date hours away."""
     async with broker() as one, rest_of(one, tmp_path) as (rest, clock):
         await rest.token()
         health, daybook = health_of(tmp_path, rest, clock)
-        daybook.writer.oldest_ns = SystemClock().monotonic_ns() - WAITING_NS
+        daybook.writer.watermark.synced_ns -= UNSYNCED_NS
         rest.clock_offset_ns = 3_600 * 10**9
         facts = health.facts(is_due=True, has_universe=True, is_connected=True)
         assert problems(facts) == (Check.JOURNAL_WRITABLE, Check.CLOCK)

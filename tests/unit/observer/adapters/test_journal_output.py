@@ -9,7 +9,7 @@ from tests.tape import MIDNIGHT_NS
 from veritape.kernel.clock import ManualClock
 from veritape.observer import journal
 from veritape.observer.adapters.journal_files import journal_paths, read_journal
-from veritape.observer.adapters.journal_output import JournalOptions, JournalOutput
+from veritape.observer.adapters.journal_output import PROBE_NAME, JournalOptions, JournalOutput
 from veritape.observer.adapters.storage import FailingDisk
 from veritape.observer.journal import Frame, Kind
 
@@ -102,3 +102,20 @@ def test_a_file_without_its_header_is_not_left(tmp_path: Path) -> None:
         one.write([frame(1)])
     assert journal_paths(tmp_path) == []
     assert one.errors == {"rotate": 1}
+
+
+@pytest.mark.parametrize("call", ["write", "sync"])
+def test_a_probe_says_whether_the_disk_takes_a_write(tmp_path: Path, call: str) -> None:
+    """TL-720: one byte beside the files, written over; it is no part of the journal."""
+    disk = FailingNow(call)
+    one = output(tmp_path, disk)
+    for _ in range(2):
+        one.probe()
+    assert ((tmp_path / PROBE_NAME).read_bytes(), journal_paths(tmp_path), one.bytes_written) == (
+        b"\n",
+        [],
+        0,
+    )
+    disk.fails = True
+    with pytest.raises(OSError, match="No space left"):
+        one.probe()

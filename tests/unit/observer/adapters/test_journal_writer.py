@@ -13,6 +13,7 @@ from tests.tape import MIDNIGHT_NS
 from veritape.kernel.clock import Clock, ManualClock, SystemClock
 from veritape.kernel.errors import UnavailableError
 from veritape.observer import journal
+from veritape.observer.adapters import journal_writer
 from veritape.observer.adapters.journal_files import journal_paths, read_journal
 from veritape.observer.adapters.journal_output import JournalOptions
 from veritape.observer.adapters.journal_recovery import recover
@@ -190,6 +191,44 @@ def test_an_input_output_error_ends_the_process_at_once(tmp_path: Path, call: st
     assert (answer.returncode, answer.stdout) == (1, "")
     assert answer.stderr.count("\n") == 1
     assert "Input/output error" in answer.stderr
+
+
+class FillingDisk(FailingDisk):
+    """A disk that is full while it is told to be, and counts what it refuses."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+        self.is_full, self.refused = False, 0
+
+    def _draw(self, name: str) -> int:
+        is_refused = self.is_full and name == "write"
+        self.refused += is_refused
+        return errno.ENOSPC if is_refused else 0
+
+
+async def test_an_idle_disk_is_probed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """TL-720, OB-511: it is known when the disk last took a write, also without a frame; a full one is no end before a frame comes."""
+    monkeypatch.setattr(journal_writer, "PROBE_SECONDS", 0.01)
+    disk, clock = FillingDisk(), ManualClock()
+    writing = Writing(tmp_path, disk, clock)
+    clock.advance_ns(60 * 10**9)
+    synced_ns = clock.monotonic_ns()
+    async with asyncio.timeout(20):
+        while writing.writer.watermark.synced_ns != synced_ns:
+            await asyncio.sleep(0.001)
+        disk.is_full = True
+        while not disk.refused:
+            await asyncio.sleep(0.001)
+        clock.advance_ns(60 * 10**9)
+        before = disk.refused
+        while disk.refused < before + 2:
+            await asyncio.sleep(0.001)
+    assert writing.writer.watermark.synced_ns == synced_ns
+    disk.is_full = False
+    writing.writer.append(frame(1))
+    await writing.writer.close()
+    assert (writing.on_disk(), writing.writer.failed.done()) == ([frame(1)], False)
+    assert writing.writer.watermark.synced_ns == clock.monotonic_ns()
 
 
 async def test_no_room_for_the_reserve_is_refused_at_the_start(tmp_path: Path) -> None:
