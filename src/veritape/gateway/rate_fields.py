@@ -49,13 +49,17 @@ def raw_fields(fields: list[Field]) -> list[RawField]:
     return [(name.lower().encode("ascii"), value.encode("ascii")) for name, value in fields]
 
 
+_EXACT: Final = Mode.EXACT
+"""A member of an enum is looked up in its class each time."""
+
+
 class AdmittedFields:
     """``rate_fields`` of what one plan admits, with everything written beforehand that does not change (GW-603)."""
 
     def __init__(self, plan: Plan, tier: str, *, legacy: bool) -> None:
         self._plan, self._tier, self._legacy = plan, tier, legacy
         self._cost: RawField = (b"x-request-cost", units_text(plan.cost_mu).encode())
-        limits = plan.limits
+        limits = self._limits = plan.limits
         items = (
             (limits.minute, b'"minute";r=%d;t=%d'), (limits.hour, b'"hour";r=%d;t=%d'),
             (limits.month_mu, b'"month";r=%d;t=%d'), (limits.concurrency, b'"concurrency";r=%d'),
@@ -66,29 +70,25 @@ class AdmittedFields:
 
     def of(self, verdict: Verdict) -> list[RawField]:
         """Return the fields of a request that was admitted."""
-        if self._legacy or verdict.mode is not Mode.EXACT:
-            return raw_fields(
-                rate_fields(verdict.unfolded(), self._tier, verdict.wall_us, legacy=self._legacy)
-            )
+        _, _, minute, hour, used_mu, slots, now_us, wall_us, held_mu, _, mode = verdict
+        if self._legacy or mode is not _EXACT:
+            return raw_fields(rate_fields(verdict.unfolded(), self._tier, wall_us, legacy=self._legacy))
         if not self._left:
             return [self._cost]
-        if not self._month_from_us <= verdict.wall_us < self._month_end_us:
+        if not self._month_from_us <= wall_us < self._month_end_us:
             self._turn_month(verdict)
-        return [self._cost, self._policy, (b"ratelimit", self._left % (*self._numbers(verdict),))]
-
-    def _numbers(self, verdict: Verdict) -> list[int]:
-        plan, numbers = self._plan, list[int]()
-        limits = plan.limits
+        plan, limits = self._plan, self._limits
+        numbers: tuple[int, ...] = ()
         if limits.minute is not None:
-            numbers += left_units(plan.minute, verdict.minute, verdict.held_mu, verdict.now_us)
+            numbers = left_units(plan.minute, minute, held_mu, now_us)
         if limits.hour is not None:
-            numbers += left_units(plan.hour, verdict.hour, verdict.held_mu, verdict.now_us)
+            numbers += left_units(plan.hour, hour, held_mu, now_us)
         if limits.month_mu is not None:
-            left_us = self._month_end_us - verdict.wall_us
-            numbers += (max(0, limits.month_mu - verdict.used_mu) // MU, -(-left_us // MICROSECONDS))
+            left_us = self._month_end_us - wall_us
+            numbers += (max(0, limits.month_mu - used_mu) // MU, -(-left_us // MICROSECONDS))
         if limits.concurrency is not None:
-            numbers.append(max(0, limits.concurrency - verdict.slots))
-        return numbers
+            numbers += (max(0, limits.concurrency - slots),)
+        return [self._cost, self._policy, (b"ratelimit", self._left % numbers)]
 
     def _turn_month(self, verdict: Verdict) -> None:
         """Write what holds for the verdict's month."""

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from veritape.gateway import problems
-from veritape.gateway.adapters.callers import Client, Identify, require
+from veritape.gateway.adapters.callers import Callers, Client, Identify, require
 from veritape.gateway.adapters.degrading_store import DegradingStore
 from veritape.gateway.adapters.engine import DeniedError, Engine, Ruling
 from veritape.gateway.adapters.gate import Keys, UsageLedger
@@ -29,6 +29,7 @@ from veritape.gateway.adapters.redis_link import RedisLink, parse_redis_url
 from veritape.gateway.adapters.redis_store import RedisStore
 from veritape.gateway.adapters.stores import ProcessStore, Store
 from veritape.gateway.degradation import StoreState
+from veritape.gateway.fast_quota import make_tuple
 from veritape.gateway.memory_store import MemoryStore
 from veritape.gateway.openapi_limits import describe_limits
 from veritape.gateway.policy import Policy
@@ -54,11 +55,24 @@ KEY: Final = "veritape"
 START_LOOK_S: Final = 0.01
 """Between two looks at a store that has not answered yet."""
 
+REMEMBERED: Final = 65_536
+"""Lanes that are kept; at the bound all are forgotten."""
+
+PATH_CHARACTERS: Final = 256
+"""Longer paths are looked up each time, so that nobody fills the memory with them."""
+
 SERVER_ERROR: Final = 500
 """From this status on an answer is a failure of the application."""
 
 NO_DECISION: Final = 503
 """Status of an engine that cannot decide."""
+
+
+LaneKey = tuple[str, str, str | None, str]
+"""Method, path, root path and peer's address of a request."""
+
+Lane = tuple[Callers, Found | None, tuple[Price, Client] | None]
+"""What is known of such requests: under which callers, the marks of their route, and what they cost whom; None: nothing."""
 
 
 class Seen(NamedTuple):
@@ -102,7 +116,8 @@ class Limit:
         self.engine = engine or self._open(policy, redis, keys, identify, legacy=legacy)
         self._others = None if others is None else Price("other", units_of(others))
         self._usage, self._events = usage, EventSource(secrets.token_bytes(BOOT_BYTES))
-        self._begun = False
+        self._lanes: dict[LaneKey, Lane] = {}
+        self._ready = self._begun = False
         self._application: Any = None
         self._marked: MarkedRoutes | None = None
 
@@ -111,39 +126,50 @@ class Limit:
         if scope["type"] != "http":
             await self._pass(scope, receive, send)
             return
-        if not self._begun:
-            self._begin(scope)
-        if self._tasks and self.engine.store.state is StoreState.STARTING:
-            await self._started()
-        found, price = self._price(scope)
-        if price is None:
-            scope[KEY] = Seen(None, found)
-            await self.app(scope, receive, send)
-            return
-        engine = self.engine
+        if not self._ready:
+            await self._get_ready(scope)
+        engine, peer = self.engine, scope.get("client")
+        key = (scope["method"], scope["path"], scope.get("root_path"), peer[0] if peer else "")
         try:
-            callers = engine.callers
-            client = callers.client_of(scope) or await callers.client_by_key(scope)
-            if client.scopes is None or price.scope is not None:
-                require(client, price)
-            ruling = (
-                (engine.decide_now(client, price) or await engine.decide(client, price))
-                if price.cost_mu
-                else None
-            )
-            charge = (
-                None
-                if self._usage is None or ruling is None
-                else await self._charge(scope, client, price, ruling)
-            )
+            lane = self._lanes.get(key)
+            if lane is None or lane[0] is not engine.callers:
+                lane = await self._lane(key, scope)
+            _, found, paid = lane
+            ruling = charge = None
+            if paid is not None:
+                price, client = paid
+                ruling = engine.decide_now(client, price) or await engine.decide(client, price)
+                if self._usage is not None:
+                    charge = await self._charge(scope, client, price, ruling)
         except RefusedError as refusal:
             await self._refuse(scope, send, refusal)
             return
-        scope[KEY] = Seen(ruling, found)
-        if ruling is None:
+        scope[KEY] = make_tuple(Seen, (ruling, found))
+        if paid is None or ruling is None:
             await self.app(scope, receive, send)
         else:
-            await self._answer(scope, receive, send, price, ruling, charge)
+            await self._answer(scope, receive, send, paid[0], ruling, charge)
+
+    async def _lane(self, key: LaneKey, scope: Scope) -> Lane:
+        """Find what a request costs and who pays; it is remembered where method, path and peer alone say so.
+
+        Raises:
+            RefusedError: nobody may ask for this from there, or the key does not serve.
+        """
+        callers = self.engine.callers
+        found, price = self._price(scope)
+        paid = None
+        if price is not None:
+            client = callers.client_of(scope) or await callers.client_by_key(scope)
+            if client.scopes is None or price.scope is not None:
+                require(client, price)
+            paid = (price, client) if price.cost_mu else None
+        lane = (callers, found, paid)
+        if callers.by_address_alone and scope["method"] != "OPTIONS" and len(key[1]) <= PATH_CHARACTERS:
+            if len(self._lanes) >= REMEMBERED:
+                self._lanes.clear()
+            self._lanes[key] = lane
+        return lane
 
     async def _answer(
         self,
@@ -254,10 +280,12 @@ class Limit:
                     task.cancel()
                 await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _started(self) -> None:
-        """Wait until the shared store has answered or is taken for lost: 2 s at most, once in a process' life."""
-        while self.engine.store.state is StoreState.STARTING:  # noqa: ASYNC110 - the store tells nobody
+    async def _get_ready(self, scope: Scope) -> None:
+        """Begin, and wait until the shared store has answered or is taken for lost: 2 s at most, once in a process' life."""
+        self._begin(scope)
+        while self._tasks and self.engine.store.state is StoreState.STARTING:  # noqa: ASYNC110 - the store tells nobody
             await asyncio.sleep(START_LOOK_S)
+        self._ready = True
 
     def _begin(self, scope: Scope) -> None:
         """Look at the application's routes, complete its OpenAPI document, and run what the store needs; once."""

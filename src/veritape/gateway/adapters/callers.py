@@ -46,7 +46,8 @@ class Account(NamedTuple):
     scopes: frozenset[str] = frozenset()
 
 
-class Prepared(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
     """A price for a tier, prepared."""
 
     plan: Plan
@@ -64,13 +65,19 @@ class Group:
     prepared: dict[Price, Prepared] = field(default_factory=dict)
 
 
-class Client(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Client:
     """Who calls."""
 
     caller: Caller
     group: Group
     scopes: frozenset[str] | None
     """None: no credential."""
+    subject: str = field(init=False)
+    """The caller's."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "subject", self.caller.subject)
 
 
 Identify = Callable[[Mapping[str, Any]], Account | None]
@@ -90,6 +97,8 @@ class Callers:
         self._own_groups: dict[tuple[str, Limits], Group] = {}
         self._classes = {one.name: Group(one.name, one.limits) for one in classes}
         self._by_host: dict[str, Client | Reason] = {}
+        self.by_address_alone = not (key_store or identify or policy.addresses.trusted)
+        """Nothing in a request but its peer's address says who calls."""
 
     def client_of(self, scope: Mapping[str, Any]) -> Client | None:
         """Return who calls; None when a key has to be looked up first: ``client_by_key``.

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from veritape.gateway.adapters.callers import Callers, Client, Group, Identify, Prepared
 from veritape.gateway.adapters.gate import Keys
 from veritape.gateway.adapters.stores import Judged, ProcessStore, Store, Terms, unfolded
-from veritape.gateway.fast_quota import Verdict, plan_of
+from veritape.gateway.fast_quota import Verdict, make_tuple, plan_of
 from veritape.gateway.paths import PathTable
 from veritape.gateway.policy import Policy, Route
 from veritape.gateway.prices import Price, route_price
@@ -74,6 +74,7 @@ class Engine:
         if key_store is not None and identify is not None:
             raise MisuseError("Limit: keys or identify, not both: a request has one account")
         self.store, self.clock = store, clock
+        self._monotonic_ns, self._wall_ns = clock.monotonic_ns, clock.wall_ns
         self.knows_accounts = key_store is not None or identify is not None
         """Callers may hold a credential."""
         self._memory = store.memory if isinstance(store, ProcessStore) else None
@@ -114,12 +115,12 @@ class Engine:
         if self._memory is None:
             return None
         prepared = client.group.prepared.get(price) or self._prepare(client.group, price)
-        subject, clock = client.caller.subject, self.clock
+        subject = client.subject
         verdict, slot = self._memory.judge(
-            subject, prepared.plan, clock.monotonic_ns() // 1_000, clock.wall_ns() // 1_000, price.slot_us
+            subject, prepared.plan, self._monotonic_ns() // 1_000, self._wall_ns() // 1_000, price.slot_us
         )
         if verdict.admitted:
-            return Ruling(prepared.fields.of(verdict), subject, slot, verdict)
+            return make_tuple(Ruling, (prepared.fields.of(verdict), subject, slot, verdict))
         raise self._denied(client, verdict.unfolded())
 
     async def decide(self, client: Client, price: Price) -> Ruling:
@@ -133,16 +134,15 @@ class Engine:
         if ruling is not None:
             return ruling
         prepared = client.group.prepared.get(price) or self._prepare(client.group, price)
-        subject = client.caller.subject
+        subject = client.subject
         try:
             judged, slot = await self.store.judge(subject, prepared.plan, prepared.terms)
         except UnavailableError as error:
             raise RefusedError(Reason.QUOTA_UNAVAILABLE) from error
         if not judged.admitted:
             raise self._denied(client, unfolded(judged))
-        if isinstance(judged, Verdict):
-            return Ruling(prepared.fields.of(judged), subject, slot, judged)
-        return Ruling(self._fields(client, judged), subject, slot, judged)
+        fields = prepared.fields.of(judged) if isinstance(judged, Verdict) else self._fields(client, judged)
+        return make_tuple(Ruling, (fields, subject, slot, judged))
 
     def release(self, ruling: Ruling) -> None:
         """Free a request's slot; its response has ended."""

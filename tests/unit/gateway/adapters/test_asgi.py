@@ -14,6 +14,7 @@ from starlette.routing import Route
 from starlette.websockets import WebSocket
 from tests import limited
 
+from veritape.gateway.adapters import asgi as module
 from veritape.gateway.adapters.asgi import Limit
 from veritape.gateway.adapters.callers import Account
 from veritape.gateway.adapters.policy_file import shipped_policy
@@ -276,3 +277,22 @@ def test_arguments_that_do_not_fit_are_refused(options: dict[str, Any], message:
     """GW-601: what would be ignored is refused when the middleware is made."""
     with pytest.raises(MisuseError, match=message):
         Limit(limited.plain, **options)
+
+
+async def test_another_policy_holds_for_paths_and_peers_that_are_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """GW-601, GW-908: what is remembered of a path and a peer is found again after a change of policy, and it is bounded."""
+    monkeypatch.setattr(module, "REMEMBERED", 3)
+    made = limited.limited()
+    text = limited.POLICY.replace("version = 3", "version = 4").replace('cost = "5"', 'cost = "6"')
+    async with limited.client_of(made) as client:
+        costs = [(await client.get("/dear/1")).headers["x-request-cost"] for _ in range(2)]
+        made.engine.swap(limited.policy(text))
+        costs += [(await client.get("/dear/1")).headers["x-request-cost"] for _ in range(2)]
+        assert costs == ["5", "5", "6", "6"]
+        for path in ("a", "b", "c", "d", "e" * module.PATH_CHARACTERS):
+            await client.get(f"/{path}")
+    paths = {key[1] for key in made._lanes}
+    assert len(paths) <= 3
+    assert all(len(path) <= module.PATH_CHARACTERS for path in paths)
