@@ -4,25 +4,26 @@ import html
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from veritape.gateway.parameters import Parameter, schema
+from veritape.gateway import openapi_upstreams
+from veritape.gateway.openapi_parts import (
+    ADMIN_REASONS,
+    COUNTED_REASONS,
+    PROBLEM_MEMBERS,
+    RATE_HEADERS,
+    object_schema,
+    parameter_object,
+    problems,
+    security,
+    security_schemes,
+)
+from veritape.gateway.parameters import Parameter
 from veritape.gateway.policy import Policy, Route
 from veritape.gateway.product import ProductRoute
 from veritape.gateway.rate_fields import units_text
-from veritape.gateway.reasons import PROBLEMS, Reason
+from veritape.gateway.reasons import Reason
 from veritape.gateway.upstream_failures import FAILURES as UPSTREAM_FAILURES
 
-PROBLEM_MEMBERS: Final[Mapping[str, str]] = {
-    "type": "string", "title": "string", "status": "integer", "detail": "string", "reason": "string", "request_id": "string",
-}  # fmt: skip
-"""Members of every problem body."""
-
-RATE_HEADERS: Final = ("RateLimit-Policy", "RateLimit", "X-Request-Cost", "X-Request-Id")
-"""Header fields of an answer from the quota decision on."""
-
-ELSEWHERE: Final = UPSTREAM_FAILURES | {
-    Reason.NO_ROUTE, Reason.COST_EXCEEDS_BURST, Reason.BAD_JSON, Reason.INVALID_BODY, Reason.BATCH_EMPTY, Reason.BATCH_TOO_LARGE,
-    Reason.UNSUPPORTED_MEDIA_TYPE, Reason.REVISION_CHANGED, Reason.REVISION_REQUIRED,
-}  # fmt: skip
+ELSEWHERE: Final = UPSTREAM_FAILURES | COUNTED_REASONS | ADMIN_REASONS | {Reason.NO_ROUTE}
 """Reasons that no product route answers with: of counted bodies, of upstreams, of the admin API."""
 
 ROUTE_REASONS: Final = tuple(reason for reason in Reason if reason not in ELSEWHERE)
@@ -30,27 +31,31 @@ ROUTE_REASONS: Final = tuple(reason for reason in Reason if reason not in ELSEWH
 
 
 def document(
-    policy: Policy, routes: Sequence[tuple[Route, str, ProductRoute]], version: str
+    policy: Policy, routes: Sequence[tuple[Route, str, ProductRoute | None]], version: str
 ) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document.
 
     Args:
         policy: the running policy.
-        routes: policy route, its path and the product's route that serves it.
+        routes: policy route, its path and the product's route that serves it, None where an upstream does.
         version: the product's.
     """
     paths: dict[str, Any] = {
         "/health": {"get": {"operationId": "health", "summary": "Whether the process answers.", "security": [], "responses": {
-            "200": {"description": "It does.", "content": {"application/json": {"schema": _object({"status": "string"})}}},
-            **_problems((Reason.BAD_REQUEST,)),
+            "200": {"description": "It does.", "content": {"application/json": {"schema": object_schema({"status": "string"})}}},
+            **problems((Reason.BAD_REQUEST,)),
         }}},
         "/ready": {"get": {"operationId": "ready", "summary": "Whether requests are decided, and how exactly.", "security": [], "responses": {
-            status: {"description": text, "content": {"application/json": {"schema": _object({"status": "string", "quota": "string"})}}}
+            status: {"description": text, "content": {"application/json": {"schema": object_schema({"status": "string", "quota": "string"})}}}
             for status, text in (("200", "They are."), ("503", "Not yet: the quota store has not answered."))
-        } | _problems((Reason.BAD_REQUEST,))}},
+        } | problems((Reason.BAD_REQUEST,))}},
     }  # fmt: skip
     for route, path, product in routes:
-        paths[path.replace("...}", "}")] = {"get": _operation(route, path, product)}
+        if product is None:
+            found = openapi_upstreams.operations(route, path)
+        else:
+            found = {"get": _operation(route, path, product)}
+        paths.setdefault(openapi_upstreams.shown_path(path), {}).update(found)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -60,27 +65,18 @@ def document(
         },
         "paths": paths,
         "components": {
-            "securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "X-API-Key"}},
-            "schemas": {"Problem": _object(PROBLEM_MEMBERS)},
+            "securitySchemes": security_schemes(policy),
+            "schemas": {"Problem": object_schema(PROBLEM_MEMBERS)},
         },
     }
 
 
 def page(api: Mapping[str, Any]) -> bytes:
     """Return the document as one page for people; it asks for nothing from elsewhere."""
-    rows = []
+    rows: list[str] = []
     for path, methods in api["paths"].items():
-        operation = methods["get"]
-        rows.append(
-            f"<h2><code>GET {html.escape(path)}</code></h2><p>{html.escape(operation['summary'])}</p>"
-        )
-        if "description" in operation:
-            rows.append(f"<p>{html.escape(operation['description'])}</p>")
-        parameters = operation.get("parameters", [])
-        if parameters:
-            items = "".join(_page_row(parameter) for parameter in parameters)
-            rows.append(f"<table><tr><th>parameter</th><th>meaning</th><th>required</th></tr>{items}</table>")
-        rows.append(f"<p>Statuses: {', '.join(sorted(operation['responses']))}.</p>")
+        for method, operation in methods.items():
+            rows += _page_rows(f"{method.upper()} {path}", operation)
     title = f"{api['info']['title']} {api['info']['version']}"
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
@@ -93,24 +89,24 @@ def page(api: Mapping[str, Any]) -> bytes:
 
 def _operation(route: Route, path: str, product: ProductRoute) -> dict[str, Any]:
     scope = f"Scope {route.scope}. " if route.scope else ""
-    parameters = [_parameter(parameter, "query") for parameter in product.parameters]
+    parameters = [parameter_object(parameter, "query") for parameter in product.parameters]
     if path.endswith("{rest...}"):
         rest = Parameter("rest", "[A-Za-z0-9._-]{1,128}", "The receipt's id.", required=True)
-        parameters.append(_parameter(rest, "path"))
+        parameters.append(parameter_object(rest, "path"))
     return {
         "operationId": route.name,
         "summary": product.summary,
         "description": f"{scope}Costs {units_text(route.cost_mu)} units a page.",
         "parameters": parameters,
-        "security": [{}, {"key": []}] if route.anonymous else [{"key": []}],
+        "security": security(route),
         "responses": {
             "200": {
                 "description": "The page.",
-                "headers": {name: {"schema": {"type": "string"}} for name in RATE_HEADERS},
+                "headers": RATE_HEADERS,
                 "content": {"application/json": {"schema": _page_schema(product)}},
             },
             "304": {"description": "Not changed since the ETag that was sent."},
-            **_problems(ROUTE_REASONS),
+            **problems(ROUTE_REASONS),
         },
     }
 
@@ -118,7 +114,7 @@ def _operation(route: Route, path: str, product: ProductRoute) -> dict[str, Any]
 def _page_schema(product: ProductRoute) -> dict[str, Any]:
     if not product.items:
         return {"type": "object"}
-    item = _object(product.items, product.optional)
+    item = object_schema(product.items, product.optional)
     cursor = {"type": ["string", "null"]}
     return {
         "type": "object",
@@ -127,33 +123,16 @@ def _page_schema(product: ProductRoute) -> dict[str, Any]:
     }
 
 
-def _parameter(parameter: Parameter, place: str) -> dict[str, Any]:
-    return {
-        "name": parameter.name,
-        "in": place,
-        "required": parameter.required,
-        "description": parameter.description,
-        "schema": schema(parameter),
-    }
-
-
-def _object(members: Mapping[str, str], optional: frozenset[str] = frozenset()) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "required": [name for name in members if name not in optional],
-        "properties": {name: {"type": kind} for name, kind in members.items()},
-    }
-
-
-def _problems(reasons: Sequence[Reason]) -> dict[str, Any]:
-    by_status: dict[int, list[Reason]] = {}
-    for reason in reasons:
-        by_status.setdefault(PROBLEMS[reason].status, []).append(reason)
-    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {
-        str(status): {"description": f"Reasons: {', '.join(found)}.", "content": content}
-        for status, found in sorted(by_status.items())
-    }
+def _page_rows(name: str, operation: Mapping[str, Any]) -> list[str]:
+    rows = [f"<h2><code>{html.escape(name)}</code></h2><p>{html.escape(operation['summary'])}</p>"]
+    if "description" in operation:
+        rows.append(f"<p>{html.escape(operation['description'])}</p>")
+    parameters = operation.get("parameters", [])
+    if parameters:
+        items = "".join(_page_row(parameter) for parameter in parameters)
+        rows.append(f"<table><tr><th>parameter</th><th>meaning</th><th>required</th></tr>{items}</table>")
+    rows.append(f"<p>Statuses: {', '.join(sorted(operation['responses']))}.</p>")
+    return rows
 
 
 def _page_row(parameter: Mapping[str, Any]) -> str:

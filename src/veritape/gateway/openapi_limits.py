@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from veritape.gateway.openapi import PROBLEM_MEMBERS
+from veritape.gateway.openapi_parts import PROBLEM_MEMBERS
 from veritape.gateway.prices import Price
 from veritape.gateway.problems import CONTENT_TYPE
 

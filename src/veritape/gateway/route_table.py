@@ -55,12 +55,7 @@ def make_table(policy: Policy, sources: Sources) -> RouteTable:
             )
         for path in known:
             by_path.setdefault(path, []).append(Served(route, path, products[path]))
-    served = [
-        (one.route, one.path, one.product)
-        for found in by_path.values()
-        for one in found
-        if one.product is not None
-    ]
+    served = [(one.route, one.path, one.product) for found in by_path.values() for one in found]
     api = openapi.document(policy, served, version("veritape"))
     paths = PathTable((path, tuple(found)) for path, found in by_path.items())
     return RouteTable(policy, paths, json.dumps(api).encode(), openapi.page(api), tuple(left_out))

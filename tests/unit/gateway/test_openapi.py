@@ -4,7 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.servers.gateway_world import World
+from tests.servers.gateway_world import World, unguarded
+from tests.tokens import ISSUER
+
+from veritape.gateway.adapters.policy_file import shipped_policy
 
 
 def document(folder: Path) -> dict[str, Any]:
@@ -52,10 +55,27 @@ def test_every_route_parameter_status_and_scope_is_described(tmp_path: Path) -> 
     assert api["paths"]["/v1/receipts/{rest}"]["get"]["parameters"][0]["in"] == "path"
 
 
+def test_tokens_are_told_of_where_an_issuer_is_believed(tmp_path: Path) -> None:
+    """GW-743, GW-406, GW-431: a key in its header, or as bearer; a token of the issuers that the policy names."""
+    schemes = document(tmp_path)["components"]["securitySchemes"]
+    assert schemes["key"] == {"type": "apiKey", "in": "header", "name": "X-API-Key"}
+    assert schemes["bearer"] == {"type": "http", "scheme": "bearer", "description": "The same key."}
+    issuer = f'[jwt]\nissuer = [{{ issuer = "{ISSUER}", audience = "a", algorithm = "HS256", secret_env = "S" }}]\n'
+    (tmp_path / "b").mkdir()
+    world = World(tmp_path / "b", unguarded(shipped_policy()) + issuer.encode())
+    world.close()
+    told = json.loads(world.gateway.table.openapi)["components"]["securitySchemes"]["bearer"]
+    assert (told["bearerFormat"], told["description"]) == ("JWT", f"A token of {ISSUER}, or a key.")
+
+
 def test_an_anonymous_route_says_so(tmp_path: Path) -> None:
     world = World(tmp_path)
     routes = tuple(route._replace(anonymous=True) for route in world.gate.policy.routes)
     world.gateway.swap(world.gate.policy._replace(routes=routes))
     world.close()
     api = json.loads(world.gateway.table.openapi)
-    assert api["paths"]["/v1/trades"]["get"]["security"] == [{}, {"key": []}]
+    assert api["paths"]["/v1/trades"]["get"]["security"] == [
+        {},
+        {"key": ["trades:read"]},
+        {"bearer": ["trades:read"]},
+    ]
