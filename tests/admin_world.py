@@ -31,7 +31,7 @@ class AdminTest:
     def __post_init__(self) -> None:
         """Build the API on the world's own key store."""
         admin = AdminWorld(
-            self.world.gateway, self.world.keys, AuditFiles(self.folder, self.world.clock), self.folder,
+            self.world.gateway, self.world.keys, AuditFiles(self.folder, self.world.clock),
             self.policy_file, lambda: sqlite_usage(self.folder / "usage.db"), lambda: 3, self.world.clock,
         )  # fmt: skip
         self.api = AdminApi(admin, TOKEN, self.seconds.append)

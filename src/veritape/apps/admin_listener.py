@@ -13,6 +13,7 @@ from typing import Final
 from veritape.apps.key_access import open_keys
 from veritape.apps.usage_ledger import opened_usage
 from veritape.gateway.adapters.admin_api import AdminApi
+from veritape.gateway.adapters.admin_audit import AuditLog
 from veritape.gateway.adapters.admin_calls import AdminWorld
 from veritape.gateway.adapters.application import Gateway
 from veritape.gateway.adapters.line_writer import LineWriter
@@ -27,7 +28,6 @@ from veritape.kernel.clock import Clock
 from veritape.kernel.errors import MisuseError, UnavailableError
 from veritape.kernel.files import write_atomically
 from veritape.telemetry import Registry
-from veritape.telemetry.adapters.audit_files import AuditFiles
 
 TOKEN_FILE: Final = "admin-token"  # noqa: S105 - a name
 """The bootstrap token's file in the data directory."""
@@ -84,7 +84,7 @@ def load_token(data_dir: Path, configured: Path | None) -> bytes:
 
 @contextlib.contextmanager
 def admin_api(
-    settings: GatewaySettings, gateway: Gateway, policy_file: PolicyFile, lines: LineWriter,
+    settings: GatewaySettings, gateway: Gateway, audit: AuditLog, policy_file: PolicyFile, lines: LineWriter,
     registry: Registry, clock: Clock,
 ) -> Iterator[AdminApi]:  # fmt: skip
     """Return the admin API of a gateway; it has a connection to the key store of its own.
@@ -97,7 +97,7 @@ def admin_api(
     observe = registry.observer(ADMIN_SECONDS)
     with contextlib.closing(open_keys(settings)[0]) as keys:
         world = AdminWorld(
-            gateway, keys, AuditFiles(settings.data_dir, clock), settings.data_dir, policy_file,
+            gateway, keys, audit, policy_file,
             lambda: opened_usage(settings), lambda: lines.dropped, clock,
         )  # fmt: skip
         yield AdminApi(world, token, observe)

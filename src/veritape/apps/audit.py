@@ -1,6 +1,7 @@
 """``veritape audit``: what is complete and what is missing, recomputed from the journal."""
 
 import asyncio
+import importlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,7 @@ from veritape.observer.kept import NOT_AGAIN
 from veritape.observer.recorder import kst
 from veritape.observer.settings import KeepingSettings, RecordSettings
 from veritape.telemetry.adapters.audit_files import verify_files
+from veritape.telemetry.audit_log import Head
 
 FAILING = {Status.UNPROVEN, Status.CONTRADICTED}
 """Statuses of a line with which the command exits 1."""
@@ -83,10 +85,15 @@ class Wanted:
     "--observations", "of_account", is_flag=True, help="Only print the numbers seen on the account."
 )
 @click.option("--log", "of_log", is_flag=True, help="Only check the audit log's chain of hashes.")
+@click.option(
+    "--gateway", type=click.Path(path_type=Path), metavar="F.toml",
+    help="With --log: the gateway's settings file, whose log may be in PostgreSQL.",
+)  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document (veritape.audit.v1).")
 def audit(
     data: Path | None, config: Path | None, day: str | None, symbols: tuple[str, ...], venue: str, strict: bool,
-    picture: Path | None, reparse: str | None, backfill: bool, of_account: bool, of_log: bool, as_json: bool,
+    picture: Path | None, reparse: str | None, backfill: bool, of_account: bool, of_log: bool, gateway: Path | None,
+    as_json: bool,
 ) -> int:  # fmt: skip
     """Say per symbol and day what is complete and what is missing.
 
@@ -94,6 +101,8 @@ def audit(
     and won, and a second ledger in SQL must agree with the first. Exit 1: a line does not close, is unproven or
     contradicted, or a file is not the one that was sealed.
     """
+    if of_log and gateway is not None:
+        return _check_gateway_log(gateway, as_json=as_json)
     folder = _folder(data, config)
     if of_log:
         return _check_log(folder, as_json=as_json)
@@ -244,10 +253,22 @@ def _check_log(data: Path, *, as_json: bool) -> int:
     """Follow the audit log of any part's data folder; the error of a bad line names it (TL-668)."""
     head = verify_files(require_folder(data, "--data", "the data folder of the part that keeps the log"))
     require_whole_log(data, head)
+    return _print_head(str(data), head, as_json=as_json)
+
+
+def _check_gateway_log(config: Path, *, as_json: bool) -> int:
+    """Follow the audit log of a gateway, in its files or its database; its libraries are needed only here."""
+    trail, serve = (importlib.import_module(f"veritape.apps.{name}") for name in ("audit_trail", "serve"))
+    settings = serve.gateway_settings(config)
+    with trail.opened_audit(settings, SystemClock()) as log:
+        return _print_head(trail.audit_place(settings), log.verify(), as_json=as_json)
+
+
+def _print_head(place: str, head: Head, *, as_json: bool) -> int:
     if as_json:
         click.echo(canonical_json({"head": head.digest.hex(), "records": head.seq}).decode())
     else:
-        click.echo(f"audit log of {data}: {head.seq} records, the chain holds, head {head.digest.hex()}")
+        click.echo(f"audit log of {place}: {head.seq} records, the chain holds, head {head.digest.hex()}")
     return 0
 
 

@@ -4,10 +4,10 @@ import getpass
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from veritape.apps.audit_trail import opened_audit
 from veritape.gateway.quota import MICROSECONDS
 from veritape.gateway.settings import GatewaySettings
 from veritape.kernel.clock import SystemClock
-from veritape.telemetry.adapters.audit_files import AuditFiles
 from veritape.telemetry.audit_log import AuditKind, Entry
 
 EFFECTIVE_US = 2 * MICROSECONDS
@@ -20,9 +20,9 @@ def audited(settings: GatewaySettings, kind: AuditKind, subject: str, facts: Map
     Raises:
         UnavailableError: it cannot be recorded; then nothing may be changed.
     """
-    log = AuditFiles(settings.data_dir, SystemClock())
     given = {name: value for name, value in facts.items() if value}
-    log.append(Entry(kind, f"cli:{getpass.getuser()}", subject, given))
+    with opened_audit(settings, SystemClock()) as log:
+        log.append(Entry(kind, f"cli:{getpass.getuser()}", subject, given))
 
 
 def moment(wall_us: int) -> str:

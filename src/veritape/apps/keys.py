@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextlib import closing
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -92,9 +93,8 @@ def create(
     )
     if grant.expires_us and grant.expires_us <= grant.not_before_us:
         raise MisuseError("--expires: after --not-before; both count from now")
-    store = _audited_store(settings)
-    key, record = store.create(account, tier, grant, now_us)
-    store.close()
+    with closing(_audited_store(settings)) as store:
+        key, record = store.create(account, tier, grant, now_us)
     _print_new(key, record, as_json=as_json)
 
 
@@ -105,14 +105,13 @@ def create(
 @_as_json
 def list_keys(account: str | None, config: Path | None, everything: bool, as_json: bool) -> None:
     """Show keys by their first characters; the keys themselves are not stored."""
-    store, _ = open_keys(gateway_settings(config))
     now_us = SystemClock().wall_ns() // 1_000
-    rows = [
-        _row(record, now_us)
-        for record in store.list(account)
-        if everything or record.state(now_us) in {KeyState.ACTIVE, KeyState.PENDING}
-    ]
-    store.close()
+    with closing(open_keys(gateway_settings(config))[0]) as store:
+        rows = [
+            _row(record, now_us)
+            for record in store.list(account)
+            if everything or record.state(now_us) in {KeyState.ACTIVE, KeyState.PENDING}
+        ]
     if as_json:
         click.echo(json.dumps(rows))
         return
@@ -127,9 +126,10 @@ def list_keys(account: str | None, config: Path | None, everything: bool, as_jso
 @_as_json
 def rotate(identifier: str, config: Path | None, overlap: str, as_json: bool) -> None:
     """Make a new key with the same rights and print it, this once."""
-    store = _audited_store(gateway_settings(config))
-    key, record = store.rotate(identifier, _seconds(overlap, "--overlap"), SystemClock().wall_ns() // 1_000)
-    store.close()
+    with closing(_audited_store(gateway_settings(config))) as store:
+        key, record = store.rotate(
+            identifier, _seconds(overlap, "--overlap"), SystemClock().wall_ns() // 1_000
+        )
     _print_new(key, record, as_json=as_json)
 
 
@@ -139,9 +139,8 @@ def rotate(identifier: str, config: Path | None, overlap: str, as_json: bool) ->
 @click.option("--reason", default="", help="Why, for the record.")
 def revoke(identifier: str, config: Path | None, reason: str) -> None:
     """Revoke a key for ever; every running gateway refuses it within 2 s."""
-    store = _audited_store(gateway_settings(config))
-    record = store.revoke(identifier, reason, SystemClock().wall_ns() // 1_000)
-    store.close()
+    with closing(_audited_store(gateway_settings(config))) as store:
+        record = store.revoke(identifier, reason, SystemClock().wall_ns() // 1_000)
     acts = effective(record.revoked_us)
     click.echo(f"{record.id} is revoked since {moment(record.revoked_us)}, everywhere from {acts} on")
 

@@ -10,6 +10,7 @@ from typing import Final
 
 import click
 
+from veritape.apps.audit_trail import opened_audit
 from veritape.apps.postgres import postgres_module
 from veritape.gateway.adapters.drainer import Drainer
 from veritape.gateway.adapters.draining import Draining
@@ -31,7 +32,6 @@ from veritape.gateway.usage_metrics import note_commit
 from veritape.kernel.clock import NANOSECONDS, Clock
 from veritape.kernel.errors import MisuseError, UnavailableError
 from veritape.telemetry import Registry
-from veritape.telemetry.adapters.audit_files import AuditFiles
 
 ASYNC_PAUSE_S: Final = 0.1
 """Seconds between two commits of ``usage.commit = "async"``."""
@@ -127,7 +127,7 @@ async def drained_ledger(
         draining = Draining(Drainer(settings.data_dir / FOLDER, ledger, _warn), registry, clock, _warn)
         reconciler, boot = Reconciler(ledger, counters, _second), secrets.token_bytes(BOOT_BYTES)
         reconciling = Reconciling(reconciler, ledger, draining, boot, registry, clock, _warn)
-        audit = AuditFiles(settings.data_dir, clock)
+        audit = stack.enter_context(opened_audit(settings, clock))
         retiring = Retiring(ledger, settings.usage.retention_days, audit.append, clock, _warn)
         await draining.drain()
         try:

@@ -1,5 +1,6 @@
 """``veritape keys pepper-rotate``: change the secret of the digests while keys go on serving (GW-403, GW-703)."""
 
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -30,13 +31,13 @@ def pepper_rotate(config: Path | None, new: Path | None) -> None:
     settings = gateway_settings(config)
     store, present = open_keys(settings)
     wall_us = SystemClock().wall_ns() // 1_000
-    left = sum(store.count_under(one, wall_us) for one in store.peppers[1:])
-    if new is not None:
-        left = _change(settings, store, present, read_pepper(new), left, wall_us)
-    elif not left:
-        forget_previous(settings.data_dir)
-        store.tell_peppers()
-    store.close()
+    with closing(store):
+        left = sum(store.count_under(one, wall_us) for one in store.peppers[1:])
+        if new is not None:
+            left = _change(settings, store, present, read_pepper(new), left, wall_us)
+        elif not left:
+            forget_previous(settings.data_dir)
+            store.tell_peppers()
     click.echo(f"{left} keys still use the pepper before")
 
 

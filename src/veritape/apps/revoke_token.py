@@ -1,5 +1,6 @@
 """``veritape keys revoke-token``: refuse one token of an issuer, by its ``jti`` (GW-434)."""
 
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -28,8 +29,7 @@ def revoke_token(jti: str, issuer: str, config: Path | None, reason: str) -> Non
         raise MisuseError(f"--issuer: unknown issuer {issuer!r}; known are {known}")
     wall_us = SystemClock().wall_ns() // 1_000
     longest_s = issuers[issuer].max_age_s + 2 * issuers[issuer].leeway_s
-    store, _ = open_keys(settings)
-    audited(settings, AuditKind.KEY_REVOKED, f"token:{jti}", {"issuer": issuer, "reason": reason})
-    store.revoke_token(issuer, jti, wall_us + longest_s * MICROSECONDS, wall_us)
-    store.close()
+    with closing(open_keys(settings)[0]) as store:
+        audited(settings, AuditKind.KEY_REVOKED, f"token:{jti}", {"issuer": issuer, "reason": reason})
+        store.revoke_token(issuer, jti, wall_us + longest_s * MICROSECONDS, wall_us)
     click.echo(f"token {jti} is revoked, everywhere from {effective(wall_us)} on")

@@ -16,6 +16,7 @@ import click
 import uvloop
 
 from veritape.apps.admin_listener import admin_api, bind_admin, shown_address
+from veritape.apps.audit_trail import opened_audit
 from veritape.apps.console import create_console, figures_from_page, tables_from_readers
 from veritape.apps.credentials import open_credentials, trusted_issuers
 from veritape.apps.gateway_figures import Probe, show_figures
@@ -200,13 +201,14 @@ async def _run(
             )
         if isinstance(listeners.public, socket) and gateway.table.left_out and worker is None:
             click.echo(f"routes left out, their part is not installed: {', '.join(gateway.table.left_out)}")
-        api = stack.enter_context(admin_api(settings, gateway, policy_file, lines, registry, clock))
+        audit = stack.enter_context(opened_audit(settings, clock))
+        api = stack.enter_context(admin_api(settings, gateway, audit, policy_file, lines, registry, clock))
         if listeners.admin is not None:
             watching.append(serve_beside(api, listeners.admin))
             lines.put(f"admin API on {shown_address(listeners.admin)}")
         desk = Desk(gate, credentials.keys, partial(note_decision, registry))
         if listeners.decisions is not None:
-            watching.append(serve_beside(decision_api(settings, desk, clock), listeners.decisions))
+            watching.append(serve_beside(decision_api(desk, audit), listeners.decisions))
             lines.put(f"decisions on {shown_address(listeners.decisions)}")
         async with asyncio.TaskGroup() as tasks:
             work = (

@@ -9,6 +9,7 @@ from socket import socket
 
 import click
 
+from veritape.gateway.adapters.admin_audit import AuditLog
 from veritape.gateway.adapters.decision_api import DecisionApi
 from veritape.gateway.adapters.decision_desk import Desk
 from veritape.gateway.adapters.server import bind
@@ -17,10 +18,8 @@ from veritape.gateway.keys import KeyRecord
 from veritape.gateway.settings import GatewaySettings
 from veritape.gateway.usage_metrics import RARE_EVENTS, LetThrough
 from veritape.kernel.addresses import Address, parse_address
-from veritape.kernel.clock import Clock
 from veritape.kernel.errors import MisuseError
 from veritape.telemetry import Registry
-from veritape.telemetry.adapters.audit_files import AuditFiles
 from veritape.telemetry.audit_log import AuditKind, Entry
 
 RATE_LIMITS_PAGE = "127.0.0.1:9469"
@@ -48,9 +47,8 @@ def bind_decisions(settings: GatewaySettings, *, shared: bool) -> socket | None:
     return bind(parse_address(settings.listen.decisions, "listen.decisions"), shared=shared)
 
 
-def decision_api(settings: GatewaySettings, desk: Desk, clock: Clock) -> DecisionApi:
+def decision_api(desk: Desk, log: AuditLog) -> DecisionApi:
     """Return the decision API; each reset is in the audit log before it is done."""
-    log = AuditFiles(settings.data_dir, clock)
 
     def note(caller: KeyRecord, reset: Reset) -> None:
         facts = {"environment": reset.environment.value, "limit": reset.limit.value if reset.limit else "all"}

@@ -7,7 +7,9 @@ from typing import Any
 
 import click
 
+from veritape.apps.admin_client import ADMIN, TOKEN, AdminClient
 from veritape.apps.key_access import open_keys
+from veritape.apps.remote_usage import remote_figures
 from veritape.apps.serve import gateway_settings
 from veritape.apps.usage_ledger import opened_usage
 from veritape.apps.usage_options import CONFIG, PERIOD, checked_period
@@ -30,16 +32,29 @@ from veritape.kernel.errors import CheckFailedError, MisuseError
 @click.option(
     "--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True
 )
+@ADMIN
+@TOKEN
 @click.pass_context
 def usage(
-    context: click.Context, config: Path | None, period: str | None, account: str | None, by: str, form: str
-) -> None:
-    """Show what was used in a month: calls, units, refusals by route, key or day."""
+    context: click.Context, config: Path | None, period: str | None, account: str | None, by: str, form: str,
+    admin_url: str | None, admin_token: Path | None,
+) -> None:  # fmt: skip
+    """Show what was used in a month: calls, units, refusals by route, key or day.
+
+    The ledger here is read. With --admin URL a gateway elsewhere is asked; it tells of accounts, not of anonymous callers.
+    """
     if context.invoked_subcommand is not None:
+        if admin_url is not None:
+            raise MisuseError(
+                f"usage {context.invoked_subcommand}: run it where the ledger is, without --admin"
+            )
         return
     month = checked_period(period)
-    with opened_usage(gateway_settings(config)) as reader:
-        rows = [billing.figures_document(row, by) for row in reader.figures(month, by, account)]
+    if admin_url is not None:
+        rows = remote_figures(AdminClient(admin_url, admin_token), month, by, account)
+    else:
+        with opened_usage(gateway_settings(config)) as reader:
+            rows = [billing.figures_document(row, by) for row in reader.figures(month, by, account)]
     _print(rows, ["account", "env", by, "calls", "units", "refunded", "credited", "denied"], form, month)
 
 

@@ -27,7 +27,7 @@ from veritape.kernel.addresses import Address
 from veritape.kernel.clock import SystemClock
 from veritape.kernel.errors import MisuseError
 from veritape.telemetry import Registry
-from veritape.telemetry.adapters.audit_files import verify_files
+from veritape.telemetry.adapters.audit_files import AuditFiles, verify_files
 
 
 def test_the_metrics_page_of_a_process_for_envoy_is_another_one() -> None:
@@ -45,7 +45,7 @@ async def test_the_api_notes_each_reset_in_the_audit_log(tmp_path: Path) -> None
     assert listener is not None
     listener.close()
     world = deciding.world(tmp_path)
-    api = decision_api(settings, deciding.desk(world), SystemClock())
+    api = decision_api(deciding.desk(world), AuditFiles(tmp_path, SystemClock()))
     deciding.key(world)
     headers = {"X-API-Key": deciding.key(world, "admin:quota", account="edge", tier="partner")}
     async with httpx.AsyncClient(

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
+from veritape.gateway.adapters.admin_audit import AuditLog
 from veritape.gateway.adapters.application import Gateway
 from veritape.gateway.adapters.key_store import KeyStore
 from veritape.gateway.adapters.policy_file import PolicyFile
@@ -14,7 +14,6 @@ from veritape.gateway.problems import RefusedError
 from veritape.gateway.reasons import Reason
 from veritape.kernel.canonical import Json
 from veritape.kernel.clock import Clock
-from veritape.telemetry.adapters.audit_files import AuditFiles
 from veritape.telemetry.audit_log import AuditKind, Entry
 
 
@@ -55,8 +54,7 @@ class AdminWorld:
     gateway: Gateway
     keys: KeyStore
     """A connection of its own: its changes are made one after another."""
-    audit: AuditFiles
-    data_dir: Path
+    audit: AuditLog
     policy_file: PolicyFile
     open_usage: Callable[[], AbstractContextManager[UsageReader]]
     """Opens the ledger for reading."""

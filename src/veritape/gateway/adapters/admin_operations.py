@@ -238,7 +238,7 @@ async def show_audit(world: AdminWorld, call: AdminCall) -> Done:
     if not cursor.isascii() or not cursor.isdigit() or call.query.get("verify", "0") not in {"0", "1"}:
         raise RefusedError(Reason.BAD_PARAMETER, "cursor: a record's number; verify: 0 or 1")
     wanted = call.query.get("verify") == "1"
-    return Done(await asyncio.to_thread(audit_page, world.data_dir, int(cursor[:18]), size, verified=wanted))
+    return Done(await asyncio.to_thread(audit_page, world.audit, int(cursor[:18]), size, verified=wanted))
 
 
 class Operation(NamedTuple):

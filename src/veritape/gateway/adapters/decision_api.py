@@ -5,6 +5,7 @@ body of a check or in ``X-API-Key`` of a status. ``/authz/`` asks for no key of 
 the one that is decided, and the listener stands on the loopback for the proxy beside it.
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import parse_qs
@@ -143,8 +144,8 @@ class DecisionApi:
         who = await self._desk.of_account(asked.account, asked.environment)
         if isinstance(who, Refusal) and who.reason is not Reason.ACCOUNT_SUSPENDED:
             raise RefusedError(who.reason)
-        self._audit(caller, asked)
         try:
+            await asyncio.to_thread(self._audit, caller, asked)
             await self._desk.gate.store.reset(f"{asked.account}:{asked.environment}", asked.limit)
         except UnavailableError as error:
             raise RefusedError(Reason.QUOTA_UNAVAILABLE) from error

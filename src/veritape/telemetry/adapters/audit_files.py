@@ -50,6 +50,21 @@ class AuditFiles:
         except (OSError, CheckFailedError) as error:
             raise UnavailableError(f"the audit log {self._folder} cannot be written: {error}") from error
 
+    def lines(self, after: int = 0) -> Iterator[bytes]:
+        """Yield every line, oldest first; a file is read from its start, wherever ``after`` is."""
+        del after
+        for path in log_files(self._folder):
+            with path.open("rb") as lines:
+                yield from lines
+
+    def verify(self) -> Head:
+        """Check the chain from its first record; return where it stands.
+
+        Raises:
+            CheckFailedError: a line does not follow; the message names file and line.
+        """
+        return verify_files(self._folder.parent)
+
     def _append(self, entries: Sequence[Entry]) -> Head:
         files = log_files(self._folder)
         torn_bytes = _cut_torn_line(files[-1]) if files else 0
