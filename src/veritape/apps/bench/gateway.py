@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from veritape.apps.bench.gateway_decisions import decisions
+from veritape.apps.bench.gateway_envoy import envoy_decisions
 from veritape.apps.bench.gateway_middleware import middleware
 from veritape.apps.bench.gateway_proxies import proxies
 from veritape.apps.bench.gateway_usage import usage
@@ -35,3 +36,4 @@ def gateway(size: Size) -> Iterator[Row]:
     yield from middleware(size)
     yield from usage(size)
     yield from proxies(size)
+    yield from envoy_decisions(size)

@@ -74,7 +74,7 @@ async def nginx(folder: Path, upstream: int, key: str, clock: Clock) -> AsyncIte
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     if program is None:
         raise UnavailableError(f"no nginx: {INSTALL} installs it")
-    public, config = _free_port(), folder / "nginx.conf"
+    public, config = free_port(), folder / "nginx.conf"
     values = {
         "FOLDER": str(folder),
         "KEY": key,
@@ -99,27 +99,39 @@ async def envoy(folder: Path, upstream: int, key: str, clock: Clock) -> AsyncIte
     Raises:
         UnavailableError: it is not installed or does not start.
     """
-    config, public = folder / "envoy.json", _free_port()
-    config.write_text(json.dumps(envoy_config(public, upstream, key)))
-    async with envoy_server(config, public, 1, clock) as server:
+    public = free_port()
+    async with envoy_server(folder, envoy_config(public, upstream, key), public, clock) as server:
         yield server
 
 
 @contextlib.asynccontextmanager
-async def envoy_server(config: Path, public: int, threads: int, clock: Clock) -> AsyncIterator[Server]:
-    """Run Envoy with a configuration that listens on a port.
+async def envoy_server(
+    folder: Path, config: dict[str, Any], public: int, clock: Clock
+) -> AsyncIterator[Server]:
+    """Run Envoy, one worker, with a configuration that listens on a port.
 
     Raises:
         UnavailableError: it is not installed or does not start.
     """
-    program = shutil.which("envoy") or (str(TOOLS) if TOOLS.exists() else None)
-    if program is None:
-        raise UnavailableError(f"no Envoy: {INSTALL} installs it")
+    path = folder / "envoy.json"
+    path.write_text(json.dumps(config))
     command = [
-        program, "-c", str(config), "--concurrency", str(threads), "--disable-hot-restart", "--log-level", "critical",
+        envoy_program(), "-c", str(path), "--concurrency", "1", "--disable-hot-restart", "--log-level", "critical"
     ]  # fmt: skip
     async with _running(command, public, clock) as server:
         yield server
+
+
+def envoy_program() -> str:
+    """Return Envoy's path.
+
+    Raises:
+        UnavailableError: it is not installed.
+    """
+    found = shutil.which("envoy") or (str(TOOLS) if TOOLS.exists() else None)
+    if found is None:
+        raise UnavailableError(f"no Envoy: {INSTALL} installs it")
+    return found
 
 
 def envoy_config(public: int, upstream: int, key: str) -> dict[str, Any]:
@@ -137,32 +149,87 @@ def envoy_config(public: int, upstream: int, key: str) -> dict[str, Any]:
         "match": {"prefix": "/", "headers": [{"name": "x-api-key", "string_match": {"exact": key}}]},
         "route": {"cluster": "one"},
     }
+    filters = [{"name": "envoy.filters.http.local_ratelimit", "typed_config": limit}]
+    return _envoy_config(public, filters, [route], [_cluster("one", upstream)])
+
+
+def asking_config(public: int, upstream: int, veritape: int) -> dict[str, Any]:
+    """Return the configuration of an Envoy that asks us: below ``/public/`` the rate-limit service, elsewhere ext_authz.
+
+    A decision that fails or is late is an error of the request, not let through as in production: only what was decided counts.
+    """
+    grpc = {"envoy_grpc": {"cluster_name": "veritape"}, "timeout": "1s"}
+    authorize = {
+        "@type": f"{_HTTP}.ext_authz.v3.ExtAuthz",
+        "transport_api_version": "V3",
+        "grpc_service": grpc,
+    }
+    limit = {
+        "@type": f"{_HTTP}.ratelimit.v3.RateLimit",
+        "domain": "veritape",
+        "failure_mode_deny": True,
+        "timeout": "1s",
+        "rate_limit_service": {"transport_api_version": "V3", "grpc_service": grpc},
+    }
+    asked = [
+        {"remote_address": {}},
+        {"request_headers": {"header_name": ":path", "descriptor_key": "route"}},
+        {"request_headers": {"header_name": ":method", "descriptor_key": "method"}},
+    ]
+    by_address = {
+        "match": {"prefix": "/public/"},
+        "route": {"cluster": "one", "rate_limits": [{"actions": asked}]},
+        "typed_per_filter_config": {
+            "envoy.filters.http.ext_authz": {
+                "@type": f"{_HTTP}.ext_authz.v3.ExtAuthzPerRoute",
+                "disabled": True,
+            }
+        },
+    }
+    filters: list[dict[str, Any]] = [
+        {"name": "envoy.filters.http.ext_authz", "typed_config": authorize},
+        {"name": "envoy.filters.http.ratelimit", "typed_config": limit},
+    ]
+    ours = _cluster("veritape", veritape) | {
+        "typed_extension_protocol_options": {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+                "explicit_http_config": {"http2_protocol_options": {}},
+            }
+        }
+    }
+    routes: list[dict[str, Any]] = [by_address, {"match": {"prefix": "/"}, "route": {"cluster": "one"}}]
+    return _envoy_config(public, filters, routes, [_cluster("one", upstream), ours])
+
+
+def _envoy_config(
+    public: int, filters: list[dict[str, Any]], routes: list[dict[str, Any]], clusters: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """Return a configuration with one listener; the router is the last filter."""
+    router = {"name": "envoy.filters.http.router", "typed_config": {"@type": f"{_HTTP}.router.v3.Router"}}
     manager = {
         "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "one",
         "use_remote_address": True,
-        "http_filters": [
-            {"name": "envoy.filters.http.local_ratelimit", "typed_config": limit},
-            {"name": "envoy.filters.http.router", "typed_config": {"@type": f"{_HTTP}.router.v3.Router"}},
-        ],
-        "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [route]}]},
+        "http_filters": [*filters, router],
+        "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]},
     }
     chain = {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
-    endpoint = {"endpoint": {"address": _address(upstream)}}
-    cluster = {
-        "name": "one",
-        "type": "STATIC",
-        "load_assignment": {"cluster_name": "one", "endpoints": [{"lb_endpoints": [endpoint]}]},
-    }
     listener = {"name": "public", "address": _address(public), "filter_chains": [chain]}
-    return {"static_resources": {"listeners": [listener], "clusters": [cluster]}}
+    return {"static_resources": {"listeners": [listener], "clusters": clusters}}
+
+
+def _cluster(name: str, port: int) -> dict[str, Any]:
+    endpoints = [{"lb_endpoints": [{"endpoint": {"address": _address(port)}}]}]
+    return {"name": name, "type": "STATIC", "load_assignment": {"cluster_name": name, "endpoints": endpoints}}
 
 
 def _address(port: int) -> dict[str, Any]:
     return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of the loopback that nobody has."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])

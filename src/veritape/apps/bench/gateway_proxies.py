@@ -62,21 +62,25 @@ hour = { limit = 30_000_000 }
 month = { quota = 1_000_000_000, overage = "deny" }
 concurrency = 1_000
 [ip]
-class = [{ name = "anonymous", cidrs = ["0.0.0.0/0"], minute = { limit = 1 } }]
+class = [{ name = "anonymous", cidrs = ["0.0.0.0/0"], minute = { limit = 1_000_000, burst = 1_000_000 } }]
 [upstreams]
 one = { targets = [{ url = "http://127.0.0.1:PORT" }] }
 [routes]
 one = { path = "/one", methods = ["GET"], upstream = "one", cost = "1" }
+public = { path = "/public/one", methods = ["GET"], upstream = "one", cost = "1", anonymous = true }
 """
+"""Limits that refuse nobody here; ``public`` is for callers without a key."""
 
 
-class _Bench(NamedTuple):
+class Bench(NamedTuple):
     """What a row needs."""
 
     folder: Path
+    """Of the configuration, ``gateway.toml``."""
     upstream: Target
     clock: SystemClock
     key: str
+    """Of an account whose limits refuse nothing here."""
 
     @property
     def request(self) -> bytes:
@@ -94,7 +98,7 @@ def proxies(size: Size) -> Iterator[Row]:
 async def _per_core(size: Size) -> list[Row]:
     """Return the rows of one worker in memory, and of a worker of each peer that is here."""
     async with contextlib.AsyncExitStack() as stack:
-        bench = _prepared(stack, "memory", "")
+        bench = prepared(stack, "memory", "")
         servers = {
             "veritape": await stack.enter_async_context(
                 gateway_server(bench.folder / "gateway.toml", bench.clock)
@@ -153,7 +157,7 @@ async def _join(
         click.echo(f"{name} is not measured: {error.message}", err=True)
 
 
-async def _worth(name: str, server: Server, bench: _Bench, seconds: float) -> float:
+async def _worth(name: str, server: Server, bench: Bench, seconds: float) -> float:
     """Return answers of 200 for each second of a server's processor time."""
     before_s = processor_seconds(server.pid)
     tally = await flood(server.target, bench.request, seconds, bench.clock, CONNECTIONS)
@@ -167,7 +171,7 @@ async def _with_redis(size: Size) -> list[Row]:
     """Return the rows of two workers with Redis, generator and upstream on the same machine."""
     async with contextlib.AsyncExitStack() as stack:
         socket = await stack.enter_async_context(_redis())
-        bench = _prepared(stack, "redis", f'[store]\nurl = "unix://{socket}"\n')
+        bench = prepared(stack, "redis", f'[store]\nurl = "unix://{socket}"\n')
         start = gateway_server(bench.folder / "gateway.toml", bench.clock, "--workers", "2")
         server = await stack.enter_async_context(start)
         await flood(server.target, bench.request, WARM_S, bench.clock, CONNECTIONS)
@@ -190,7 +194,7 @@ async def _with_redis(size: Size) -> list[Row]:
     return rows
 
 
-async def _open_loop(server: Server, bench: _Bench, seconds: float) -> list[Row]:
+async def _open_loop(server: Server, bench: Bench, seconds: float) -> list[Row]:
     """Return the row of 10,000 requests a second on a schedule; none when the generator itself is too slow for that."""
     ceiling = (await flood(bench.upstream, bench.request, FLOOD_S, bench.clock)).per_second
     if CEILING_SHARE * ceiling < OPEN_RATE:
@@ -210,7 +214,7 @@ async def _redis() -> AsyncIterator[Path]:
             yield socket
 
 
-def _prepared(stack: contextlib.AsyncExitStack, store: str, settings: str) -> _Bench:
+def prepared(stack: contextlib.AsyncExitStack, store: str, settings: str) -> Bench:
     """Start the upstream, write a configuration and make a key."""
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="veritape-bench-")))
     upstream = Target("127.0.0.1", stack.enter_context(upstream_process()))
@@ -223,4 +227,4 @@ def _prepared(stack: contextlib.AsyncExitStack, store: str, settings: str) -> _B
     data.mkdir(mode=0o700)
     with contextlib.closing(KeyStore(SqliteKeys(data / "keys.db"), load_pepper(data, None))) as store_of_keys:
         key, _ = store_of_keys.create("acme", "bench", Grant(Environment.LIVE, ()), clock.wall_ns() // 1_000)
-    return _Bench(folder, upstream, clock, key)
+    return Bench(folder, upstream, clock, key)

@@ -18,8 +18,11 @@ START_S: Final = 20
 """Seconds within which a server of ours answers."""
 
 
-ADDRESS: Final = re.compile(r"gateway on http://([^:]+):(\d+)")
+GATEWAY_LINE: Final = re.compile(r"gateway on http://([^:]+):(\d+)")
 """How the gateway says where it listens."""
+
+RATE_LIMITS_LINE: Final = re.compile(r"rate limits for Envoy on ([^:]+):(\d+)")
+"""How ``serve --rls`` says it."""
 
 
 class Server(NamedTuple):
@@ -63,22 +66,38 @@ async def gateway_server(config: Path, clock: Clock, *options: str) -> AsyncIter
     Raises:
         UnavailableError: it does not start.
     """
+    async with _serving(GATEWAY_LINE, config, *options) as server:
+        await _ready(server.target, clock)
+        yield server
+
+
+@contextlib.asynccontextmanager
+async def rate_limit_server(config: Path) -> AsyncIterator[Server]:
+    """Run our services for Envoy on a free port until they are not needed any more.
+
+    Raises:
+        UnavailableError: they do not start.
+    """
+    async with _serving(RATE_LIMITS_LINE, config, "--rls") as server:
+        yield server
+
+
+@contextlib.asynccontextmanager
+async def _serving(line: re.Pattern[str], config: Path, *options: str) -> AsyncIterator[Server]:
     process = subprocess.Popen(  # noqa: S603, ASYNC220 - our own command, at once
         [sys.executable, "-m", "veritape", "serve", "--config", str(config), "--port", "0", *options],
         stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
-        target = await asyncio.to_thread(_address, process)
-        await _ready(target, clock)
-        yield Server(target, process.pid)
+        yield Server(await asyncio.to_thread(_address, process, line), process.pid)
     finally:
         _end(process)
 
 
-def _address(gateway: "subprocess.Popen[str]") -> Target:
-    """Return where a gateway listens, by the line that says so."""
+def _address(gateway: "subprocess.Popen[str]", pattern: re.Pattern[str]) -> Target:
+    """Return where a server of ours listens, by the line that says so."""
     for line in gateway.stdout or ():
-        if found := ADDRESS.match(line):
+        if found := pattern.match(line):
             return Target(found[1], int(found[2]))
     raise UnavailableError("the gateway did not start")
 

@@ -74,7 +74,7 @@ async def test_a_generator_that_is_too_slow_measures_nothing(
     monkeypatch.setattr(module, "FLOOD_S", 0.1)
     monkeypatch.setattr(module, "OPEN_RATE", 10**9)
     with upstream_process() as port:
-        bench = module._Bench(Path(), Target("127.0.0.1", port), SystemClock(), "key")
+        bench = module.Bench(Path(), Target("127.0.0.1", port), SystemClock(), "key")
         assert await module._open_loop(Server(bench.upstream, 0), bench, 1.0) == []
     assert "open_loop_10k_p95 is not measured: the generator reaches" in capsys.readouterr().err
 

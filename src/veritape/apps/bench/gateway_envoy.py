@@ -1,0 +1,61 @@
+"""Suite ``gateway``: decisions for a real Envoy, by its rate-limit service and by ext_authz (GW-611, GW-612).
+
+Envoy, one of our processes that decides in memory, the upstream and the generator share the machine. A request counts when it was decided and came
+through; a decision that fails fails its request.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from typing import Final
+
+import click
+import uvloop
+
+from veritape.apps.bench.gateway_client import request_bytes
+from veritape.apps.bench.gateway_flood import flood
+from veritape.apps.bench.gateway_peers import asking_config, envoy_program, envoy_server, free_port
+from veritape.apps.bench.gateway_proxies import CONNECTIONS, prepared
+from veritape.apps.bench.gateway_server import rate_limit_server
+from veritape.apps.bench.results import Row, Size
+from veritape.kernel.errors import UnavailableError
+
+FLOOD_S: Final = 1.5
+"""Seconds of a run."""
+
+WARM_S: Final = 0.3
+"""Seconds before the first run, not counted."""
+
+
+def envoy_decisions(size: Size) -> Iterator[Row]:
+    """Measure decisions for Envoy; a missing Envoy or gRPC library is one line."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        try:
+            yield from runner.run(_rows(size))
+        except UnavailableError as error:
+            click.echo(f"rls_per_second and ext_authz_per_second are not measured: {error.message}", err=True)
+
+
+async def _rows(size: Size) -> list[Row]:
+    envoy_program()
+    async with contextlib.AsyncExitStack() as stack:
+        bench = prepared(stack, "memory", "")
+        ours = await stack.enter_async_context(rate_limit_server(bench.folder / "gateway.toml"))
+        public = free_port()
+        config = asking_config(public, bench.upstream.port, ours.target.port)
+        server = await stack.enter_async_context(envoy_server(bench.folder, config, public, bench.clock))
+
+        async def measure(name: str, request: bytes, target: float, goal: float) -> Row:
+            await flood(server.target, request, WARM_S, bench.clock, CONNECTIONS)
+            values = list[float]()
+            for _ in range(size.runs):
+                tally = await flood(server.target, request, FLOOD_S, bench.clock, CONNECTIONS)
+                values.append(tally.per_second)
+                if set(tally.statuses) != {200}:
+                    click.echo(f"{name} met {dict(tally.statuses)}; only 200 counts", err=True)
+            return Row(name, values, target=target, goal=goal)
+
+        return [
+            await measure("rls_per_second", request_bytes("GET", "/public/one"), 5_000.0, 8_000.0),
+            await measure("ext_authz_per_second", bench.request, 12_000.0, 18_000.0),
+        ]
