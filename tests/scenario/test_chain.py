@@ -105,11 +105,12 @@ def test_another_tape_runs_through_the_chain(tmp_path: Path) -> None:
     ],
 )
 def test_a_bad_option_is_one_line(arguments: tuple[str, ...], words: str) -> None:
-    """OB-971, OB-991: the part's own words reach the user, and the run ends at once with exit 1 or 2."""
+    """OB-971, OB-991: the part's own words reach the user, and the run ends at once with exit 2, before a folder is made."""
     answer = subprocess.run(
         (*VERITAPE, "demo", *arguments), capture_output=True, text=True, check=False, timeout=60
     )
-    assert answer.returncode in {1, 2}
+    assert answer.returncode == 2
+    assert len(answer.stderr.splitlines()) == 1
     assert words in answer.stderr.splitlines()[-1]
     assert "Traceback" not in answer.stderr
 

@@ -11,11 +11,10 @@ from veritape.apps.keeping import (
     Place,
     index_backups,
     place_options,
-    require_date,
     required_place,
 )
 from veritape.apps.progress import Progress
-from veritape.apps.recorded_days import require_recording
+from veritape.apps.recorded_days import require_date, require_recording
 from veritape.kernel.canonical import canonical_json
 from veritape.kernel.clock import SystemClock
 from veritape.observer.adapters.backup.deleting import Deleting, event_of

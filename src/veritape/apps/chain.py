@@ -8,9 +8,10 @@ hand with the files in the run's folder.
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from veritape.apps.played_tape import DEFAULT_DAY, PlayedTape
 from veritape.apps.supervisor import ChildPlan
 from veritape.replay.accounts import APPKEY, APPSECRET
 
@@ -20,17 +21,11 @@ LOOPBACK = "127.0.0.1"
 PARTS = ("replay", "observer", "executor", "gateway")
 """Names of the children in starting order: part labels and log file names."""
 
-REPLAY_SYMBOLS = ("990001", "990002", "990003")
-"""Codes of the bundled tape (OB-805), watched when no other tape is given."""
-
 OBSERVER_FILE = "record.toml"
 """Name of the recorder's settings file."""
 
 GATEWAY_FILE = "gateway.toml"
 """Name of the gateway's settings file."""
-
-DAY = "20131007"
-"""First business date that is played."""
 
 
 @dataclass(frozen=True)
@@ -57,16 +52,10 @@ class ChainOptions:
     """The run's folder: configuration, logs, truth files, ``observer/``, ``receipts/``, ``gateway/``."""
     ports: Ports
     """Where the parts listen."""
-    speed: str = "60"
-    """Tape seconds per wall second, or ``max``."""
+    played: PlayedTape = field(default_factory=PlayedTape)
+    """What the replayed broker plays."""
     tape_seconds: int | None = None
     """Seconds of tape from the open; None plays the whole day."""
-    faults: tuple[str, ...] = ()
-    """Faults of the replayed broker, as ``name=value``."""
-    seed: int = 7
-    """Seed of the faults."""
-    tapes: tuple[str, ...] = ()
-    """Other tapes as ``FILE:CODE`` in place of the bundled one."""
     one_day: bool = False
     """End with the day (``demo``) instead of going on to the next (``up``)."""
     backfill: bool = True
@@ -110,13 +99,6 @@ class Folders:
         return self.root / "logs"
 
 
-def codes(options: ChainOptions) -> tuple[str, ...]:
-    """Return the codes that the replay plays and the recorder watches."""
-    if not options.tapes:
-        return REPLAY_SYMBOLS
-    return tuple(tape.rpartition(":")[2] for tape in options.tapes)
-
-
 def observer_configuration(options: ChainOptions, descriptor: int) -> str:
     """Return the recorder's settings file; its metrics go through the descriptor."""
     rest = f"http://{LOOPBACK}:{options.ports.rest}"
@@ -133,7 +115,7 @@ def observer_configuration(options: ChainOptions, descriptor: int) -> str:
             },
             "universe": {"min_count": 1},
             "calendar": {"override_file": str(Folders(options.folder).calendar)},
-            "track_b": {"manual": list(codes(options))},
+            "track_b": {"manual": list(options.played.codes)},
             "backfill": {"enabled": options.backfill},
             "telemetry": {"listen": "", "descriptor": descriptor},
         }
@@ -186,11 +168,11 @@ def plans(options: ChainOptions, descriptors: Mapping[str, int]) -> tuple[ChildP
 def _replay_plan(options: ChainOptions) -> ChildPlan:
     folders, ports = Folders(options.folder), options.ports
     arguments = [
-        "--virtual", "--wait-registered", "--speed", options.speed, "--rest-port", str(ports.rest),
-        "--websocket-port", str(ports.websocket), "--day", DAY, "--seed", str(options.seed),
+        "--virtual", "--wait-registered", "--speed", options.played.speed, "--rest-port", str(ports.rest),
+        "--websocket-port", str(ports.websocket), "--day", DEFAULT_DAY, "--seed", str(options.played.seed),
         "--truth", str(folders.root / "truth-{day}.jsonl"), "--calendar-file", str(folders.calendar),
     ]  # fmt: skip
-    for name, values in (("--fault", options.faults), ("--tape", options.tapes)):
+    for name, values in (("--fault", options.played.faults), ("--tape", options.played.tapes)):
         for value in values:
             arguments += [name, value]
     if options.tape_seconds is not None:
@@ -204,7 +186,7 @@ def _observer_plan(options: ChainOptions, descriptor: int) -> ChildPlan:
     folders = Folders(options.folder)
     arguments = ["--config", str(folders.configuration / OBSERVER_FILE)]
     if options.one_day:
-        arguments += ["--day", DAY]
+        arguments += ["--day", DEFAULT_DAY]
     return ChildPlan(
         "observer",
         command("record", *arguments),

@@ -11,16 +11,16 @@ from typing import Any
 
 import click
 
-from veritape.apps.chain import DAY, LOOPBACK, ChainOptions, Folders, codes, executor_folders
+from veritape.apps.chain import LOOPBACK, ChainOptions, Folders, executor_folders
 from veritape.apps.demo_report import Computed, Facts, Receipts, compose, read_truth, text
 from veritape.apps.metrics_page import families_of
+from veritape.apps.played_tape import DEFAULT_DAY, PlayedTape, plays
 from veritape.apps.running_chain import create_keys, free_ports, new_folder, output_of, running, until_signal
 from veritape.apps.supervisor import Supervisor
 from veritape.apps.traffic import page_text, visit
 from veritape.kernel.clock import NANOSECONDS, SystemClock
 from veritape.kernel.errors import VeritapeError
 from veritape.observer.adapters.segment_files import SegmentStore
-from veritape.replay.faults import DEFAULT_SEED
 from veritape.telemetry.log_record import readable
 
 DEFAULT_SECONDS = 60
@@ -39,18 +39,7 @@ PROGRESS_SECONDS = 5
     type=click.IntRange(1, 3600),
     help="Wall seconds to play; 60, or the whole day at --speed max.",
 )
-@click.option("--speed", default="60", help="Tape seconds per second, 0.1 to 1000, or max.")
-@click.option(
-    "--fault",
-    "faults",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="Break the broker on purpose, as drop=0.01.",
-)
-@click.option("--seed", default=DEFAULT_SEED, help="Seed of the faults.")
-@click.option(
-    "--tape", "tapes", multiple=True, metavar="FILE:CODE", help="Play this file in place of the bundled day."
-)
+@plays
 @click.option(
     "--keep",
     type=click.Path(path_type=Path),
@@ -58,10 +47,7 @@ PROGRESS_SECONDS = 5
 )
 @click.option("--backfill/--no-backfill", default=True, help="Fetch what was missed, or state it only.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def demo(
-    seconds: int | None, speed: str, faults: tuple[str, ...], seed: int, tapes: tuple[str, ...], keep: Path | None,
-    backfill: bool, as_json: bool,
-) -> int:  # fmt: skip
+def demo(seconds: int | None, played: PlayedTape, keep: Path | None, backfill: bool, as_json: bool) -> int:
     """Run the whole chain on recorded trades, offline, then print what it can prove.
 
     Nothing of the recording is taken on trust: the broker's truth file, which the recorder never reads, is compared with
@@ -71,11 +57,8 @@ def demo(
     options = ChainOptions(
         folder,
         free_ports(),
-        speed,
-        _tape_seconds(seconds, speed),
-        faults,
-        seed,
-        tapes,
+        played,
+        _tape_seconds(seconds, played.speed),
         one_day=True,
         backfill=backfill,
     )
@@ -99,10 +82,7 @@ def _forget(folder: Path, keep: Path | None) -> None:
 def _tape_seconds(seconds: int | None, speed: str) -> int | None:
     if speed == "max":
         return seconds
-    try:
-        return max(1, round((seconds or DEFAULT_SECONDS) * float(speed)))
-    except ValueError:
-        return seconds  # the replayed broker names the bad speed
+    return max(1, round((seconds or DEFAULT_SECONDS) * float(speed)))
 
 
 async def _run(options: ChainOptions) -> dict[str, Any]:
@@ -124,7 +104,7 @@ async def _run(options: ChainOptions) -> dict[str, Any]:
         await output_of("compute", *executor_folders(options), "--once")
         receipts = asyncio.create_task(_receipts(options))
         base = f"http://{LOOPBACK}:{options.ports.gateway}"
-        gateway = await visit(base, await create_keys(options), codes(options), DAY)
+        gateway = await visit(base, await create_keys(options), options.played.codes, DEFAULT_DAY)
         families = families_of(await page_text(f"http://{LOOPBACK}:{options.ports.metrics}/metrics"))
     facts = _facts(options, gateway, families, await audit, await receipts)
     return compose(replace(facts, seconds=(clock.monotonic_ns() - began_ns) / NANOSECONDS))
@@ -143,9 +123,9 @@ def _facts(
     options: ChainOptions, gateway: dict[str, int], families: int, audit: dict[str, Any], receipts: Receipts
 ) -> Facts:
     folders = Folders(options.folder)
-    with (folders.root / f"truth-{DAY}.jsonl").open("rb") as lines:
+    with (folders.root / f"truth-{DEFAULT_DAY}.jsonl").open("rb") as lines:
         truth = read_truth(lines)
-    seals = SegmentStore(folders.observer).seals(DAY)
+    seals = SegmentStore(folders.observer).seals(DEFAULT_DAY)
     return Facts(
         receipts=receipts,
         truth=truth,
@@ -161,7 +141,9 @@ def _facts(
 async def _audit(options: ChainOptions) -> dict[str, Any]:
     """Have a fresh process audit the recording."""
     data = str(Folders(options.folder).observer)
-    document: dict[str, Any] = json.loads(await output_of("audit", "--data", data, "--day", DAY, "--json"))
+    document: dict[str, Any] = json.loads(
+        await output_of("audit", "--data", data, "--day", DEFAULT_DAY, "--json")
+    )
     return document
 
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import click
 
-from veritape.apps.keeping import ACTOR, place_of, place_options, require_date
+from veritape.apps.keeping import ACTOR, place_of, place_options
 from veritape.apps.progress import Progress
+from veritape.apps.recorded_days import require_date
 from veritape.apps.restore import backup_to_read
 from veritape.kernel.canonical import canonical_json
 from veritape.kernel.clock import SystemClock

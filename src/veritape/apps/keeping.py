@@ -5,7 +5,6 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
@@ -151,17 +150,3 @@ def _hash_of(data: Path, seq: int) -> str:
                 if record["seq"] == seq:
                     return str(record["hash"])
     return ""
-
-
-def require_date(day: str | None) -> None:
-    """Refuse what is no date.
-
-    Raises:
-        MisuseError: not YYYYMMDD.
-    """
-    try:
-        if day is None or date.fromisoformat(day).strftime("%Y%m%d") == day:
-            return
-    except ValueError:
-        pass
-    raise MisuseError(f"--day {day}: expected a date as YYYYMMDD")

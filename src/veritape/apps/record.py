@@ -7,7 +7,6 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass
-from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,10 +18,11 @@ from veritape.apps.broker_account import followed_clock, open_broker
 from veritape.apps.keeping import VERSION
 from veritape.apps.part_metrics import shown_metrics
 from veritape.apps.record_binance import record_binance, wants_binance
+from veritape.apps.recorded_days import require_date
 from veritape.apps.recording_loop import beside, run_recorder
 from veritape.apps.settings_file import settings_bytes
 from veritape.kernel.clock import NANOSECONDS, Clock, SystemClock
-from veritape.kernel.errors import MisuseError, UnavailableError
+from veritape.kernel.errors import UnavailableError
 from veritape.kernel.settings import load_settings
 from veritape.observer.adapters.backup.source import Source
 from veritape.observer.adapters.backup.upkeep import Upkeep
@@ -71,7 +71,7 @@ def record(config: Path, data: Path | None, day: str | None) -> None:
     it in seconds and loses nothing. observer.venue = "BINANCE" records public Binance spot data and needs no account.
     Exit 1: credentials refused, disk full, another process records the account.
     """
-    _require_date(day)
+    require_date(day)
     environment = dict(os.environ)  # noqa: TID251 - apps read the environment
     if data is not None:
         environment[f"{PREFIX}_OBSERVER__DATA_DIR"] = str(data)
@@ -94,13 +94,6 @@ def disk_full(error: OSError, data: Path) -> UnavailableError:
         f"record: {error.strerror}: {error.filename or data}: every acknowledged frame is durable;"
         " free some space and start again"
     )
-
-
-def _require_date(day: str | None) -> None:
-    with contextlib.suppress(ValueError):
-        if day is None or date.fromisoformat(day).strftime("%Y%m%d") == day:
-            return
-    raise MisuseError(f"--day {day}: expected a date as YYYYMMDD")
 
 
 async def _run(settings: RecordSettings, day: str | None) -> None:

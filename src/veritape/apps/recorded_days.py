@@ -1,6 +1,7 @@
 """Which recording, and which day of it, a command was pointed at: the refusals that all of them share."""
 
 from collections.abc import Collection
+from datetime import date
 from pathlib import Path
 from typing import Final
 
@@ -53,3 +54,17 @@ def recorded_day(day: str | None, days: Collection[str], data: Path, venue: str)
     if chosen not in days:
         raise MisuseError(f"no recording of day {chosen} in {data}: recorded are {', '.join(sorted(days))}")
     return chosen
+
+
+def require_date(day: str | None) -> None:
+    """Refuse what is no date.
+
+    Raises:
+        MisuseError: not YYYYMMDD.
+    """
+    try:
+        if day is None or date.fromisoformat(day).strftime("%Y%m%d") == day:
+            return
+    except ValueError:
+        pass
+    raise MisuseError(f"--day {day}: expected a date as YYYYMMDD")

@@ -1,19 +1,16 @@
 """``veritape replay``: the simulated broker, for any client of its wire protocol."""
 
 import asyncio
-import contextlib
-import re
 import signal
-from collections.abc import Sequence
-from datetime import date
 from functools import partial
-from importlib.resources import files
 from pathlib import Path
 
 import click
 import structlog
 
 from veritape.apps.part_log import part_log
+from veritape.apps.played_tape import DEFAULT_DAY, load_series, parse_speed
+from veritape.apps.recorded_days import require_date
 from veritape.apps.replayed_broker import Broker, Doors
 from veritape.kernel.clock import SystemClock
 from veritape.kernel.errors import MisuseError
@@ -25,78 +22,14 @@ from veritape.replay.log_events import LogEvent
 from veritape.replay.market import multiplied
 from veritape.replay.rendering import clock_text
 from veritape.replay.schedule import next_session_day, parse_clock, session
-from veritape.replay.series import OPEN_MS, Series, TapeReason, build, read_rows
+from veritape.replay.series import OPEN_MS
 from veritape.replay.widths import parse_widths
 from veritape.telemetry.metrics import part_metrics
 from veritape.telemetry.registry import Registry
-from veritape.wire.kis.frames import SYMBOL
 from veritape.wire.kis.hosts import PAPER, REAL
 
 PART = "replay"
 """Name of this part in its log."""
-
-BUNDLED = {
-    "990001": "ibm_20131007_trade.zip",
-    "990002": "aig_20131007_trade.zip",
-    "990003": "bac_20131007_trade.zip",
-}
-"""Code -> bundled tape (OB-805)."""
-
-DEFAULT_DAY = "20131007"
-"""The day on which the bundled trades happened."""
-
-SLOWEST, FASTEST = 0.1, 1_000.0
-"""Range of ``--speed``."""
-
-
-def parse_day(text: str) -> str:
-    """Return a date as YYYYMMDD."""
-    with contextlib.suppress(ValueError):
-        if re.fullmatch(r"[0-9]{8}", text) and date(int(text[:4]), int(text[4:6]), int(text[6:])):
-            return text
-    raise MisuseError(f"--day {text}: expected a date as YYYYMMDD")
-
-
-def parse_speed(text: str) -> float | None:
-    """Return the speed, None for ``max``."""
-    if text == "max":
-        return None
-    with contextlib.suppress(ValueError):
-        if SLOWEST <= float(text) <= FASTEST:
-            return float(text)
-    raise MisuseError(f"--speed {text}: expected {SLOWEST} to {FASTEST:.0f} or max")
-
-
-def load_series(tapes: Sequence[str], *, every_hour: bool, auctions: bool) -> list[Series]:
-    """Read the bundled tapes, or those of ``FILE:CODE``.
-
-    Raises:
-        MisuseError: naming the file and, within it, the line.
-    """
-    if not tapes:
-        folder = files("veritape.replay") / "tape"
-        sources = [(code, name, (folder / name).read_bytes()) for code, name in BUNDLED.items()]
-    else:
-        sources = [_tape_source(tape) for tape in tapes]
-    codes = [code for code, _, _ in sources]
-    if len(set(codes)) < len(codes):
-        raise MisuseError(f"--tape: a code is given twice: {', '.join(codes)}", TapeReason.REPEATED_CODE)
-    return [
-        build(code, read_rows(data, name), every_hour=every_hour, auctions=auctions)
-        for code, name, data in sources
-    ]
-
-
-def _tape_source(tape: str) -> tuple[str, str, bytes]:
-    name, _, code = tape.rpartition(":")
-    if not name or not re.fullmatch(SYMBOL, code):
-        raise MisuseError(
-            f"--tape {tape}: expected FILE:CODE with a code of six digits or capitals", TapeReason.BAD_CODE
-        )
-    try:
-        return code, name, Path(name).read_bytes()
-    except OSError as error:
-        raise MisuseError(f"--tape {name}: {error.strerror}") from error
 
 
 def _list_faults(context: click.Context, _option: click.Parameter, asked: bool) -> None:
@@ -224,8 +157,9 @@ def replay(
         raise MisuseError("--proxy-port and --ca-file belong together: give both")
     if until and seconds:
         raise MisuseError("--until and --seconds say the same: give one")
+    require_date(day)
     until_ms = parse_clock(until) if until else OPEN_MS + seconds * 1000 if seconds else None
-    first = session(parse_day(day), from_ms=parse_clock(from_) if from_ else None, until_ms=until_ms)
+    first = session(day, from_ms=parse_clock(from_) if from_ else None, until_ms=until_ms)
     series = multiplied(load_series(tapes, every_hour=hours == "all", auctions=auctions), multiply)
     options = PlayOptions(parse_speed(speed), virtual, wait_registered, parse_widths(wire), truth)
     usual_limits = PROFILES["paper" if paper else profile]

@@ -5,8 +5,9 @@ from typing import Any
 
 import click
 
-from veritape.apps.keeping import ACTOR, Place, place_of, place_options, require_date
+from veritape.apps.keeping import ACTOR, Place, place_of, place_options
 from veritape.apps.progress import Progress
+from veritape.apps.recorded_days import require_date
 from veritape.kernel.canonical import Json, canonical_json
 from veritape.kernel.clock import SystemClock
 from veritape.kernel.errors import MisuseError

@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from veritape.apps.chain import DAY, LOOPBACK, ChainOptions, Ports
+from veritape.apps.chain import LOOPBACK, ChainOptions, Ports
+from veritape.apps.played_tape import DEFAULT_DAY, PlayedTape, plays
 from veritape.apps.running_chain import create_keys, new_folder, require_free, running, until_signal
 from veritape.kernel.clock import NANOSECONDS, SystemClock
-from veritape.replay.faults import DEFAULT_SEED
 
 RUNS = Path("veritape-data")
 """Folder of the runs, below the present one."""
@@ -23,26 +23,8 @@ RUNS = Path("veritape-data")
     help="New folder of this run, in place of veritape-data/<time>.",
 )
 @click.option("--for", "seconds", type=click.FloatRange(min=0), help="End after this many seconds.")
-@click.option("--speed", default="60", help="Tape seconds per second, 0.1 to 1000, or max.")
-@click.option(
-    "--fault",
-    "faults",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="Break the broker on purpose, as drop=0.01.",
-)
-@click.option("--seed", default=DEFAULT_SEED, help="Seed of the faults.")
-@click.option(
-    "--tape", "tapes", multiple=True, metavar="FILE:CODE", help="Play this file in place of the bundled day."
-)
-def up(
-    data: Path | None,
-    seconds: float | None,
-    speed: str,
-    faults: tuple[str, ...],
-    seed: int,
-    tapes: tuple[str, ...],
-) -> None:
+@plays
+def up(data: Path | None, seconds: float | None, played: PlayedTape) -> None:
     """Run the whole chain on recorded trades, offline, day after day, until Ctrl-C.
 
     Everything listens on loopback and writes into one new folder, which stays. `veritape audit --data FOLDER/observer` says at
@@ -52,7 +34,7 @@ def up(
     folder = data or RUNS / datetime.fromtimestamp(clock.wall_ns() // NANOSECONDS, UTC).strftime(
         "%Y%m%d-%H%M%S"
     )
-    options = ChainOptions(new_folder(folder, "--data"), Ports(), speed, None, faults, seed, tapes)
+    options = ChainOptions(new_folder(folder, "--data"), Ports(), played)
     require_free(options.ports)
     asyncio.run(_run(options, seconds, folder))
 
@@ -64,7 +46,9 @@ async def _run(options: ChainOptions, seconds: float | None, folder: Path) -> No
         click.echo(f"console    {base}/console")
         click.echo(f"gateway    {base}/docs")
         click.echo(f"metrics    http://{LOOPBACK}:{options.ports.metrics}/metrics")
-        click.echo(f"try        curl -H 'X-API-Key: {keys['pro']}' '{base}/v1/completeness?day={DAY}'")
+        click.echo(
+            f"try        curl -H 'X-API-Key: {keys['pro']}' '{base}/v1/completeness?day={DEFAULT_DAY}'"
+        )
         click.echo(f"data       {folder}")
         click.echo(f"audit      veritape audit --data {folder}/observer")
         click.echo("Ctrl-C ends it and loses nothing")

@@ -5,25 +5,15 @@ from pathlib import Path
 import pytest
 
 from veritape.apps.chain import (
-    REPLAY_SYMBOLS,
     ChainOptions,
     Folders,
     Ports,
-    codes,
     observer_configuration,
     plans,
 )
+from veritape.apps.played_tape import BUNDLED, PlayedTape
 from veritape.kernel.settings import load_settings
 from veritape.observer.settings import RecordSettings
-
-
-def test_the_codes_are_the_bundled_ones_or_those_of_the_tapes() -> None:
-    """OB-815: --tape replaces the bundled tape."""
-    assert codes(ChainOptions(Path(), Ports())) == REPLAY_SYMBOLS
-    assert codes(ChainOptions(Path(), Ports(), tapes=("a:b.csv:000001", "c.zip:000002"))) == (
-        "000001",
-        "000002",
-    )
 
 
 def test_every_part_has_a_folder_of_its_own() -> None:
@@ -37,7 +27,7 @@ def test_the_recorders_settings_are_valid_and_point_at_the_replay() -> None:
     options = ChainOptions(Path("run"), Ports(rest=1, websocket=2))
     text = observer_configuration(options, 7)
     settings = load_settings(RecordSettings, text.encode(), {}, "VERITAPE_RECORD")
-    assert settings.track_b.manual == REPLAY_SYMBOLS
+    assert settings.track_b.manual == tuple(BUNDLED)
     assert (settings.kis.rest_url, settings.kis.ws_url) == ("http://127.0.0.1:1", "ws://127.0.0.1:2")
     assert settings.kis.follow_replay_clock
     assert (settings.telemetry.descriptor, settings.telemetry.listen) == (7, "")
@@ -48,7 +38,7 @@ def test_the_recorders_settings_are_valid_and_point_at_the_replay() -> None:
 def test_up_goes_on_and_demo_ends_with_the_day(one_day: bool) -> None:
     """OB-803, OB-813: `up` goes on with the next session day; `demo` ends with the first."""
     options = ChainOptions(
-        Path("run"), Ports(), "max", 600, ("drop=0.01",), 9, ("f.zip:000001",), one_day=one_day
+        Path("run"), Ports(), PlayedTape("max", ("drop=0.01",), 9, ("f.zip:000001",)), 600, one_day=one_day
     )
     named = {plan.name: plan for plan in plans(options, {"executor": 8, "gateway": 9, "observer": 7})}
     replay, observer = named["replay"], named["observer"]

@@ -13,7 +13,6 @@ from veritape.apps.demo import _tape_seconds
         (10, "0.5", 5),
         (None, "max", None),
         (90, "max", 90),
-        (5, "fast", 5),
     ],
 )
 def test_wall_seconds_become_tape_seconds(seconds: int | None, speed: str, expected: int | None) -> None:

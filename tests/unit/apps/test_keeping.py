@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from tests.backup_world import world
 
-from veritape.apps.keeping import place_of, require_date, require_whole_log, required_place
+from veritape.apps.keeping import place_of, require_whole_log, required_place
 from veritape.kernel.clock import SystemClock
 from veritape.kernel.errors import CheckFailedError, MisuseError
 from veritape.telemetry.adapters.audit_files import AuditFiles, verify_files
@@ -66,11 +66,6 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
         place_of(None, tmp_path / "none")
     with pytest.raises(MisuseError, match="No such file"):
         place_of(tmp_path / "none.toml", None)
-    require_date(None)
-    require_date("20131007")
-    for wrong in ("today", "2013-10-07", "20131307"):
-        with pytest.raises(MisuseError, match="expected a date"):
-            require_date(wrong)
 
 
 def test_an_audit_log_whose_end_was_cut_is_found(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from veritape.apps.recorded_days import recorded_day, require_folder
+from veritape.apps.recorded_days import recorded_day, require_date, require_folder
 from veritape.kernel.errors import MisuseError
 
 DAYS = ("20131008", "20131007")
@@ -28,3 +28,12 @@ def test_a_folder_must_be_there(tmp_path: Path) -> None:
     assert require_folder(tmp_path, "--data", "a folder") == tmp_path
     with pytest.raises(MisuseError, match=r"--data .*none: no such folder: give the recording$"):
         require_folder(tmp_path / "none", "--data", "the recording")
+
+
+def test_a_day_is_a_date() -> None:
+    """OB-971: bad usage."""
+    require_date(None)
+    require_date("20131007")
+    for wrong in ("today", "2013-10-07", "20131307", "00000101"):
+        with pytest.raises(MisuseError, match="expected a date"):
+            require_date(wrong)

@@ -10,67 +10,19 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from veritape.apps.replay import load_series, parse_speed, replay
+from veritape.apps.replay import replay
 from veritape.kernel.errors import MisuseError, UnavailableError
 from veritape.replay.schedule import parse_clock
-from veritape.replay.series import TapeReason
 
 
-def test_times_and_speeds() -> None:
-    """OB-810: 0.1 to 1,000 or max."""
+def test_a_time_is_milliseconds_of_the_day() -> None:
     assert parse_clock("09:00:01") == 32_401_000
-    assert (parse_speed("max"), parse_speed("60"), parse_speed("0.1")) == (None, 60.0, 0.1)
 
 
 @pytest.mark.parametrize("text", ["9:00:00", "24:00:00", "x"])
 def test_a_bad_time_is_refused(text: str) -> None:
     with pytest.raises(MisuseError, match="HH:MM:SS"):
         parse_clock(text)
-
-
-@pytest.mark.parametrize("text", ["0", "1001", "fast", "nan"])
-def test_a_bad_speed_is_refused(text: str) -> None:
-    with pytest.raises(MisuseError, match="to 1000 or max"):
-        parse_speed(text)
-
-
-def test_the_bundled_tapes_are_the_default() -> None:
-    """OB-805: IBM, AIG, BAC."""
-    assert [one.code for one in load_series((), every_hour=False, auctions=False)] == [
-        "990001",
-        "990002",
-        "990003",
-    ]
-
-
-def test_another_tape_is_played_in_their_place(tmp_path: Path) -> None:
-    """OB-815: --tape FILE:CODE, a CSV of milliseconds, price, size."""
-    path = tmp_path / "day.csv"
-    path.write_text("34200000,100,5\n34200001,101,6\n")
-    (series,) = load_series((f"{path}:123456",), every_hour=False, auctions=False)
-    assert (series.code, series.trades[-1].chain_shares) == ("123456", 11)
-
-
-@pytest.mark.parametrize(
-    ("tapes", "reason"),
-    [
-        (("x.csv",), TapeReason.BAD_CODE),
-        (("x.csv:12",), TapeReason.BAD_CODE),
-        (("{}:123456", "{}:123456"), TapeReason.REPEATED_CODE),
-    ],
-)
-def test_a_bad_tape_option_is_refused(tmp_path: Path, tapes: tuple[str, ...], reason: TapeReason) -> None:
-    """OB-815: a repeated code or a malformed option exits 2."""
-    path = tmp_path / "day.csv"
-    path.write_text("34200000,100,5\n")
-    with pytest.raises(MisuseError) as refusal:
-        load_series(tuple(tape.format(path) for tape in tapes), every_hour=False, auctions=False)
-    assert refusal.value.reason is reason
-
-
-def test_a_missing_tape_is_named(tmp_path: Path) -> None:
-    with pytest.raises(MisuseError, match="No such file"):
-        load_series((f"{tmp_path}/none.csv:123456",), every_hour=False, auctions=False)
 
 
 @pytest.mark.parametrize(

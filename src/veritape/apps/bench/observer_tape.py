@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from veritape.apps.replay import load_series
+from veritape.apps.played_tape import load_series
 from veritape.observer import journal
 from veritape.observer.journal import Frame, Header, Kind, Venue
 from veritape.replay.packing import pack
