@@ -1,11 +1,7 @@
 """The chain's one metrics page: children's vectors arrive through pipes, the supervisor serves their merge (TL-135)."""
 
-import asyncio
-import contextlib
-import platform
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from importlib.metadata import version
 
 import click
 
@@ -14,12 +10,9 @@ from veritape.gateway.metrics import METRICS as GATEWAY
 from veritape.kernel.clock import Clock
 from veritape.observer.metrics import METRICS as OBSERVER
 from veritape.telemetry import Metric, Registry
-from veritape.telemetry.adapters.listener import Address, Listener
-from veritape.telemetry.adapters.page_routes import page_routes
-from veritape.telemetry.adapters.pipes import VectorReceiver
-from veritape.telemetry.adapters.process_watch import watch_process
-from veritape.telemetry.metrics import page_metrics, part_metrics
-from veritape.telemetry.page import Page
+from veritape.telemetry.adapters.listener import Address
+from veritape.telemetry.adapters.served_page import served_page
+from veritape.telemetry.metrics import part_metrics
 from veritape.telemetry.vectors import Refusal
 
 FAMILIES: dict[str, tuple[Metric, ...]] = {"observer": OBSERVER, "executor": EXECUTOR, "gateway": GATEWAY}
@@ -42,22 +35,8 @@ async def metrics_page(
         UnavailableError: the port is in use.
     """
     parts = {part: Registry((*part_metrics(part), *families)) for part, families in FAMILIES.items()}
-    own = Registry(
-        page_metrics(tuple(parts), version=version("veritape"), commit="", python=platform.python_version())
-    )
-    page = Page(own, parts)
-    listener = Listener(page_routes(page, clock, version("veritape"), status), Address(host, port))
-    await listener.start()
-    receiver = VectorReceiver(page, clock, _warn)
-    watching = asyncio.create_task(watch_process(own, clock))
-    try:
-        yield {part: receiver.open_pipe(part) for part in parts}
-    finally:
-        watching.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await watching
-        receiver.close()
-        await listener.stop()
+    async with served_page(parts, Address(host, port), clock, status, _warn) as shown:
+        yield {part: shown.receiver.open_pipe(part) for part in parts}
 
 
 def families_of(text: str) -> int:

@@ -6,10 +6,8 @@ serves. So the page of one part and the page of the chain are made by the same c
 
 import asyncio
 import contextlib
-import platform
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +18,10 @@ from veritape.kernel.clock import Clock
 from veritape.telemetry import Registry
 from veritape.telemetry.adapters.file_export import FileExport
 from veritape.telemetry.adapters.listener import Address as PageAddress
-from veritape.telemetry.adapters.listener import Listener
-from veritape.telemetry.adapters.page_routes import page_routes
-from veritape.telemetry.adapters.pipes import VectorReceiver, VectorSender
-from veritape.telemetry.adapters.process_watch import watch_loop, watch_part, watch_process
-from veritape.telemetry.metrics import TASK_FAILURES, page_metrics
-from veritape.telemetry.page import Page
+from veritape.telemetry.adapters.pipes import VectorSender
+from veritape.telemetry.adapters.process_watch import watch_loop, watch_part
+from veritape.telemetry.adapters.served_page import ServedPage, ended, served_page
+from veritape.telemetry.metrics import TASK_FAILURES
 
 
 @asynccontextmanager
@@ -57,12 +53,13 @@ async def shown_metrics(
         port = None
         if descriptor is not None:
             stack.push_async_callback(
-                _ended, asyncio.create_task(VectorSender(descriptor, registry, clock).run())
+                ended, asyncio.create_task(VectorSender(descriptor, registry, clock).run())
             )
         elif listen:
-            port = await stack.enter_async_context(_own_page(part, registry, listen, clock, export_dir))
-        stack.push_async_callback(_ended, asyncio.create_task(watch_loop(registry, part, clock)))
-        stack.push_async_callback(_ended, asyncio.create_task(watch_part(registry, part, folder, clock)))
+            shown = await stack.enter_async_context(own_page(part, registry, listen, clock, export_dir))
+            port = shown.port
+        stack.push_async_callback(ended, asyncio.create_task(watch_loop(registry, part, clock)))
+        stack.push_async_callback(ended, asyncio.create_task(watch_part(registry, part, folder, clock)))
         _count_failures(registry, part)
         yield port
 
@@ -83,33 +80,31 @@ def _count_failures(registry: Registry, part: str) -> None:
 
 
 @asynccontextmanager
-async def _own_page(
-    part: str, registry: Registry, listen: str, clock: Clock, export_dir: Path | None
-) -> AsyncIterator[int]:
-    own = Registry(
-        page_metrics((part,), version=version("veritape"), commit="", python=platform.python_version())
-    )
-    page = Page(own, {part: registry})
+async def own_page(
+    part: str, registry: Registry, listen: str, clock: Clock, export_dir: Path | None = None
+) -> AsyncIterator[ServedPage]:
+    """Serve the page of one part, to which this process reports, while the context lasts.
+
+    Args:
+        part: name of the part; the registry holds ``part_metrics(part)``.
+        registry: of this process, and the layout of any other that reports there.
+        listen: host:port.
+        clock: the machine's own.
+        export_dir: where the page is written as files too; None for nowhere (TL-160).
+
+    Raises:
+        MisuseError: ``listen`` is no address.
+        UnavailableError: the port is busy.
+    """
     address = PageAddress(*parse_address(listen, "the metrics page"))
-    listener = Listener(page_routes(page, clock, version("veritape"), {}), address)
-    port = await listener.start()
-    receiver = VectorReceiver(page, clock, lambda _part, _reason: None)
-    sender = VectorSender(receiver.open_pipe(part), registry, clock)
-    tasks = [asyncio.create_task(work) for work in (sender.run(), watch_process(own, clock))]
-    if export_dir is not None:
-        export = FileExport(page, export_dir, clock, structlog.get_logger().warning)
-        tasks.insert(0, asyncio.create_task(export.run()))
-    try:
-        yield port
-    finally:
-        for task in tasks:
-            await _ended(task)
-        receiver.close()
-        await listener.stop()
-
-
-async def _ended(task: "asyncio.Task[None]") -> None:
-    """Cancel a task and wait until it is over."""
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+    async with served_page({part: registry}, address, clock) as shown:
+        sender = VectorSender(shown.receiver.open_pipe(part), registry, clock)
+        tasks = [asyncio.create_task(sender.run())]
+        if export_dir is not None:
+            export = FileExport(shown.page, export_dir, clock, structlog.get_logger().warning)
+            tasks.insert(0, asyncio.create_task(export.run()))
+        try:
+            yield shown
+        finally:
+            for task in tasks:
+                await ended(task)

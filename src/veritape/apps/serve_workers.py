@@ -3,33 +3,25 @@
 import asyncio
 import contextlib
 import os
-import platform
 import signal
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from importlib.metadata import version
 from typing import Final
 
 import click
 
 from veritape.apps.metering import drained_ledger
+from veritape.apps.part_metrics import own_page
 from veritape.apps.workers import Workers
 from veritape.gateway.adapters.server import bind
 from veritape.gateway.policy import Policy
 from veritape.gateway.settings import GatewaySettings
 from veritape.gateway.usage_metrics import RARE_EVENTS
-from veritape.kernel.addresses import Address, parse_address
+from veritape.kernel.addresses import Address
 from veritape.kernel.clock import Clock
 from veritape.kernel.errors import MisuseError
 from veritape.telemetry import Registry
-from veritape.telemetry.adapters.listener import Address as PageAddress
-from veritape.telemetry.adapters.listener import Listener
-from veritape.telemetry.adapters.page_routes import page_routes
-from veritape.telemetry.adapters.pipes import VectorReceiver, VectorSender
-from veritape.telemetry.adapters.process_watch import watch_process
-from veritape.telemetry.metrics import page_metrics
-from veritape.telemetry.page import Page
 
 STOP_MARGIN_S: Final = 5
 """Seconds beyond ``drain_s`` after which a worker is killed."""
@@ -139,21 +131,5 @@ async def workers_page(
     if not listen:
         yield [None] * workers
         return
-    own = Registry(
-        page_metrics((part,), version=version("veritape"), commit="", python=platform.python_version())
-    )
-    page = Page(own, {part: registry})
-    address = PageAddress(*parse_address(listen, "telemetry.listen"))
-    listener = Listener(page_routes(page, clock, version("veritape"), {}), address)
-    await listener.start()
-    receiver = VectorReceiver(page, clock, lambda _part, _reason: None)
-    sender = VectorSender(receiver.open_pipe(part), registry, clock)
-    tasks = [asyncio.create_task(work) for work in (sender.run(), watch_process(own, clock))]
-    try:
-        yield [receiver.open_pipe(part) for _ in range(workers)]
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        receiver.close()
-        await listener.stop()
+    async with own_page(part, registry, listen, clock) as shown:
+        yield [shown.receiver.open_pipe(part) for _ in range(workers)]
