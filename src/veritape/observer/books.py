@@ -113,9 +113,9 @@ class BookDay:
         return flags
 
 
-def read_books(width: int, payload: str) -> BookFrame | None:
+def read_books(width: int, count: int, payload: str) -> BookFrame | None:
     """Return a payload's books, None when the shape of one is wrong (KIS-126)."""
-    records = read_records(_PATTERNS[width], payload)
+    records = read_records(_PATTERNS[width], count, payload)
     if records is None:
         return None
     books = []

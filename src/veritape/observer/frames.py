@@ -9,10 +9,11 @@ Example of a frame, shortened: ``0|H0STCNT0|001|990001^090014^1818700^5^-300^...
 import json
 import re
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from veritape.observer.books import BOOK_TRS, BookFrame, read_books
-from veritape.observer.records import ANY, CLOCK, DATE, INTEGER, record_pattern
+from veritape.observer.records import ANY, CLOCK, DATE, INTEGER, read_records, record_pattern, second_of_day
 from veritape.wire.kis.frames import FIELD_NAMES, FIELD_SEPARATOR, HEADER_SEPARATOR, SYMBOL
 
 FRAME_BYTES: Final = 1 << 20
@@ -155,34 +156,55 @@ def _records(tr_id: str, count: int, payload: str) -> Message:
     if (tr_id, width) not in FIELD_NAMES:
         return Refusal(FrameReason.UNKNOWN_WIDTH, tr_id, width)
     is_book = tr_id in BOOK_TRS
-    records = read_books(width, payload) if is_book else _trades(_PATTERNS[width], payload)
+    records = read_books(width, count, payload) if is_book else _trades(_PATTERNS[width], count, payload)
     return Refusal(FrameReason.RECORD_SHAPE, tr_id, width) if records is None else records
 
 
-def _trades(pattern: re.Pattern[str], payload: str) -> tuple[Trade, ...] | None:
+def _trades(pattern: re.Pattern[str], count: int, payload: str) -> tuple[Trade, ...] | None:
     """Return the records' trades, None when the shape of one is wrong (KIS-126)."""
-    trades: list[Trade] = []
-    match, side_of, place, end = pattern.match, _SIDES.get, 0, len(payload)
-    while place < end:
-        found = match(payload, place)
-        if found is None:
-            return None
-        place = found.end()
-        code, clock, won, size, total, value, sold, bought, direction, day, phase, hour_class, market = (
-            found.groups()
-        )
+    found, trades, second_of, session_of, side_of = (
+        read_records(pattern, count, payload),
+        [],
+        _second,
+        _session,
+        _SIDES.get,
+    )
+    if found is None:
+        return None
+    for (
+        code,
+        clock,
+        won,
+        size,
+        total,
+        value,
+        sold,
+        bought,
+        direction,
+        day,
+        phase,
+        hour_class,
+        market,
+    ) in found:
         price, shares, chain_shares, chain_value = int(won), int(size), int(total), int(value)
-        sells, buys, side, now = int(sold), int(bought), side_of(direction, NO_SIDE), int(clock)
+        sells, buys, side = int(sold), int(bought), side_of(direction, NO_SIDE)
         if not (price > 0 and 0 < shares <= chain_shares and chain_value > 0):
             return None
         if not (0 <= sells <= MOST_TRADES and 0 <= buys <= MOST_TRADES):
             return None
-        counted = phase == "20" and hour_class == "0" and side in _SIDES_COUNTED
-        second = now - 40 * (now // 100) - 2400 * (now // 10_000)  # as ``second_of_day``
-        session = f"{phase}/{hour_class[:4]}/{market[:4]}"
+        session, is_regular = session_of(phase, hour_class, market)
+        counted = is_regular and side in _SIDES_COUNTED
         chain = (chain_shares, chain_value, sells, buys)
-        trades.append(_new(Trade, (code, second, price, shares, *chain, side, counted, day, session)))
+        trades.append(
+            _new(Trade, (code, second_of(clock), price, shares, *chain, side, counted, day, session))
+        )
     return tuple(trades)
+
+
+@lru_cache(1 << 10)
+def _session(phase: str, hour_class: str, market: str) -> tuple[str, bool]:
+    """Return a record's session as the segments name it, and whether its trades may be counted (KIS-143)."""
+    return f"{phase}/{hour_class[:4]}/{market[:4]}", phase == "20" and hour_class == "0"
 
 
 def _control(text: str) -> Message:
@@ -225,3 +247,5 @@ _PATTERNS: Final = {
 _SIDES: Final = {text: n for n in range(100) for text in (f"{n}", f"{n:02}")}
 _SIDES_COUNTED: Final = frozenset({1, 5})
 _new: Final = tuple.__new__
+_second: Final = lru_cache(1 << 10)(second_of_day)
+"""Many records share a second."""

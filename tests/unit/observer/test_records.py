@@ -8,13 +8,18 @@ from hypothesis import strategies as st
 
 from veritape.observer.records import ANY, CLOCK, DATE, INTEGER, read_records, record_pattern, second_of_day
 
-PATTERN = record_pattern(4, {0: "[A-Z]", 2: INTEGER, 9: ANY})
+WIDTH = 4
+PATTERN = record_pattern(WIDTH, {0: "[A-Z]", 2: INTEGER, 9: ANY})
+
+
+def read(payload: str) -> list[tuple[str, ...]] | None:
+    """Read a payload as the records that its fields make, one begun counting as one."""
+    return read_records(PATTERN, -(-(payload.count("^") + 1) // WIDTH), payload)
 
 
 def test_records_give_their_captured_fields() -> None:
     """KIS-121: record i is fields [iW, (i+1)W), an empty last field counts; a place beyond the width is empty."""
-    assert read_records(PATTERN, "A^x^12^y^B^^ 7 ^") == [("A", "12", ""), ("B", " 7 ", "")]
-    assert read_records(PATTERN, "") == []
+    assert read("A^x^12^y^B^^ 7 ^") == [("A", "12", ""), ("B", " 7 ", "")]
 
 
 @pytest.mark.parametrize(
@@ -22,7 +27,17 @@ def test_records_give_their_captured_fields() -> None:
 )
 def test_a_record_that_does_not_match_condemns_the_payload(payload: str) -> None:
     """KIS-126: one wrong record is enough."""
-    assert read_records(PATTERN, payload) is None
+    assert read(payload) is None
+
+
+@given(st.lists(st.sampled_from(("A", "B", "AB", "", "7", "12", " 3 ", "x", "7x")), min_size=4, max_size=24))
+def test_records_are_those_of_the_split_text(fields: list[str]) -> None:
+    """KIS-121, KIS-126: wherever a wrong field stands, no record is read from the middle of another one."""
+    fields = fields[: len(fields) // WIDTH * WIDTH]
+    records = [fields[start : start + WIDTH] for start in range(0, len(fields), WIDTH)]
+    are_right = all(len(one[0]) == 1 and one[0] in "AB" and readable_integer(one[2]) for one in records)
+    expected = [(one[0], one[2], "") for one in records]
+    assert read("^".join(fields)) == (expected if are_right else None)
 
 
 def readable_integer(text: str) -> bool:
@@ -62,4 +77,4 @@ def test_dates(text: str, valid: bool) -> None:
 @pytest.mark.parametrize("text", [" " * 500_000, "1" * 500_000, " " * 250_000 + "1" + " " * 250_000])
 def test_long_fields_take_linear_time(text: str) -> None:
     """OB-992: half a megabyte of padding or digits is judged at once; a quadratic pattern would take minutes."""
-    assert read_records(PATTERN, f"A^x^{text}x^y") is None
+    assert read(f"A^x^{text}x^y") is None

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from veritape.apps.bench.observer_tape import texts
 from veritape.apps.bench.results import Row, Size, rates
+from veritape.observer.batches import MANY
 from veritape.observer.completeness import Line
 from veritape.observer.frames import Trade, parse_message
+from veritape.observer.trade_columns import read_columns
 from veritape.wire.kis.frames import PRESENT_WIDTH
 
 NUMBERS = (2, 12, 13, 14, 15, 16, 33, 36)
@@ -82,10 +84,18 @@ def parts(size: Size) -> Iterator[Row]:
 
 
 def _clients(size: Size) -> Iterator[Row]:
-    """Parse the same frames at width 46 with each client; the faster one sets the target."""
+    """Parse the same frames at width 46 with each client; the faster one sets the target.
+
+    Clients leave texts, ours checked numbers: alone, as a client gets them, and in groups, as a busy recorder does.
+    """
     narrow = texts(CLIENT_WIDTH)[:CLIENT_FRAMES]
+    groups = [narrow[start : start + MANY] for start in range(0, len(narrow), MANY)]
     count = sum(len(_trades(frame)) for frame in narrow)
-    values, _ = rates(size, lambda: sum(len(_trades(frame)) for frame in narrow))
+    values, in_groups = rates(
+        size,
+        lambda: sum(len(parse_message(frame)) for frame in narrow),
+        lambda: sum(len(read_columns(group).record) for group in groups),
+    )
     peers = {
         client: [count / seconds for seconds in _client_seconds(client, narrow, size.runs)]
         for client in ("python-kis", "mojito2")
@@ -95,6 +105,10 @@ def _clients(size: Size) -> Iterator[Row]:
         yield Row(
             f"frames_parsed_into_trades_per_second beside {client}", values, target=best,
             goal=None if best is None else 3 * best, peer=f"{client}'s parser", peer_values=found,
+        )  # fmt: skip
+        yield Row(
+            f"frames_read_in_groups_per_second beside {client}", in_groups, target=best,
+            goal=None if best is None else 3 * best, peer=f"{client}'s parser, one at a time", peer_values=found,
         )  # fmt: skip
 
 

@@ -15,7 +15,9 @@ def test_every_row_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
         "kis_records_parsed_per_second",
         "ledger_updates_per_second",
         "frames_parsed_into_trades_per_second beside python-kis",
+        "frames_read_in_groups_per_second beside python-kis",
         "frames_parsed_into_trades_per_second beside mojito2",
+        "frames_read_in_groups_per_second beside mojito2",
     ]
     assert all(row.values[0] > 0 for row in rows.values())
     for client in ("python-kis", "mojito2"):
