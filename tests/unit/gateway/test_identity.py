@@ -48,6 +48,18 @@ def test_a_test_key_has_a_subject_of_its_own() -> None:
     )
 
 
+def test_a_subject_names_the_account_and_environment_or_the_class_and_prefix() -> None:
+    """GW-003: live and test apart; callers without a credential by what counts as one caller of their class."""
+    live, test = (decided(RECORD._replace(environment=one)) for one in (Environment.LIVE, Environment.TEST))
+    unknown = [
+        identity.of_address(ip_address(text), POLICY)
+        for text in ("203.0.113.9", "10.1.2.3", "2001:db8:0:1::9")
+    ]
+    assert [one.caller.subject for one in (live, test, *unknown) if isinstance(one, Identity)] == [
+        "acme:live", "acme:test", "ip:anonymous:203.0.113.9/32", "ip:lan-10:10.1.2.3/32", "ip:anonymous:2001:db8:0:1::/64",
+    ]  # fmt: skip
+
+
 def test_own_limits_go_before_the_tiers() -> None:
     """GW-146: an Enterprise contract's own minute; the tier's concurrency stays."""
     own = Limits(minute=make_rule(5_000, 60, 8_000))

@@ -1,7 +1,8 @@
 """One connection of a client: uvicorn's httptools protocol, strict where the parser is lenient, patient with nobody (GW-551 to 555).
 
-One request at a time: the next one's bytes stay unread until the answer of the present one is complete. A refusal of bytes
-is a problem document like any other and closes the connection, because what follows cannot be trusted to be a request.
+One request at a time: the next one's bytes wait until the answer of the present one is complete; up to a bound they are read,
+because only who reads sees that a client left. A refusal of bytes is a problem document like any other and closes the connection,
+because what follows cannot be trusted to be a request.
 """
 
 import asyncio
@@ -29,6 +30,9 @@ HEAD_S: Final = 10.0
 
 HEAD_LIMIT_BYTES: Final = 65_536
 """Bytes of a head that has no end: above both of its limits."""
+
+AHEAD_BYTES: Final = 65_536
+"""Bytes of following requests that are read before their turn."""
 
 DROP_BYTES: Final = 65_536
 """Bytes of an unread body that are dropped to keep a connection."""
@@ -122,7 +126,8 @@ class RequestProtocol(HttpToolsProtocol):
         while self._rest and not (self._is_over or self._is_refused):
             if self._framing.part is Part.DONE:
                 if not self._is_answered():
-                    self.flow.pause_reading()
+                    if len(self._rest) > AHEAD_BYTES:
+                        self.flow.pause_reading()
                     break
                 self._framing.start()
             if not self._framing.head_bytes and self._rest[:2] == b"\r\n":

@@ -182,6 +182,19 @@ async def test_random_histories_reconcile_with_the_ledger(world: World) -> None:
     assert world.memory.months["acme:live", "2026-11"] == ledger["charge"] + ledger["refund"]
 
 
+async def test_a_charge_names_account_environment_and_boot(tmp_path: Path, world: World) -> None:
+    """GW-003: who pays, in which environment, by which run of which worker: 8 random bytes, another run's are others."""
+    visit = await pass_gate(world, world.key(grant=Grant(Environment.TEST, SCOPES)), route(world))
+    charge = visit.charge
+    assert charge is not None
+    assert (charge.account, charge.env, charge.subject) == ("acme", "test", "acme:test")
+    (tmp_path / "next").mkdir()
+    following = World(tmp_path / "next")
+    following.close()
+    assert len({charge.boot, world.gate.events.boot, following.gate.events.boot}) == 2
+    assert len(charge.boot) == len(following.gate.events.boot) == 8
+
+
 async def test_cost_zero_touches_nothing(world: World) -> None:
     """GW-145: no store call, no counter, no event."""
     key = world.key()

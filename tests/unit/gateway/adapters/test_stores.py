@@ -7,6 +7,8 @@ from veritape.gateway.policy import Lost
 from veritape.gateway.quota import MU, Limits, make_rule
 from veritape.kernel.clock import ManualClock
 
+DECEMBER_NS = 1_796_083_200 * 10**9
+"""2026-12-01T00:00:00Z."""
 FREE = Limits(make_rule(100, 60, 150), None, 50_000 * MU, 2)
 
 
@@ -28,3 +30,25 @@ async def test_it_decides_frees_refunds_and_forgets() -> None:
     clock.advance_ns(60 * 10**9)
     store.sweep_slots()
     assert (await store.status("a:live", FREE)).slots == 0
+
+
+async def test_time_is_monotonic_in_whole_microseconds_and_months_are_the_walls() -> None:
+    """GW-002: a step of the wall gives no credit, 599,999 µs and 999 ns are not 600,000; the month turns at midnight UTC."""
+    clock = ManualClock(wall_ns=DECEMBER_NS - 2 * 10**9, monotonic_ns=5_000_000_000)
+    store = ProcessStore(MemoryStore(), clock)
+    terms = Terms(FREE._replace(concurrency=None), 7, 1_000_000, Lost.CLOSED)
+    for _ in range(150):
+        assert (await store.decide("a:live", MU, terms))[0].admitted
+    for step_ns in (10**15, -(10**15)):
+        clock.step_wall_ns(step_ns)
+        assert not (await store.decide("a:live", MU, terms))[0].admitted
+    clock.advance_ns(599_999_999)
+    denied, _ = await store.decide("a:live", MU, terms)
+    longest_us = max(part.wait_us for part in denied.limits)
+    assert (denied.admitted, longest_us, denied.period) == (False, 1, "2026-11")
+    clock.advance_ns(1)
+    admitted, _ = await store.decide("a:live", MU, terms)
+    assert (admitted.admitted, admitted.period) == (True, "2026-11")
+    clock.advance_ns(2 * 10**9)
+    later, _ = await store.decide("a:live", MU, terms)
+    assert (later.admitted, later.period) == (True, "2026-12")
