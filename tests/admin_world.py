@@ -27,12 +27,15 @@ class AdminTest:
     world: World
     policy_file: PolicyFile = field(default_factory=lambda: PolicyFile(None))
     seconds: list[float] = field(default_factory=list)
+    peppers: tuple[bytes, ...] = ()
+    """Those of the worker; the key store's own when empty."""
 
     def __post_init__(self) -> None:
         """Build the API on the world's own key store."""
         admin = AdminWorld(
             self.world.gateway, self.world.keys, AuditFiles(self.folder, self.world.clock),
             self.policy_file, lambda: sqlite_usage(self.folder / "usage.db"), lambda: 3, self.world.clock,
+            lambda: self.peppers or self.world.keys.peppers,
         )  # fmt: skip
         self.api = AdminApi(admin, TOKEN, self.seconds.append)
 

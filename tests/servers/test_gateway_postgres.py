@@ -1,5 +1,6 @@
 """A whole gateway on PostgreSQL: charges committed there before the answer, in the outbox while it is away; keys from it."""
 
+import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,8 @@ from tests.servers.postgres_process import PostgresProcess, postgres_process
 from tests.servers.redis_process import RedisProcess, redis_process
 from tests.servers.redis_settings import configured, new_key, ready
 
+from veritape.apps.audit import audit
+from veritape.apps.keys import keys
 from veritape.apps.usage import usage
 
 PATH = "/v1/completeness?day=20131007"
@@ -70,8 +73,11 @@ def reason(client: httpx.Client, key: str) -> str:
 def test_keys_of_a_database_that_goes_and_comes(
     postgres: PostgresProcess, redis: RedisProcess, tmp_path: Path
 ) -> None:
-    """GW-404, GW-418: without its key store a gateway serves who it knows and answers 503 to the others; then all as before."""
-    config = configured(tmp_path, redis, "one", more=f'url = "{postgres.database()}"\n')
+    """GW-404, GW-418, GW-704: without its key store a gateway serves who it knows and answers 503 to the others; then all as before."""
+    socket = tmp_path / "a.sock"
+    config = configured(
+        tmp_path, redis, "one", more=f'url = "{postgres.database()}"\n[listen]\nadmin = "{socket}"\n'
+    )
     known, other = new_key(config), new_key(config)
     with gateway_process(config) as gateway:
         ready(gateway, "exact")
@@ -86,5 +92,13 @@ def test_keys_of_a_database_that_goes_and_comes(
                 if reason(client, other) == "not_found":
                     break
             assert [reason(client, known), reason(client, other)] == ["not_found"] * 2
+            token = str(tmp_path / "one" / "admin-token")
+            admin = ["--admin", f"unix:{socket}", "--admin-token", token]
+            made = CliRunner().invoke(keys, [*admin, "create", "late", "--tier", "free"])
+            assert reason(client, made.stdout.strip()) == "not_found"
         assert gateway.end(signal.SIGTERM)[0] == 0
     assert not (tmp_path / "one" / "keys.db").exists()
+    checked = CliRunner().invoke(audit, ["--log", "--gateway", str(config), "--json"])
+    assert (
+        json.loads(checked.stdout)["records"] == 4
+    )  # two keys by command; account and key by the API, after the return

@@ -5,7 +5,7 @@ import os
 import secrets
 import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
@@ -85,7 +85,7 @@ def load_token(data_dir: Path, configured: Path | None) -> bytes:
 @contextlib.contextmanager
 def admin_api(
     settings: GatewaySettings, gateway: Gateway, audit: AuditLog, policy_file: PolicyFile, lines: LineWriter,
-    registry: Registry, clock: Clock,
+    registry: Registry, clock: Clock, peppers: Callable[[], tuple[bytes, ...]],
 ) -> Iterator[AdminApi]:  # fmt: skip
     """Return the admin API of a gateway; it has a connection to the key store of its own.
 
@@ -98,7 +98,7 @@ def admin_api(
     with contextlib.closing(open_keys(settings)[0]) as keys:
         world = AdminWorld(
             gateway, keys, audit, policy_file,
-            lambda: opened_usage(settings), lambda: lines.dropped, clock,
+            lambda: opened_usage(settings), lambda: lines.dropped, clock, peppers,
         )  # fmt: skip
         yield AdminApi(world, token, observe)
 

@@ -202,7 +202,11 @@ async def _run(
         if isinstance(listeners.public, socket) and gateway.table.left_out and worker is None:
             click.echo(f"routes left out, their part is not installed: {', '.join(gateway.table.left_out)}")
         audit = stack.enter_context(opened_audit(settings, clock))
-        api = stack.enter_context(admin_api(settings, gateway, audit, policy_file, lines, registry, clock))
+        api = stack.enter_context(
+            admin_api(
+                settings, gateway, audit, policy_file, lines, registry, clock, lambda: key_store.peppers
+            )
+        )
         if listeners.admin is not None:
             watching.append(serve_beside(api, listeners.admin))
             lines.put(f"admin API on {shown_address(listeners.admin)}")

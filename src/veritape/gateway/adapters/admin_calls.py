@@ -61,6 +61,13 @@ class AdminWorld:
     lines_dropped: Callable[[], int]
     """Lines of the access log that nobody read."""
     clock: Clock
+    peppers: Callable[[], tuple[bytes, ...]]
+    """Reads the peppers as the worker knows them now: they change while it runs."""
+
+    def keys_to_make(self) -> KeyStore:
+        """Return the key store to make keys with, under the present pepper."""
+        self.keys.peppers = self.peppers()
+        return self.keys
 
     @property
     def wall_us(self) -> int:

@@ -118,7 +118,7 @@ async def make_key(world: AdminWorld, call: AdminCall) -> Done:
         Environment(asked.get("env", "live")), scopes, asked.get("label", ""), tuple(cidrs), expires_us
     )
     with world.keys.noting(_noter(world, call, None)):
-        key, record = await asyncio.to_thread(world.keys.create, account.id, None, grant, now_us)
+        key, record = await asyncio.to_thread(world.keys_to_make().create, account.id, None, grant, now_us)
     return Done({"key": key, **admin.key_document(record, now_us)}, CREATED)
 
 
@@ -129,7 +129,7 @@ async def rotate_key(world: AdminWorld, call: AdminCall) -> Done:
     asked = admin.read_members(call.body, admin.ROTATED_KEY)
     overlap_s, now_us = asked.get("overlap_s", 86_400), world.wall_us
     with world.keys.noting(_noter(world, call, record)):
-        key, made = await asyncio.to_thread(world.keys.rotate, record.id, overlap_s, now_us)
+        key, made = await asyncio.to_thread(world.keys_to_make().rotate, record.id, overlap_s, now_us)
     return Done({"key": key, **admin.key_document(made, now_us)}, CREATED)
 
 

@@ -130,6 +130,18 @@ async def test_a_reset_forgives_the_buckets_and_not_the_month(api: AdminTest) ->
     assert (record["kind"], record["detail"]["before"]["minute"]) == ("quota_reset", 90_000_000)
 
 
+async def test_keys_are_made_under_the_present_pepper(api: AdminTest) -> None:
+    """GW-403: a pepper that changed while the gateway runs; the old one may end without ending keys made since."""
+    new, old = b"n" * 32, api.world.keys.peppers[0]
+    await made(api)
+    api.peppers = (new, old)
+    made_now = (await api.call("POST", "/accounts/acme/keys", {})).json()
+    rotated = (await api.call("POST", f"/keys/{made_now['id']}/rotate", {})).json()
+    api.world.keys.peppers = (new,)
+    assert [api.world.keys.find(one["key"]) is not None for one in (made_now, rotated)] == [True, True]
+    assert api.world.keys.count_under(old, api.world.gate.wall_us()) == 1
+
+
 async def test_a_month_whose_events_went_is_refused(api: AdminTest) -> None:
     """GW-684, GW-702: no figures that look like nothing was used, and no credit to a month that is closed for ever."""
     await made(api)
