@@ -25,7 +25,7 @@ class Price:
     """A request in progress is over after this long at the latest."""
     lost: Lost | None = None
     """What happens while the store is lost; None as the policy's store says."""
-    leased: bool = False
+    leased: bool = True
     """Leases are used where the tier has them."""
 
 

@@ -52,6 +52,9 @@ def raw_fields(fields: list[Field]) -> list[RawField]:
 _EXACT: Final = Mode.EXACT
 """A member of an enum is looked up in its class each time."""
 
+_STATES: Final[dict[Mode, RawField]] = {mode: (b"quota-state", mode.value.encode()) for mode in Mode}
+"""What a response says of where its decision came from."""
+
 
 class AdmittedFields:
     """``rate_fields`` of what one plan admits, with everything written beforehand that does not change (GW-603)."""
@@ -70,14 +73,12 @@ class AdmittedFields:
 
     def of(self, verdict: Verdict) -> list[RawField]:
         """Return the fields of a request that was admitted."""
-        _, _, minute, hour, used_mu, slots, now_us, wall_us, held_mu, _, mode = verdict
-        if self._legacy or mode is not _EXACT:
+        _, plan, minute, hour, used_mu, slots, now_us, wall_us, held_mu, _, mode = verdict
+        if self._legacy or plan is not self._plan or not self._left:
             return raw_fields(rate_fields(verdict.unfolded(), self._tier, wall_us, legacy=self._legacy))
-        if not self._left:
-            return [self._cost]
         if not self._month_from_us <= wall_us < self._month_end_us:
             self._turn_month(verdict)
-        plan, limits = self._plan, self._limits
+        limits = self._limits
         numbers: tuple[int, ...] = ()
         if limits.minute is not None:
             numbers = left_units(plan.minute, minute, held_mu, now_us)
@@ -88,7 +89,10 @@ class AdmittedFields:
             numbers += (max(0, limits.month_mu - used_mu) // MU, -(-left_us // MICROSECONDS))
         if limits.concurrency is not None:
             numbers += (max(0, limits.concurrency - slots),)
-        return [self._cost, self._policy, (b"ratelimit", self._left % numbers)]
+        fields = [self._cost, self._policy, (b"ratelimit", self._left % numbers)]
+        if mode is not _EXACT:
+            fields.append(_STATES[mode])
+        return fields
 
     def _turn_month(self, verdict: Verdict) -> None:
         """Write what holds for the verdict's month."""

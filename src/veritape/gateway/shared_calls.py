@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from veritape.gateway import quota
 from veritape.gateway.fast_quota import NOTHING, Parts, Plan, Verdict, make_tuple
-from veritape.gateway.quota import EXACT_LIMIT, MICROSECONDS, Bucket, Limits, LimitState, Mode, Rule, State
+from veritape.gateway.quota import EXACT_LIMIT, MICROSECONDS, Bucket, Limits, Mode, Rule, State
 from veritape.gateway.shared_state import Renewal, RenewalCode
 from veritape.kernel.errors import PeerError
 
@@ -188,11 +188,24 @@ def read_lease_reply(answer: object) -> LeaseReply:
     return LeaseReply(answer[0], answer[1], state, answer[12], *answer[14:19])
 
 
-def parts_of(reply: LeaseReply, limits: Limits) -> tuple[tuple[LimitState, ...], str]:
-    """Return what a lease's answer says of each limit, the holder's own units counted as left, and the month."""
-    month = quota.month_of(reply.now_us)
-    state = reply.state._replace(held_mu=reply.state.held_mu - reply.held_mu)
-    return quota.admission(limits, state, 0, reply.now_us, month, 0).limits, month.period
+def leased_verdict(reply: LeaseReply, plan: Plan, spent_mu: int, slots: int) -> Verdict:
+    """Return the admission of a request under a lease: the state of the store's answer, the holder's own units counted as left.
+
+    Args:
+        reply: the lease's last answer.
+        plan: of the request.
+        spent_mu: spent under the lease since that answer, this request included.
+        slots: requests in progress under the lease, this one included.
+    """
+    _, now_us, state, _, _, held_mu, _, _, _ = reply
+    minute, hour, used_mu, _, all_held_mu, lease_end_us = state
+    return make_tuple(
+        Verdict,
+        (
+            True, plan, minute, hour, used_mu - held_mu + spent_mu, slots, now_us, now_us, all_held_mu - held_mu + spent_mu,
+            lease_end_us, Mode.LEASE,
+        ),
+    )  # fmt: skip
 
 
 def read_reply(answer: object) -> Reply:

@@ -32,7 +32,7 @@ def test_a_route_asks_for_what_the_policy_says() -> None:
     (route,) = (route for route in limited.policy(text).routes if route.name == "dear")
     found, expected = (
         route_price(route),
-        Price("dear", 5_000, None, True, False, 9 * MICROSECONDS, Lost.CLOSED),
+        Price("dear", 5_000, None, True, False, 9 * MICROSECONDS, Lost.CLOSED, leased=False),
     )
     assert [getattr(found, name) for name in Price.__slots__] == [
         getattr(expected, name) for name in Price.__slots__

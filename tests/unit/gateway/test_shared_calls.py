@@ -7,19 +7,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from veritape.gateway.fast_quota import plan_of
-from veritape.gateway.quota import MU, Bucket, Limits, State, make_rule
+from veritape.gateway.quota import MU, Bucket, Limits, Mode, State, make_rule
+from veritape.gateway.rate_fields import AdmittedFields, rate_fields, raw_fields
 from veritape.gateway.shared_calls import (
     Code,
+    LeaseReply,
     Reply,
     boot_share,
     decide_terms,
     keys_of,
+    leased_verdict,
     named_period,
     period_of,
     read_reply,
     status_arguments,
     verdict_of,
 )
+from veritape.gateway.shared_state import RenewalCode
 from veritape.kernel.errors import PeerError
 
 FREE = Limits(make_rule(100, 60, 150), None, 50_000 * MU, 10)
@@ -94,6 +98,20 @@ def test_an_answer_that_its_own_state_contradicts_is_an_error(reply: Reply, why:
     """GW-349: a store that answers garbage is a failed store, not a wrong answer to the client."""
     with pytest.raises(PeerError, match=why):
         verdict_of(reply, PLAN)
+
+
+def test_what_a_holder_has_not_spent_counts_as_left() -> None:
+    """GW-301, GW-504: of 100 units that leases hold, 60 are the holder's; it spent 5 since, 2 requests are in progress."""
+    state = State(Bucket(0, NOW_US, 600), Bucket(0, 0, 0), 70_000, 0, 100_000, NOW_US + 9)
+    reply = LeaseReply(RenewalCode.DONE, NOW_US, state, 70_000, 60_000, 60_000, NOW_US + 9, 0, 3)
+    verdict = leased_verdict(reply, PLAN, 5_000, 2)
+    decision = verdict.unfolded()
+    left_mu = {limit.name.value: limit.remaining_mu for limit in decision.limits}
+    assert left_mu == {"month": 50_000_000 - 15_000, "minute": 150_000 - 40_000 - 5_000, "concurrency": 8_000}
+    assert (decision.admitted, decision.mode, decision.period) == (True, Mode.LEASE, "2026-11")
+    fields = AdmittedFields(PLAN, "free", legacy=False).of(verdict)
+    assert fields == raw_fields(rate_fields(decision, "free", NOW_US, legacy=False))
+    assert fields[-1] == (b"quota-state", b"lease")
 
 
 @pytest.mark.parametrize(

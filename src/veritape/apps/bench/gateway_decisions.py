@@ -344,10 +344,12 @@ async def _leases(size: Size, url: str, plain: list[float]) -> Row:
         await asyncio.sleep(0.01)
     terms = Terms(LIMITS, 1, 60_000_000, lease=LeaseRule(10_000_000, 500_000, MINUTE * 500))
 
+    plan = plan_of(LIMITS, 1_000, 1)
+
     async def spend(store: DegradingStore) -> None:
         for number in range(LEASED // 2):
-            decision, _ = await store.decide("shared:live", 1_000, terms)
-            if not decision.admitted:
+            judged, _ = await store.judge("shared:live", plan, terms)
+            if not judged.admitted:
                 raise AssertionError("a benchmark's decision was refused")
             if not number % 100:
                 await asyncio.sleep(0)

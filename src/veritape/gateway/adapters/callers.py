@@ -170,7 +170,7 @@ class Callers:
         if found is None:
             if len(self._own_groups) >= REMEMBERED:
                 self._own_groups.clear()
-            found = Group(tier, own_or_tier(own, group.limits), group.lease)
+            found = Group(tier, own_or_tier(own, group.limits))  # a lease is a part of the tier's own burst
             self._own_groups[tier, own] = found
         return found
 

@@ -183,12 +183,11 @@ class DegradingStore:
 
     def _known(self, subject: str, plan: Plan, terms: Terms, now_us: int) -> tuple[Judged, str] | None:
         """Decide by a lease, or by what was just denied; None when the store has to be asked."""
-        limits, cost_mu, version = plan.limits, plan.cost_mu, plan.policy_version
         if terms.lease is not None and subject not in self._away and self.states.state is StoreState.HEALTHY:
-            spent = self._leases.spend(subject, limits, terms.lease, cost_mu, version)
+            spent = self._leases.spend(subject, plan, terms.lease)
             if spent is not None:
                 return spent
-        denied = self._denials.answer(subject, limits, cost_mu, version, now_us)
+        denied = self._denials.answer(subject, plan.limits, plan.cost_mu, plan.policy_version, now_us)
         return None if denied is None else (denied, "")
 
     async def _ask(self, subject: str, plan: Plan, terms: Terms, asked_us: int) -> tuple[Judged, str] | None:

@@ -9,9 +9,10 @@ from typing import Final
 
 from veritape.gateway.adapters.redis_link import StoreError
 from veritape.gateway.adapters.redis_store import RedisStore
+from veritape.gateway.fast_quota import Plan, Verdict
 from veritape.gateway.leases import Errand, Holding, LeaseRule
-from veritape.gateway.quota import Decision, LimitName, Limits, LimitState, Mode
-from veritape.gateway.shared_calls import LeaseReply, parts_of
+from veritape.gateway.quota import Limits, month_of
+from veritape.gateway.shared_calls import LeaseReply, leased_verdict
 from veritape.gateway.shared_state import Renewal, RenewalCode
 from veritape.kernel.clock import Clock
 
@@ -34,9 +35,8 @@ class _Desk:
 
     holding: Holding
     limits: Limits
-    parts: tuple[LimitState, ...] = ()
-    """Limits as of the last answer."""
-    period: str = ""
+    reply: LeaseReply | None = None
+    """The last answer of a lease that is held."""
     spent_mu: int = 0
     """Spent since that answer."""
     asking: bool = False
@@ -59,23 +59,20 @@ class LeaseDesk:
         self.events: Counter[str] = Counter()
         """What became of leases."""
 
-    def spend(
-        self, subject: str, limits: Limits, rule: LeaseRule, cost_mu: int, policy_version: int
-    ) -> tuple[Decision, str] | None:
+    def spend(self, subject: str, plan: Plan, rule: LeaseRule) -> tuple[Verdict, str] | None:
         """Decide under the subject's lease; None when that does not do and the store has to be asked."""
-        desk = self._desks.get(subject)
-        if desk is None or desk.limits != limits:
+        desk, cost_mu = self._desks.get(subject), plan.cost_mu
+        if desk is None or desk.limits != plan.limits:
             if desk is None and len(self._desks) < HOLDINGS_LIMIT:
-                desk = self._desks[subject] = _Desk(Holding(rule), limits)
+                desk = self._desks[subject] = _Desk(Holding(rule), plan.limits)
                 desk.holding.spend(cost_mu, self._now_us(), with_slot=False)
             return None
-        with_slot = limits.concurrency is not None
-        if not desk.holding.spend(cost_mu, self._now_us(), with_slot=with_slot):
+        holding, with_slot = desk.holding, plan.counts_slots
+        if not holding.spend(cost_mu, self._now_us(), with_slot=with_slot) or desk.reply is None:
             return None
         desk.spent_mu += cost_mu
-        parts = tuple(_less(part, desk.spent_mu, desk.holding.slots_used) for part in desk.parts)
-        decision = Decision(True, None, cost_mu, parts, 0, Mode.LEASE, desk.period, policy_version)
-        return decision, LEASE_SLOT if with_slot else ""
+        verdict = leased_verdict(desk.reply, plan, desk.spent_mu, holding.slots_used)
+        return verdict, LEASE_SLOT if with_slot else ""
 
     def release_slot(self, subject: str) -> None:
         """Free the slot of a request under a lease."""
@@ -148,17 +145,16 @@ class LeaseDesk:
             desk.asking = False
         self.events[_event(errand, reply)] += 1
         if errand is Errand.RETURN or reply.code == RenewalCode.ENDED:
-            period = desk.period
+            before = desk.reply
             self._forget(subject, desk)
-            if reply.code == RenewalCode.ENDED and period:
-                await self._give_month_back(subject, period)
+            if reply.code == RenewalCode.ENDED and before is not None:
+                await self._give_month_back(subject, _period(before))
             return
         recalled = reply.now_us - reply.recall_us < RECALL_US
         holding.granted(
             reply.held_mu, reply.slots, max(0, reply.end_us - reply.now_us), asked_us, recalled=recalled
         )
-        desk.spent_mu = holding.spent_mu
-        desk.parts, desk.period = parts_of(reply, desk.limits)
+        desk.spent_mu, desk.reply = holding.spent_mu, reply
 
     async def _give_month_back(self, subject: str, period: str) -> None:
         """Correct the month after a lease that ended before its return: its rest was charged and never spent (GW-304)."""
@@ -167,8 +163,8 @@ class LeaseDesk:
 
     def _forget(self, subject: str, desk: _Desk) -> None:
         """Hold nothing; what was charged beforehand and not spent is charged no more."""
-        if desk.holding.held_mu and desk.period:
-            self._redis.charged(subject, desk.period, -desk.holding.held_mu)
+        if desk.holding.held_mu and desk.reply is not None:
+            self._redis.charged(subject, _period(desk.reply), -desk.holding.held_mu)
         desk.holding.lost()
 
     def _now_us(self) -> int:
@@ -183,8 +179,6 @@ def _event(errand: Errand, reply: LeaseReply) -> str:
     return "granted" if reply.granted_mu > 0 else "refused"
 
 
-def _less(part: LimitState, spent_mu: int, slots: int) -> LimitState:
-    """Return a limit's share after what was spent under the lease since the store described it."""
-    if part.name is LimitName.CONCURRENCY:
-        return part._replace(remaining_mu=max(0, part.remaining_mu - slots * 1_000))
-    return part._replace(remaining_mu=max(0, part.remaining_mu - spent_mu))
+def _period(reply: LeaseReply) -> str:
+    """Return the month that a lease is of."""
+    return month_of(reply.now_us).period

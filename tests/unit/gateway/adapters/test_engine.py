@@ -8,9 +8,11 @@ from veritape.gateway.adapters.callers import Client
 from veritape.gateway.adapters.engine import DeniedError, Engine
 from veritape.gateway.adapters.stores import Judged, ProcessStore, Terms
 from veritape.gateway.fast_quota import Plan
+from veritape.gateway.leases import LeaseRule
 from veritape.gateway.memory_store import MemoryStore
 from veritape.gateway.prices import Price
 from veritape.gateway.problems import RefusedError
+from veritape.gateway.quota import Limits
 from veritape.gateway.reasons import Reason
 from veritape.kernel.clock import ManualClock
 from veritape.kernel.errors import UnavailableError
@@ -95,3 +97,13 @@ def test_clock_of_an_engine_stands_still() -> None:
     assert first is not None
     assert second is not None
     assert first.decision._replace(limits=()) == second.decision._replace(limits=())
+
+
+def test_a_tiers_lease_is_used_where_neither_route_nor_account_says_otherwise() -> None:
+    """GW-303, GW-307: its fraction is of the tier's burst, so an account with limits of its own asks for each request."""
+    lease = "concurrency = 2, lease = { max = 10, ttl_ms = 500, fraction = 0.5 } }"
+    made = limited.engine(policy=limited.policy(limited.POLICY.replace("concurrency = 2 }", lease)))
+    tier, own = made.callers._group("free", Limits()), made.callers._group("free", Limits(concurrency=1))
+    assert made._prepare(tier, Price("p", 1_000)).terms.lease == LeaseRule(10_000, 500_000, 75_000)
+    assert made._prepare(tier, Price("p", 1_000, leased=False)).terms.lease is None
+    assert made._prepare(own, Price("p", 1_000)).terms.lease is None
