@@ -3,6 +3,8 @@
 One function holds all operations because Numba turns the chain of comparisons into one jump table; its readable twin has one
 function an instruction. Memory is one array of 32-bit words indexed by address / 4, with a byte of permissions each; the
 program is decoded beforehand. The loop returns after a bounded amount of work, so Python can be interrupted.
+
+What it calls lies in other files, and Numba's cache looks at a function's own file alone: the folder of the cache is named after all sources.
 """
 
 from typing import Any
@@ -11,58 +13,38 @@ import numpy as np
 from numba import njit
 
 from veritape.executor.image import Permission
-from veritape.executor.vm import calls
+from veritape.executor.vm.compiled.arithmetic import arithmetic, signed
+from veritape.executor.vm.compiled.calls import accelerated, call, touch
+from veritape.executor.vm.compiled.layout import (
+    ADDRESS,
+    CYCLES,
+    ILLEGAL,
+    JOURNAL,
+    PC,
+    RUNNING,
+    STATE_SIZE,
+    STATUS_OF,
+    TOUCHED,
+    TRAPPED,
+)
 from veritape.executor.vm.decoding import Operation as Op
-from veritape.executor.vm.execution import CYCLE_CLASSES, POSEIDON2_WORK, SHA256_WORK, cycle_class
-from veritape.executor.vm.sha256 import ROUND_CONSTANTS
+from veritape.executor.vm.execution import CYCLE_CLASSES, cycle_class
 from veritape.executor.vm.traps import TrapReason
-from veritape.stark.compiled.hashing import permute
-from veritape.stark.field import P
 
-PC, CYCLES, POSITION, JOURNAL, EXIT_CODE, ADDRESS, PERMUTATIONS, BLOCKS, INPUT_WORDS, TOUCHED = range(10)
-"""Places in the state array."""
-
-STATE_SIZE = 10
-"""Length of the state array."""
-
-RESULT_STATUS, RESULT_WORD, RESULT_STATE = 0, 1, 2
-"""Places in a batch's row: status, the word at the last program counter, the state; the counts by class follow."""
-
-RESULT_SIZE = RESULT_STATE + STATE_SIZE + len(CYCLE_CLASSES)
-"""Length of a batch's row."""
-
-RUNNING, HALTED, DEBUGGING, TRAPPED = 0, 1, 2, 3
-"""What ``run`` returns; TRAPPED + n is the n-th ``TrapReason``."""
-
-ILLEGAL, UNFETCHABLE = len(Op), len(Op) + 1
-"""Decoded operations beside the machine's own."""
-
-_REASONS = {reason: TRAPPED + place for place, reason in enumerate(TrapReason)}
-_T_BREAKPOINT = _REASONS[TrapReason.BREAKPOINT]
-_T_FETCH = _REASONS[TrapReason.FETCH_FAULT]
-_T_ILLEGAL = _REASONS[TrapReason.ILLEGAL_INSTRUCTION]
-_T_MISALIGNED_FETCH = _REASONS[TrapReason.MISALIGNED_FETCH]
-_T_MISALIGNED = _REASONS[TrapReason.MISALIGNED_ACCESS]
-_T_LOAD = _REASONS[TrapReason.LOAD_FAULT]
-_T_STORE = _REASONS[TrapReason.STORE_FAULT]
-_T_READONLY = _REASONS[TrapReason.STORE_TO_READONLY]
-_T_UNKNOWN = _REASONS[TrapReason.UNKNOWN_ECALL]
-_T_ARGUMENT = _REASONS[TrapReason.BAD_ECALL_ARGUMENT]
-_T_FIELD = _REASONS[TrapReason.NONCANONICAL_FIELD_ELEMENT]
-_T_JOURNAL = _REASONS[TrapReason.JOURNAL_LIMIT]
-_T_CYCLES = _REASONS[TrapReason.CYCLE_LIMIT]
-_T_WORK = _REASONS[TrapReason.WORK_LIMIT]
-_BLOCK_WORK, _PERMUTATION_WORK = SHA256_WORK, POSEIDON2_WORK
+_T_BREAKPOINT = STATUS_OF[TrapReason.BREAKPOINT]
+_T_FETCH = STATUS_OF[TrapReason.FETCH_FAULT]
+_T_ILLEGAL = STATUS_OF[TrapReason.ILLEGAL_INSTRUCTION]
+_T_MISALIGNED_FETCH = STATUS_OF[TrapReason.MISALIGNED_FETCH]
+_T_MISALIGNED = STATUS_OF[TrapReason.MISALIGNED_ACCESS]
+_T_LOAD = STATUS_OF[TrapReason.LOAD_FAULT]
+_T_STORE = STATUS_OF[TrapReason.STORE_FAULT]
+_T_READONLY = STATUS_OF[TrapReason.STORE_TO_READONLY]
+_T_CYCLES = STATUS_OF[TrapReason.CYCLE_LIMIT]
+_T_WORK = STATUS_OF[TrapReason.WORK_LIMIT]
 
 _CLASS = np.array([CYCLE_CLASSES.index(cycle_class(op)) for op in Op], dtype=np.uint8)
-_K = np.array(ROUND_CONSTANTS, dtype=np.int64)
 _MASK = 0xFFFFFFFF
-_SIGN = 0x80000000
-_PRIME = P
-_READABLE, _WRITABLE = int(Permission.READ), int(Permission.WRITE)
-_BOTH = _READABLE | _WRITABLE
-_ADDRESS_END = calls.ADDRESS_END
-_MAX_READ, _MAX_COMMIT, _MAX_BLOCKS = calls.MAX_READ_BYTES, calls.MAX_COMMIT_BYTES, calls.MAX_BLOCKS
+_WRITABLE = int(Permission.WRITE)
 _LUI, _AUIPC, _JAL, _JALR = int(Op.LUI), int(Op.AUIPC), int(Op.JAL), int(Op.JALR)
 _BEQ, _BNE, _BLT, _BGE, _BLTU, _BGEU = (int(op) for op in (Op.BEQ, Op.BNE, Op.BLT, Op.BGE, Op.BLTU, Op.BGEU))
 _LB, _LH, _LW, _LBU, _LHU = (int(op) for op in (Op.LB, Op.LH, Op.LW, Op.LBU, Op.LHU))
@@ -71,242 +53,8 @@ _ADDI, _SLTI, _SLTIU, _XORI, _ORI, _ANDI = (
     int(op) for op in (Op.ADDI, Op.SLTI, Op.SLTIU, Op.XORI, Op.ORI, Op.ANDI)
 )
 _SLLI, _SRLI, _SRAI = int(Op.SLLI), int(Op.SRLI), int(Op.SRAI)
-_ADD, _SUB, _SLL, _SLT, _SLTU, _XOR = (int(op) for op in (Op.ADD, Op.SUB, Op.SLL, Op.SLT, Op.SLTU, Op.XOR))
-_SRL, _SRA, _OR, _AND = int(Op.SRL), int(Op.SRA), int(Op.OR), int(Op.AND)
-_MUL, _MULH, _MULHSU, _MULHU = int(Op.MUL), int(Op.MULH), int(Op.MULHSU), int(Op.MULHU)
-_DIV, _DIVU, _REM, _REMU = int(Op.DIV), int(Op.DIVU), int(Op.REM), int(Op.REMU)
+_ADD, _SLT, _SLTU, _REMU = int(Op.ADD), int(Op.SLT), int(Op.SLTU), int(Op.REMU)
 _FENCE, _ECALL, _EBREAK = int(Op.FENCE), int(Op.ECALL), int(Op.EBREAK)
-
-
-@njit(cache=True)
-def _signed(value: Any) -> Any:
-    return (value ^ _SIGN) - _SIGN
-
-
-@njit(cache=True)
-def _rotate(word: Any, bits: int) -> Any:
-    return (word >> bits | word << (32 - bits)) & _MASK
-
-
-@njit(cache=True)
-def _swap(word: Any) -> Any:
-    return word >> 24 | (word >> 8 & 0xFF00) | (word << 8 & 0xFF0000) | (word << 24 & 0xFF000000)
-
-
-@njit(cache=True)
-def _compress(h: Any, w: Any) -> None:
-    for t in range(16, 64):
-        x, y = w[t - 15], w[t - 2]
-        s0 = _rotate(x, 7) ^ _rotate(x, 18) ^ (x >> 3)
-        s1 = _rotate(y, 17) ^ _rotate(y, 19) ^ (y >> 10)
-        w[t] = (w[t - 16] + s0 + w[t - 7] + s1) & _MASK
-    a, b, c, d, e, f, g, k = h[0], h[1], h[2], h[3], h[4], h[5], h[6], h[7]
-    for t in range(64):
-        first = k + (_rotate(e, 6) ^ _rotate(e, 11) ^ _rotate(e, 25))
-        first += ((e & f) ^ ((e ^ _MASK) & g)) + _K[t] + w[t]
-        second = (_rotate(a, 2) ^ _rotate(a, 13) ^ _rotate(a, 22)) + ((a & b) ^ (a & c) ^ (b & c))
-        k, g, f, e = g, f, e, (d + first) & _MASK
-        d, c, b, a = c, b, a, (first + second) & _MASK
-    h[0], h[1], h[2], h[3] = (h[0] + a) & _MASK, (h[1] + b) & _MASK, (h[2] + c) & _MASK, (h[3] + d) & _MASK
-    h[4], h[5], h[6], h[7] = (h[4] + e) & _MASK, (h[5] + f) & _MASK, (h[6] + g) & _MASK, (h[7] + k) & _MASK
-
-
-@njit(cache=True)
-def _allows(permissions: Any, address: Any, words: Any, needed: int) -> bool:
-    if address % 4 != 0 or address >= _ADDRESS_END or (address >> 2) + words > permissions.size:
-        return words == 0 and address % 4 == 0 and address < _ADDRESS_END
-    for place in range(address >> 2, (address >> 2) + words):
-        if permissions[place] & needed != needed:
-            return False
-    return True
-
-
-@njit(cache=True)
-def _touch(touched: Any, places: Any, state: Any, place: Any) -> None:
-    """Note a word that an execution names, once, so that it can be undone."""
-    if touched[place] == 0:
-        touched[place] = 1
-        places[state[TOUCHED]] = place
-        state[TOUCHED] += 1
-
-
-@njit(cache=True)
-def _read(
-    registers: Any, state: Any, words: Any, permissions: Any, touched: Any, places: Any, data: Any
-) -> int:
-    address, length = registers[10], registers[11]
-    state[ADDRESS] = length
-    if length > _MAX_READ or length % 4 != 0:
-        return _T_ARGUMENT
-    state[ADDRESS] = address
-    if not _allows(permissions, address, length >> 2, _WRITABLE):
-        return _T_ARGUMENT
-    count = min(length, data.size - state[POSITION])
-    for offset in range(0, count, 4):
-        word = np.int64(0)
-        for byte in range(min(4, count - offset)):
-            word |= np.int64(data[state[POSITION] + offset + byte]) << (8 * byte)
-        place = (address + offset) >> 2
-        words[place] = word
-        _touch(touched, places, state, place)
-        state[INPUT_WORDS] += 1
-    state[POSITION] += count
-    registers[10] = count
-    return RUNNING
-
-
-@njit(cache=True)
-def _commit(
-    registers: Any, state: Any, words: Any, permissions: Any, touched: Any, places: Any, journal: Any
-) -> int:
-    address, length = registers[10], registers[11]
-    state[ADDRESS] = length
-    if length > _MAX_COMMIT or length % 4 != 0:
-        return _T_ARGUMENT
-    state[ADDRESS] = address
-    if not _allows(permissions, address, length >> 2, _READABLE):
-        return _T_ARGUMENT
-    if state[JOURNAL] + length > journal.size:
-        return _T_JOURNAL
-    for place in range(address >> 2, (address + length) >> 2):
-        _touch(touched, places, state, place)
-        for byte in range(4):
-            journal[state[JOURNAL] + byte] = (words[place] >> (8 * byte)) & 0xFF
-        state[JOURNAL] += 4
-    return RUNNING
-
-
-@njit(cache=True)
-def _poseidon2(registers: Any, state: Any, words: Any, permissions: Any, touched: Any, places: Any) -> int:
-    address = registers[10]
-    state[ADDRESS] = address
-    if not _allows(permissions, address, 16, _BOTH):
-        return _T_ARGUMENT
-    lanes = np.empty(16, dtype=np.uint64)
-    place = address >> 2
-    for lane in range(16):
-        lanes[lane] = words[place + lane]
-        if words[place + lane] >= _PRIME:
-            return _T_FIELD
-    permute(lanes)
-    for lane in range(16):
-        words[place + lane] = lanes[lane]
-        _touch(touched, places, state, place + lane)
-    state[PERMUTATIONS] += 1
-    return RUNNING
-
-
-@njit(cache=True)
-def _sha256(registers: Any, state: Any, words: Any, permissions: Any, touched: Any, places: Any) -> int:
-    address, blocks, count = registers[10], registers[11], registers[12]
-    state[ADDRESS] = count
-    if count > _MAX_BLOCKS:
-        return _T_ARGUMENT
-    state[ADDRESS] = address
-    if not _allows(permissions, address, 8 if count else 0, _BOTH):
-        return _T_ARGUMENT
-    state[ADDRESS] = blocks
-    if not _allows(permissions, blocks, 16 * count, _READABLE):
-        return _T_ARGUMENT
-    if count == 0:
-        return RUNNING
-    h = np.empty(8, dtype=np.int64)
-    w = np.empty(64, dtype=np.int64)
-    for i in range(8):
-        h[i] = words[(address >> 2) + i]
-    place = blocks >> 2
-    for _ in range(count):
-        for i in range(16):
-            w[i] = _swap(np.int64(words[place + i]))
-            _touch(touched, places, state, place + i)
-        _compress(h, w)
-        place += 16
-    for i in range(8):
-        words[(address >> 2) + i] = h[i]
-        _touch(touched, places, state, (address >> 2) + i)
-    state[BLOCKS] += count
-    return RUNNING
-
-
-@njit(cache=True)
-def _call(
-    registers: Any,
-    state: Any,
-    words: Any,
-    permissions: Any,
-    touched: Any,
-    places: Any,
-    data: Any,
-    journal: Any,
-    debug: Any,
-) -> int:
-    number = registers[17]
-    if number == 0:
-        state[EXIT_CODE] = registers[10]
-        return HALTED
-    if number == 1:
-        return _read(registers, state, words, permissions, touched, places, data)
-    if number == 2:
-        return _commit(registers, state, words, permissions, touched, places, journal)
-    if number == 3:
-        return _poseidon2(registers, state, words, permissions, touched, places)
-    if number == 4:
-        return _sha256(registers, state, words, permissions, touched, places)
-    if number == 5:
-        return DEBUGGING if debug else RUNNING
-    state[ADDRESS] = 0
-    return _T_UNKNOWN
-
-
-@njit(cache=True)
-def _arithmetic(op: Any, a: Any, b: Any) -> Any:
-    """Compute rd of a register or immediate operation from unsigned operands."""
-    if op == _ADD:
-        return a + b
-    if op == _SUB:
-        return a - b
-    if op == _SLL:
-        return a << (b & 31)
-    if op == _SLT:
-        return np.int64(_signed(a) < _signed(b))
-    if op == _SLTU:
-        return np.int64(a < b)
-    if op == _XOR:
-        return a ^ b
-    if op == _SRL:
-        return a >> (b & 31)
-    if op == _SRA:
-        return _signed(a) >> (b & 31)
-    if op == _OR:
-        return a | b
-    if op == _AND:
-        return a & b
-    if op == _MUL:
-        return a * b
-    if op == _MULH:
-        return (_signed(a) * _signed(b)) >> 32
-    if op == _MULHSU:
-        return (_signed(a) * b) >> 32
-    if op == _MULHU:
-        return (a * b) >> 32
-    if op == _DIVU:
-        return a // b if b else np.int64(_MASK)
-    if op == _REMU:
-        return a % b if b else a
-    if b == 0:
-        return np.int64(_MASK) if op == _DIV else a
-    x, y = _signed(a), _signed(b)
-    if op == _DIV:
-        quotient = abs(x) // abs(y)
-        return -quotient if (x < 0) != (y < 0) else quotient
-    rest = abs(x) % abs(y)
-    return -rest if x < 0 else rest
-
-
-@njit(cache=True)
-def accelerated(state: Any) -> Any:
-    """Return the work that accelerated calls stand for."""
-    return state[BLOCKS] * _BLOCK_WORK + state[PERMUTATIONS] * _PERMUTATION_WORK
 
 
 @njit(cache=True, nogil=True)
@@ -317,7 +65,7 @@ def run(
     """Execute until the guest halts, traps, calls debug, or ``work`` units of work are done (EX-205).
 
     Args:
-        state: int64, by the places above.
+        state: int64, by the places of ``layout``.
         registers: int64, 32 unsigned values.
         counts: int64, retired instructions by class.
         program: uint8, one row (operation, rd, rs1, rs2) per word from ``code_start``.
@@ -359,15 +107,15 @@ def run(
         following = pc + 4
         value: Any = np.int64(0)
         if op >= _ADD and op <= _REMU:
-            value = _arithmetic(op, a, registers[program[index, 3]])
+            value = arithmetic(op, a, registers[program[index, 3]])
         elif op >= _ADDI and op <= _SRAI:
             b = immediate & _MASK
             if op == _ADDI:
                 value = a + b
             elif op == _SLTI:
-                value = _arithmetic(_SLT, a, b)
+                value = arithmetic(_SLT, a, b)
             elif op == _SLTIU:
-                value = _arithmetic(_SLTU, a, b)
+                value = arithmetic(_SLTU, a, b)
             elif op == _XORI:
                 value = a ^ b
             elif op == _ORI:
@@ -379,7 +127,7 @@ def run(
             elif op == _SRLI:
                 value = a >> b
             else:
-                value = _signed(a) >> b
+                value = signed(a) >> b
         elif op >= _LB and op <= _LHU:
             address = (a + immediate) & _MASK
             state[ADDRESS] = address
@@ -390,7 +138,7 @@ def run(
             if place >= permissions.size or permissions[place] == 0:
                 status = _T_LOAD
                 break
-            _touch(touched, places, state, place)
+            touch(touched, places, state, place)
             value = np.int64(words[place]) >> (8 * (address & 3))
             if op == _LB:
                 value = ((value & 0xFF) ^ 0x80) - 0x80
@@ -413,7 +161,7 @@ def run(
             if permissions[place] & _WRITABLE == 0:
                 status = _T_READONLY
                 break
-            _touch(touched, places, state, place)
+            touch(touched, places, state, place)
             b = registers[program[index, 3]]
             shift = 8 * (address & 3)
             if op == _SW:
@@ -430,9 +178,9 @@ def run(
             elif op == _BNE:
                 taken = a != b
             elif op == _BLT:
-                taken = _signed(a) < _signed(b)
+                taken = signed(a) < signed(b)
             elif op == _BGE:
-                taken = _signed(a) >= _signed(b)
+                taken = signed(a) >= signed(b)
             elif op == _BLTU:
                 taken = a < b
             else:
@@ -452,7 +200,7 @@ def run(
             value = pc + immediate
         elif op == _ECALL:
             before = accelerated(state)
-            status = _call(registers, state, words, permissions, touched, places, data, journal, debug)
+            status = call(registers, state, words, permissions, touched, places, data, journal, debug)
             if status >= TRAPPED:
                 break
             end -= accelerated(state) - before
@@ -518,7 +266,7 @@ def run_batch(
         entry: first program counter.
         stack: first value of sp.
         max_work: units of work of one execution.
-        results: int64, one row an item, by the places of ``RESULT``.
+        results: int64, one row an item, by the places of ``RESULT`` in ``layout``.
         all_registers: uint32, one row an item.
         journals: uint8, takes the journals one after the other; longer than ``journal``.
     """

@@ -7,7 +7,8 @@ import numpy as np
 
 from veritape.executor.image import CODE_END, CODE_START, WORD_BYTES, Image, Permission
 from veritape.executor.vm import calls
-from veritape.executor.vm.compiled import kernel
+from veritape.executor.vm.compiled import kernel, layout
+from veritape.executor.vm.compiled.calls import accelerated
 from veritape.executor.vm.decoding import decode
 from veritape.executor.vm.execution import (
     CYCLE_CLASSES,
@@ -43,7 +44,7 @@ class Prepared:
         self.start, self.operations, self.immediates = _decode(image)
         self.touched = np.zeros(self.words.size, dtype=np.uint8)
         self.places = np.empty(self.words.size, dtype=np.int32)
-        self.state = np.zeros(kernel.STATE_SIZE, dtype=np.int64)
+        self.state = np.zeros(layout.STATE_SIZE, dtype=np.int64)
         self.registers = np.zeros(32, dtype=np.int64)
         self.counts = np.zeros(len(CYCLE_CLASSES), dtype=np.int64)
 
@@ -52,36 +53,36 @@ class Prepared:
     ) -> Execution:
         """Run over one input; the memory is as before afterwards."""
         self.state[:], self.registers[:], self.counts[:] = 0, 0, 0
-        self.state[kernel.PC], self.registers[2] = self.image.entry, self.image.memory_end
+        self.state[layout.PC], self.registers[2] = self.image.entry, self.image.memory_end
         journal = np.zeros(limits.journal_bytes, dtype=np.uint8)
         data = np.frombuffer(input_bytes, dtype=np.uint8)
         try:
             status = self._run(data, journal, limits, debug, stop)
             row = [status, self._word(), *self.state.tolist(), *self.counts.tolist()]
-            return execution(row, self.registers.tolist(), journal[: self.state[kernel.JOURNAL]].tobytes())
+            return execution(row, self.registers.tolist(), journal[: self.state[layout.JOURNAL]].tobytes())
         finally:
-            kernel.undo(self.words, self.initial, self.touched, self.places, self.state[kernel.TOUCHED])
+            kernel.undo(self.words, self.initial, self.touched, self.places, self.state[layout.TOUCHED])
 
     def _run(self, data: Any, journal: Any, limits: Limits, debug: DebugSink | None, stop: Stop) -> int:
-        status = kernel.RUNNING
-        while status in {kernel.RUNNING, kernel.DEBUGGING}:
+        status = layout.RUNNING
+        while status in {layout.RUNNING, layout.DEBUGGING}:
             if stop():
                 raise StoppedError("stopped between two instructions")
-            used = int(self.state[kernel.CYCLES]) + int(kernel.accelerated(self.state))
+            used = int(self.state[layout.CYCLES]) + int(accelerated(self.state))
             status = kernel.run(
                 self.state, self.registers, self.counts, self.operations, self.immediates, self.start, self.words,
                 self.permissions, self.touched, self.places, data, journal, limits.cycles,
                 min(WORK_BETWEEN_LOOKS, limits.max_work - used), debug is not None,
             )  # fmt: skip
-            if status == kernel.DEBUGGING:
+            if status == layout.DEBUGGING:
                 _say(self.registers, self.words, self.permissions, debug)
-            if status in {kernel.RUNNING, kernel.DEBUGGING}:
+            if status in {layout.RUNNING, layout.DEBUGGING}:
                 limited = kernel.limit_reached(self.state, limits.cycles, limits.max_work)
                 status = limited or status
         return int(status)
 
     def _word(self) -> int:
-        place = int(self.state[kernel.PC]) // WORD_BYTES
+        place = int(self.state[layout.PC]) // WORD_BYTES
         return int(self.words[place]) if 0 <= place < self.words.size else 0
 
 
@@ -96,7 +97,7 @@ class Batch:
         self._journal = np.zeros(limits.journal_bytes, dtype=np.uint8)
         self._buffer = np.empty(JOURNALS_BYTES + limits.journal_bytes, dtype=np.uint8)
         self._progress = np.zeros(3, dtype=np.int64)
-        self.results = np.zeros((len(inputs), kernel.RESULT_SIZE), dtype=np.int64)
+        self.results = np.zeros((len(inputs), layout.RESULT_SIZE), dtype=np.int64)
         self.registers = np.zeros((len(inputs), 32), dtype=np.uint32)
         self.journals = b""
 
@@ -115,7 +116,7 @@ class Batch:
                 self._progress[2] = 0
         parts.append(self._buffer[: self._progress[2]].tobytes())
         if self._progress[1]:
-            kernel.undo(made.words, made.initial, made.touched, made.places, made.state[kernel.TOUCHED])
+            kernel.undo(made.words, made.initial, made.touched, made.places, made.state[layout.TOUCHED])
         self.journals = b"".join(parts)
         return int(self._progress[0])
 
@@ -123,7 +124,7 @@ class Batch:
         """Yield the first executions as values."""
         place = 0
         for row, registers in zip(self.results[:done].tolist(), self.registers[:done].tolist(), strict=True):
-            end = place + row[kernel.RESULT_STATE + kernel.JOURNAL]
+            end = place + row[layout.RESULT_STATE + layout.JOURNAL]
             yield execution(row, registers, self.journals[place:end])
             place = end
 
@@ -154,17 +155,17 @@ def execute_batch(
 
 def execution(row: Sequence[int], registers: Sequence[int], journal: bytes) -> Execution:
     """Return the value of a row that the kernel wrote."""
-    status, state = row[kernel.RESULT_STATUS], row[kernel.RESULT_STATE :]
-    trap = _trap(status, row[kernel.RESULT_WORD], state) if status >= kernel.TRAPPED else None
+    status, state = row[layout.RESULT_STATUS], row[layout.RESULT_STATE :]
+    trap = _trap(status, row[layout.RESULT_WORD], state) if status >= layout.TRAPPED else None
     detail = Detail(
-        tuple(state[kernel.STATE_SIZE :]),
-        state[kernel.PERMUTATIONS],
-        state[kernel.BLOCKS],
-        state[kernel.TOUCHED],
-        state[kernel.INPUT_WORDS],
+        tuple(state[layout.STATE_SIZE :]),
+        state[layout.PERMUTATIONS],
+        state[layout.BLOCKS],
+        state[layout.TOUCHED],
+        state[layout.INPUT_WORDS],
     )
-    code = None if trap else state[kernel.EXIT_CODE]
-    return Execution(code, trap, state[kernel.CYCLES], journal, tuple(registers), detail)
+    code = None if trap else state[layout.EXIT_CODE]
+    return Execution(code, trap, state[layout.CYCLES], journal, tuple(registers), detail)
 
 
 def _words(image: Image) -> Any:
@@ -192,14 +193,14 @@ def _decode(image: Image) -> tuple[int, Any, Any]:
     start = min((segment.address for segment in code), default=CODE_START)
     count = (max((segment.end for segment in code), default=start) - start) // WORD_BYTES
     operations = np.zeros((count, 4), dtype=np.uint8)
-    operations[:, 0] = kernel.UNFETCHABLE
+    operations[:, 0] = layout.UNFETCHABLE
     immediates = np.zeros(count, dtype=np.int64)
     for segment in code:
         first = (segment.address - start) // WORD_BYTES
         for place, word in enumerate(np.frombuffer(segment.data, dtype="<u4").tolist(), first):
             instruction = decode(word)
             if instruction is None:
-                operations[place, 0] = kernel.ILLEGAL
+                operations[place, 0] = layout.ILLEGAL
             else:
                 operations[place] = instruction[:4]
                 immediates[place] = instruction.immediate
@@ -207,9 +208,9 @@ def _decode(image: Image) -> tuple[int, Any, Any]:
 
 
 def _trap(status: int, word: int, state: Sequence[int]) -> Trap:
-    reason = _REASONS[status - kernel.TRAPPED]
+    reason = _REASONS[status - layout.TRAPPED]
     shown = 0 if reason in _WITHOUT_WORD else word
-    return Trap(reason, state[kernel.PC], shown, state[kernel.ADDRESS], state[kernel.CYCLES])
+    return Trap(reason, state[layout.PC], shown, state[layout.ADDRESS], state[layout.CYCLES])
 
 
 def _say(registers: Any, words: Any, permissions: Any, debug: DebugSink | None) -> None:

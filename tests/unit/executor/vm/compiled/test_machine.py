@@ -11,7 +11,7 @@ from tests.compiled import READABLE, SIMULATOR
 
 from veritape.executor.backend import Simulator
 from veritape.executor.image import Image
-from veritape.executor.vm.compiled import kernel
+from veritape.executor.vm.compiled import layout
 from veritape.executor.vm.compiled.machine import BATCH_ITEMS, Batch, Prepared, execute_batch
 from veritape.executor.vm.decoding import Operation
 from veritape.executor.vm.execution import Limits, Stop, StoppedError
@@ -141,7 +141,7 @@ def test_the_kernel_runs_a_decoded_program_over_words_of_32_bits() -> None:
     assert made.operations[:3].tolist() == [
         [Operation.ADDI, 5, 6, 25],
         [Operation.SW, 28, 2, 5],
-        [kernel.ILLEGAL, 0, 0, 0],
+        [layout.ILLEGAL, 0, 0, 0],
     ]
     assert made.immediates[:2].tolist() == [-7, -4]
     assert str(made.words.dtype) == "uint32"
