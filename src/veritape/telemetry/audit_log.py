@@ -58,7 +58,7 @@ class AuditKind(StrEnum):
     UNIVERSE_REFUSED = "universe_refused"
     """A day's list of symbols was not believed."""
     RETENTION_DELETED = "retention_deleted"
-    """A file that is backed up was deleted."""
+    """What was old enough was deleted: a file that is backed up, or the usage events of a month."""
     BACKUP_MADE = "backup_made"
     """A backup's manifest was written."""
     RESTORE_MADE = "restore_made"

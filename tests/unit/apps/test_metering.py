@@ -2,14 +2,18 @@
 
 import asyncio
 import importlib
+import json
 from pathlib import Path
 
 import pytest
 from tests.usage import CALLER, DECISION, WALL_US
+from tests.usage_events import event, write_ledger
 
 from veritape.apps.metering import PROBE_NS, drained_ledger, open_ledger, worker_metering
+from veritape.gateway.adapters.ledger import FILE, SqliteReader
 from veritape.gateway.adapters.outbox import FOLDER
 from veritape.gateway.adapters.policy_file import shipped_policy
+from veritape.gateway.adapters.usage_reader import sqlite_usage
 from veritape.gateway.policy_reader import read_policy
 from veritape.gateway.settings import GatewaySettings, LedgerSettings, UsageSettings
 from veritape.gateway.usage import Commit, OnFailure
@@ -17,6 +21,7 @@ from veritape.gateway.usage_metrics import COMMIT_SECONDS, LEDGER_EVENTS, USAGE_
 from veritape.kernel.clock import ManualClock, SystemClock
 from veritape.kernel.errors import MisuseError, UnavailableError
 from veritape.telemetry import Registry
+from veritape.telemetry.adapters.audit_files import AuditFiles
 
 POLICY = read_policy(shipped_policy(), "policy.toml")
 
@@ -45,6 +50,28 @@ async def test_a_restart_finds_what_a_dead_worker_left(tmp_path: Path) -> None:
     async with drained_ledger(settings, POLICY, registry, clock):
         assert metering.reader.month_sums("2026-11") == {"acme:live": 2_000}
         assert metering.reader.charges_since(WALL_US) == {"acme:live": [(WALL_US, 2_000)]}
+
+
+async def test_old_months_go_while_the_ledger_is_owned(tmp_path: Path) -> None:
+    """GW-684, GW-704: beside draining, after a record in the audit log; the month's sums stay."""
+    write_ledger(tmp_path / FILE, [event(1, period="2020-01", at_us=1), event(2)])
+    settings, registry, clock = GatewaySettings(data_dir=tmp_path), Registry(USAGE_METRICS), SystemClock()
+    reader = SqliteReader(tmp_path / FILE)
+    async with drained_ledger(settings, POLICY, registry, clock) as work:
+        running = asyncio.create_task(work.run())
+        for _ in range(20_000):
+            with sqlite_usage(tmp_path / FILE) as usage:
+                if usage.is_retired("2020-01"):
+                    break
+            await asyncio.sleep(0.001)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    with sqlite_usage(tmp_path / FILE) as usage:
+        assert list(usage.events("2020-01", "acme")) == []
+        assert len(list(usage.events("2026-11", "acme"))) == 1
+    assert reader.month_sums("2020-01") == {"acme:live": 1_000}
+    (record,) = (json.loads(line) for line in AuditFiles(tmp_path, clock).lines())
+    assert (record["kind"], record["subject"]) == ("retention_deleted", "usage:2020-01")
 
 
 async def test_an_outbox_that_fails_is_tried_each_second(

@@ -18,6 +18,9 @@ from veritape.gateway.keys import Environment
 from veritape.kernel.errors import MisuseError, UnavailableError
 
 PEPPER = bytes(range(32))
+WAITING = """SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
+"""Somebody waits until another change is committed."""
 GRANT = Grant(Environment.LIVE, ("trades:read",))
 
 
@@ -78,6 +81,8 @@ def test_a_change_by_hand_is_seen_in_its_turn(store: KeyStore, url: str) -> None
         later = threading.Thread(target=store.revoke, args=(store.list("bolt")[0].id, "", 2))
         reader = KeyStore(PostgresKeys(url), PEPPER)
         later.start()
+        while later.is_alive() and not by_hand.execute(WAITING).fetchall():
+            continue
         assert reader.changes_since(seen) == (seen, frozenset())
         by_hand.commit()
         later.join()
