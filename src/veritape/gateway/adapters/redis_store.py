@@ -5,9 +5,9 @@ state that it answers, by the same arithmetic as in memory.
 """
 
 import asyncio
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import hiredis
 
@@ -25,10 +25,10 @@ from veritape.gateway.adapters.redis_scripts import (
     is_unknown_script,
     words,
 )
+from veritape.gateway.adapters.redis_subjects import KnownSubject, KnownSubjects, Seen
 from veritape.gateway.boot_shares import BootShares
 from veritape.gateway.fast_quota import Plan, Verdict, plan_of
-from veritape.gateway.memory_store import UNLIMITED
-from veritape.gateway.quota import MICROSECONDS, Bucket, Decision, LimitName, Limits, Rule, State, decay
+from veritape.gateway.quota import MICROSECONDS, Decision, LimitName, Limits, State
 from veritape.gateway.shared_calls import (
     LAYOUT,
     META_KEY,
@@ -58,9 +58,6 @@ CLOCK_STEP_US: Final = MICROSECONDS
 SLOT_GRACE_US: Final = 5 * MICROSECONDS
 """A slot is free this long after its route's timeout, whatever became of its request (GW-210)."""
 
-SUBJECTS_LIMIT: Final = 100_000
-"""Subjects whose keys and last answer are remembered."""
-
 PLANS_LIMIT: Final = 4_096
 """Plans whose arguments are kept; at the bound all are forgotten."""
 
@@ -73,42 +70,6 @@ _ATTEMPTS: Final = 4
 
 Sums = Callable[[str, str], Awaitable[Mapping[str, int]]]
 """(subject, period) -> boot -> mu that the ledger knows."""
-
-
-class Seen(NamedTuple):
-    """What the store last said of a subject; clocks are ours, monotonic."""
-
-    minute: Bucket
-    hour: Bucket
-    used_mu: int
-    period: str
-
-
-class _Subject:
-    """What is kept of a subject between its calls."""
-
-    __slots__ = ("keys", "limits", "name", "period", "reply", "share", "skew_us", "under_way")
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.period: Period | None = None
-        """Of the next two."""
-        self.keys = b""
-        """Its keys, as words of a command."""
-        self.share = (name, "")
-        """Names what this boot charged it in the month."""
-        self.under_way = 0
-        """Decisions that are asked for."""
-        self.reply: Reply | LeaseReply | None = None
-        """What the store last said."""
-        self.limits = UNLIMITED
-        """Limits that it was asked about."""
-        self.skew_us = 0
-        """The store's clock then, less ours."""
-
-    def heard(self, reply: Reply | LeaseReply, limits: Limits, skew_us: int) -> None:
-        """Keep what the store said."""
-        self.reply, self.limits, self.skew_us = reply, limits, skew_us
 
 
 class RedisStore:
@@ -129,7 +90,7 @@ class RedisStore:
         self._skew_us = 0
         self._period = period_of(self._store_us())
         self._shares = BootShares()
-        self._subjects: OrderedDict[str, _Subject] = OrderedDict()
+        self._subjects = KnownSubjects()
         self._terms: dict[tuple[Plan, int], bytes] = {}
         self._boot_word, self._no_word = words(boot.encode()), words(b"")
         self._last_slot = 0
@@ -158,8 +119,7 @@ class RedisStore:
         Raises:
             StoreError: no answer; whether it was charged is unknown, and heals with the next call.
         """
-        known = self._subjects.get(subject) or self._begin(subject)
-        self._subjects.move_to_end(subject)
+        known = self._subjects.of(subject)
         slot = self._next_slot() if plan.counts_slots else ""
         known.under_way += 1
         try:
@@ -204,7 +164,7 @@ class RedisStore:
             StoreError: no answer; what was not settled is tried again.
         """
         due = self._shares.due(everything=everything)
-        quiet = [share for share in due if not self._is_asking(share[0])]
+        quiet = [share for share in due if not self._subjects.is_asking(share[0])]
         for first in range(0, len(quiet), SETTLE_GROUP):
             group = quiet[first : first + SETTLE_GROUP]
             await asyncio.gather(*(self.heal(*share) for share in group))
@@ -212,16 +172,7 @@ class RedisStore:
 
     def seen(self, subject: str) -> Seen | None:
         """Return what the store last said of a subject."""
-        known = self._subjects.get(subject)
-        if known is None or known.reply is None:
-            return None
-        now_us, state, limits = known.reply.now_us, known.reply.state, known.limits
-        minute, hour = state.minute, state.hour
-        if state.held_mu:  # what leases held was not remaining
-            minute = _with_held(minute, limits.minute, state.held_mu, now_us)
-            hour = _with_held(hour, limits.hour, state.held_mu, now_us)
-        minute, hour = (bucket._replace(at_us=bucket.at_us - known.skew_us) for bucket in (minute, hour))
-        return Seen(minute, hour, state.used_mu, period_of(now_us).name)
+        return self._subjects.seen(subject)
 
     async def owe(self, subject: str, limits: Limits, minute_mu: int, hour_mu: int) -> None:
         """Add what was admitted without the store to the buckets' debts, at most to their caps (GW-345)."""
@@ -243,7 +194,7 @@ class RedisStore:
         for _ in range(_ATTEMPTS):
             period = self._period
             own_mu = self._shares.of((subject, period.name))
-            alone = not self._is_asking(subject)
+            alone = not self._subjects.is_asking(subject)
             call = renewal._replace(boot=self._boot, mine_mu=own_mu, exact=alone)
             keys = keys_of(subject, period.name, self._partitions)
             try:
@@ -257,8 +208,7 @@ class RedisStore:
                 await self._bring_sum(subject, period)
             else:
                 self.charged(subject, period.name, reply.granted_mu)
-                known = self._subjects.get(subject) or self._begin(subject)
-                known.heard(reply, renewal.limits, self._skew_us)
+                self._subjects.of(subject).heard(reply, renewal.limits, self._skew_us)
                 return reply
         raise StoreError("the store does not settle on a month")
 
@@ -343,19 +293,6 @@ class RedisStore:
         answer = await self._evaluate(MONTH, keys, [operation, named_period(period).expire_ms, *pairs])
         return bool(answer[0])
 
-    def _begin(self, subject: str) -> _Subject:
-        """Remember a subject; at the bound forget the one least recently asked for, unless it is right now."""
-        while len(self._subjects) >= SUBJECTS_LIMIT:
-            name, oldest = self._subjects.popitem(last=False)
-            if oldest.under_way:
-                self._subjects[name] = oldest
-        made = self._subjects[subject] = _Subject(subject)
-        return made
-
-    def _is_asking(self, subject: str) -> bool:
-        known = self._subjects.get(subject)
-        return known is not None and known.under_way > 0
-
     def _next_slot(self) -> str:
         self._last_slot += 1
         return f"{self._boot}:{self._last_slot}"
@@ -365,12 +302,11 @@ class RedisStore:
         self._period = period_of(store_us)
         self._terms.clear()
 
-    def _arguments(self, known: _Subject, plan: Plan, slot: str, slot_us: int) -> bytes:
+    def _arguments(self, known: KnownSubject, plan: Plan, slot: str, slot_us: int) -> bytes:
         """Return keys and arguments of a decision, as words of a command."""
         period = self._period
         if known.period is not period:
-            known.period, known.share = period, (known.name, period.name)
-            known.keys = words(*keys_of(known.name, period.name, self._partitions))
+            known.turn(period, self._partitions)
         terms = self._terms.get((plan, slot_us)) or self._write_terms(plan, slot_us)
         boot = self._no_word if known.name[:3] == "ip:" else self._boot_word
         return b"%b%b%b\r\n%b%b" % (
@@ -452,14 +388,6 @@ def _judged(reply: Reply, plan: Plan) -> Verdict:
         return verdict_of(reply, plan)
     except PeerError as error:
         raise StoreError(error.message) from error
-
-
-def _with_held(bucket: Bucket, rule: Rule | None, held_mu: int, now_us: int) -> Bucket:
-    """Return a bucket that owes what leases hold."""
-    if rule is None:
-        return bucket
-    debt, at_us = decay(bucket, rule, now_us)
-    return Bucket(debt + held_mu * rule.weight, at_us, rule.weight)
 
 
 def _let_go(answer: "asyncio.Future[Any]") -> None:

@@ -81,10 +81,10 @@ async def test_a_share_that_differs_is_settled(server: RedisProcess) -> None:
         await store.settle()  # nothing was seen yet
         assert await held() == [b"4000", b"4000"]
         await store.decide("settles:live", FREE, MU, 7)
-        store._subjects["settles:live"].under_way += 1
+        store._subjects.of("settles:live").under_way += 1
         await store.settle(everything=True)  # a call under way may explain it
         assert await held() == [b"5000", b"5000"]
-        store._subjects["settles:live"].under_way -= 1
+        store._subjects.of("settles:live").under_way -= 1
         await store.settle()
         assert await held() == [b"2000", b"2000"]
         await plant(b"-1500")

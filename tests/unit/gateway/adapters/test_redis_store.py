@@ -7,7 +7,6 @@ import pytest
 from tests.servers.redis_process import RedisProcess, redis_process
 from tests.servers.redis_stand import FREE, linked, no_sums, store_on
 
-from veritape.gateway.adapters import redis_store
 from veritape.gateway.adapters.redis_link import StoreError
 from veritape.gateway.adapters.redis_store import RedisStore
 from veritape.gateway.memory_store import MemoryStore
@@ -130,31 +129,6 @@ async def test_the_promise_holds_for_callers_at_once(server: RedisProcess) -> No
         passed_us = SystemClock().monotonic_ns() // 1_000 - began_us
         assert 150 <= admitted <= 150 + passed_us * 100 / 60_000_000
         assert (await stores[0].status("herd:live", limits)).used_mu == admitted * MU
-
-
-async def test_what_is_known_of_subjects_is_bounded(
-    server: RedisProcess, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """GW-908, GW-343: the least recently asked for goes, never one that is being asked for; it is known again when it is asked."""
-    monkeypatch.setattr(redis_store, "SUBJECTS_LIMIT", 3)
-    async with linked(server) as link:
-        store = store_on(link)
-        for name in ("one:live", "two:live", "three:live", "one:live", "four:live"):
-            await store.decide(name, FREE, MU, 7)
-        known = {name: store.seen(name) for name in ("one:live", "two:live", "three:live", "four:live")}
-        assert [name for name, seen in known.items() if seen is None] == ["two:live"]
-        seen = known["one:live"]
-        assert seen is not None
-        assert (seen.used_mu, seen.minute.debt > 0, seen.period) == (
-            2 * MU,
-            True,
-            month_of(SystemClock().wall_ns() // 1_000).period,
-        )
-        asked = asyncio.create_task(store.decide("three:live", FREE, MU, 7))
-        await asyncio.sleep(0)
-        await asyncio.gather(*(store.decide(f"{n}:live", FREE, MU, 7) for n in range(2)))
-        assert (await asked)[0].admitted
-        assert store.seen("three:live") is not None
 
 
 async def test_the_month_turns_with_the_store(server: RedisProcess) -> None:

@@ -1,0 +1,54 @@
+"""What a worker keeps of subjects."""
+
+import pytest
+
+from veritape.gateway.adapters import redis_subjects as module
+from veritape.gateway.adapters.redis_subjects import KnownSubjects
+from veritape.gateway.quota import MU, Bucket, Limits, State, make_rule
+from veritape.gateway.shared_calls import LeaseReply, Reply, period_of
+
+NOW_US = 1_795_187_045_000_000
+MINUTE = make_rule(100, 60, 150)
+
+
+def test_the_least_recently_asked_for_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """GW-908: at the bound one goes, never one with a call under way; if all have one, there are more for a while."""
+    monkeypatch.setattr(module, "SUBJECTS_LIMIT", 3)
+    known = KnownSubjects()
+    for name in ("one", "two", "three", "one", "four"):
+        known.of(name).heard(Reply(1, NOW_US), Limits(), 0)
+    assert [name for name in ("one", "two", "three", "four") if known.seen(name) is None] == ["two"]
+    for name in ("three", "one", "four"):
+        known.of(name).under_way = 1
+    known.of("five").heard(Reply(1, NOW_US), Limits(), 0)
+    assert all(known.seen(name) is not None for name in ("one", "three", "four", "five"))
+    assert (known.is_asking("one"), known.is_asking("five"), known.is_asking("nobody")) == (
+        True,
+        False,
+        False,
+    )
+
+
+def test_what_was_said_is_told_by_our_clock() -> None:
+    """GW-343: a share begins from it; what leases held of it was not remaining."""
+    known = KnownSubjects()
+    subject = known.of("acme:live")
+    assert (known.seen("acme:live"), known.seen("nobody")) == (None, None)
+    subject.heard(Reply(1, NOW_US, (5, NOW_US - 7, 600), used_mu=9), Limits(MINUTE), NOW_US - 100)
+    assert known.seen("acme:live") == (Bucket(5, 93, 600), Bucket(0, 100 - NOW_US, 0), 9, "2026-11")
+    state = State(Bucket(5, NOW_US - 7, 600), held_mu=2 * MU)
+    subject.heard(LeaseReply(1, NOW_US, state, 0, 0, 0, 0, 0, 0), Limits(MINUTE), NOW_US - 100)
+    seen = known.seen("acme:live")
+    assert seen is not None
+    assert seen.minute == Bucket(2 * MU * 600, 100, 600)
+    assert seen.hour.debt == 0
+
+
+def test_keys_and_share_turn_with_the_month() -> None:
+    """GW-255: four keys with one tag, as words of a command."""
+    subject = KnownSubjects().of("acme:live")
+    subject.turn(period_of(NOW_US), 64)
+    assert subject.share == ("acme:live", "2026-11")
+    assert subject.keys.startswith(
+        b"$19\r\nvt1:{9}:b:acme:live\r\n$26\r\nvt1:{9}:q:acme:live:202611\r\n$19\r\n"
+    )
