@@ -108,6 +108,7 @@ class Scenarios:
         inputs = fib10(count, first)
         with self._runtime(name) as runtime:
             seconds, receipts = self._timed(lambda: _receipts(runtime.run_batch(self._image, inputs)))
+            peak_bytes = runtime.pool.peak_bytes()
         digest = list_digest([receipt.claim for receipt in receipts], compiled_simulator().sponge)
         decider = AggregationDecider(ExecutorSettings().decider())
         decision = decider.decide(count, Context())
@@ -118,7 +119,7 @@ class Scenarios:
             "decision": str(decision.label),
             "cycles": sum(receipt.claim.cycles for receipt in receipts),
             "bytes": sum(len(receipt.to_bytes()) for receipt in receipts),
-            "peak_memory_bytes": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024,
+            "peak_memory_bytes": peak_bytes,
             "verified": self._verified(name, inputs, receipts),
         }
 

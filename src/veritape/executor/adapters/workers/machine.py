@@ -15,8 +15,11 @@ MACHINE_ID = Path("/etc/machine-id")
 MEMINFO = Path("/proc/meminfo")
 """Where the kernel shows the memory of the machine."""
 
+PROCESSES = Path("/proc")
+"""Where the kernel shows processes."""
+
 KIB = 1024
-"""Unit of ``/proc/meminfo``."""
+"""Unit of ``/proc``."""
 
 
 def cores(cgroup: Path = CGROUP) -> int:
@@ -48,3 +51,13 @@ def memory_bytes(cgroup: Path = CGROUP, meminfo: Path = MEMINFO) -> int:
         return min(available, int((cgroup / "memory.max").read_text()))
     except (OSError, ValueError):
         return available
+
+
+def process_peak_bytes(pid: int, processes: Path = PROCESSES) -> int:
+    """Return the most memory that a process has taken since its start; 0 for one that is gone."""
+    try:
+        status = (processes / str(pid) / "status").read_text()
+    except OSError:
+        return 0
+    peaks = [int(line.split()[1]) * KIB for line in status.splitlines() if line.startswith("VmHWM:")]
+    return max(peaks, default=0)

@@ -16,6 +16,7 @@ from multiprocessing import forkserver
 from typing import Any, Final
 
 from veritape.executor.adapters.workers.jobs import Done, Job, MakeBackend, run_job, warm_up
+from veritape.executor.adapters.workers.machine import process_peak_bytes
 from veritape.kernel.errors import MisuseError, UnavailableError
 
 MakeExecutor = Callable[[int], Executor]
@@ -153,6 +154,12 @@ class WorkerPool:
         with self._lock:
             executor = self._executor = self._executor or self._make(self.workers)
         return executor.submit(warm_up, self._make_backend).result()
+
+    def peak_bytes(self) -> int:
+        """Return the most memory that one worker process has taken so far; workers that are threads take it in this process."""
+        with self._lock:
+            processes: Any = getattr(self._executor, "_processes", None) or {}
+            return max(process_peak_bytes(pid) for pid in (list(processes) or [os.getpid()]))
 
     def kill(self) -> None:
         """End the workers without waiting for what they run; the next job gets new ones."""

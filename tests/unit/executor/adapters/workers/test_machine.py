@@ -4,7 +4,7 @@ import os
 import platform
 from pathlib import Path
 
-from veritape.executor.adapters.workers.machine import cores, machine_id, memory_bytes
+from veritape.executor.adapters.workers.machine import cores, machine_id, memory_bytes, process_peak_bytes
 
 
 def test_affinity_and_quota_bound_the_cores(tmp_path: Path) -> None:
@@ -35,3 +35,12 @@ def test_a_machine_has_a_name(tmp_path: Path) -> None:
     (tmp_path / "id").write_text("0123abcd\n")
     assert machine_id(tmp_path / "id") == "0123abcd"
     assert machine_id(tmp_path / "none") == platform.node()
+
+
+def test_the_peak_of_a_process_is_read(tmp_path: Path) -> None:
+    """EX-682: in bytes; a process that is gone, or shows none, has none."""
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7" / "status").write_text("Name:\tx\nVmHWM:\t  2048 kB\nVmRSS:\t  1024 kB\n")
+    (tmp_path / "8").mkdir()
+    (tmp_path / "8" / "status").write_text("Name:\tzombie\n")
+    assert [process_peak_bytes(pid, tmp_path) for pid in (7, 8, 9)] == [2048 * 1024, 0, 0]

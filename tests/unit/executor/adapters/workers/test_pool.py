@@ -10,6 +10,7 @@ from tests.receipt_caches import ECHO
 
 from veritape.apps.compiled_kernels import trace_backend
 from veritape.executor.adapters.workers.jobs import Job
+from veritape.executor.adapters.workers.machine import process_peak_bytes
 from veritape.executor.adapters.workers.pool import (
     WorkerPool,
     is_lost,
@@ -20,6 +21,7 @@ from veritape.executor.adapters.workers.pool import (
 from veritape.executor.vm.execution import Limits
 from veritape.kernel.errors import MisuseError, UnavailableError
 
+MIB = 1 << 20
 JOB = Job(b"echo", (b"abcd",), Limits(), trace_backend, ECHO)
 
 
@@ -50,8 +52,18 @@ def test_workers_are_processes_of_a_fork_server() -> None:
     assert pool.ready()
     _, future = pool.submit(JOB)
     assert len(future.result().results) == 1
+    assert pool.peak_bytes() > MIB
     pool.close()
     pool.close()
+
+
+def test_workers_that_are_threads_take_this_process_s_memory() -> None:
+    """EX-682: the peak of a run is of the process that executed."""
+    assert (
+        WorkerPool(thread_executor, 1, trace_backend).peak_bytes()
+        >= process_peak_bytes(os.getpid()) - MIB
+        > MIB
+    )
 
 
 def test_a_dead_worker_is_noticed_and_replaced() -> None:
