@@ -86,7 +86,7 @@ def until(page: str, holds: Callable[[dict[str, float]], bool]) -> dict[str, flo
 
 
 def test_every_family_follows_the_live_path(redis: RedisProcess, tmp_path: Path) -> None:
-    """TL-250, GW-771, GW-772, GW-773: requests, leases, store calls, the loss of Redis, an admin call, each seen on the page."""
+    """TL-250, TL-720, GW-771, GW-772, GW-773: requests, leases, store calls, the loss of Redis, an admin call, each seen on the page."""
     (tmp_path / "observed").mkdir()
     policy, config = tmp_path / "policy.toml", tmp_path / "gateway.toml"
     policy.write_bytes(shipped_policy().replace(b'kind = "memory"', b'kind = "redis"'))
@@ -126,6 +126,9 @@ def test_every_family_follows_the_live_path(redis: RedisProcess, tmp_path: Path)
         assert samples['rate_limiter_tier_users{tier="pro"}'] == 1
         assert samples["rate_limiter_redis_connected"] == samples["gateway_redis_connections_active"] == 1
         assert samples['gateway_policy_info{version="7"}'] == 1
+        for check in ("policy_loaded", "key_store", "ledger", "counter_store", "upstreams"):
+            assert samples[f'veritape_ready_check{{check="{check}"}}'] == 1
+        assert samples['veritape_ready{part="gateway"}'] == 1
         assert samples["gateway_admin_request_duration_seconds_count"] == 1
         assert samples['gateway_problems_total{reason="no_route"}'] == 1
         assert (

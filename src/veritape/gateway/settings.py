@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from veritape.gateway.usage import Commit, OnFailure
 from veritape.kernel.settings import Secret, Settings
@@ -80,6 +80,22 @@ class UsageSettings(Settings):
     """Days after which the events of a whole month go; its sums and invoices stay. 62: a month and time to bill it."""
 
 
+class UpstreamSettings(Settings):
+    """How upstreams are asked."""
+
+    client: str = "own"
+    """The client of HTTP; there is one, because exact retries and refunds need to know what was sent."""
+
+    @field_validator("client")
+    @classmethod
+    def _is_own(cls, client: str) -> str:
+        if client != "own":
+            raise ValueError(
+                "own is the only one: for an HTTP proxy or unusual TLS name a forwarder beside it as target"
+            )
+        return client
+
+
 class LogSettings(Settings):
     """What is logged."""
 
@@ -138,6 +154,8 @@ class GatewaySettings(Settings):
     """Admin API."""
     headers: HeaderSettings = HeaderSettings()
     """Header fields."""
+    upstream: UpstreamSettings = UpstreamSettings()
+    """Upstreams."""
     log: LogSettings = LogSettings()
     """Logs."""
     read: ReadSettings = ReadSettings()

@@ -61,18 +61,18 @@ class Part:
         return any(pipe.is_fresh(now_ns) for pipe in self.pipes)
 
     def checks(self) -> dict[str, bool]:
-        """Return which checks of readiness it runs, and whether they pass, by its newest vector."""
-        latest = next((pipe.latest for pipe in self.pipes if pipe.latest), ())
+        """Return which checks of readiness its processes run, and whether they pass in each of them, by their newest vectors."""
         slots = {
             labels[0]: slot
             for (name, labels), slot in self.registry.slots.items()
             if name == READY_CHECK.name
         }
-        return {
-            check: latest[slot] == 1
-            for check, slot in slots.items()
-            if latest and not math.isnan(latest[slot])
-        }
+        found: dict[str, bool] = {}
+        for latest in (pipe.latest for pipe in self.pipes if pipe.latest):
+            for check, slot in slots.items():
+                if not math.isnan(latest[slot]):
+                    found[check] = found.get(check, True) and latest[slot] == 1
+        return found
 
     def is_ready(self, now_ns: int) -> bool:
         """Tell whether it reports and every required check passes."""

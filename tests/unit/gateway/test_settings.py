@@ -19,6 +19,20 @@ def test_an_unknown_key_is_named() -> None:
         load_settings(GatewaySettings, b'listen = { pubic = "x" }', {}, "VERITAPE_GATEWAY")
 
 
+def test_another_client_of_upstreams_is_refused_with_what_to_do() -> None:
+    """GW-581, GW-706: the one client is named, and what serves an HTTP proxy or unusual TLS."""
+    assert (
+        load_settings(
+            GatewaySettings, b'upstream = { client = "own" }', {}, "VERITAPE_GATEWAY"
+        ).upstream.client
+        == "own"
+    )
+    with pytest.raises(
+        MisuseError, match=r"'upstream\.client': .*own is the only one: .* name a forwarder beside it"
+    ):
+        load_settings(GatewaySettings, b'upstream = { client = "aiohttp" }', {}, "VERITAPE_GATEWAY")
+
+
 def test_the_environment_wins() -> None:
     """GW-706: ``VERITAPE_GATEWAY_<KEY>`` overrides the file."""
     environment = {"VERITAPE_GATEWAY_LISTEN__PUBLIC": "127.0.0.1:1"}

@@ -1,6 +1,7 @@
 """Liveness and readiness follow the vectors."""
 
 import json
+import math
 
 from veritape.kernel.clock import NANOSECONDS
 from veritape.telemetry import Registry
@@ -55,3 +56,14 @@ def test_a_parts_own_checks_are_on_the_page() -> None:
     assert ready_with(1, 1) == (200, [("disk_space", True, ""), ("clock", True, "")])
     assert ready_with(1, 0) == (200, [("disk_space", True, ""), ("clock", False, "failed")])
     assert ready_with(0, 1) == (503, [("disk_space", False, "failed"), ("clock", True, "")])
+
+
+def test_a_check_passes_when_it_passes_in_every_process() -> None:
+    """TL-710, TL-720: a parent that runs no check hides none of its workers'; one worker's failure is the part's."""
+    own = Registry(page_metrics(("gateway",), version="1", commit="c", python="3"))
+    page = Page(own, {"gateway": Registry(part_metrics("gateway"))})
+    for number, keys in enumerate((math.nan, 1.0, 0.0)):
+        registry = Registry(part_metrics("gateway"))
+        registry.set(READY_CHECK, keys, check="key_store")
+        page.add_pipe("gateway").receive(Vector(number, 0, tuple(registry.values)), 0)
+        assert page.parts["gateway"].checks() == ({} if math.isnan(keys) else {"key_store": keys == 1})

@@ -156,6 +156,7 @@ class Gateway:
         served: Served | None = None
         name = "none"
         try:
+            departure_of(scope).check()
             self.gate.bar(visit)
             call = call._replace(path=checked_path(call, raw))
             builtin = self._builtin(call)

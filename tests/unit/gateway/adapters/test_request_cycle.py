@@ -103,6 +103,21 @@ async def test_a_malformed_body_of_a_page_costs_nothing(tmp_path: Path) -> None:
         writer.close()
 
 
+async def test_what_comes_malformed_with_its_head_does_nothing(tmp_path: Path) -> None:
+    """GW-507, GW-501: refused before any step: no charge and no refund, no page, not even that of ``/health``."""
+    async with upstream(plain) as back:
+        world = World(tmp_path, policy_text(back.url))
+        key = world.key().encode()
+        async with serving(world) as port:
+            for octets in (CHUNKED, CHUNKED.replace(b"POST /echo", b"GET /health")):
+                reader, writer = await open_to(port)
+                writer.write(octets % key + b"zz\r\n")
+                assert (await everything(reader)).startswith(b"HTTP/1.1 400 ")
+                writer.close()
+            assert used(world) == ({}, {})
+            assert (back.connections, [one.status for one in world.log]) == (0, [400, 400])
+
+
 async def test_a_client_that_leaves_has_paid(tmp_path: Path) -> None:
     """GW-554, GW-507: its request was sound and on its way; 499 in the log."""
     began = asyncio.Event()
