@@ -2,8 +2,8 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
-# Tests that interrupt a process at moments of its start and want the machine to themselves.
-ALONE := tests/scenario/test_interrupted_run.py
+# Tests of times that a requirement states: they want the machine to themselves.
+ALONE := tests/scenario/test_interrupted_run.py tests/scenario/test_chain.py
 
 .PHONY: help run test check bench soak clean env lock format
 

@@ -88,9 +88,11 @@ class PlainSocket:
         await self.send(json.dumps(document).encode())
 
     async def register(self, key: str, tr_key: str = "990001", tr_id: str = "H0STCNT0") -> str:
-        """Send a command; return the code of the next message."""
+        """Send a command; return the code of its acknowledgement: ticks of what is registered already may come before it."""
         await self.command(key, tr_key, tr_id)
-        return code_of(await self.text())
+        while (text := await self.text()).startswith("0|"):
+            pass
+        return code_of(text)
 
 
 def code_of(text: str) -> str:

@@ -59,7 +59,7 @@ def test_without_faults_everything_that_was_sent_is_recorded() -> None:
 def test_the_whole_day_with_dropped_frames_gives_the_worked_figures() -> None:
     """OB-608, OB-853: drop = 0.01 at seed 7 over the whole day, through every process: the ledger's figures exactly."""
     report, answer = demo("--speed", "max", "--no-backfill", "--fault", "drop=0.01", "--seed", "7")
-    assert answer.returncode == 0, answer.stderr
+    assert answer.returncode == 0, (answer.stderr, report)
     expected = {
         "990001": (24_111, 23_913, 198, 35_797, 65_320_248_700),
         "990002": (25_265, 25_062, 203, 39_177, 19_176_495_900),

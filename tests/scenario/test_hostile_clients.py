@@ -79,7 +79,7 @@ async def test_memory_stays_flat() -> None:
     rounds, half = FRAMES // ROUND, 0
     for number in range(rounds):
         async with replayed(series=[day]) as plain:
-            socket, key = await plain.connect(), await plain.key()
+            key, socket = await plain.key(), await plain.connect()
             await socket.command(key)
             seen = 0
             while seen < ROUND:

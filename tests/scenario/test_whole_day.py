@@ -18,6 +18,7 @@ def run(tmp_path: Path) -> Iterator[Run]:
         yield one
 
 
+@pytest.mark.timeout(1200)
 def test_a_day_is_recorded_audited_backed_up_and_drilled(run: Run) -> None:
     """OB-1029, OB-764: at each stage every figure equals the truth file: trades, shares and value of every line."""
     broker = run.broker("--speed", SPEED)

@@ -109,7 +109,10 @@ def test_every_family_follows_the_live_path(redis: RedisProcess, tmp_path: Path)
                 client.get("/v1/completeness?day=20131007", headers={"X-API-Key": key})
 
         until(page, lambda found: found.get('gateway_degradation_state{state="healthy"}') == 1)
-        ask(20)
+        asked = 0
+        while not asked or until(page, bool)['gateway_leases_total{event="granted"}'] == 0:
+            ask(20)  # two of them within a tenth of a second earn a lease, on a busy machine not at once
+            asked += 20
         client.get("/none")
         admin = httpx.HTTPTransport(uds=str(tmp_path / "a.sock"))
         with httpx.Client(transport=admin, base_url="http://admin/admin/v1") as operator:
@@ -117,12 +120,11 @@ def test_every_family_follows_the_live_path(redis: RedisProcess, tmp_path: Path)
         samples = until(
             page,
             lambda found: (
-                found.get("rate_limiter_requests_total") == 20
+                found.get("rate_limiter_requests_total") == asked
                 and found["rate_limiter_active_users_gauge"] == 1
             ),
         )
         assert samples['gateway_redis_operations_total{operation="decide",status="ok"}'] > 0
-        assert samples['gateway_leases_total{event="granted"}'] > 0
         assert samples['rate_limiter_tier_users{tier="pro"}'] == 1
         assert samples["rate_limiter_redis_connected"] == samples["gateway_redis_connections_active"] == 1
         assert samples['gateway_policy_info{version="7"}'] == 1
