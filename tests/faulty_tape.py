@@ -14,7 +14,7 @@ from tests.tape import DAY, MIDNIGHT_NS, bundled, frames, own_note
 from veritape.observer.axis import Totals
 from veritape.observer.gaps import Cause
 from veritape.observer.journal import Frame, Kind
-from veritape.observer.recorder import NoteKind, note
+from veritape.observer.notes import NoteKind, note
 from veritape.replay.series import Trade
 
 WIDTH: Final = 47

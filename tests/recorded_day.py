@@ -9,7 +9,7 @@ from veritape.kernel.canonical import Json, canonical_json
 from veritape.observer import journal
 from veritape.observer.adapters.recording import Recording
 from veritape.observer.journal import Contents, Frame, Header, Kind, Venue
-from veritape.observer.recorder import NoteKind, note
+from veritape.observer.notes import NoteKind, note
 from veritape.replay.packing import pack
 from veritape.replay.rendering import frame_text, listing_of
 from veritape.replay.schedule import midnight_ns

@@ -8,7 +8,9 @@ from veritape.observer.axis import Totals
 from veritape.observer.books import Book
 from veritape.observer.frames import Trade
 from veritape.observer.journal import Frame, Kind
-from veritape.observer.recorder import Day, NoteKind, Recorder, note
+from veritape.observer.notes import NoteKind, note
+from veritape.observer.recorded_days import Day
+from veritape.observer.recorder import Recorder
 from veritape.replay.faults import parse
 from veritape.replay.packing import pack
 from veritape.replay.rendering import frame_text, listing_of

@@ -20,7 +20,7 @@ from veritape.observer.binance.recorder import BinanceRecorder
 from veritape.observer.binance.statements import CONTRADICTIONS, state
 from veritape.observer.binance.trade_ids import utc_day
 from veritape.observer.journal import Frame, Kind
-from veritape.observer.recorder import NoteKind, note
+from veritape.observer.notes import NoteKind, note
 
 SEEDS = range(1_000 if os.environ.get("VERITAPE_SOAK") == "1" else 40)  # noqa: TID251 - the size is asked for from outside
 WINDOW = range(MIDNIGHT_ID - 250, MIDNIGHT_ID + 350)

@@ -20,7 +20,7 @@ from veritape.kernel.clock import SystemClock
 from veritape.observer.adapters.journal_output import JournalOptions
 from veritape.observer.adapters.journal_writer import JournalWriter
 from veritape.observer.adapters.recording import Recording
-from veritape.observer.recorder import NoteKind
+from veritape.observer.notes import NoteKind
 
 UNTIL = 32_400_000 + 60_000
 CODE = "990001"

@@ -11,7 +11,7 @@ from veritape.observer import journal
 from veritape.observer.adapters.daybook import Daybook
 from veritape.observer.adapters.journal_output import JournalOptions
 from veritape.observer.adapters.recording import Recording
-from veritape.observer.recorder import NoteKind
+from veritape.observer.notes import NoteKind
 
 UNTIL = 32_400_000 + 4_200_000
 """Seventy minutes: two hours of the clock."""

@@ -18,7 +18,8 @@ from veritape.observer.completeness import Line, Problem
 from veritape.observer.gap_documents import Gap, Place
 from veritape.observer.gaps import Watch
 from veritape.observer.outages import Outage
-from veritape.observer.recorder import Anchor, Day, kst
+from veritape.observer.recorded_days import Anchor, Day
+from veritape.observer.recorder import kst
 from veritape.observer.severity import Severity
 
 FORMAT: Final = "veritape.audit.v1"

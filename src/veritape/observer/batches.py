@@ -20,7 +20,8 @@ from veritape.observer.completeness import Joined, Line
 from veritape.observer.frames import Trade
 from veritape.observer.journal import Frame, Kind
 from veritape.observer.recent_trades import KEPT
-from veritape.observer.recorder import Applied, Day, Recorder, frame_key
+from veritape.observer.recorded_days import Day
+from veritape.observer.recorder import Applied, Recorder, frame_key
 from veritape.observer.rows import NAMES, PACKED, TradeRows
 from veritape.observer.trade_columns import (
     BUYS,

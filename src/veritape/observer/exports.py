@@ -14,7 +14,8 @@ from typing import Any, Final, NamedTuple
 from veritape.kernel.canonical import canonical_json
 from veritape.kernel.clock import NANOSECONDS
 from veritape.observer.journal import Frame, Kind
-from veritape.observer.recorder import KST_NS, NoteKind
+from veritape.observer.notes import NoteKind
+from veritape.observer.recorder import KST_NS
 from veritape.observer.rows import Row
 
 SETTLE_NS: Final = 5 * NANOSECONDS

@@ -5,28 +5,24 @@ frame is durable; a restarted one, and ``veritape audit``, hand it the same fram
 believes and what anyone can recompute from the journal are the same by construction (OB-512), and only acknowledged
 trades are ever counted (OB-005).
 
-What the recorder itself knows and the broker does not say (when a code was watched, what an end anchor was) is journalled
-as notes, canonical JSON with the key ``note``; see ``NoteKind``.
+What the recorder itself knows and the broker does not say is journalled as notes (``notes``).
 """
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from veritape.kernel.canonical import canonical_json
 from veritape.kernel.clock import NANOSECONDS
-from veritape.observer.backfill import Fetched
-from veritape.observer.bars import Bar
-from veritape.observer.books import BookDay, BookFrame
-from veritape.observer.completeness import Held, Line, Outcome, Verdict
+from veritape.observer.books import BookFrame
+from veritape.observer.completeness import Held, Outcome, Verdict
 from veritape.observer.frames import Acknowledgement, FrameReason, Heartbeat, Refusal, Trade, parse_message
-from veritape.observer.gap_life import GapLife, LifeRecord, Moment
-from veritape.observer.gaps import Cause, Event, Watch
+from veritape.observer.gap_life import LifeRecord, Moment
+from veritape.observer.gaps import Cause, Event
 from veritape.observer.journal import Frame, Kind
-from veritape.observer.outages import Outages
+from veritape.observer.notes import NoteKind
+from veritape.observer.recorded_days import Anchor, CodeFacts, Day
 from veritape.observer.rows import Row, TradeRows
 from veritape.observer.venue import Unread
 
@@ -45,107 +41,6 @@ LookUp = Callable[[str, str, int, int], tuple[int, int] | None]
 
 FrameKey = tuple[int, int, int]
 """Connection, sequence and receive time of a frame."""
-
-
-class NoteKind(StrEnum):
-    """Notes of the recorder in its own journal."""
-
-    DAY = "day"
-    """A session begins: ``day``, ``venue``, ``open_s``, ``close_s``, ``codes`` {code: {reference_price, previous_shares}}."""
-    WATCH_OPENED = "watch_opened"
-    """``code`` is registered from ``event_s`` of ``day`` on."""
-    WATCH_CLOSED = "watch_closed"
-    """``code`` is no longer, because of ``cause``."""
-    REFUSED = "refused"
-    """The broker refused to register ``code`` of ``day`` at ``event_s``."""
-    STARTED = "started"
-    """The process began: what was watched before it was watched until the last frame."""
-    ANCHOR = "anchor"
-    """``code`` ended ``day`` at ``chain_shares`` and ``chain_value``; ``agreed`` when two sweeps in a row said so."""
-    TAIL = "tail"
-    """By-time rows tile the tail of ``code`` on ``day`` with ``trades`` rows."""
-    CLOSED = "closed"
-    """``day`` is over."""
-    GAP = "gap"
-    """On ``day`` the gap ``gap`` (OB-672) opened or closed, as ``moment`` says."""
-    OBSERVATION = "observation"
-    """On ``day`` the number ``name`` of the account was seen to be ``value`` (OB-007): nothing of the ledger."""
-    TRACK_B = "track_b"
-    """An input of the trigger engine (``veritape.observer.inputs``): nothing of the ledger either."""
-    DISK_FULL = "disk_full"
-    """The disk was full after frame ``sequence`` of ``connection``: the last words of a process (OB-510)."""
-
-
-class Anchor(NamedTuple):
-    """The end of a line, from the broker's sweeps after the close (OB-611)."""
-
-    chain_shares: int
-    chain_value: int
-    taken_ns: int
-    """Wall clock of the answer."""
-    agreed: bool
-    """Whether two sweeps in a row said the same."""
-
-
-class CodeFacts(NamedTuple):
-    """What the master file said of a code that day."""
-
-    reference_price: int
-    """Won."""
-    previous_shares: int
-    """Yesterday's volume."""
-
-
-@dataclass
-class Day:
-    """Everything about one business day."""
-
-    day: str
-    """YYYYMMDD."""
-    open_s: int = 9 * 3600
-    """Open, seconds since midnight in Seoul."""
-    close_s: int = 15 * 3600 + 1800
-    """Close."""
-    closed_ns: int | None = None
-    """Wall clock at which the recorder finished the day; None while it lasts."""
-    lines: dict[str, Line] = field(default_factory=dict)
-    """Code -> ledger."""
-    facts: dict[str, CodeFacts] = field(default_factory=dict)
-    """Code -> master file."""
-    watches: dict[str, list[Watch]] = field(default_factory=dict)
-    """Code -> spans in which it was registered."""
-    refusals: dict[str, list[int]] = field(default_factory=dict)
-    """Code -> venue seconds at which its registration was refused."""
-    quarantined: list[Event] = field(default_factory=list)
-    """Frames that arrived and could not be read."""
-    anchors: dict[str, Anchor] = field(default_factory=dict)
-    """Code -> end anchor."""
-    tails: dict[str, int] = field(default_factory=dict)
-    """Code -> trades that tile its tail."""
-    outages: Outages = field(default_factory=Outages)
-    """Spans in which nobody watched."""
-    life: GapLife = field(default_factory=GapLife)
-    """Gaps that were told of."""
-    fetched: dict[str, list[Fetched]] = field(default_factory=dict)
-    """Code -> trades fetched after they were missed, from ``backfill/trades``."""
-    bars: dict[str, dict[int, Bar]] = field(default_factory=dict)
-    """Code -> label -> minute bar, from ``backfill/bars``."""
-    rows: dict[int, TradeRows] = field(default_factory=dict)
-    """Hour -> trades that wait for their segment."""
-    books: BookDay = field(default_factory=BookDay)
-    """Order books that wait for theirs."""
-
-    @property
-    def closed(self) -> bool:
-        """Whether the recorder has finished the day."""
-        return self.closed_ns is not None
-
-    def line(self, code: str) -> Line:
-        """Return a code's ledger, opened when it is new."""
-        if code not in self.lines:
-            facts = self.facts.get(code)
-            self.lines[code] = Line(code, self.day, facts.reference_price if facts else 0)
-        return self.lines[code]
 
 
 @dataclass
@@ -356,22 +251,16 @@ class Recorder:
     def _note_watch(self, day: Day, kind: NoteKind, note: dict[str, Any], received_ns: int) -> None:
         code, event_s = note["code"], note["event_s"]
         if kind is NoteKind.WATCH_OPENED:
-            self._watch(day, code, event_s)
+            day.opened_watch(code, event_s)
             day.outages.watch_opened(event_s, received_ns)
         elif kind is NoteKind.WATCH_CLOSED:
             cause = Cause(note["cause"])
-            _close(day, code, event_s, cause)
+            day.closed_watch(code, event_s, cause)
             day.outages.watch_closed(cause, event_s, received_ns)
             self._stopped_by = Cause.OPERATOR_STOP if cause is Cause.OPERATOR_STOP else self._stopped_by
         else:
             day.line(code)
             day.refusals.setdefault(code, []).append(event_s)
-
-    @staticmethod
-    def _watch(day: Day, code: str, event_s: int) -> None:
-        day.line(code)
-        _close(day, code, event_s, Cause.NOT_WATCHED)
-        day.watches.setdefault(code, []).append(Watch(event_s, None, None))
 
     def _restarted(self, now_ns: int) -> None:
         """Account for the time since the last durable record: one gap of the process (OB-675)."""
@@ -387,7 +276,7 @@ class Recorder:
         today, second = kst(self._last_received_ns)
         for day in self.days.values():
             for code in day.watches:
-                _close(day, code, second if day.day == today else day.close_s, cause)
+                day.closed_watch(code, second if day.day == today else day.close_s, cause)
 
     def _is_behind(self, day: str, code: str, seen_shares: int) -> bool:
         line = self.days[day].lines.get(code) if day in self.days else None
@@ -399,21 +288,10 @@ def frame_key(frame: Frame) -> FrameKey:
     return frame.connection, frame.sequence, frame.received_ns
 
 
-def note(kind: NoteKind, **facts: Any) -> bytes:
-    """Return a note's bytes for the journal."""
-    return canonical_json({"note": kind.value, **facts})
-
-
 def kst(wall_ns: int) -> tuple[str, int]:
     """Return Seoul's date (YYYYMMDD) and second of the day at a moment."""
     local = datetime.fromtimestamp((wall_ns + KST_NS) // NANOSECONDS, UTC)
     return f"{local:%Y%m%d}", local.hour * 3600 + local.minute * 60 + local.second
-
-
-def _close(day: Day, code: str, event_s: int, cause: Cause) -> None:
-    watches = day.watches.get(code, [])
-    if watches and watches[-1].end_s is None:
-        watches[-1] = Watch(watches[-1].start_s, event_s, cause)
 
 
 def rows_by_code(rows: Iterable[Row]) -> dict[str, list[Row]]:

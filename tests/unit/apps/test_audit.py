@@ -14,7 +14,7 @@ from veritape.kernel.errors import CheckFailedError, MisuseError
 from veritape.observer import journal
 from veritape.observer.adapters.control_database import ControlDatabase
 from veritape.observer.control import OBSERVATIONS
-from veritape.observer.recorder import NoteKind
+from veritape.observer.notes import NoteKind
 from veritape.telemetry.adapters.audit_files import AuditFiles, log_files
 from veritape.telemetry.audit_log import AuditKind, Entry
 

@@ -15,7 +15,7 @@ from veritape.observer import inputs, journal
 from veritape.observer.adapters.recording_day import day_start_ns
 from veritape.observer.decisions import Limits
 from veritape.observer.journal import Frame, Header, Kind, Venue
-from veritape.observer.recorder import NoteKind, note
+from veritape.observer.notes import NoteKind, note
 from veritape.observer.triggers import RULES
 
 

@@ -26,7 +26,7 @@ from veritape.observer.adapters.journal_writer import JournalWriter
 from veritape.observer.adapters.recording import Recording
 from veritape.observer.binance.trade_ids import day_start_us, utc_day
 from veritape.observer.journal import Frame
-from veritape.observer.recorder import NoteKind
+from veritape.observer.notes import NoteKind
 
 UNTIL = 32_400_000 + 60_000
 CODE = "990001"

@@ -7,7 +7,9 @@ from veritape.observer import audit
 from veritape.observer.audit import Status, state
 from veritape.observer.audit_text import text
 from veritape.observer.axis import Totals
-from veritape.observer.recorder import Anchor, NoteKind, Recorder
+from veritape.observer.notes import NoteKind
+from veritape.observer.recorded_days import Anchor
+from veritape.observer.recorder import Recorder
 
 SWEEPS = {"cycles": 40, "expected": 120, "received": 119, "missing": 1}
 UNTIL = 32_400_000 + 120_000

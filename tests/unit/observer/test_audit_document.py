@@ -9,7 +9,8 @@ from tests.tape import CODES, DAY, anchors, day_notes, frames, own_note, recorde
 
 from veritape.kernel.canonical import canonical_json
 from veritape.observer import audit, audit_document
-from veritape.observer.recorder import Anchor, NoteKind
+from veritape.observer.notes import NoteKind
+from veritape.observer.recorded_days import Anchor
 
 SCHEMA = Path(__file__).resolve().parents[3] / "docs" / "formats" / "audit.schema.json"
 UNTIL = 32_400_000 + 120_000

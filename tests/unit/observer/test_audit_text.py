@@ -5,7 +5,7 @@ from tests.tape import DAY, anchors, day_notes, frames, own_note, recorded
 from veritape.observer import audit
 from veritape.observer.audit import Evidence
 from veritape.observer.audit_text import clock_text, text
-from veritape.observer.recorder import NoteKind
+from veritape.observer.notes import NoteKind
 
 UNTIL = 32_400_000 + 600_000
 SWEEPS = {"cycles": 1, "expected": 3, "received": 3, "missing": 0}

@@ -13,7 +13,8 @@ from veritape.observer.batches import FEW, MANY, apply_all
 from veritape.observer.books import LEVELS, Book
 from veritape.observer.completeness import Problem
 from veritape.observer.journal import Frame, Kind
-from veritape.observer.recorder import Applied, NoteKind, Recorder, frame_key
+from veritape.observer.notes import NoteKind
+from veritape.observer.recorder import Applied, Recorder, frame_key
 
 UNTIL = 32_400_000 + 60_000
 

@@ -18,7 +18,7 @@ from veritape.observer.exports import (
     trade_line,
 )
 from veritape.observer.journal import Frame, Kind
-from veritape.observer.recorder import NoteKind, note
+from veritape.observer.notes import NoteKind, note
 from veritape.observer.rows import Row
 
 SECOND = 10**9

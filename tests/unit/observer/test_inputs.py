@@ -5,8 +5,8 @@ import json
 from veritape.kernel.canonical import canonical_json
 from veritape.observer.decisions import Limits
 from veritape.observer.inputs import Input, begun, configured, rows_of, rules_of, sweep
+from veritape.observer.notes import NoteKind, note
 from veritape.observer.quotes import Quote
-from veritape.observer.recorder import NoteKind, note
 from veritape.observer.triggers import RULES, Rule, Snapshot, Trigger
 
 QUOTE = Quote("990001", 10, 11, 12, 9, 0, 0, 0, 0, 500, 5_000, 10)

@@ -3,8 +3,8 @@
 from tests.tape import DAY, day_notes, own_note, recorded
 
 from veritape.observer.gaps import Cause
+from veritape.observer.notes import NoteKind
 from veritape.observer.outages import Outage, Outages, Scope
-from veritape.observer.recorder import NoteKind
 
 OPEN_S, CLOSE_S = 32_400, 55_800
 

@@ -7,8 +7,8 @@ import pytest
 from tests.tape import DAY, anchors, day_notes, frames, own_note, recorded
 
 from veritape.observer import audit
+from veritape.observer.notes import NoteKind
 from veritape.observer.picture import COLOURS, Cell, Span, cells, svg
-from veritape.observer.recorder import NoteKind
 
 OPEN_S, CLOSE_S = 32_400, 32_400 + 600
 SPAN = Span(OPEN_S, CLOSE_S, CLOSE_S + 180)

@@ -18,14 +18,8 @@ from veritape.observer.completeness import Problem
 from veritape.observer.frames import FrameReason
 from veritape.observer.gaps import Cause, Watch
 from veritape.observer.journal import Frame, Kind
-from veritape.observer.recorder import (
-    SETTLING_NS,
-    Applied,
-    NoteKind,
-    Recorder,
-    kst,
-    rows_by_code,
-)
+from veritape.observer.notes import NoteKind
+from veritape.observer.recorder import SETTLING_NS, Applied, Recorder, kst, rows_by_code
 
 UNTIL = 32_400_000 + 60_000
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from veritape.observer import inputs
 from veritape.observer.decisions import Limits
 from veritape.observer.inputs import Input
+from veritape.observer.notes import NoteKind, note
 from veritape.observer.overflow import OverflowReason
 from veritape.observer.quotes import Quote
-from veritape.observer.recorder import NoteKind, note
 from veritape.observer.track_b import Step, TrackB, replay
 from veritape.observer.triggers import RULES, Trigger
 

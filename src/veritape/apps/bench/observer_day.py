@@ -14,7 +14,7 @@ from veritape.observer.adapters.daybook import Daybook
 from veritape.observer.adapters.journal_output import JournalOptions
 from veritape.observer.adapters.recording import Recording
 from veritape.observer.journal import Kind
-from veritape.observer.recorder import NoteKind
+from veritape.observer.notes import NoteKind
 
 MEBIBYTE = 1 << 20
 """Bytes."""

@@ -19,7 +19,8 @@ from veritape.observer.gaps import DAY_SECONDS
 from veritape.observer.lanes import Lane
 from veritape.observer.quotes import TimedTrade, timed_trades_of
 from veritape.observer.reactions import AnswerReason, Reaction
-from veritape.observer.recorder import Day, kst
+from veritape.observer.recorded_days import Day
+from veritape.observer.recorder import kst
 from veritape.observer.tail import TailWalk
 from veritape.wire.kis.rest import BARS_PAST, BARS_TODAY, TRADES_BY_TIME
 

@@ -12,7 +12,7 @@ import duckdb
 
 from veritape.observer.agreement import NOTHING, BatchHole, BatchLine
 from veritape.observer.axis import Totals
-from veritape.observer.recorder import Anchor
+from veritape.observer.recorded_days import Anchor
 
 TRADES = """
 CREATE OR REPLACE TEMP TABLE trades AS

@@ -29,11 +29,11 @@ from veritape.observer.inputs import Input
 from veritape.observer.journal import Kind
 from veritape.observer.lanes import Lane
 from veritape.observer.log_events import LogEvent
+from veritape.observer.notes import NoteKind, note
 from veritape.observer.pace import Head, Pace
 from veritape.observer.quotes import Quote, quotes_of
 from veritape.observer.rankings import ASKED_SECONDS, CALLS, RankingList, ranks_of
 from veritape.observer.reactions import Reaction
-from veritape.observer.recorder import NoteKind, note
 from veritape.observer.settings import RecordSettings
 from veritape.observer.slots import Outcome, SlotAction
 from veritape.observer.track_a import DEADLINE_S, Cycle, CycleKind, chunks, grid, parameters

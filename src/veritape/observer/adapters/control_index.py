@@ -15,8 +15,9 @@ from veritape.observer.adapters.control_database import ControlDatabase
 from veritape.observer.adapters.journal_files import read_journal
 from veritape.observer.adapters.segment_files import SEAL_SUFFIX, Seal, SegmentStore
 from veritape.observer.journal import Kind
+from veritape.observer.notes import NoteKind
 from veritape.observer.overflow import Entry
-from veritape.observer.recorder import Anchor, NoteKind
+from veritape.observer.recorded_days import Anchor
 from veritape.observer.track_b import TrackB, replay
 
 INDEXED = {NoteKind.ANCHOR, NoteKind.GAP, NoteKind.OBSERVATION}

@@ -24,7 +24,8 @@ from veritape.observer.adapters.recording import Recording
 from veritape.observer.adapters.storage import Storage
 from veritape.observer.control import CHECKPOINT
 from veritape.observer.journal import Frame, Kind
-from veritape.observer.recorder import Applied, NoteKind, kst, note
+from veritape.observer.notes import NoteKind, note
+from veritape.observer.recorder import Applied, kst
 
 OWN_CONNECTION = 0
 """Connection number of the recorder's own notes."""

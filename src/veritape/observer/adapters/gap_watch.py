@@ -10,7 +10,8 @@ from veritape.observer.adapters.daybook import Daybook
 from veritape.observer.gap_documents import Place
 from veritape.observer.gap_life import LifeRecord, Moment
 from veritape.observer.log_events import LogEvent
-from veritape.observer.recorder import Day, NoteKind
+from veritape.observer.notes import NoteKind
+from veritape.observer.recorded_days import Day
 
 EVENTS = {Moment.OPENED: LogEvent.GAP_OPENED, Moment.CLOSED: LogEvent.GAP_CLOSED}
 """What the log calls a record."""

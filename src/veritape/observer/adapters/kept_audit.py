@@ -10,7 +10,7 @@ from veritape.observer.adapters.backfill_files import TRADES
 from veritape.observer.adapters.batch_audit import batch_audit
 from veritape.observer.adapters.journal_files import journal_paths
 from veritape.observer.adapters.recording import Recording
-from veritape.observer.recorder import Anchor
+from veritape.observer.recorded_days import Anchor
 
 
 def is_journal_gone(recording: Recording, day: str) -> bool:

@@ -15,7 +15,8 @@ from veritape.observer.completeness import Line
 from veritape.observer.gap_counts import GapCounts, Seen
 from veritape.observer.gap_documents import Place, of_line
 from veritape.observer.gaps import Cause, State
-from veritape.observer.recorder import KST_NS, Applied, Day, kst
+from veritape.observer.recorded_days import Day
+from veritape.observer.recorder import KST_NS, Applied, kst
 from veritape.observer.rows import NAMES, PACKED, TradeRows
 from veritape.observer.severity import Severity
 from veritape.telemetry import Metric, Registry

@@ -28,7 +28,8 @@ from veritape.observer.bars import MINUTE_S
 from veritape.observer.batches import apply_all
 from veritape.observer.journal import Frame
 from veritape.observer.picture import SETTLE_S, Span, svg
-from veritape.observer.recorder import Applied, Day, Recorder
+from veritape.observer.recorded_days import Day
+from veritape.observer.recorder import Applied, Recorder
 from veritape.observer.segments import Before
 
 

@@ -32,8 +32,10 @@ from veritape.observer.business_days import Calendar
 from veritape.observer.gaps import Cause
 from veritape.observer.log_events import LogEvent
 from veritape.observer.membership import Filter
+from veritape.observer.notes import NoteKind
 from veritape.observer.readiness import Facts
-from veritape.observer.recorder import KST_NS, Anchor, NoteKind
+from veritape.observer.recorded_days import Anchor
+from veritape.observer.recorder import KST_NS
 from veritape.observer.sessions import MINUTE_S, Hours
 from veritape.observer.settings import RecordSettings
 from veritape.observer.track_a import Cycle, CycleKind, MissingReason, grid_second

@@ -13,7 +13,8 @@ from veritape.observer.backfill import Fetched, Source, fill_all
 from veritape.observer.frames import Trade, parse_message
 from veritape.observer.gaps import gap_id
 from veritape.observer.journal import Frame, Kind
-from veritape.observer.recorder import Day, frame_key
+from veritape.observer.recorded_days import Day
+from veritape.observer.recorder import frame_key
 
 
 def reparse(recording: Recording, day: str, now_ns: int) -> int:

@@ -14,7 +14,7 @@ from veritape.observer.adapters.recording import Recording
 from veritape.observer.adapters.segment_columns import ROW
 from veritape.observer.lanes import Lane
 from veritape.observer.quotes import quotes_of
-from veritape.observer.recorder import Day
+from veritape.observer.recorded_days import Day
 from veritape.observer.rows import PACKED, TradeRows
 from veritape.observer.silences import Silences
 from veritape.observer.track_a import chunks, parameters

@@ -6,7 +6,6 @@ trades wait until they are durable.
 
 import asyncio
 import contextlib
-import json
 import secrets
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -24,9 +23,9 @@ from veritape.observer.frames import FRAME_BYTES, Acknowledgement, Heartbeat, pa
 from veritape.observer.gaps import Cause
 from veritape.observer.journal import Kind
 from veritape.observer.log_events import LogEvent
+from veritape.observer.notes import NoteKind
 from veritape.observer.pace import Head, head_of
 from veritape.observer.reactions import Reaction, websocket_reaction
-from veritape.observer.recorder import NoteKind
 from veritape.observer.session import (
     OPEN_STATES,
     Session,
@@ -36,13 +35,9 @@ from veritape.observer.session import (
     SessionState,
 )
 from veritape.observer.slots import Command, Outcome, SlotAction, SlotEvent, Slots
+from veritape.observer.stream_messages import SLOT_EVENTS, STREAM_KINDS, command_text
 from veritape.wire.kis.frames import (
-    BOOK_BOTH,
-    BOOK_KRX,
-    BOOK_NXT,
-    TRADES_BOTH,
     TRADES_KRX,
-    TRADES_NXT,
 )
 
 CONNECT_SECONDS = 10
@@ -63,31 +58,11 @@ KEY_LIFE_NS = 23 * 3600 * NANOSECONDS
 DRAWS = 1 << 30
 """Resolution of the delays' randomness."""
 
-SLOT_EVENTS = {
-    "OPSP0000": SlotEvent.REGISTERED,
-    "OPSP0002": SlotEvent.REGISTERED,
-    "OPSP0001": SlotEvent.RELEASED,
-    "OPSP0003": SlotEvent.RELEASED,
-    "OPSP0008": SlotEvent.LIMIT,
-    "OPSP0007": SlotEvent.INTERNAL_ERROR,
-    "OPSP0009": SlotEvent.INTERNAL_ERROR,
-}
-"""Acknowledgement code -> slot event; any other refuses the code."""
-
-
 Socket: TypeAlias = "aiohttp.ClientWebSocketResponse[Literal[False]]"
 """A connection whose texts stay bytes: also one that is not UTF-8 is kept, and the session goes on (OB-991)."""
 
 MESSAGE_KINDS = {aiohttp.WSMsgType.TEXT: Kind.TEXT, aiohttp.WSMsgType.BINARY: Kind.BINARY}
 """Kind of a WebSocket message -> kind of its frame; any other ends the connection."""
-
-STREAM_KINDS = {
-    **dict.fromkeys((TRADES_KRX, TRADES_NXT, TRADES_BOTH), "trade"),
-    **dict.fromkeys((BOOK_KRX, BOOK_NXT, BOOK_BOTH), "book"),
-    "H0STANC0": "expected",
-    "H0STMKO0": "status",
-}
-"""Transaction id -> kind of message."""
 
 
 class Stream:
@@ -420,15 +395,3 @@ def connect_outcome(error: BaseException) -> str:
         return "timeout"
     refused = isinstance(error, aiohttp.WSServerHandshakeError | aiohttp.ClientConnectorError)
     return "refused" if refused else "error"
-
-
-def command_text(command: Command, approval_key: str) -> str:
-    """Return a registration or release as sent (KIS-101)."""
-    header = {
-        "approval_key": approval_key,
-        "custtype": "P",
-        "tr_type": "1" if command.register else "2",
-        "content-type": "utf-8",
-    }
-    body = {"input": {"tr_id": command.tr_id, "tr_key": command.code}}
-    return json.dumps({"header": header, "body": body}, separators=(",", ":"))

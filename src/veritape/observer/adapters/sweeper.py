@@ -15,7 +15,7 @@ from veritape.observer.lanes import Lane
 from veritape.observer.log_events import LogEvent
 from veritape.observer.quotes import Quote, quotes_of, single_quote_of, timed_trades_of
 from veritape.observer.reactions import Answer, AnswerReason, Reaction
-from veritape.observer.recorder import Anchor
+from veritape.observer.recorded_days import Anchor
 from veritape.observer.sessions import MINUTE_S, Hours
 from veritape.observer.tail import TailWalk
 from veritape.observer.track_a import (

@@ -26,7 +26,8 @@ from veritape.observer.binance.questions import OK, Answered, Purpose, read_answ
 from veritape.observer.binance.trade_ids import DAY_US, Outcome, day_start_us, utc_day
 from veritape.observer.gaps import Cause
 from veritape.observer.journal import Frame, Kind
-from veritape.observer.recorder import Applied, NoteKind
+from veritape.observer.notes import NoteKind
+from veritape.observer.recorder import Applied
 from veritape.wire.binance.rest import HISTORICAL_TRADES
 
 HOUR_US: Final = DAY_US // 24

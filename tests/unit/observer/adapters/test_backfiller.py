@@ -13,8 +13,8 @@ from veritape.observer.adapters.recording import Recording
 from veritape.observer.audit import Status
 from veritape.observer.axis import ZERO, Totals
 from veritape.observer.lanes import Lane
+from veritape.observer.notes import NoteKind
 from veritape.observer.reactions import Answer
-from veritape.observer.recorder import NoteKind
 from veritape.wire.kis.rest import BARS_PAST, BARS_TODAY, TRADES_BY_TIME, Call
 
 OPEN_MS = 32_400_000

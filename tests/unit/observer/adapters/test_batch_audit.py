@@ -12,7 +12,7 @@ from veritape.observer.agreement import BatchLine, differences
 from veritape.observer.audit import Status, state
 from veritape.observer.axis import Totals
 from veritape.observer.backfill import Fetched, Source
-from veritape.observer.recorder import NoteKind
+from veritape.observer.notes import NoteKind
 from veritape.observer.rows import TradeRows
 
 MINUTES = 30

@@ -15,7 +15,7 @@ from veritape.observer.adapters.journal_output import JournalOptions
 from veritape.observer.adapters.recording import Recording
 from veritape.observer.adapters.recording_day import RecordingDay
 from veritape.observer.business_days import Calendar
-from veritape.observer.recorder import NoteKind
+from veritape.observer.notes import NoteKind
 from veritape.observer.sessions import Hours
 from veritape.observer.settings import RecordSettings
 

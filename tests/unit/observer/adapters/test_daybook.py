@@ -18,7 +18,8 @@ from veritape.observer.adapters.storage import Disk
 from veritape.observer.completeness import Line
 from veritape.observer.gaps import Cause
 from veritape.observer.journal import Kind
-from veritape.observer.recorder import Applied, NoteKind
+from veritape.observer.notes import NoteKind
+from veritape.observer.recorder import Applied
 from veritape.observer.rows import TradeRows
 
 NOW_NS = MIDNIGHT_NS + 32_410 * 10**9

@@ -11,7 +11,7 @@ from veritape.observer.adapters.control_database import ControlDatabase
 from veritape.observer.adapters.control_index import ControlIndex
 from veritape.observer.adapters.decision_files import DecisionFiles, files_of
 from veritape.observer.decisions import Limits
-from veritape.observer.recorder import NoteKind, note
+from veritape.observer.notes import NoteKind, note
 from veritape.observer.track_b import replay
 from veritape.observer.triggers import RULES
 

@@ -15,7 +15,7 @@ from veritape.observer.adapters.journal_output import JournalOptions
 from veritape.observer.adapters.recording import Recording
 from veritape.observer.exports import ExportKind
 from veritape.observer.journal import Kind
-from veritape.observer.recorder import NoteKind
+from veritape.observer.notes import NoteKind
 
 SECOND = 10**9
 

@@ -14,7 +14,7 @@ from veritape.observer.adapters.daybook import Daybook
 from veritape.observer.adapters.gap_watch import GapWatch
 from veritape.observer.adapters.journal_output import JournalOptions
 from veritape.observer.adapters.recording import Recording
-from veritape.observer.recorder import NoteKind
+from veritape.observer.notes import NoteKind
 
 UNTIL = 32_400_000 + 120_000
 LATER_NS = MIDNIGHT_NS + (UNTIL + 5_000) * 1_000_000

@@ -14,7 +14,7 @@ from veritape.observer.adapters.journal_output import JournalOptions
 from veritape.observer.adapters.ledger_instruments import LedgerInstruments
 from veritape.observer.adapters.recording import Recording
 from veritape.observer.adapters.storage import Disk
-from veritape.observer.recorder import NoteKind
+from veritape.observer.notes import NoteKind
 from veritape.observer.severity import Severity
 from veritape.telemetry import Metric, Registry
 

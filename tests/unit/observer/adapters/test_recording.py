@@ -12,7 +12,7 @@ from veritape.observer.adapters.journal_output import JournalOptions
 from veritape.observer.adapters.journal_writer import Committed, JournalWriter
 from veritape.observer.adapters.recording import Recording, sweep_figures
 from veritape.observer.journal import Frame
-from veritape.observer.recorder import NoteKind
+from veritape.observer.notes import NoteKind
 
 UNTIL = 32_400_000 + 60_000
 

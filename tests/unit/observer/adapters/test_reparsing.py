@@ -11,7 +11,7 @@ from veritape.observer.adapters.quarantine import Quarantine, unread_frames
 from veritape.observer.adapters.recording import Recording
 from veritape.observer.adapters.reparsing import reparse
 from veritape.observer.journal import Frame
-from veritape.observer.recorder import NoteKind
+from veritape.observer.notes import NoteKind
 from veritape.observer.records import record_pattern
 from veritape.wire.kis.frames import FIELD_NAMES, TRADES_KRX
 

@@ -17,11 +17,10 @@ from veritape.observer.adapters.daybook import Daybook
 from veritape.observer.adapters.journal_files import read_journal
 from veritape.observer.adapters.journal_output import JournalOptions
 from veritape.observer.adapters.recording import Recording
-from veritape.observer.adapters.stream import Stream, command_text
+from veritape.observer.adapters.stream import Stream
 from veritape.observer.gaps import Cause
 from veritape.observer.journal import Kind
 from veritape.observer.session import SessionState
-from veritape.observer.slots import Command
 from veritape.replay.accounts import APPKEY, APPSECRET
 from veritape.wire.kis.frames import BOOK_KRX, TRADES_KRX
 
@@ -167,16 +166,6 @@ async def test_no_secret_is_in_the_journal(tmp_path: Path) -> None:
     assert any(frame.kind is Kind.SENT and b'"approval_key":"***"' in frame.data for frame in journal)
     for secret in (key, APPKEY, APPSECRET):
         assert not any(secret.encode() in frame.data for frame in journal)
-
-
-def test_a_command_is_exactly_what_the_wire_wants() -> None:
-    """KIS-100, KIS-101, KIS-102: tr_type 1 registers, 2 releases."""
-    text = command_text(Command("990001", register=True), "k")
-    assert text == (
-        '{"header":{"approval_key":"k","custtype":"P","tr_type":"1","content-type":"utf-8"},'
-        '"body":{"input":{"tr_id":"H0STCNT0","tr_key":"990001"}}}'
-    )
-    assert '"tr_type":"2"' in command_text(Command("990001", register=False), "k")
 
 
 async def test_the_client_connects_to_tryitout(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from veritape.observer.adapters.sweeper import Sweeper, grid_cycle
 from veritape.observer.lanes import Lane
 from veritape.observer.quotes import QUOTE_FIELDS, SINGLE_FIELDS
 from veritape.observer.reactions import Answer, AnswerReason, Reaction
-from veritape.observer.recorder import Anchor
+from veritape.observer.recorded_days import Anchor
 from veritape.observer.sessions import Hours
 from veritape.observer.track_a import Cycle, CycleKind, MissingReason
 from veritape.replay.adapters.outbox import Outbox

@@ -10,8 +10,9 @@ from veritape.observer.adapters.recording import Recording
 from veritape.observer.adapters.trade_look_up import TradeLookUp
 from veritape.observer.completeness import HOLD_NS, Problem
 from veritape.observer.frames import Trade
+from veritape.observer.notes import NoteKind
 from veritape.observer.recent_trades import KEPT
-from veritape.observer.recorder import Applied, NoteKind
+from veritape.observer.recorder import Applied
 
 ROWS = 12_000
 """Trades of the line: those before the last 4,096 are old."""

@@ -24,7 +24,8 @@ from veritape.observer.binance.recorder import QUARANTINED_KEPT, BinanceRecorder
 from veritape.observer.binance.trade_ids import Hole
 from veritape.observer.gaps import Cause
 from veritape.observer.journal import Kind
-from veritape.observer.recorder import Applied, NoteKind, note
+from veritape.observer.notes import NoteKind, note
+from veritape.observer.recorder import Applied
 
 EVERYTHING = ("trade", "bookTicker", "depth@100ms")
 

@@ -29,7 +29,7 @@ from veritape.observer.binance.recorder import BinanceRecorder
 from veritape.observer.binance.statements import Statement, document, state, text
 from veritape.observer.gaps import Cause
 from veritape.observer.journal import Kind
-from veritape.observer.recorder import NoteKind, note
+from veritape.observer.notes import NoteKind, note
 
 START_NS = 1_723_161_253_000_000_000
 """Before the first capture, by its own clock."""

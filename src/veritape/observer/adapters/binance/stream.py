@@ -17,7 +17,7 @@ from veritape.observer.adapters.daybook import VenueDaybook
 from veritape.observer.binance.messages import FRAME_BYTES, stream_path
 from veritape.observer.gaps import Cause
 from veritape.observer.journal import Kind
-from veritape.observer.recorder import NoteKind
+from veritape.observer.notes import NoteKind
 from veritape.observer.session import Session, SessionAction, SessionEvent, SessionState
 from veritape.wire.binance.streams import STREAM_PATH
 

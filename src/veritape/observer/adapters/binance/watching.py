@@ -23,7 +23,7 @@ from veritape.observer.binance.settings import BinanceRecordSettings
 from veritape.observer.binance.trade_ids import utc_day
 from veritape.observer.gaps import Cause
 from veritape.observer.journal import Kind
-from veritape.observer.recorder import NoteKind
+from veritape.observer.notes import NoteKind
 from veritape.wire.binance.streams import BOOK_TICKER, DEPTH, TRADE
 
 LOOK_EVERY_S = 5

@@ -13,7 +13,7 @@ from veritape.observer.adapters.journal_output import JournalOptions
 from veritape.observer.binance.questions import ask_end, ask_trades
 from veritape.observer.journal import Frame, Kind, decode_file_header
 from veritape.observer.journal import Venue as JournalVenue
-from veritape.observer.recorder import NoteKind, note
+from veritape.observer.notes import NoteKind, note
 
 
 async def written(data: Path, *tape: Frame) -> VenueDaybook[BinanceRecording]:
