@@ -3,12 +3,20 @@
 import base64
 import json
 import os
+import select
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
 COMMANDS, EVENTS = 3, 4
 """Descriptors on which Chromium reads commands and writes answers: one JSON text each, ended by a zero byte."""
+
+LIMIT_SECONDS = 60.0
+"""What an answer, a load or a change of the page may take on a busy machine; a browser that hangs is told, not waited for."""
+
+LOOK_SECONDS = 0.05
+"""Pause between two looks at the page."""
 
 
 class Browser:
@@ -45,6 +53,7 @@ class Browser:
         self._session = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Network", "Log", "Runtime"):
             self.ask(f"{domain}.enable")
+        self.ask("Page.setLifecycleEventsEnabled", enabled=True)
 
     def ask(self, method: str, **parameters: object) -> dict[str, Any]:
         """Send a command and return its result; events in between are kept."""
@@ -53,16 +62,21 @@ class Browser:
         if self._session:
             message["sessionId"] = self._session
         os.write(self._write, json.dumps(message).encode() + b"\0")
-        while True:
-            answer = self._next()
+        deadline = _now() + LIMIT_SECONDS
+        while (answer := self._next(deadline - _now())) is not None:
             if answer.get("id") == self._number:
                 assert "error" not in answer, answer
                 result: dict[str, Any] = answer["result"]
                 return result
             self.events.append(answer)
+        raise AssertionError(f"chromium does not answer {method}")
 
-    def _next(self) -> dict[str, Any]:
+    def _next(self, seconds: float) -> dict[str, Any] | None:
+        """Return the next message, None when none came in time."""
+        deadline = _now() + seconds
         while b"\0" not in self._buffer:
+            if not select.select([self._read], [], [], max(0.0, deadline - _now()))[0]:
+                return None
             data = os.read(self._read, 65_536)
             assert data, "chromium ended"
             self._buffer += data
@@ -70,8 +84,14 @@ class Browser:
         message: dict[str, Any] = json.loads(text)
         return message
 
+    def _happens(self, seconds: float) -> None:
+        """Keep what happens on the page for so long."""
+        deadline = _now() + seconds
+        while (event := self._next(deadline - _now())) is not None:
+            self.events.append(event)
+
     def open(self, url: str, width: int, *, dark: bool) -> None:
-        """Go to a page at a width."""
+        """Go to a page at a width; return when it has loaded."""
         self.ask(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -81,7 +101,11 @@ class Browser:
         )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.ask("Emulation.setEmulatedMedia", features=[scheme])
-        self.ask("Page.navigate", url=url)
+        loader = self.ask("Page.navigate", url=url)["loaderId"]
+        deadline = _now() + LIMIT_SECONDS
+        while not any(_is_load(event, loader) for event in self.events):
+            assert _now() < deadline, f"{url} does not load"
+            self._happens(LOOK_SECONDS)
 
     def value(self, expression: str) -> Any:
         """Return the value of an expression; promises are awaited."""
@@ -90,11 +114,11 @@ class Browser:
         return answer["result"].get("value")
 
     def wait_for(self, expression: str) -> None:
-        """Return once an expression is true; the test's own time limit ends a wait that never does."""
-        self.value(
-            "new Promise((done) => { const look = setInterval(() => {"
-            f" if ({expression}) {{ clearInterval(look); done(true); }} }}, 50); }})"
-        )
+        """Look again and again until an expression is true; what it cannot be asked of yet counts as false."""
+        deadline = _now() + LIMIT_SECONDS
+        while not self.value(f"(() => {{ try {{ return !!({expression}); }} catch {{ return false; }} }})()"):
+            assert _now() < deadline, f"never true: {expression}"
+            self._happens(LOOK_SECONDS)
 
     def screenshot(self, path: Path) -> None:
         """Write what the whole page looks like."""
@@ -105,6 +129,22 @@ class Browser:
         """End the browser."""
         self._session = ""
         self.ask("Browser.close")
-        self._process.wait()
-        os.close(self._write)
-        os.close(self._read)
+        try:
+            self._process.wait(LIMIT_SECONDS)
+        finally:
+            self._process.kill()
+            os.close(self._write)
+            os.close(self._read)
+
+
+def _now() -> float:
+    return time.monotonic()  # noqa: TID251 - a real browser's patience
+
+
+def _is_load(event: dict[str, Any], loader: str) -> bool:
+    told = event.get("params", {})
+    return (event.get("method"), told.get("loaderId"), told.get("name")) == (
+        "Page.lifecycleEvent",
+        loader,
+        "load",
+    )

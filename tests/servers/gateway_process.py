@@ -1,12 +1,18 @@
 """A real ``veritape serve`` on a free port, for tests of whole processes."""
 
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
+
 VERITAPE = str(Path(sys.executable).with_name("veritape"))
+
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""For plain HTTP: without it each new client reads the machine's certificates, ten times the work of a request."""
 
 
 class GatewayProcess:
@@ -21,10 +27,14 @@ class GatewayProcess:
         self.base = self.first.split()[2].rstrip(",") if self.first else ""
         """Its address."""
 
+    def get(self, path: str, headers: dict[str, str] | None = None) -> httpx.Response:
+        """Ask over a connection of its own: with several workers the kernel picks one."""
+        return httpx.get(self.base + path, headers=headers, timeout=60, verify=NO_TLS)
+
     def end(self, number: int) -> tuple[int, str]:
         """Signal it; return exit status and the rest of its output."""
         self.process.send_signal(number)
-        rest, _ = self.process.communicate(timeout=10)
+        rest, _ = self.process.communicate(timeout=60)
         return self.process.returncode, rest
 
 

@@ -41,6 +41,15 @@ def charged(url: str) -> int:
         )
 
 
+def asked(client: httpx.Client) -> int:
+    """Return the status of a call that was decided: one that found Redis late, on a busy machine, is neither served nor charged."""
+    for _ in range(100):
+        status = client.get(PATH).status_code
+        if status != 503:
+            break
+    return status
+
+
 def test_charges_are_in_the_database_before_the_answer(
     postgres: PostgresProcess, redis: RedisProcess, tmp_path: Path
 ) -> None:
@@ -53,10 +62,10 @@ def test_charges_are_in_the_database_before_the_answer(
         ready(gateway, "exact")
         with httpx.Client(base_url=gateway.base, headers={"X-API-Key": key}, timeout=20) as client:
             for number in range(1, 6):
-                assert client.get(PATH).status_code == 404
+                assert asked(client) == 404
                 assert charged(url) == number
             postgres.kill()
-            assert [client.get(PATH).status_code for _ in range(5)] == [404] * 5
+            assert [asked(client) for _ in range(5)] == [404] * 5
             postgres.start()
         assert gateway.end(signal.SIGTERM)[0] == 0
     assert charged(url) == 10
