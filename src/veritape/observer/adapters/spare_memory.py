@@ -1,4 +1,4 @@
-"""Give back what a day's peak needed: a recorder that runs for months keeps what it uses, not what it once used.
+"""Give back what a day's peak needed: a recorder that runs for months should keep what it uses, not what it once used.
 
 What a process frees stays with its allocators. Threads that read, compress and audit leave holes in arenas of their own, and
 each day finds them a little differently filled: without this the resident size rises for days though nothing is kept (decision
