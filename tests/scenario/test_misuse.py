@@ -39,7 +39,7 @@ REFUSED = [
     ("record --config text --day today", "veritape: --day today: expected a date as YYYYMMDD\n"),
     ("demo --keep full", "veritape: --keep full: not an empty folder: name a new one\n"),
     ("up --data text", "veritape: --data text: not an empty folder: name a new one\n"),
-    ("recrod", "veritape: No such command 'recrod': see veritape --help\n"),
+    ("recorrd", "veritape: No such command 'recorrd': see veritape --help\n"),
 ]  # fmt: skip
 """What is typed, in a folder with ``empty/``, ``full/`` and the file ``text``, and the one line that answers."""
 
