@@ -46,20 +46,11 @@ class PostgresProcess:
 
     def start(self) -> None:
         """Start it and wait until it answers; after a kill it recovers first."""
-        arguments = [
-            "-D",
-            self.folder / "data",
-            "-p",
-            str(self.port),
-            "-k",
-            self.folder,
-            "-c",
-            "max_connections=20",
-        ]
+        place = ("-D", self.folder / "data", "-p", str(self.port), "-k", self.folder)
         for _ in range(200):
             if self.process is None or self.process.poll() is not None:
                 self.process = subprocess.Popen(
-                    [BINARIES / "postgres", *arguments],
+                    [BINARIES / "postgres", *place, *SETTINGS],
                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self.folder, **self._user,  # type: ignore[call-overload]
                 )  # fmt: skip
             try:

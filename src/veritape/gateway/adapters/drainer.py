@@ -83,14 +83,14 @@ class Drainer:
         return self._pass
 
     def _drain_boot(self, boot: bytes, paths: Sequence[Path]) -> None:
-        """Drain a boot's files in order; close the boot when none is locked."""
+        """Drain a boot's files in order; close the boot when none is locked and the ledger can be written."""
         left = [path for path in paths if not self._drain_file(path, boot)]
-        if left:
+        if left or self._pass.failure is not None:
             return
         try:
             self._ledger.close_boot(boot)
         except UnavailableError as error:
-            self._pass = self._pass._replace(failure=self._pass.failure or error)
+            self._pass = self._pass._replace(failure=error)
             return
         self.closed_boots += 1
         for path in paths:

@@ -20,13 +20,16 @@ class Away(Ledger):
     """A ledger that can be away."""
 
     away = False
+    asked = 0
 
     def write(self, events: Sequence[UsageEvent]) -> int:
+        self.asked += 1
         if self.away:
             raise UnavailableError("the ledger is away")
         return super().write(events)
 
     def close_boot(self, boot: bytes) -> None:
+        self.asked += 1
         if self.away:
             raise UnavailableError("the ledger is away")
         super().close_boot(boot)
@@ -160,6 +163,23 @@ def test_a_ledger_that_is_away(ledger: Away, folder: Path) -> None:
     assert drainer.drain() == Drained(drained=4)
     assert left(folder) == [file_name(b"aaaaaaaa", 0)]
     outboxes[1].close()
+
+
+def test_a_ledger_that_is_away_is_asked_once_a_pass(ledger: Away, folder: Path) -> None:
+    """GW-664: not again for each boot that waits: every failed connection costs time and memory."""
+    for number in range(5):
+        boot = bytes([number]) * len(BOOT)
+        outbox = Outbox(folder, boot)
+        if number % 2:
+            outbox.write(charges(1, boot))
+        outbox.close()
+    drainer = Drainer(folder, ledger, silent)
+    ledger.away = True
+    assert drainer.drain().failure is not None
+    assert ledger.asked == 1
+    ledger.away = False
+    assert drainer.drain() == Drained(drained=2)
+    assert (drainer.closed_boots, left(folder)) == (5, [])
 
 
 def test_other_files_are_left_alone(ledger: Away, folder: Path) -> None:
