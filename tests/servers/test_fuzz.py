@@ -1,15 +1,12 @@
 """Coverage-guided fuzzing of every decoder of outside bytes."""
 
-import os
-import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from tests import rv32
 from tests.compiled import SIMULATOR
 from tests.receipt_caches import ECHO
+from tests.servers.fuzzing import SOAK, SOAK_SECONDS, fuzz
 
 from veritape.executor.adapters.guest_files import guest_elf
 from veritape.executor.cache.entries import Entry, pack, to_file
@@ -17,8 +14,7 @@ from veritape.executor.inclusion import path_of
 from veritape.executor.inclusion_files import InclusionProof, ListProof
 from veritape.executor.proven import ProvenReceipt
 
-SOAK = os.environ.get("VERITAPE_SOAK") == "1"  # noqa: TID251 - chooses the length of this test
-SECONDS = 600 if SOAK else 4
+SECONDS = SOAK_SECONDS if SOAK else 4
 """Seconds for each decoder: 10 minutes, or together with the others about twenty."""
 
 RECEIPT = SIMULATOR.run(ECHO, b"abcd")
@@ -41,19 +37,4 @@ SEEDS = {
 @pytest.mark.parametrize("name", SEEDS)
 def test_a_decoder_answers_any_bytes_with_a_value_or_a_reason(name: str, tmp_path: Path) -> None:
     """EX-804, EX-809: no crash, no reason that is not documented, bounded time and memory, for minutes on end."""
-    corpus = tmp_path / "corpus"
-    corpus.mkdir()
-    for number, seed in enumerate(SEEDS[name]):
-        (corpus / str(number)).write_bytes(seed)
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.fuzz_decoders", name, str(SECONDS), str(corpus)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONPATH": "src:."},  # noqa: TID251 - the fuzzer is another process
-        cwd=Path(__file__).resolve().parents[2],
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    executed = re.search(r"stat::number_of_executed_units:\s+(\d+)", done.stderr)
-    assert executed is not None
-    assert int(executed[1]) > 100
+    assert fuzz("tests.fuzz_decoders", name, SECONDS, SEEDS[name], tmp_path) > 100

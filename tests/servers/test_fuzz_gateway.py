@@ -1,21 +1,17 @@
 """Coverage-guided fuzzing of the gateway's parsers of outside bytes."""
 
-import os
-import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from tests import tokens
+from tests.servers.fuzzing import SOAK, SOAK_SECONDS, fuzz
 from tests.usage_events import event
 
 from veritape.gateway.adapters.policy_file import shipped_policy
 from veritape.gateway.cursors import cursor_key, write_cursor
 from veritape.gateway.outbox import encode_groups
 
-SOAK = os.environ.get("VERITAPE_SOAK") == "1"  # noqa: TID251 - chooses the length of this test
-SECONDS = 600 if SOAK else 1
+SECONDS = SOAK_SECONDS if SOAK else 1
 """Seconds for each parser."""
 
 HEAD = b"POST /v1/trades?day=1 HTTP/1.1\r\nHost: a\r\n"
@@ -41,19 +37,4 @@ SEEDS = {
 @pytest.mark.parametrize("name", SEEDS)
 def test_a_parser_answers_any_bytes_with_a_value_or_a_reason(name: str, tmp_path: Path) -> None:
     """GW-973, GW-901: path, field, policy, outbox, cursor, token, body and a connection's bytes: no crash, bounded time and memory."""
-    corpus = tmp_path / "corpus"
-    corpus.mkdir()
-    for number, seed in enumerate(SEEDS[name]):
-        (corpus / str(number)).write_bytes(seed)
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.fuzz_gateway", name, str(SECONDS), str(corpus)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONPATH": "src:."},  # noqa: TID251 - the fuzzer is another process
-        cwd=Path(__file__).resolve().parents[2],
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    executed = re.search(r"stat::number_of_executed_units:\s+(\d+)", done.stderr)
-    assert executed is not None
-    assert int(executed[1]) > 10
+    assert fuzz("tests.fuzz_gateway", name, SECONDS, SEEDS[name], tmp_path) > 10
