@@ -203,10 +203,11 @@ class DiskLayer:
         self._database.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._database.execute("COMMIT")
         except BaseException:
-            self._database.execute("ROLLBACK")
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
             raise
-        self._database.execute("COMMIT")
 
     def _forget(self, name: str) -> None:
         """Take a file out of the index, and the items that it is the last to hold."""

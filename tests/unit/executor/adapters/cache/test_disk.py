@@ -121,6 +121,19 @@ def test_a_change_of_the_index_is_whole_or_none(tmp_path: Path) -> None:
     assert [disk.get(key(number), NOW)[0] for number in (1, 2)] == [b"1", b"2"]
 
 
+def test_an_index_that_found_no_room_takes_the_next_change(tmp_path: Path) -> None:
+    """EX-404: SQLite ends a change by itself when its disk is full: the cause is told, not that nothing was begun."""
+    disk = layer(tmp_path, 64 * MIB)
+    (pages,) = disk._database.execute("PRAGMA page_count").fetchone()
+    disk._database.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        disk.put({key(number): b"a" for number in range(5_000)}, NOW)
+    assert not disk._database.in_transaction
+    disk._database.execute("PRAGMA max_page_count = 100000")
+    disk.put({key(9_999): b"b"}, NOW)
+    assert disk.get(key(9_999), NOW)[0] == b"b"
+
+
 def test_a_hundred_thousand_entries_open_quickly(tmp_path: Path) -> None:
     """EX-404: 20 packs of 5,000 items open from the index; nothing is read again."""
     disk = layer(tmp_path, 1 << 30)
