@@ -66,14 +66,14 @@ def test_a_reader_of_the_change_log_misses_no_number(opened: Callable[[], KeyDat
     writers = [threading.Thread(target=write, args=(name,)) for name in "abcd"]
     for writer in writers:
         writer.start()
-    while any(writer.is_alive() for writer in writers) or len(names) < 4 * count:
-        rows = reader.rows("SELECT number, account FROM change WHERE number > ? ORDER BY number", seen[-1])
-        seen += [number for number, _ in rows]
-        names += [account for _, account in rows]
-        if not rows and not any(writer.is_alive() for writer in writers):
-            break
-    for writer in writers:
-        writer.join()
+    at_work = True
+    while at_work:
+        at_work = any(writer.is_alive() for writer in writers)  # asked before the last reading, not after it
+        for number, account in reader.rows(
+            "SELECT number, account FROM change WHERE number > ? ORDER BY number", seen[-1]
+        ):
+            seen.append(number)
+            names.append(account)
     assert sorted(names) == sorted(f"{name}{number}" for name in "abcd" for number in range(count))
 
 
