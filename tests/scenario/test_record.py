@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.ports import kept_port
 from tests.scenario.recording_run import (
     CODES,
     DAY,
@@ -283,12 +284,11 @@ def test_a_busy_metrics_port_ends_it_with_one_line(run: Run) -> None:
 def test_the_metrics_page_follows_the_recording(run: Run) -> None:
     """TL-210: figures from the live path: universe, slots, trades, sweeps, calls, token."""
     run.broker("--speed", "60")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        number = free.getsockname()[1]
-    address = {"VERITAPE_RECORD_TELEMETRY__LISTEN": f"127.0.0.1:{number}"}
-    run.recorder("--day", DAY, **address).says("09:0[3-9].* 3 of 41 slots")
-    with urllib.request.urlopen(f"http://127.0.0.1:{number}/metrics", timeout=5) as answer:
-        page = answer.read().decode()
+    with kept_port() as number:
+        address = {"VERITAPE_RECORD_TELEMETRY__LISTEN": f"127.0.0.1:{number}"}
+        run.recorder("--day", DAY, **address).says("09:0[3-9].* 3 of 41 slots")
+        with urllib.request.urlopen(f"http://127.0.0.1:{number}/metrics", timeout=60) as answer:
+            page = answer.read().decode()
     samples = (line.rsplit(" ", 1) for line in page.splitlines() if not line.startswith("#"))
     figures = {name: float(value) for name, value in samples}
     assert figures["observer_universe_size"] == 3

@@ -1,23 +1,18 @@
 """A real Envoy on free ports, from the repository's example configuration."""
 
+import contextlib
 import re
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.waiting import waited
+
 ROOT = Path(__file__).parents[2]
 ENVOY = ROOT / ".tools/servers/envoy/bin/envoy"
 EXAMPLE = ROOT / "examples/envoy.yaml"
-
-
-def free_port() -> int:
-    """Return a port that nobody has."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def configured(folder: Path, text: str, *, upstream: int, veritape: int, public: int) -> Path:
@@ -44,18 +39,14 @@ def envoy_process(config: Path, public: int) -> Iterator[str]:
     ]
     with subprocess.Popen(command) as process:
         try:
-            _wait(public, process)
+            waited(lambda: _listens(public, process), lambda: "Envoy does not listen")
             yield f"http://127.0.0.1:{public}"
         finally:
             process.kill()
 
 
-def _wait(port: int, process: "subprocess.Popen[bytes]") -> None:
-    for _ in range(500):
-        assert process.poll() is None
-        try:
-            with socket.create_connection(("127.0.0.1", port), timeout=1):
-                return
-        except OSError:
-            time.sleep(0.02)
-    raise AssertionError("Envoy does not listen")
+def _listens(port: int, process: "subprocess.Popen[bytes]") -> bool:
+    assert process.poll() is None, "Envoy ended"
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5):
+        return True
+    return False

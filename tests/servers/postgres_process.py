@@ -4,7 +4,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -13,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
+from tests.ports import KeptPort
 
 BINARIES = max(Path("/usr/lib/postgresql").glob("*/bin"))
 """The newest installed version."""
@@ -37,9 +37,8 @@ class PostgresProcess:
             owner = pwd.getpwnam("postgres")
             os.chown(self.folder, owner.pw_uid, owner.pw_gid)
             self._user = {"user": owner.pw_uid, "group": owner.pw_gid}
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = int(free.getsockname()[1])
+        self._kept = KeptPort()
+        self.port = self._kept.number
         self.process: subprocess.Popen[bytes] | None = None
         self._databases = 0
         self._run("initdb", "--no-sync", "-A", "trust", "-U", "veritape", "-D", str(self.folder / "data"))
@@ -47,19 +46,21 @@ class PostgresProcess:
     def start(self) -> None:
         """Start it and wait until it answers; after a kill it recovers first."""
         place = ("-D", self.folder / "data", "-p", str(self.port), "-k", self.folder)
-        for _ in range(200):
+        log = self.folder / "log"
+        for _ in range(240):
             if self.process is None or self.process.poll() is not None:
-                self.process = subprocess.Popen(
-                    [BINARIES / "postgres", *place, *SETTINGS],
-                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self.folder, **self._user,  # type: ignore[call-overload]
-                )  # fmt: skip
+                with log.open("ab") as said:
+                    self.process = subprocess.Popen(
+                        [BINARIES / "postgres", *place, *SETTINGS],
+                        stdout=said, stderr=said, cwd=self.folder, **self._user,  # type: ignore[call-overload]
+                    )  # fmt: skip
             try:
                 psycopg.connect(self.url("postgres"), connect_timeout=2).close()
             except psycopg.OperationalError:
                 time.sleep(0.25)  # each look costs the recovering server a process
             else:
                 return
-        raise AssertionError("postgres does not answer")
+        raise AssertionError(f"postgres does not answer: {log.read_text()[-2_000:]}")
 
     def url(self, database: str) -> str:
         """Return the address of a database."""
@@ -89,6 +90,7 @@ class PostgresProcess:
     def close(self) -> None:
         """End it and remove its folder."""
         self.kill()
+        self._kept.close()
         shutil.rmtree(self.folder)
 
     def _run(self, program: str, *arguments: str) -> None:

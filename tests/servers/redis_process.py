@@ -1,11 +1,14 @@
 """A real Redis on a unix socket and a free port, for tests."""
 
+import contextlib
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from tests.ports import KeptPort
+from tests.waiting import waited
 
 
 class RedisProcess:
@@ -13,9 +16,8 @@ class RedisProcess:
 
     def __init__(self, folder: Path, *options: str) -> None:
         self.folder, self._options = folder, options
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = int(free.getsockname()[1])
+        self._kept = KeptPort()
+        self.port = self._kept.number
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -27,18 +29,20 @@ class RedisProcess:
         """Start it and wait until it answers."""
         self.process = subprocess.Popen(
             ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), "--save", "",
-             "--appendonly", "yes", "--appendfsync", "everysec", *self._options],
-            stdout=subprocess.DEVNULL,
+             "--appendonly", "yes", "--appendfsync", "everysec", "--loglevel", "warning", *self._options],
         )  # fmt: skip
-        for _ in range(1_000):
-            try:
-                with socket.create_connection(("127.0.0.1", self.port), timeout=1) as one:
-                    one.sendall(b"PING\r\n")
-                    if one.recv(64).startswith(b"+PONG"):
-                        return
-            except OSError:
-                time.sleep(0.02)
-        raise AssertionError("redis-server does not answer")
+        waited(self._answers, lambda: "redis-server does not answer")
+
+    def _answers(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, "redis-server ended"
+        with (
+            contextlib.suppress(OSError),
+            socket.create_connection(("127.0.0.1", self.port), timeout=5) as one,
+        ):
+            one.sendall(b"PING\r\n")
+            return one.recv(64).startswith(b"+PONG")
+        return False
 
     def signal(self, number: int) -> None:
         """Send it a signal."""
@@ -52,13 +56,18 @@ class RedisProcess:
             self.process.wait()
             self.process = None
 
+    def close(self) -> None:
+        """End it for good."""
+        self.kill()
+        self._kept.close()
+
 
 @contextmanager
 def redis_process(folder: Path, *options: str) -> Iterator[RedisProcess]:
     """Run a server; it is killed at the end."""
     server = RedisProcess(folder, *options)
-    server.start()
     try:
+        server.start()
         yield server
     finally:
-        server.kill()
+        server.close()

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import httpx
 import pytest
-from tests.servers.envoy_process import ENVOY, EXAMPLE, configured, envoy_process, free_port
+from tests.ports import kept_port
+from tests.servers.envoy_process import ENVOY, EXAMPLE, configured, envoy_process
 from tests.servers.gateway_process import VERITAPE
 
 POLICY = """
@@ -100,8 +101,8 @@ def rate_limits(folder: Path) -> Iterator[tuple["subprocess.Popen[str]", int, st
 @pytest.fixture(scope="module")
 def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
     """Run the example's configuration for all tests, the last of which ends our process."""
-    tmp_path, public = tmp_path_factory.mktemp("chain"), free_port()
-    with upstream() as behind, rate_limits(tmp_path) as (process, port, key, _):
+    tmp_path = tmp_path_factory.mktemp("chain")
+    with kept_port() as public, upstream() as behind, rate_limits(tmp_path) as (process, port, key, _):
         config = configured(tmp_path, EXAMPLE.read_text(), upstream=behind, veritape=port, public=public)
         with envoy_process(config, public) as base:
             yield Chain(base, process, key, tmp_path / "data/usage.db")

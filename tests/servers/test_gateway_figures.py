@@ -1,13 +1,13 @@
 """Every gateway family on the page of a real process, moved by requests, a Redis and its loss."""
 
 import signal
-import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+from tests.ports import kept_port
 from tests.servers.gateway_process import VERITAPE, gateway_process
 from tests.servers.redis_process import RedisProcess, redis_process
 
@@ -68,6 +68,12 @@ def redis(tmp_path: Path) -> Iterator[RedisProcess]:
         yield process
 
 
+@pytest.fixture
+def port() -> Iterator[int]:
+    with kept_port() as number:
+        yield number
+
+
 def until(page: str, holds: Callable[[dict[str, float]], bool]) -> dict[str, float]:
     """Read the page until something holds; return its samples."""
     samples: dict[str, float] = {}
@@ -85,14 +91,11 @@ def until(page: str, holds: Callable[[dict[str, float]], bool]) -> dict[str, flo
     )
 
 
-def test_every_family_follows_the_live_path(redis: RedisProcess, tmp_path: Path) -> None:
+def test_every_family_follows_the_live_path(redis: RedisProcess, tmp_path: Path, port: int) -> None:
     """TL-250, TL-720, GW-771, GW-772, GW-773: requests, leases, store calls, the loss of Redis, an admin call, each seen on the page."""
     (tmp_path / "observed").mkdir()
     policy, config = tmp_path / "policy.toml", tmp_path / "gateway.toml"
     policy.write_bytes(shipped_policy().replace(b'kind = "memory"', b'kind = "redis"'))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     config.write_text(
         f'policy = "{policy}"\ndata_dir = "{tmp_path / "data"}"\n[store]\nurl = "{redis.url}"\n[telemetry]\nlisten = "127.0.0.1:{port}"\n'
         f'[read]\nobserver_dir = "{tmp_path / "observed"}"\n[log]\naccess = false\n[listen]\nadmin = "{tmp_path / "a.sock"}"\n'

@@ -1,12 +1,12 @@
 """Prometheus's own check of the page: exactly the findings that the product states."""
 
 import signal
-import socket
 import subprocess
 import urllib.request
 from importlib.resources import files
 from pathlib import Path
 
+from tests.ports import kept_port
 from tests.scenario.recording_run import DAY, a_run
 
 from veritape.apps.metrics_reference import catalogue
@@ -60,14 +60,10 @@ def test_a_planted_finding_is_seen() -> None:
 
 def test_a_running_recorders_page_has_exactly_the_stated_findings(tmp_path: Path) -> None:
     """TL-060, TL-190, TL-210, TL-220: a live scrape: promtool finds what is stated; every family of the catalogue is there and adds up."""
-    with a_run(tmp_path) as run:
+    with a_run(tmp_path) as run, kept_port() as port:
         broker = run.broker("--speed", "60", "--seconds", "600", "--fault", "drop=0.02")
-        configuration = run.configuration.read_text().replace('listen = ""', 'listen = "127.0.0.1:0"')
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        run.configuration.write_text(
-            configuration.replace(":0", f":{port}", 1) if ":0" in configuration else configuration
-        )
+        configuration = run.configuration.read_text()
+        run.configuration.write_text(configuration.replace('listen = ""', f'listen = "127.0.0.1:{port}"'))
         recorder = run.recorder("--day", DAY)
         recorder.says(r"09:0[1-9].* 3 of 41 slots")
         text = b""

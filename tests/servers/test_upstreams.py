@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import sqlite3
 import subprocess
 from collections.abc import AsyncIterator
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.ports import kept_port
 from tests.servers.gateway_process import VERITAPE, GatewayProcess, gateway_process
 from tests.upstream import Peer, answer, policy_text, upstream
 
@@ -228,27 +228,18 @@ async def test_figures_of_upstreams_are_on_the_page(tmp_path: Path) -> None:
     async def moody(peer: Peer) -> None:
         peer.writer.write(answer(503 if b"/bad" in peer.head else 200))
 
-    async with upstream(moody) as back:
-        port = _free_port()
+    with kept_port() as port:
         async with (
+            upstream(moody) as back,
             gateway(tmp_path, policy_text(back.url), f"127.0.0.1:{port}") as process,
             httpx.AsyncClient(base_url=process.base) as client,
         ):
             for path in ("/echo", "/echo", "/echo/bad"):
                 await client.get(path)
             page = ""
-            while (
-                'upstream_duration_seconds_count{upstream="back"} 3.0' not in page
-            ):  # it is drawn each second
+            while 'upstream_duration_seconds_count{upstream="back"} 3.0' not in page:  # drawn each second
                 await asyncio.sleep(0.1)
                 page = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
         assert 'gateway_upstream_requests_total{class="2xx",upstream="back"} 2.0' in page
         assert 'gateway_upstream_requests_total{class="5xx",upstream="back"} 1.0' in page
         assert 'gateway_upstream_healthy_targets{upstream="back"} 1.0' in page
-
-
-def _free_port() -> int:
-    """Return a port that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -4,7 +4,6 @@ import contextlib
 import os
 import re
 import signal
-import socket
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 from click.testing import CliRunner
+from tests.ports import kept_port
 from tests.servers.gateway_process import NO_TLS, GatewayProcess, gateway_process
 from tests.servers.redis_process import RedisProcess, redis_process
 from tests.servers.redis_settings import configured, new_key, ready
@@ -32,6 +32,12 @@ def redis(tmp_path: Path) -> Iterator[RedisProcess]:
         yield server
 
 
+@pytest.fixture
+def page() -> Iterator[str]:
+    with kept_port() as port:
+        yield f"127.0.0.1:{port}"
+
+
 def workers_of(gateway: GatewayProcess) -> list[int]:
     parent = gateway.process.pid
     return [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
@@ -47,11 +53,8 @@ def test_memory_counters_and_a_supervisor_need_one_worker(tmp_path: Path) -> Non
         assert "memory_store_needs_one_worker" in refused.message
 
 
-def test_two_workers_share_port_quota_and_ledger(redis: RedisProcess, tmp_path: Path) -> None:
+def test_two_workers_share_port_quota_and_ledger(redis: RedisProcess, tmp_path: Path, page: str) -> None:
     """GW-551, GW-558, GW-664: a killed worker is replaced, both serve, SIGHUP reloads, every charge is in the ledger at the end."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        page = f"127.0.0.1:{free.getsockname()[1]}"
     config = configured(tmp_path, redis, "one", workers=2, metrics=page)
     key = new_key(config)
     with gateway_process(config) as gateway:

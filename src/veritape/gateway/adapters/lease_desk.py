@@ -126,7 +126,7 @@ class LeaseDesk:
             task.add_done_callback(self._asked.discard)
 
     async def _ask(self, subject: str, desk: _Desk, errand: Errand) -> None:
-        holding, asked_us = desk.holding, self._now_us()
+        holding, asked_us, held_mu, before = desk.holding, self._now_us(), desk.holding.held_mu, desk.reply
         wanted_mu = holding.wanted_mu(asked_us) if errand is Errand.RENEW else 0
         if errand is Errand.RETURN:
             holding.until_us = 0  # nothing is spent of what is given back
@@ -145,7 +145,6 @@ class LeaseDesk:
             desk.asking = False
         self.events[_event(errand, reply)] += 1
         if errand is Errand.RETURN or reply.code == RenewalCode.ENDED:
-            before = desk.reply
             self._forget(subject, desk)
             if reply.code == RenewalCode.ENDED and before is not None:
                 await self._give_month_back(subject, _period(before))
@@ -155,6 +154,10 @@ class LeaseDesk:
             reply.held_mu, reply.slots, max(0, reply.end_us - reply.now_us), asked_us, recalled=recalled
         )
         desk.spent_mu, desk.reply = holding.spent_mu, reply
+        ended_mu = held_mu - (reply.held_mu - reply.granted_mu)
+        if ended_mu > 0 and before is not None:  # it had ended in the store: this answer is of a new one
+            self._redis.charged(subject, _period(before), -ended_mu)
+            await self._give_month_back(subject, _period(before))
 
     async def _give_month_back(self, subject: str, period: str) -> None:
         """Correct the month after a lease that ended before its return: its rest was charged and never spent (GW-304)."""
