@@ -6,7 +6,6 @@ and room on the disk, it waits for: ``/ready`` names the check that fails, and s
 
 import json
 import re
-import socket
 import time
 import urllib.error
 import urllib.request
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.ports import kept_port
 from tests.scenario.recording_run import CODES, DAY, Process, Run, a_run
 
 from veritape.kernel.clock import NANOSECONDS, SystemClock
@@ -36,9 +36,8 @@ def run(tmp_path: Path) -> Iterator[Run]:
 class Page:
     """The recorder's own page on a free port."""
 
-    def __init__(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self._port = free.getsockname()[1]
+    def __init__(self, port: int) -> None:
+        self._port = port
         self.environment = {"VERITAPE_RECORD_TELEMETRY__LISTEN": f"127.0.0.1:{self._port}"}
 
     def failing(self) -> set[str] | None:
@@ -67,6 +66,12 @@ class Page:
                 return refused.code, refused.read().decode()
 
 
+@pytest.fixture
+def page() -> Iterator[Page]:
+    with kept_port() as port:
+        yield Page(port)
+
+
 def comes(fact: Callable[[], bool], recorder: Process) -> None:
     """Wait until something is so; the recorder must live meanwhile."""
     deadline = time.monotonic() + LIMIT_SECONDS  # noqa: TID251 - a test's own limit
@@ -80,10 +85,9 @@ def told(recorder: Process, event: str) -> dict[str, Any]:
     return dict(json.loads(recorder.says(rf'(?m)^\{{.*"event":"{event}".*$').group(0)))
 
 
-def test_a_cold_start_comes_to_ready(run: Run) -> None:
+def test_a_cold_start_comes_to_ready(run: Run, page: Page) -> None:
     """OB-931, OB-411, TL-720: scenario 1: an empty folder, a broker, two secrets: universe, token, socket and slots stand, /ready is 200."""
     run.broker("--speed", "60", "--seconds", "1800")
-    page = Page()
     recorder = run.recorder("--day", DAY, **page.environment)
     comes(lambda: page.failing() == set(), recorder)
     health = told(recorder, "health")
@@ -189,10 +193,9 @@ WAITED_FOR = {
 
 
 @pytest.mark.parametrize(("fault", "check"), WAITED_FOR.items())
-def test_what_the_broker_does_not_give_is_named(run: Run, fault: str, check: Check) -> None:
+def test_what_the_broker_does_not_give_is_named(run: Run, page: Page, fault: str, check: Check) -> None:
     """OB-931, OB-411, TL-730: scenario 1: universe, token, quote, socket, slots: /ready and the event name the one that is missing."""
     run.broker("--speed", "60", "--seconds", "3600", "--fault", fault, waits=False)
-    page = Page()
     recorder = run.recorder("--day", DAY, **page.environment)
     beside = {Check.UNIVERSE_IN_FORCE, Check.WEBSOCKET} if check is Check.TOKEN_VALID else set()
     comes(lambda: page.failing() == {check.value, *beside}, recorder)
@@ -202,17 +205,16 @@ def test_what_the_broker_does_not_give_is_named(run: Run, fault: str, check: Che
     assert page.shown()[f'veritape_ready_check{{check="{check}"}}'] == 0
 
 
-def test_too_little_room_is_named(run: Run) -> None:
+def test_too_little_room_is_named(run: Run, page: Page) -> None:
     """OB-931, OB-510, TL-720: scenario 1: less is free than the journal keeps for itself: disk_space, also before anything is due."""
     run.broker("--speed", "60", "--seconds", "1800")
-    page = Page()
     keeps = {"VERITAPE_RECORD_JOURNAL__KEPT_BYTES": str(1 << 50)}
     recorder = run.recorder("--day", DAY, **page.environment, **keeps)
     comes(lambda: page.failing() == {Check.DISK_SPACE.value}, recorder)
     assert told(recorder, "health")["problems"] == [Check.DISK_SPACE.value]
 
 
-def test_a_clock_that_differs_from_the_brokers_is_named(run: Run) -> None:
+def test_a_clock_that_differs_from_the_brokers_is_named(run: Run, page: Page) -> None:
     """OB-931, OB-411, KIS-180: scenario 1: a broker five seconds ahead: clock is shown, and makes nobody wait."""
     soon = datetime.fromtimestamp(SystemClock().wall_ns() // NANOSECONDS, SEOUL) + timedelta(minutes=10)
     day = f"{soon:%Y%m%d}"
@@ -222,6 +224,5 @@ def test_a_clock_that_differs_from_the_brokers_is_named(run: Run) -> None:
     (run.folder / "calendar.toml").write_text(
         f'[[day]]\ndate = "{day}"\nkind = "session"\nopen = "00:01"\nclose = "23:59"\nreason = "long"\n'
     )
-    page = Page()
     recorder = run.recorder("--day", day, **page.environment)
     comes(lambda: Check.CLOCK.value in (page.failing() or ()), recorder)

@@ -15,7 +15,7 @@ from veritape.apps.chain import LOOPBACK, ChainOptions, Folders, executor_folder
 from veritape.apps.demo_report import Computed, Facts, Receipts, compose, read_truth, text
 from veritape.apps.metrics_page import families_of
 from veritape.apps.played_tape import DEFAULT_DAY, PlayedTape, plays
-from veritape.apps.running_chain import create_keys, free_ports, new_folder, output_of, running, until_signal
+from veritape.apps.running_chain import create_keys, kept_ports, new_folder, output_of, running, until_signal
 from veritape.apps.supervisor import Supervisor
 from veritape.apps.traffic import page_text, visit
 from veritape.kernel.clock import NANOSECONDS, SystemClock
@@ -54,16 +54,11 @@ def demo(seconds: int | None, played: PlayedTape, keep: Path | None, backfill: b
     the audit. Exit 0: every line closes, faults or not.
     """
     folder = Path(tempfile.mkdtemp(prefix="veritape-demo-")) if keep is None else new_folder(keep, "--keep")
-    options = ChainOptions(
-        folder,
-        free_ports(),
-        played,
-        _tape_seconds(seconds, played.speed),
-        one_day=True,
-        backfill=backfill,
-    )
+    tape_seconds = _tape_seconds(seconds, played.speed)
     try:
-        report = asyncio.run(_run(options))
+        with kept_ports() as ports:
+            options = ChainOptions(folder, ports, played, tape_seconds, one_day=True, backfill=backfill)
+            report = asyncio.run(_run(options))
     except VeritapeError:
         raise  # the message names a log in the folder, which therefore stays
     except BaseException:

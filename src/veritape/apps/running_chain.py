@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -69,13 +69,18 @@ def new_folder(folder: Path, option: str) -> Path:
     return folder.resolve()
 
 
-def free_ports() -> Ports:
-    """Return ports that nobody listens on at the moment."""
+@contextlib.contextmanager
+def kept_ports() -> Iterator[Ports]:
+    """Yield ports that are free and stay ours: bound, without listening, so that the kernel gives them to nobody else.
+
+    The parts bind with SO_REUSEADDR, as servers do, and therefore may listen there, seconds later and after a restart.
+    """
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in Ports.__dataclass_fields__]
         for one in sockets:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             one.bind((LOOPBACK, 0))
-        return Ports(*(one.getsockname()[1] for one in sockets))
+        yield Ports(*(one.getsockname()[1] for one in sockets))
 
 
 def require_free(ports: Ports) -> None:

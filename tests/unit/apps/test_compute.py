@@ -39,7 +39,8 @@ async def test_the_service_follows_the_seals_and_ends_at_sigterm(tmp_path: Path)
     records = [json.loads(line) for line in (tmp_path / "executor.log").read_text().splitlines()]
     assert (records[0]["event"], records[-1]["event"]) == ("process_started", "process_stopped")
     events = {one["event"] for one in records[1:-1]}
-    assert events - {"parallel_chosen"} == {"receipt_made", "aggregation_decided"}
+    measured = {"parallel_chosen", "memory_underestimated"}  # the machine's affair
+    assert events - measured == {"receipt_made", "aggregation_decided"}
     made = [(one["program"], one["tape"]) for one in records if one["event"] == "receipt_made"]
     assert len(made) == len(set(made))
     assert {one for one in made if one[0] == "vwap"} == {("vwap", f"KRX.{DAY}.09.{code}") for code in codes}

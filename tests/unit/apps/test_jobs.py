@@ -6,19 +6,21 @@ import signal
 import socket
 import sys
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from tests.ports import kept_port
 
 from veritape.apps.jobs import bound, serve
 from veritape.kernel.errors import MisuseError, UnavailableError
 
 
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+@pytest.fixture
+def ports() -> Iterator[tuple[int, int]]:
+    with kept_port() as one, kept_port() as other:
+        yield one, other
 
 
 def ask(port: int, path: str, body: bytes | None = None) -> dict[str, object]:
@@ -33,9 +35,9 @@ def text(port: int, path: str) -> str:
         return str(answer.read())
 
 
-async def test_the_service_takes_a_job_and_ends_at_sigterm(tmp_path: Path) -> None:
+async def test_the_service_takes_a_job_and_ends_at_sigterm(tmp_path: Path, ports: tuple[int, int]) -> None:
     """EX-591: a job over HTTP on a listener of its own, metrics beside it, exit 0 at SIGTERM."""
-    port, metrics = free_port(), free_port()
+    port, metrics = ports
     config = tmp_path / "executor.toml"
     config.write_text(f'[executor]\npool = "thread"\n[executor.cache]\ndisk_path = "{tmp_path / "cache"}"\n')
     process = await asyncio.create_subprocess_exec(

@@ -11,7 +11,7 @@ from veritape.apps import running_chain
 from veritape.apps.chain import ChainOptions, Ports, configurations
 from veritape.apps.running_chain import (
     create_keys,
-    free_ports,
+    kept_ports,
     output_of,
     require_free,
     running,
@@ -21,12 +21,17 @@ from veritape.kernel.errors import CheckFailedError, UnavailableError
 from veritape.kernel.files import write_atomically
 
 
-def test_free_ports_are_different_and_free() -> None:
-    ports = free_ports()
-    assert len({getattr(ports, name) for name in Ports.__dataclass_fields__}) == len(
-        Ports.__dataclass_fields__
-    )
-    require_free(ports)
+def test_kept_ports_are_different_and_for_the_parts_alone() -> None:
+    """OB-971: who binds as servers do may listen there, again and again; nobody else is given one meanwhile."""
+    with kept_ports() as ports:
+        numbers = {getattr(ports, name) for name in Ports.__dataclass_fields__}
+        assert len(numbers) == len(Ports.__dataclass_fields__)
+        require_free(ports)
+        for _ in range(2):
+            with socket.create_server(("127.0.0.1", ports.rest)) as server:
+                assert server.getsockname()[1] == ports.rest
+        with socket.socket() as other, pytest.raises(OSError, match="in use"):
+            other.bind(("127.0.0.1", ports.rest))
 
 
 def test_a_busy_port_is_named_before_anything_starts() -> None:
@@ -67,8 +72,9 @@ async def test_configurations_are_written_for_their_owner_alone(
 ) -> None:
     """They hold credentials."""
     monkeypatch.setattr(running_chain, "plans", lambda options, descriptors: ())
-    async with running(ChainOptions(tmp_path, free_ports())) as supervisor:
-        files = list((tmp_path / "configuration").iterdir())
-        assert [path.stat().st_mode & 0o777 for path in files] == [0o600] * len(files)
-        assert files
-        assert not supervisor.failed.done()
+    with kept_ports() as ports:
+        async with running(ChainOptions(tmp_path, ports)) as supervisor:
+            files = list((tmp_path / "configuration").iterdir())
+            assert [path.stat().st_mode & 0o777 for path in files] == [0o600] * len(files)
+            assert files
+            assert not supervisor.failed.done()
