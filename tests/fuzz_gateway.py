@@ -14,6 +14,7 @@ import atheris
 from tests import fuzzing, tokens
 
 with atheris.instrument_imports(include=["veritape.gateway"]):
+    from tests.http2_client import OPENING, frames  # reads our frames, so after they are instrumented
     from uvicorn.server import ServerState
 
     from veritape.gateway import cursors, decision_calls, item_count, keys, outbox, parameters, paths
@@ -23,6 +24,7 @@ with atheris.instrument_imports(include=["veritape.gateway"]):
     from veritape.gateway.addresses import AddressPolicy, believed_chain
     from veritape.gateway.policy_reader import read_policy
     from veritape.gateway.problems import RefusedError
+    from veritape.gateway.rpc_connection import RpcConnection
     from veritape.gateway.token_keys import read_key_set
     from veritape.gateway.tokens import Algorithm, TokenIssuer, TokenRefusedError, judge, read_token
     from veritape.gateway.upstreams import CountRule
@@ -75,6 +77,15 @@ def outboxes(data: bytes) -> None:
     if found.bytes_read > len(data) or any(event.boot != BOOT for group in found.groups for event in group):
         raise AssertionError(found)
     outbox.read_file_name(data.decode("latin-1"))
+
+
+def calls(data: bytes) -> None:
+    """Whatever a client of HTTP/2 sends, what is kept is bounded and what is sent back is whole frames."""
+    connection = RpcConnection()
+    for piece in (OPENING, data[: len(data) // 2], data[len(data) // 2 :]):
+        for call in connection.receive(piece):
+            connection.answer(call.stream, call.message)
+    frames(connection.take_output())
 
 
 def cursor(data: bytes) -> None:
@@ -184,7 +195,7 @@ async def answers(data: bytes, size: int) -> list[int]:
 
 TARGETS: dict[str, fuzzing.Target] = {
     "path": path, "fields": fields, "policy": policy, "outbox": outboxes, "cursor": cursor, "token": token, "body": body,
-    "http": http,
+    "http": http, "calls": calls,
 }  # fmt: skip
 
 if __name__ == "__main__":

@@ -77,7 +77,7 @@ async def serve_rate_limits(
     count = partial(_count, registry)
     host = f"[{address.host}]" if ":" in address.host else address.host
     try:
-        async with envoy.serving(desk, f"{host}:{address.port}", settings.drain_s, count) as port:
+        async with envoy.serving(desk, address, settings.drain_s, count) as port:
             click.echo(f"rate limits for Envoy on {host}:{port}, policy version {desk.gate.policy.version}")
             await ended.wait()
     finally:

@@ -1,7 +1,7 @@
 """Envoy's external authorization over gRPC: a request that the proxy holds, decided as the gateway would (GW-612)."""
 
 from ipaddress import ip_address
-from typing import Any, Final
+from typing import Final
 
 from veritape.gateway.adapters.decision_desk import OK, Desk
 from veritape.gateway.adapters.envoy.messages_pb2 import (
@@ -29,9 +29,8 @@ class Authorization:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
-    async def check(self, request: CheckRequest, context: Any) -> CheckResponse:
+    async def check(self, request: CheckRequest) -> CheckResponse:
         """Answer a call. A bug here is a gRPC error: Envoy's ``failure_mode_allow`` says what becomes of it."""
-        del context
         http = request.attributes.request.http
         path, _, query = http.path.partition("?")
         headers = [(name.lower().encode(), value.encode()) for name, value in http.headers.items()]

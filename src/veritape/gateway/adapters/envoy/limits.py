@@ -49,9 +49,8 @@ class RateLimits:
     def __init__(self, desk: Desk, count: Callable[[LetThrough], None], domain: str = DOMAIN) -> None:
         self._desk, self._count, self._domain = desk, count, domain
 
-    async def should_rate_limit(self, request: RateLimitRequest, context: Any) -> RateLimitResponse:
+    async def should_rate_limit(self, request: RateLimitRequest) -> RateLimitResponse:
         """Answer a call; never an error."""
-        del context
         try:
             return await self._answer(request)
         except Exception:  # noqa: BLE001 - the top of a call: logged, counted, let through

@@ -1,79 +1,192 @@
-"""The gRPC server of Envoy's two services, on grpcio's asyncio (GW-611)."""
+"""The gRPC server of Envoy's two services: calls of one message over HTTP/2, on the event loop that decides (GW-611)."""
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Final, cast
 
-import grpc
+from google.protobuf.message import DecodeError
 
 from veritape.gateway.adapters.decision_desk import Desk
 from veritape.gateway.adapters.envoy.authorization import Authorization
 from veritape.gateway.adapters.envoy.limits import RateLimits
-from veritape.gateway.adapters.envoy.messages_pb2 import (
-    CheckRequest,
-    CheckResponse,
-    RateLimitRequest,
-    RateLimitResponse,
-)
+from veritape.gateway.adapters.envoy.messages_pb2 import CheckRequest, RateLimitRequest
+from veritape.gateway.adapters.server import bind
+from veritape.gateway.rpc_answers import RpcStatus
+from veritape.gateway.rpc_connection import Call, RpcConnection
 from veritape.gateway.usage_metrics import LetThrough
-from veritape.kernel.errors import UnavailableError
-
-MESSAGE_LIMIT_BYTES: Final = 256 * 1_024
-"""Longest message: headers of a request and no body."""
+from veritape.kernel.addresses import Address
 
 LIMITS_SERVICE: Final = "envoy.service.ratelimit.v3.RateLimitService"
 AUTHORIZATION_SERVICE: Final = "envoy.service.auth.v3.Authorization"
 """Names of the services in Envoy's API v3."""
 
+Method = Callable[[bytes], Awaitable[bytes]]
+"""Answers the message of a call by a message; ``DecodeError`` says that it cannot be read."""
+
+_log = logging.getLogger("veritape.gateway")
+
 
 @asynccontextmanager
 async def serving(
-    desk: Desk, address: str, drain_s: float, count: Callable[[LetThrough], None]
+    desk: Desk, address: Address, drain_s: float, count: Callable[[LetThrough], None]
 ) -> AsyncIterator[int]:
     """Serve while the context lasts; yield the port.
 
     Args:
         desk: decides.
-        address: host:port; port 0 takes a free one.
+        address: where; port 0 takes a free one.
         drain_s: seconds that calls in progress have at the end.
         count: hears of what is let through undecided.
 
     Raises:
         UnavailableError: the port is taken or not ours.
     """
-    server = grpc.aio.server(
-        options=[("grpc.max_receive_message_length", MESSAGE_LIMIT_BYTES), ("grpc.so_reuseport", 0)]
-    )
-    server.add_generic_rpc_handlers(
-        (
-            grpc.method_handlers_generic_handler(
-                LIMITS_SERVICE,
-                {
-                    "ShouldRateLimit": grpc.unary_unary_rpc_method_handler(
-                        RateLimits(desk, count).should_rate_limit,
-                        request_deserializer=RateLimitRequest.FromString,
-                        response_serializer=RateLimitResponse.SerializeToString,
-                    )
-                },
-            ),
-            grpc.method_handlers_generic_handler(
-                AUTHORIZATION_SERVICE,
-                {
-                    "Check": grpc.unary_unary_rpc_method_handler(
-                        Authorization(desk).check,
-                        request_deserializer=CheckRequest.FromString,
-                        response_serializer=CheckResponse.SerializeToString,
-                    )
-                },
-            ),
-        )
-    )
-    try:
-        port = server.add_insecure_port(address)
-    except RuntimeError as error:
-        raise UnavailableError(f"cannot listen on {address}: in use or not ours; choose --port") from error
-    await server.start()
+    async with serving_methods(_methods(desk, count), address, drain_s) as port:
+        yield port
+
+
+@asynccontextmanager
+async def serving_methods(
+    methods: Mapping[bytes, Method], address: Address, drain_s: float
+) -> AsyncIterator[int]:
+    """Serve methods by their paths while the context lasts, as ``serving`` does."""
+    peers, loop = _Peers(), asyncio.get_running_loop()
+    listener = bind(address)
+    port = int(listener.getsockname()[1])
+    server = await loop.create_server(lambda: _Peer(methods, peers), sock=listener)
     try:
         yield port
     finally:
-        await server.stop(drain_s)
+        server.close()
+        await peers.leave(drain_s)
+
+
+def _methods(desk: Desk, count: Callable[[LetThrough], None]) -> dict[bytes, Method]:
+    """Return path -> method."""
+    limits, authorization = RateLimits(desk, count), Authorization(desk)
+
+    async def limit(message: bytes) -> bytes:
+        answer = await limits.should_rate_limit(RateLimitRequest.FromString(message))
+        return answer.SerializeToString()
+
+    async def check(message: bytes) -> bytes:
+        answer = await authorization.check(CheckRequest.FromString(message))
+        return answer.SerializeToString()
+
+    return {
+        f"/{LIMITS_SERVICE}/ShouldRateLimit".encode(): limit,
+        f"/{AUTHORIZATION_SERVICE}/Check".encode(): check,
+    }
+
+
+class _Peers:
+    """The connections that are open."""
+
+    def __init__(self) -> None:
+        self.open: set[_Peer] = set()
+        self._closed = asyncio.Event()
+
+    def lost(self, peer: "_Peer") -> None:
+        """Forget a connection."""
+        self.open.discard(peer)
+        if not self.open:
+            self._closed.set()
+
+    async def leave(self, drain_s: float) -> None:
+        """Take no more calls, finish those in progress within some seconds, close."""
+        self._closed.clear()
+        for peer in list(self.open):
+            peer.leave()
+        with contextlib.suppress(TimeoutError):
+            if self.open:
+                await asyncio.wait_for(self._closed.wait(), drain_s)
+        for peer in list(self.open):
+            peer.cut()
+        await asyncio.gather(*(task for peer in self.open for task in peer.tasks), return_exceptions=True)
+
+
+class _Peer(asyncio.Protocol):
+    """One connection: reads calls, runs them, and sends all answers of one turn of the loop in one write."""
+
+    def __init__(self, methods: Mapping[bytes, Method], peers: _Peers) -> None:
+        self._methods, self._peers = methods, peers
+        self._rpc = RpcConnection()
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._flushing = False
+        self.tasks: set[asyncio.Task[None]] = set()
+        """Calls in progress."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Speak first."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
+        self._peers.open.add(self)
+        self._flush_soon()
+
+    def data_received(self, data: bytes) -> None:
+        """Begin the calls that became whole."""
+        for call in self._rpc.receive(data):
+            task = self._loop.create_task(self._serve(call))
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
+        self._flush_soon()
+
+    def pause_writing(self) -> None:
+        """Read no more from a peer that does not read."""
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        if self._transport is not None:
+            self._transport.resume_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Let calls in progress end: what they charge is charged."""
+        del exc
+        self._transport = None
+        self._peers.lost(self)
+
+    def leave(self) -> None:
+        """Open no more calls, and close when those that are open are answered."""
+        self._rpc.leave()
+        self._flush_soon()
+
+    def cut(self) -> None:
+        """End what is not finished."""
+        for task in self.tasks:
+            task.cancel()
+        if self._transport is not None:
+            self._transport.abort()
+
+    async def _serve(self, call: Call) -> None:
+        method = self._methods.get(call.path)
+        try:
+            if method is None:
+                self._rpc.fail(call.stream, RpcStatus.UNIMPLEMENTED, "no such method")
+            else:
+                self._rpc.answer(call.stream, await method(call.message))
+        except DecodeError:
+            self._rpc.fail(call.stream, RpcStatus.INTERNAL, "the message cannot be read")
+        except Exception:  # noqa: BLE001 - the top of a call: logged, and an error for whoever asked
+            _log.exception("call not answered")
+            self._rpc.fail(call.stream, RpcStatus.INTERNAL, "a fault of the server")
+        self._flush_soon()
+
+    def _flush_soon(self) -> None:
+        if not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        if self._transport is None:
+            return
+        output = self._rpc.take_output()
+        if output:
+            self._transport.write(output)
+        if self._rpc.is_idle:
+            self._transport.close()

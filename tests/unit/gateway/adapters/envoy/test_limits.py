@@ -38,7 +38,7 @@ class Asker:
     ) -> RateLimitResponse:
         """Call."""
         request = RateLimitRequest(domain=domain, descriptors=descriptors, hits_addend=hits)
-        return await self.limits.should_rate_limit(request, None)
+        return await self.limits.should_rate_limit(request)
 
 
 @pytest.fixture
