@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from tests.servers.redis_process import redis_process
 
-from veritape.gateway.adapters.redis_link import RedisLink, parse_redis_url
+from veritape.gateway.adapters.redis_address import parse_redis_url
+from veritape.gateway.adapters.redis_link import RedisLink
 from veritape.gateway.adapters.redis_store import RedisStore
 from veritape.gateway.memory_store import MemoryStore
 from veritape.gateway.quota import MICROSECONDS, LimitName, Limits, make_rule

@@ -25,11 +25,11 @@ class RedisProcess:
         """Its address."""
         return f"redis://127.0.0.1:{self.port}/0"
 
-    def start(self) -> None:
-        """Start it and wait until it answers."""
+    def start(self, *options: str) -> None:
+        """Start it, with further options, and wait until it answers."""
         self.process = subprocess.Popen(
             ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), "--save", "",
-             "--appendonly", "yes", "--appendfsync", "everysec", "--loglevel", "warning", *self._options],
+             "--appendonly", "yes", "--appendfsync", "everysec", "--loglevel", "warning", *self._options, *options],
         )  # fmt: skip
         waited(self._answers, lambda: "redis-server does not answer")
 

@@ -15,7 +15,14 @@ from veritape.gateway.adapters.policy_file import shipped_policy
 
 
 def configured(
-    folder: Path, redis: RedisProcess, name: str, *, workers: int = 1, metrics: str = "", more: str = ""
+    folder: Path,
+    redis: RedisProcess,
+    name: str,
+    *,
+    workers: int = 1,
+    metrics: str = "",
+    more: str = "",
+    client: str = "own",
 ) -> Path:
     """Write settings and policy of a gateway on a Redis; return the settings file.
 
@@ -26,6 +33,7 @@ def configured(
         workers: processes.
         metrics: address of the metrics page; none without.
         more: further TOML, tables only.
+        client: whose client speaks to Redis.
     """
     (folder / "observed").mkdir(exist_ok=True)
     policy, pepper, config = folder / "policy.toml", folder / "pepper", folder / f"{name}.toml"
@@ -34,7 +42,7 @@ def configured(
     pepper.write_bytes(bytes(range(32)))
     pepper.chmod(0o600)
     config.write_text(
-        f'policy = "{policy}"\ndata_dir = "{folder / name}"\nworkers = {workers}\n[store]\nurl = "{redis.url}"\n'
+        f'policy = "{policy}"\ndata_dir = "{folder / name}"\nworkers = {workers}\n[store]\nurl = "{redis.url}"\nclient = "{client}"\n'
         f'[read]\nobserver_dir = "{folder / "observed"}"\n[log]\naccess = false\n[telemetry]\nlisten = "{metrics}"\n'
         f'[keys]\npepper_file = "{pepper}"\n{more}'
     )

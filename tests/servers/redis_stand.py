@@ -6,8 +6,10 @@ from contextlib import asynccontextmanager
 
 from tests.servers.redis_process import RedisProcess
 
-from veritape.gateway.adapters.redis_link import RedisLink, parse_redis_url
+from veritape.gateway.adapters.redis_address import parse_redis_url
+from veritape.gateway.adapters.redis_link import RedisLink
 from veritape.gateway.adapters.redis_store import RedisStore
+from veritape.gateway.adapters.store_link import Link
 from veritape.gateway.quota import MU, Limits, make_rule
 from veritape.kernel.clock import SystemClock
 
@@ -34,6 +36,6 @@ async def no_sums(subject: str, period: str) -> Mapping[str, int]:
     return {}
 
 
-def store_on(link: RedisLink, boot: str = "b1") -> RedisStore:
+def store_on(link: Link, boot: str = "b1") -> RedisStore:
     """Return a store of a boot."""
     return RedisStore(link, boot, no_sums, SystemClock())

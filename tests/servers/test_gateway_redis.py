@@ -14,6 +14,8 @@ from tests.servers.gateway_process import VERITAPE, gateway_process
 from tests.servers.redis_process import RedisProcess, redis_process
 from tests.servers.redis_settings import configured, ready
 
+from veritape.gateway.settings import StoreClient
+
 PROGRAM = Path(__file__).parent / "programs" / "redis_charger.py"
 PROCESSES, REQUESTS = 8, 250
 
@@ -47,16 +49,17 @@ def test_eight_processes_admit_the_budget_exactly(redis: RedisProcess) -> None:
     assert sum(one["admitted"] > 0 for one in told) > 1
 
 
-def test_a_gateway_outlives_its_redis(redis: RedisProcess, tmp_path: Path) -> None:
-    """GW-349, GW-966: killed, paused and back again under requests: 200 and 429 only, and the month is what was answered."""
-    config = configured(tmp_path, redis, "one")
+@pytest.mark.parametrize("client", list(StoreClient))
+def test_a_gateway_outlives_its_redis(redis: RedisProcess, tmp_path: Path, client: StoreClient) -> None:
+    """GW-349, GW-966, GW-261: by our client and by redis-py's: killed, paused and back again under requests: 200 and 429 only, and the month is what was answered."""
+    config = configured(tmp_path, redis, "one", client=client)
     key = subprocess.run(
         [VERITAPE, "keys", "create", "acme", "--tier", "free", "--config", config],
         capture_output=True, text=True, check=True,
     ).stdout.strip()  # fmt: skip
     with (
         gateway_process(config) as gateway,
-        httpx.Client(base_url=gateway.base, headers={"X-API-Key": key}) as client,
+        httpx.Client(base_url=gateway.base, headers={"X-API-Key": key}) as caller,
     ):
         assert "store redis" in gateway.first
         seen: Counter[tuple[int, str]] = Counter()
@@ -64,7 +67,7 @@ def test_a_gateway_outlives_its_redis(redis: RedisProcess, tmp_path: Path) -> No
 
         def ask(times: int) -> None:
             for _ in range(times):
-                answer = client.get("/v1/completeness?day=20131007")
+                answer = caller.get("/v1/completeness?day=20131007")
                 seen[answer.status_code, answer.headers.get("quota-state", "exact")] += 1
                 left.append(answer.headers["x-quota-monthly-remaining"])
 

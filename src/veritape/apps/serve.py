@@ -27,6 +27,7 @@ from veritape.apps.request_log import RequestLog, watch_overload
 from veritape.apps.serve_decisions import bind_decisions, decision_api, for_rate_limits, serve_rate_limits
 from veritape.apps.serve_workers import check_workers, serve_workers
 from veritape.apps.settings_file import settings_bytes
+from veritape.apps.store_agreement import check_store
 from veritape.apps.supervisor import end_with_parent
 from veritape.apps.workers import tell_ready
 from veritape.gateway.adapters.application import Application, Gateway
@@ -38,7 +39,7 @@ from veritape.gateway.adapters.key_database import beside
 from veritape.gateway.adapters.key_store import KeyStore
 from veritape.gateway.adapters.line_writer import LineWriter
 from veritape.gateway.adapters.policy_file import PolicyFile
-from veritape.gateway.adapters.redis_link import RedisLink, parse_redis_url
+from veritape.gateway.adapters.redis_links import open_link, store_address
 from veritape.gateway.adapters.redis_store import RedisStore
 from veritape.gateway.adapters.server import bind, serve_beside
 from veritape.gateway.adapters.server import serve as serve_http
@@ -114,12 +115,15 @@ def serve(
     address = address._replace(host=host or address.host, port=address.port if port is None else port)
     if check:
         trusted_issuers(settings, policy)
+        store_address(settings.store)
         click.echo(f"policy version {policy.version} is valid (sha256 {policy.sha256})")
         return
     clock = SystemClock()
     if not EARLIEST_NS <= clock.wall_ns() <= LATEST_NS:
         raise UnavailableError("clock_implausible: the wall clock is before 2020 or after 2255: set it")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        if worker is None:
+            runner.run(check_store(settings, policy, clock))
         if settings.workers > 1 and worker is None:
             open_keys(settings)[0].close()  # one process makes what is not there yet
             arguments, registry = _arguments(config, address), Registry((*part_metrics(PART), *METRICS))
@@ -266,12 +270,12 @@ def open_store(
     """Return the policy's quota store, and what has to run while it is used.
 
     Raises:
-        MisuseError: the store's address is none.
+        MisuseError: the store's address is none, or a file that it needs cannot be read.
     """
     if policy.store.kind == "memory":
         memory = ProcessStore(restored_store(metering.reader, clock.wall_ns() // 1_000), clock)
         return memory, [_sweep_slots(memory, clock)]
-    link = RedisLink(parse_redis_url(settings.store.url.get_secret_value()), policy.store.deadline_ms / 1_000)
+    link = open_link(store_address(settings.store), policy.store.deadline_ms / 1_000, settings.store.client)
     redis = RedisStore(link, metering.events.boot.hex(), metering.sums, clock, policy.store.partitions)
     store = DegradingStore(link, redis, clock, policy.store.grace_s, policy.store.workers_min, report)
     return store, [link.run(), store.run()]

@@ -1,11 +1,21 @@
 """Settings of ``veritape serve`` (GW-706): what is fixed for the life of the process. The policy is another file."""
 
+from enum import StrEnum
 from pathlib import Path
 
 from pydantic import Field, field_validator
 
 from veritape.gateway.usage import Commit, OnFailure
 from veritape.kernel.settings import Secret, Settings
+
+
+class StoreClient(StrEnum):
+    """Whose client speaks to Redis."""
+
+    OWN = "own"
+    """Ours: all calls of a turn in one write, answers as they come."""
+    REDIS_PY = "redis-py"
+    """redis-py's connections."""
 
 
 class ListenSettings(Settings):
@@ -57,7 +67,14 @@ class StoreSettings(Settings):
     """Where the shared quota store is, when the policy says ``store.kind = "redis"``."""
 
     url: Secret = Secret("redis://127.0.0.1:6379/0")
-    """redis://user:password@host:port/database, rediss:// for TLS, or unix:///path?db=0."""
+    """redis://user:password@host:port/database, rediss:// for TLS, unix:///path?db=0; redis+sentinel://host,host/name/database
+    for the primary that sentinels know, redis+cluster://host,host for a cluster."""
+    password_file: Path | None = None
+    """File whose first line is the password, in place of one in ``url``."""
+    tls_ca: Path | None = None
+    """File of the authorities that are trusted with rediss; the system's when not given."""
+    client: StoreClient = StoreClient.OWN
+    """Whose client speaks to Redis."""
 
 
 class LedgerSettings(Settings):

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 import click
 
-from veritape.gateway.adapters.redis_link import RedisLink, parse_redis_url
+from veritape.gateway.adapters.redis_address import parse_redis_url
+from veritape.gateway.adapters.redis_link import RedisLink
 from veritape.gateway.adapters.redis_store import RedisStore
 from veritape.gateway.quota import MU, Limits, make_rule
 from veritape.kernel.clock import SystemClock

@@ -19,7 +19,8 @@ import uvloop
 from veritape.apps.bench.redis_server import redis_server
 from veritape.apps.bench.results import Row, Size, Work, rate
 from veritape.gateway.adapters.degrading_store import DegradingStore
-from veritape.gateway.adapters.redis_link import RedisLink, parse_redis_url
+from veritape.gateway.adapters.redis_address import parse_redis_url
+from veritape.gateway.adapters.redis_link import RedisLink
 from veritape.gateway.adapters.redis_store import RedisStore
 from veritape.gateway.adapters.stores import Terms
 from veritape.gateway.degradation import StoreState

@@ -25,7 +25,8 @@ from veritape.gateway.adapters.engine import DeniedError, Engine, Ruling
 from veritape.gateway.adapters.gate import Keys, UsageLedger
 from veritape.gateway.adapters.marks import Found, MarkedRoutes
 from veritape.gateway.adapters.policy_file import PolicyFile
-from veritape.gateway.adapters.redis_link import RedisLink, parse_redis_url
+from veritape.gateway.adapters.redis_address import parse_redis_url
+from veritape.gateway.adapters.redis_link import RedisLink
 from veritape.gateway.adapters.redis_store import RedisStore
 from veritape.gateway.adapters.stores import ProcessStore, Store
 from veritape.gateway.degradation import StoreState

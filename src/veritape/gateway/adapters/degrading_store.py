@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from veritape.gateway.adapters.lease_desk import LEASE_SLOT, LeaseDesk
-from veritape.gateway.adapters.redis_link import RedisLink, StoreError
+from veritape.gateway.adapters.redis_link import StoreError
 from veritape.gateway.adapters.redis_store import RedisStore
+from veritape.gateway.adapters.store_link import Link
 from veritape.gateway.adapters.stores import Judged, Terms, unfolded
 from veritape.gateway.degradation import Degradation, Signal, StoreState, local_limits
 from veritape.gateway.denials import Denials
@@ -20,7 +21,7 @@ from veritape.gateway.policy import Lost
 from veritape.gateway.quota import Decision, LimitName, Limits, Mode, State, month_of
 from veritape.gateway.store_metrics import StoreFacts
 from veritape.kernel.clock import NANOSECONDS, Clock
-from veritape.kernel.errors import UnavailableError
+from veritape.kernel.errors import CheckFailedError, UnavailableError
 from veritape.telemetry.metric import OTHER
 
 TICK_NS: Final = 50_000_000
@@ -49,7 +50,7 @@ class DegradingStore:
     """A Redis store that is allowed to disappear."""
 
     def __init__(
-        self, link: RedisLink, redis: RedisStore, clock: Clock, grace_s: int, workers_least: int,
+        self, link: Link, redis: RedisStore, clock: Clock, grace_s: int, workers_least: int,
         report: Callable[[str], None],
     ) -> None:  # fmt: skip
         """Combine.
@@ -80,6 +81,7 @@ class DegradingStore:
         """Subjects that the store decides while others still wait to be pushed."""
         self._epoch: bytes | None = None
         self._last_slot = 0
+        self._told: set[str] = set()
 
     @property
     def state(self) -> StoreState:
@@ -279,9 +281,9 @@ class DegradingStore:
 
     async def _begin(self) -> None:
         try:
-            self._epoch = await self._redis.prepare(secrets.token_bytes(EPOCH_BYTES))
+            self._epoch = await self._agree()
             await self._beat()
-        except StoreError:
+        except (StoreError, CheckFailedError):
             return
         self._signal(Signal.ANSWERED)
 
@@ -311,13 +313,35 @@ class DegradingStore:
             if self._epoch is not None and epoch == self._epoch:
                 self._signal(Signal.PROBE_ANSWERED)
             else:
+                epoch = await self._agree()
                 self._signal(Signal.STORE_FORGOT)
-                self._epoch = await self._redis.prepare(secrets.token_bytes(EPOCH_BYTES))
+                self._epoch = epoch
                 self._signal(Signal.REBUILT)
             await self._push()
-        except StoreError:
+        except (StoreError, CheckFailedError):
             self._signal(Signal.PROBE_FAILED)
             self._signal(Signal.CALL_FAILED)
+
+    async def _agree(self) -> bytes:
+        """Return the store's epoch; tell once what its setting costs, or why it is not used: then the shares go on.
+
+        Raises:
+            CheckFailedError: it does not suit us.
+            StoreError: no answer.
+        """
+        try:
+            epoch = await self._redis.prepare(secrets.token_bytes(EPOCH_BYTES))
+        except CheckFailedError as error:
+            self._tell_once(f"quota store not used: {error.message}")
+            raise
+        for line in self._redis.warnings:
+            self._tell_once(line)
+        return epoch
+
+    def _tell_once(self, line: str) -> None:
+        if line not in self._told:
+            self._told.add(line)
+            self._report(line)
 
     async def _push(self) -> None:
         """Bring what was charged here to the store, then go back to it.

@@ -15,6 +15,7 @@ from typing import Any, Final, TypeAlias
 
 import psycopg
 
+from veritape.gateway.adapters.password_file import read_password
 from veritape.kernel.errors import MisuseError, UnavailableError
 
 Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
@@ -107,16 +108,12 @@ def connection_parameters(url: str, password_file: Path | None, setting: str) ->
     Raises:
         MisuseError: the password cannot be read, or the address is none.
     """
+    password = read_password(password_file, setting)
     try:
-        password = password_file.read_text().partition("\n")[0] if password_file else None
         return psycopg.conninfo.make_conninfo(
             url, password=password, connect_timeout=CONNECT_S, options=SESSION, tcp_user_timeout=10_000,
             application_name="veritape",
         )  # fmt: skip
-    except OSError as error:
-        raise MisuseError(
-            f"{setting}.password_file: cannot read {password_file}: {error.strerror}"
-        ) from error
     except psycopg.ProgrammingError as error:
         raise MisuseError(f"{setting}.url is no address as postgresql://user@host:5432/database") from error
 

@@ -11,12 +11,12 @@ import random
 import ssl
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple, cast
-from urllib.parse import unquote, urlsplit
+from typing import Any, Final, cast
 
 import hiredis
 
-from veritape.kernel.errors import MisuseError, UnavailableError
+from veritape.gateway.adapters.redis_address import Locate, RedisAddress
+from veritape.kernel.errors import UnavailableError
 
 WAITING_LIMIT: Final = 10_000
 """Calls that may wait for their answers; the next one fails at once."""
@@ -39,57 +39,19 @@ class StoreTimeoutError(StoreError):
     """The store did not answer in time."""
 
 
-class RedisAddress(NamedTuple):
-    """Where Redis listens and who we are."""
-
-    host: str
-    """Host name or address; empty with a socket."""
-    port: int
-    socket: str
-    """Path of a unix socket, or empty."""
-    tls: bool
-    username: str
-    password: str
-    database: int
-
-
-def parse_redis_url(text: str) -> RedisAddress:
-    """Read ``redis://user:password@host:6379/0``, ``rediss://`` for TLS, or ``unix:///path?db=0``.
-
-    Raises:
-        MisuseError: it is none; the message holds no password.
-    """
-    try:
-        parts = urlsplit(text)
-        port = parts.port or 6379
-        where = parts.query.removeprefix("db=") if parts.scheme == "unix" else parts.path.strip("/")
-        database = int(where or "0")
-    except ValueError as error:
-        raise MisuseError("store.url: not an address as redis://127.0.0.1:6379/0") from error
-    if parts.scheme not in {"redis", "rediss", "unix"} or (
-        not parts.hostname if parts.scheme != "unix" else not parts.path
-    ):
-        raise MisuseError("store.url: not an address as redis://127.0.0.1:6379/0")
-    socket = unquote(parts.path) if parts.scheme == "unix" else ""
-    username, password = unquote(parts.username or ""), unquote(parts.password or "")
-    return RedisAddress(
-        parts.hostname or "", port, socket, parts.scheme == "rediss", username, password, database
-    )
-
-
 class RedisLink(asyncio.Protocol):
     """A connection that comes back by itself."""
 
-    def __init__(self, address: RedisAddress, deadline_s: float, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, address: RedisAddress, deadline_s: float, locate: Locate | None = None) -> None:
         """Prepare; ``run`` connects.
 
         Args:
             address: where to.
             deadline_s: seconds that a call may wait for its answer.
-            tls: context of a TLS connection; the system's when left out.
+            locate: asked for the address before each attempt to connect; the first one for ever when left out.
         """
-        self._address, self._deadline_s = address, deadline_s
-        self._tls = tls or (ssl.create_default_context() if address.tls else None)
+        self._address, self._deadline_s, self._locate = address, deadline_s, locate
+        self._tls = ssl.create_default_context(cafile=address.tls_ca or None) if address.tls else None
         self._waiting: deque[tuple[float, asyncio.Future[Any]]] = deque()
         self._unsent: list[bytes] = []
         self._deadline = 0.0
@@ -116,11 +78,15 @@ class RedisLink(asyncio.Protocol):
                     await self._lost.wait()
                 except (OSError, TimeoutError, StoreError):
                     self._drop()
-                delay = RECONNECT_S[min(attempt, len(RECONNECT_S) - 1)]
+                await asyncio.sleep(reconnect_s(attempt))
                 attempt += 1
-                await asyncio.sleep(delay * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311 - no secret
         finally:
             self._drop()
+
+    @property
+    def servers(self) -> tuple["RedisLink"]:
+        """Return this one: there is one server."""
+        return (self,)
 
     def call(self, parts: Sequence[bytes]) -> "asyncio.Future[Any]":
         """Send a command as ``send`` does."""
@@ -173,7 +139,8 @@ class RedisLink(asyncio.Protocol):
         self._drop()
 
     async def _connect(self) -> None:
-        loop, address = asyncio.get_running_loop(), self._address
+        loop = asyncio.get_running_loop()
+        address = self._address if self._locate is None else await self._locate()
         if address.socket:
             await loop.create_unix_connection(lambda: self, address.socket)
         else:
@@ -216,6 +183,12 @@ class RedisLink(asyncio.Protocol):
             if not answer.done():
                 answer.set_exception(failure(f"the store {why}"))
         self._lost.set()
+
+
+def reconnect_s(attempt: int) -> float:
+    """Return the seconds before the next attempt to connect."""
+    delay = RECONNECT_S[min(attempt, len(RECONNECT_S) - 1)]
+    return delay * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - no secret
 
 
 def _require(answer: object) -> None:

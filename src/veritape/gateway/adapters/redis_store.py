@@ -11,7 +11,8 @@ from typing import Any, Final
 
 import hiredis
 
-from veritape.gateway.adapters.redis_link import RedisLink, StoreError, StoreTimeoutError
+from veritape.gateway.adapters.redis_configuration import check_configuration
+from veritape.gateway.adapters.redis_link import StoreError, StoreTimeoutError
 from veritape.gateway.adapters.redis_scripts import (
     CLAMP,
     DECIDE_BY_NAME,
@@ -26,6 +27,7 @@ from veritape.gateway.adapters.redis_scripts import (
     words,
 )
 from veritape.gateway.adapters.redis_subjects import KnownSubject, KnownSubjects, Seen
+from veritape.gateway.adapters.store_link import Link
 from veritape.gateway.boot_shares import BootShares
 from veritape.gateway.fast_quota import Plan, Verdict, plan_of
 from veritape.gateway.quota import MICROSECONDS, Decision, LimitName, Limits, State
@@ -50,7 +52,7 @@ from veritape.gateway.shared_calls import (
 )
 from veritape.gateway.shared_state import Renewal
 from veritape.kernel.clock import Clock
-from veritape.kernel.errors import MisuseError, PeerError
+from veritape.kernel.errors import CheckFailedError, PeerError
 
 CLOCK_STEP_US: Final = MICROSECONDS
 """A store clock that moved this much against ours has stepped (GW-207)."""
@@ -75,7 +77,7 @@ Sums = Callable[[str, str], Awaitable[Mapping[str, int]]]
 class RedisStore:
     """Counters in Redis."""
 
-    def __init__(self, link: RedisLink, boot: str, sums: Sums, clock: Clock, partitions: int = 64) -> None:
+    def __init__(self, link: Link, boot: str, sums: Sums, clock: Clock, partitions: int = 64) -> None:
         """Use a connection.
 
         Args:
@@ -98,6 +100,8 @@ class RedisStore:
         """Steps of the store's clock over a second."""
         self.clock_rebased = 0
         """Buckets whose clock was set anew."""
+        self.warnings: list[str] = []
+        """What ``prepare`` found that costs something when the store goes."""
         self.operations: Counter[tuple[str, str]] = Counter()
         """(kind, end) -> calls of scripts."""
 
@@ -254,7 +258,7 @@ class RedisStore:
         """Agree with whoever uses the store on layout and partitions; see that it forgets nothing; return its epoch.
 
         Raises:
-            MisuseError: ``store_layout``, ``partitions_differ`` or ``redis_evicts``.
+            CheckFailedError: ``store_layout``, ``partitions_differ`` or ``redis_evicts``.
             StoreError: no answer.
         """
         ours = {b"epoch": epoch, b"layout": LAYOUT, b"partitions": b"%d" % self._partitions}
@@ -262,14 +266,12 @@ class RedisStore:
             self._check(await self._link.call([b"HSETNX", META_KEY, field, value]))
         found = self._check(await self._link.call([b"HMGET", META_KEY, b"layout", b"partitions", b"epoch"]))
         if found[0] != LAYOUT:
-            raise MisuseError("store_layout: the store holds another layout: use an empty database")
+            raise CheckFailedError("store_layout: the store holds another layout: use an empty database")
         if found[1] != ours[b"partitions"]:
-            raise MisuseError(
-                f"partitions_differ: the store was begun with store.partitions = {found[1].decode()}"
+            raise CheckFailedError(
+                f"partitions_differ: the store was begun with store.partitions = {found[1].decode()}: set that in the policy"
             )
-        policy = await self._link.call([b"CONFIG", b"GET", b"maxmemory-policy"])
-        if isinstance(policy, list) and policy[1:] not in ([], [b"noeviction"]):
-            raise MisuseError(f"redis_evicts: maxmemory-policy is {policy[1].decode()}: set noeviction")
+        self.warnings = await check_configuration(self._link)
         return bytes(found[2])
 
     async def health(self) -> bool:

@@ -13,7 +13,8 @@ from tests.servers.redis_process import RedisProcess, redis_process
 from tests.waiting import PATIENCE_S, until
 
 from veritape.gateway.adapters.degrading_store import DegradingStore
-from veritape.gateway.adapters.redis_link import RedisLink, StoreError, parse_redis_url
+from veritape.gateway.adapters.redis_address import parse_redis_url
+from veritape.gateway.adapters.redis_link import RedisLink, StoreError
 from veritape.gateway.adapters.redis_store import RedisStore
 from veritape.gateway.adapters.stores import Terms
 from veritape.gateway.degradation import StoreState
@@ -114,8 +115,10 @@ async def test_an_outage_is_bridged_and_reconciled(server: RedisProcess, breakin
     """GW-342, GW-345, GW-349: no error, at most 50 ms a request, the share's bound, and month and debt right afterwards."""
     async with worker(server, workers_least=2) as one:
         assert [await one.ask() for _ in range(10)] == [(True, Mode.EXACT)] * 10
-        one.redis._link._deadline_s = DEADLINE_S
-        one.redis._link._look()  # nobody waits: the next call begins a new timer
+        link = one.redis._link
+        assert isinstance(link, RedisLink)
+        link._deadline_s = DEADLINE_S
+        link._look()  # nobody waits: the next call begins a new timer
         one.took_s.clear()
         breaking(server)
         found = [await one.ask() for _ in range(120)]
@@ -125,7 +128,7 @@ async def test_an_outage_is_bridged_and_reconciled(server: RedisProcess, breakin
         assert 70 <= admitted <= 76
         assert sorted(one.took_s)[-3] < 0.05  # whatever the machine did to two of them
         assert max(one.took_s) < 2
-        one.redis._link._deadline_s = 5
+        link._deadline_s = 5
         mend(server)
         await one.until(StoreState.HEALTHY)
         state = await one.store.status("acme:live", FREE)

@@ -2,65 +2,21 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import hiredis
 import pytest
 import uvloop
+from tests.servers.store_peer import StorePeer, echo, store_peer
 
 from veritape.gateway.adapters import redis_link
-from veritape.gateway.adapters.redis_link import RedisAddress, RedisLink, StoreError, parse_redis_url
-from veritape.kernel.errors import MisuseError
-
-Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], "asyncio.Future[None] | object"]
-
-
-async def read_command(reader: asyncio.StreamReader) -> list[bytes]:
-    parts = []
-    for _ in range(int((await reader.readline())[1:])):
-        length = int((await reader.readline())[1:])
-        parts.append((await reader.readexactly(length + 2))[:-2])
-    return parts
-
-
-class Peer:
-    """A server that answers as a test wants."""
-
-    def __init__(self, answers: Callable[[list[bytes]], bytes | None]) -> None:
-        self.answers = answers
-        self.commands: list[list[bytes]] = []
-        self.writers: list[asyncio.StreamWriter] = []
-        self.port = 0
-
-    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.writers.append(writer)
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, ValueError, IndexError):
-            while True:
-                command = await read_command(reader)
-                self.commands.append(command)
-                answer = b"+OK\r\n" if command[0] in {b"SELECT", b"AUTH"} else self.answers(command)
-                if answer is not None:
-                    writer.write(answer)
-        writer.close()
+from veritape.gateway.adapters.redis_address import RedisAddress, parse_redis_url
+from veritape.gateway.adapters.redis_link import RedisLink, StoreError
 
 
 @asynccontextmanager
-async def peer(answers: Callable[[list[bytes]], bytes | None]) -> AsyncIterator[Peer]:
-    one = Peer(answers)
-    server = await asyncio.start_server(one.talk, "127.0.0.1", 0)
-    one.port = server.sockets[0].getsockname()[1]
-    try:
-        yield one
-    finally:
-        server.close()
-        for writer in one.writers:
-            writer.close()
-        await asyncio.sleep(0)
-
-
-@asynccontextmanager
-async def linked(to: Peer, deadline_s: float = 5, query: str = "") -> AsyncIterator[RedisLink]:
+async def linked(to: StorePeer, deadline_s: float = 5, query: str = "") -> AsyncIterator[RedisLink]:
     link = RedisLink(parse_redis_url(f"redis://{query}127.0.0.1:{to.port}/3"), deadline_s)
     running = asyncio.create_task(link.run())
     await asyncio.wait_for(link.connected.wait(), 10)
@@ -71,13 +27,9 @@ async def linked(to: Peer, deadline_s: float = 5, query: str = "") -> AsyncItera
         await asyncio.gather(running, return_exceptions=True)
 
 
-def echo(command: list[bytes]) -> bytes:
-    return b"$%d\r\n%b\r\n" % (len(command[-1]), command[-1])
-
-
 async def test_answers_come_in_order_and_one_turn_is_one_write() -> None:
     """GW-261: a hundred calls of one turn, each gets its own answer."""
-    async with peer(echo) as one, linked(one, query="user:pass%40word@") as link:
+    async with store_peer(echo) as one, linked(one, query="user:pass%40word@") as link:
         answers = await asyncio.gather(*(link.call([b"ECHO", b"%d" % n]) for n in range(100)))
         assert answers == [b"%d" % n for n in range(100)]
         assert one.commands[:2] == [[b"AUTH", b"user", b"pass@word"], [b"SELECT", b"3"]]
@@ -85,7 +37,7 @@ async def test_answers_come_in_order_and_one_turn_is_one_write() -> None:
 
 async def test_an_error_is_an_answer() -> None:
     """GW-262: what Redis refuses is told; the connection stays."""
-    async with peer(lambda _: b"-READONLY no\r\n") as one, linked(one) as link:
+    async with store_peer(lambda _: b"-READONLY no\r\n") as one, linked(one) as link:
         answer = await link.call([b"SET", b"a", b"b"])
         assert isinstance(answer, hiredis.ReplyError)
         assert link.connects == 1
@@ -94,7 +46,10 @@ async def test_an_error_is_an_answer() -> None:
 async def test_a_silent_store_fails_all_that_wait_together_and_is_left() -> None:
     """GW-262: no answer within the deadline closes the connection; nothing is sent again; a new connection comes."""
     silent = True
-    async with peer(lambda command: None if silent else echo(command)) as one, linked(one, 0.05) as link:
+    async with (
+        store_peer(lambda command: None if silent else echo(command)) as one,
+        linked(one, 0.05) as link,
+    ):
         waiting = [link.call([b"ECHO", b"%d" % n]) for n in range(3)]
         found = await asyncio.gather(*waiting, return_exceptions=True)
         assert [str(error) for error in found] == ["the store did not answer in 50 ms"] * 3
@@ -114,7 +69,7 @@ async def test_each_call_has_its_own_deadline() -> None:
         answered.append(command)
         return echo(command) if len(answered) == 1 else None
 
-    async with peer(first_only) as one, linked(one, 0.08) as link:
+    async with store_peer(first_only) as one, linked(one, 0.08) as link:
         assert await link.call([b"ECHO", b"1"]) == b"1"
         await asyncio.sleep(0.05)
         began = asyncio.get_running_loop().time()
@@ -126,7 +81,7 @@ async def test_each_call_has_its_own_deadline() -> None:
 @pytest.mark.parametrize("octets", [b"garbage\r\n", b"+OK\r\n+TWICE\r\n"])
 async def test_what_is_no_answer_closes_the_connection(octets: bytes) -> None:
     """GW-262: bytes that are not the protocol, and an answer to nothing."""
-    async with peer(lambda _: octets) as one, linked(one) as link:
+    async with store_peer(lambda _: octets) as one, linked(one) as link:
         with contextlib.suppress(StoreError):
             await link.call([b"PING"])
         await asyncio.sleep(0.02)
@@ -137,7 +92,7 @@ async def test_what_is_no_answer_closes_the_connection(octets: bytes) -> None:
 async def test_the_waiting_room_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """GW-262: the newcomer fails, who waits is served."""
     monkeypatch.setattr(redis_link, "WAITING_LIMIT", 2)
-    async with peer(echo) as one, linked(one) as link:
+    async with store_peer(echo) as one, linked(one) as link:
         waiting = [link.call([b"ECHO", b"%d" % n]) for n in range(3)]
         found = await asyncio.gather(*waiting, return_exceptions=True)
         assert found[:2] == [b"0", b"1"]
@@ -146,7 +101,7 @@ async def test_the_waiting_room_is_bounded(monkeypatch: pytest.MonkeyPatch) -> N
 
 async def test_a_caller_that_left_does_not_disturb_the_order() -> None:
     """GW-261: its answer is dropped, the next call gets its own."""
-    async with peer(echo) as one, linked(one) as link:
+    async with store_peer(echo) as one, linked(one) as link:
         left = link.call([b"ECHO", b"left"])
         kept = link.call([b"ECHO", b"kept"])
         left.cancel()
@@ -169,32 +124,8 @@ def test_it_runs_on_the_loop_that_serves() -> None:
     """GW-261: uvloop's transports are taken too."""
 
     async def ask() -> object:
-        async with peer(echo) as one, linked(one) as link:
+        async with store_peer(echo) as one, linked(one) as link:
             return await link.call([b"ECHO", b"x"])
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         assert runner.run(ask()) == b"x"
-
-
-@pytest.mark.parametrize(
-    ("text", "address"),
-    [
-        ("redis://127.0.0.1:6379/0", RedisAddress("127.0.0.1", 6379, "", False, "", "", 0)),
-        ("redis://u:p@store", RedisAddress("store", 6379, "", False, "u", "p", 0)),
-        ("rediss://:p%2F@[::1]:7/4", RedisAddress("::1", 7, "", True, "", "p/", 4)),
-        ("unix:///run/redis.sock?db=2", RedisAddress("", 6379, "/run/redis.sock", False, "", "", 2)),
-    ],
-)
-def test_addresses(text: str, address: RedisAddress) -> None:
-    """GW-263: TLS, user, database number, unix socket."""
-    assert parse_redis_url(text) == address
-
-
-@pytest.mark.parametrize(
-    "text", ["", "http://h", "redis://", "redis://h/x", "redis://h:99999", "unix://", "redis://[::1"]
-)
-def test_what_is_no_address_is_refused_without_its_password(text: str) -> None:
-    """GW-263, GW-941: the message tells no secret."""
-    with pytest.raises(MisuseError, match=r"store\.url: not an address") as caught:
-        parse_redis_url(text.replace("//", "//u:secret@", 1))
-    assert "secret" not in caught.value.message

@@ -14,7 +14,7 @@ from veritape.gateway.quota import MU, month_of
 from veritape.gateway.shared_calls import keys_of, period_of
 from veritape.gateway.shared_state import Renewal
 from veritape.kernel.clock import SystemClock
-from veritape.kernel.errors import MisuseError
+from veritape.kernel.errors import CheckFailedError
 
 
 @pytest.fixture(scope="module")
@@ -79,14 +79,14 @@ async def test_the_store_is_agreed_on(server: RedisProcess) -> None:
         await store_on(link).prepare(b"f" * 16)
         assert await link.call([b"HGET", b"vt1:meta", b"epoch"]) == b"e" * 16
         other = RedisStore(link, "b1", no_sums, SystemClock(), partitions=8)
-        with pytest.raises(MisuseError, match=r"partitions_differ: .* = 64"):
+        with pytest.raises(CheckFailedError, match=r"partitions_differ: .* = 64"):
             await other.prepare(b"e" * 16)
         await link.call([b"HSET", b"vt1:meta", b"layout", b"2"])
-        with pytest.raises(MisuseError, match="store_layout"):
+        with pytest.raises(CheckFailedError, match="store_layout"):
             await store_on(link).prepare(b"e" * 16)
         await link.call([b"DEL", b"vt1:meta"])
         await link.call([b"CONFIG", b"SET", b"maxmemory-policy", b"allkeys-lru"])
-        with pytest.raises(MisuseError, match="redis_evicts"):
+        with pytest.raises(CheckFailedError, match="redis_evicts"):
             await store_on(link).prepare(b"e" * 16)
         await link.call([b"CONFIG", b"SET", b"maxmemory-policy", b"noeviction"])
 
