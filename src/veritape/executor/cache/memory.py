@@ -1,6 +1,7 @@
 """The layer in memory: least recently used goes first, bounded by entries and by bytes (EX-403)."""
 
 from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Generic, TypeVar
 
@@ -51,12 +52,17 @@ class MemoryLayer(Generic[ValueT]):
 
     def put(self, key: bytes, value: ValueT, size: int, now_ns: int) -> list[Eviction]:
         """Keep a value; return why others were let go. One that is too large is not kept."""
-        if key in self._held:
+        return self.put_all({key: value}, [size], now_ns)
+
+    def put_all(self, values: Mapping[bytes, ValueT], sizes: Sequence[int], now_ns: int) -> list[Eviction]:
+        """Keep values of these sizes as ``put`` does each, in their order."""
+        largest = self._max_bytes // LARGEST_SHARE
+        sized = zip(values.items(), sizes, strict=True)
+        rows = {key: (value, size, now_ns) for (key, value), size in sized if size <= largest}
+        for key in self._held.keys() & values.keys():
             self.drop(key)
-        if size * LARGEST_SHARE > self._max_bytes:
-            return []
-        self._held[key] = (value, size, now_ns)
-        self.held_bytes += size
+        self._held.update(rows)
+        self.held_bytes += sum(size for size in sizes if size <= largest)
         gone = []
         while self.held_bytes > self._max_bytes or len(self._held) > self._max_entries:
             gone.append(Eviction.BYTES if self.held_bytes > self._max_bytes else Eviction.ENTRIES)

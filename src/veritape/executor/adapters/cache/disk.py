@@ -1,30 +1,23 @@
 """The layer on disk: entries as files, written once and whole; an index that is rebuilt from them (EX-404).
 
-The files are the truth. The index, a SQLite database beside them, says which file may hold a key and when it was last used; it
-is thrown away and made anew when it is missing or damaged, and several processes share it. It knows a key by its first 8 bytes:
-a row of two integers costs half as much as one with the whole key, and a file is looked into before it is believed.
+The files are the truth. The index beside them says which file may hold a key and when it was last used; what it does not know
+of the folder at a start is read from the files.
 """
 
 import contextlib
-import json
 import os
 import secrets
-import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
-from veritape.executor.adapters.cache.packs import SUFFIX, PackWriter, Written
-from veritape.executor.cache.entries import KEY_BYTES, SECRET_BYTES, CacheReason, from_file, refusal, unpack
+from veritape.executor.adapters.cache.index import Index, Written
+from veritape.executor.adapters.cache.packs import SUFFIX, PackWriter
+from veritape.executor.cache.entries import SECRET_BYTES, CacheReason, from_file, refusal, unpack
 from veritape.executor.cache.memory import Eviction
 from veritape.kernel.clock import NANOSECONDS
 from veritape.kernel.errors import MisuseError, PeerError, UnavailableError
 from veritape.kernel.files import write_atomically
-
-INDEX = "index.db"
-"""The index's name."""
 
 SECRET = "secret"  # noqa: S105 - a file's name
 """Name of the secret that authenticates entries."""
@@ -37,20 +30,6 @@ LEFTOVER_NS = 60 * NANOSECONDS
 
 PACKS_KEPT = 4
 """Verified packs that stay parsed: a batch that resumes reads each of its packs once."""
-
-_SCHEMA_VERSION = 3
-"""An index of another version is thrown away like a damaged one."""
-
-_PREFIX = np.dtype(">i8")
-"""The first 8 bytes of a key as an integer. Of two keys with equal ones, the file written last is found: the other is a miss."""
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS files (
-    id INTEGER PRIMARY KEY, name TEXT UNIQUE, bytes INTEGER NOT NULL, created_ns INTEGER, used_ns INTEGER, prefixes BLOB
-);
-CREATE TABLE IF NOT EXISTS items (prefix INTEGER PRIMARY KEY, file INTEGER);
-CREATE INDEX IF NOT EXISTS files_by_use ON files (used_ns);
-"""
 
 
 class DiskLayer:
@@ -75,35 +54,28 @@ class DiskLayer:
             raise UnavailableError(f"cannot use the cache folder {folder}: {error.strerror}") from error
         self.writer = PackWriter(folder, self.secret, max_bytes)
         """Makes receipts durable; ``adopt`` takes what it wrote."""
-        self._database = self._open_index()
+        self._index = Index(folder)
         self._reconcile()
 
     def close(self) -> None:
         """Close the index."""
         with self._lock:
-            self._database.close()
+            self._index.close()
 
     def __len__(self) -> int:
         with self._lock:
-            (count,) = self._database.execute("SELECT count(*) FROM items").fetchone()
-            return int(count)
+            return len(self._index)
 
     @property
     def held_bytes(self) -> int:
         """Return the bytes of all entries."""
         with self._lock:
-            (total,) = self._database.execute("SELECT coalesce(sum(bytes), 0) FROM files").fetchone()
-            return int(total)
+            return self._index.held_bytes()
 
     def known(self, keys: Sequence[bytes]) -> set[bytes]:
         """Return those of some keys that the index may hold: ``get`` has an answer for them, or a refusal; all others are misses."""
-        prefixes = _prefixes(keys)
-        question = "SELECT prefix FROM items WHERE prefix IN (SELECT value FROM json_each(?))"
         with self._lock:
-            found = {prefix for (prefix,) in self._database.execute(question, (json.dumps(prefixes),))}
-        return (
-            {key for key, prefix in zip(keys, prefixes, strict=True) if prefix in found} if found else set()
-        )
+            return self._index.known(keys)
 
     def get(self, key: bytes, now_ns: int) -> tuple[bytes | None, list[Eviction]]:
         """Return a receipt's bytes, or None, and what was let go because it was too old.
@@ -112,14 +84,14 @@ class DiskLayer:
             PeerError: the entry is damaged or not ours; it is deleted before this is raised.
         """
         with self._lock:
-            row = self._file_of(key)
+            row = self._index.file_of(key)
             if row is None:
                 return None, []
             name, created_ns = row
             if self._ttl_ns is not None and now_ns - created_ns >= self._ttl_ns:
                 self._remove(name)
                 return None, [Eviction.TTL]
-            self._database.execute("UPDATE files SET used_ns = ? WHERE name = ?", (now_ns, name))
+            self._index.used(name, now_ns)
             return self._members(name).get(key), []
 
     def put(self, receipts: Mapping[bytes, bytes], now_ns: int) -> list[Eviction]:
@@ -132,15 +104,16 @@ class DiskLayer:
         return [] if written is None else self.adopt(written, receipts)
 
     def adopt(self, written: Written, keys: Iterable[bytes]) -> list[Eviction]:
-        """Index a file that this layer's writer wrote, here or in a worker; return why others were let go."""
+        """Take a file that this layer's writer wrote, here or in a worker; return why others were let go."""
         with self._lock:
-            self._index(written, keys)
+            if not written.indexed:
+                self._index.add(written, keys)
             return self._shrink()
 
     def drop(self, key: bytes) -> None:
         """Delete the entry that holds a key."""
         with self._lock:
-            row = self._file_of(key)
+            row = self._index.file_of(key)
             if row is not None:
                 self._remove(row[0])
 
@@ -148,7 +121,7 @@ class DiskLayer:
         """Delete every entry; return how many receipts went."""
         with self._lock:
             count = len(self)
-            for (name,) in self._database.execute("SELECT name FROM files").fetchall():
+            for name in self._index.names():
                 self._remove(name)
             return count
 
@@ -159,14 +132,6 @@ class DiskLayer:
                 yield path.name, _read(path, self.secret)
             except PeerError as error:
                 yield path.name, error
-
-    def _file_of(self, key: bytes) -> tuple[str, int] | None:
-        """Return name and time of the file that may hold a key."""
-        found: tuple[str, int] | None = self._database.execute(
-            "SELECT name, created_ns FROM items JOIN files ON files.id = file WHERE prefix = ?",
-            _prefixes([key]),
-        ).fetchone()
-        return found
 
     def _members(self, name: str) -> dict[bytes, bytes]:
         if name not in self._packs:
@@ -180,109 +145,33 @@ class DiskLayer:
             self._packs[name] = found
         return self._packs[name]
 
-    def _index(self, written: Written, keys: Iterable[bytes]) -> None:
-        prefixes = _prefixes(keys)
-        with self._change():
-            self._forget(written.name)
-            file = self._database.execute(
-                "INSERT INTO files (name, bytes, created_ns, used_ns, prefixes) VALUES (?, ?, ?, ?, ?)",
-                (*written, written.created_ns, np.array(prefixes, dtype=_PREFIX).tobytes()),
-            ).lastrowid
-            rows = "INSERT OR REPLACE INTO items SELECT value, ? FROM json_each(?)"
-            self._database.execute(rows, (file, json.dumps(prefixes)))
-
     def _remove(self, name: str) -> None:
         self._packs.pop(name, None)
         (self._folder / name).unlink(missing_ok=True)
-        with self._change():
-            self._forget(name)
-
-    @contextlib.contextmanager
-    def _change(self) -> Iterator[None]:
-        """Change the index as a whole or not at all; other processes wait, from the first look on."""
-        self._database.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._database.execute("COMMIT")
-        except BaseException:
-            if self._database.in_transaction:
-                self._database.execute("ROLLBACK")
-            raise
-
-    def _forget(self, name: str) -> None:
-        """Take a file out of the index, and the items that it is the last to hold."""
-        row = self._database.execute("SELECT id, prefixes FROM files WHERE name = ?", (name,)).fetchone()
-        if row is None:
-            return
-        file, prefixes = row
-        rows = "DELETE FROM items WHERE file = ? AND prefix IN (SELECT value FROM json_each(?))"
-        self._database.execute(rows, (file, json.dumps(np.frombuffer(prefixes, dtype=_PREFIX).tolist())))
-        self._database.execute("DELETE FROM files WHERE id = ?", (file,))
+        self._index.forget(name)
 
     def _shrink(self) -> list[Eviction]:
         gone: list[Eviction] = []
-        total = self.held_bytes
+        total = self._index.held_bytes()
         while total > self._max_bytes:
-            name, size, prefixes = self._database.execute(
-                "SELECT name, bytes, length(prefixes) FROM files ORDER BY used_ns LIMIT 1"
-            ).fetchone()
+            name, size, items = self._index.least_used()
             self._remove(name)
-            gone += [Eviction.BYTES] * (prefixes // _PREFIX.itemsize)
+            gone += [Eviction.BYTES] * items
             total -= size
         return gone
-
-    def _open_index(self) -> sqlite3.Connection:
-        path = self._folder / INDEX
-        for last_try in (False, True):
-            try:
-                return _connect(path)
-            except sqlite3.DatabaseError as error:
-                if last_try:
-                    raise UnavailableError(f"cannot use the cache's index {path}: {error}") from error
-                for name in (INDEX, f"{INDEX}-wal", f"{INDEX}-shm"):
-                    (self._folder / name).unlink(missing_ok=True)
-        raise AssertionError
 
     def _reconcile(self) -> None:
         """Index files that are not indexed, forget those that are gone: all of them after a lost index."""
         with self._lock:
             present = {entry.name for entry in os.scandir(self._folder) if entry.name.endswith(SUFFIX)}
-            known = {name for (name,) in self._database.execute("SELECT name FROM files")}
+            known = self._index.names()
             for name in known - present:
                 self._remove(name)
             for name in sorted(present - known):
                 path = self._folder / name
                 with contextlib.suppress(PeerError, FileNotFoundError):
                     found = Written(name, path.stat().st_size, path.stat().st_mtime_ns)
-                    self._index(found, _read(path, self.secret))
-
-
-def _prefixes(keys: Iterable[bytes]) -> list[int]:
-    """Return the integers by which the index knows some keys."""
-    found: list[int] = np.frombuffer(b"".join(keys), dtype=_PREFIX)[:: KEY_BYTES // _PREFIX.itemsize].tolist()
-    return found
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
-    try:
-        _check(database)
-        database.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;" + _SCHEMA)
-        database.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
-    except BaseException:
-        database.close()
-        raise
-    return database
-
-
-def _check(database: sqlite3.Connection) -> None:
-    (state,) = database.execute("PRAGMA quick_check(1)").fetchone()
-    if state != "ok":
-        raise sqlite3.DatabaseError(state)
-    (version,) = database.execute("PRAGMA user_version").fetchone()
-    (tables,) = database.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    if tables and version != _SCHEMA_VERSION:
-        raise sqlite3.DatabaseError(f"version {version}")
+                    self._index.add(found, _read(path, self.secret))
 
 
 def _read(path: Path, secret: bytes) -> dict[bytes, bytes]:

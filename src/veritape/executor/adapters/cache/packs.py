@@ -1,31 +1,20 @@
 """Write a pack: the one durable write that makes receipts finished (EX-343, 404).
 
-It needs a folder and a secret and nothing of the index, so whoever made the receipts writes them: each worker of this machine its
-own, side by side. Only the index has one writer at a time.
+It needs a folder and a secret, so whoever made the receipts writes them: each worker of this machine its
+own, side by side, and adds them to the index, one after the other.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
+from veritape.executor.adapters.cache.index import Written, added
 from veritape.executor.cache.entries import Entry, pack, to_file
 from veritape.executor.cache.memory import LARGEST_SHARE
 from veritape.kernel.files import write_atomically
 
 SUFFIX = ".entry"
 """Name suffix of an entry's file."""
-
-
-class Written(NamedTuple):
-    """A file that is durable and that no index knows yet."""
-
-    name: str
-    """In the cache's folder."""
-    size: int
-    """Bytes."""
-    created_ns: int
-    """Wall clock."""
 
 
 @dataclass(frozen=True)
@@ -52,3 +41,12 @@ class PackWriter:
         name = key.hex() + SUFFIX
         write_atomically(self.folder / name, data)
         return Written(name, len(data), now_ns)
+
+    def keep(self, receipts: Mapping[bytes, bytes], now_ns: int) -> Written | None:
+        """Make receipts durable and add them to the index, in a process that does not keep the layer.
+
+        Raises:
+            OSError: the disk refused; nothing of it is under a final name.
+        """
+        written = self.write(receipts, now_ns)
+        return None if written is None else added(self.folder, written, receipts)

@@ -6,6 +6,7 @@ returned, so a forged entry costs time and never a wrong answer; it is deleted, 
 
 import contextlib
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from typing import Any
 
 from veritape.executor.adapters.cache.disk import DiskLayer
 from veritape.executor.adapters.cache.flights import Leases
-from veritape.executor.adapters.cache.packs import Written
+from veritape.executor.adapters.cache.index import Written
 from veritape.executor.adapters.cache.redis_layer import RedisLayer
 from veritape.executor.cache.counters import CacheCounters, Layer
 from veritape.executor.cache.entries import Entry, check_simulated
@@ -100,10 +101,8 @@ class ReceiptCache:
                 raise
             self._count(Layer.DISK, gone_there)
         with self._lock:
-            gone: list[Eviction] = []
-            for key, data in receipts.items():
-                gone += self.memory.put(key, data, len(data), now_ns)
-            self._count(Layer.MEMORY, gone)
+            sizes = list(map(len, receipts.values()))
+            self._count(Layer.MEMORY, self.memory.put_all(receipts, sizes, now_ns))
         if self.redis is not None:
             for key, body in receipts.items():
                 self.redis.put(Entry(key, now_ns, body))
@@ -222,5 +221,5 @@ class ReceiptCache:
             self.redis.drop(key)
 
     def _count(self, layer: Layer, gone: Iterable[Eviction]) -> None:
-        for cause in gone:
-            self.counters.evictions[layer, cause] += 1
+        for cause, count in Counter(gone).items():
+            self.counters.evictions[layer, cause] += count

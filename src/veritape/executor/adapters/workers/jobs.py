@@ -14,7 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from veritape.executor.adapters.cache.packs import PackWriter, Written
+from veritape.executor.adapters.cache.index import Written
+from veritape.executor.adapters.cache.packs import PackWriter
 from veritape.executor.aggregation.cost_samples import Measured
 from veritape.executor.backend import TraceBackend
 from veritape.executor.image import Image
@@ -136,7 +137,7 @@ def _write(job: Job, results: Sequence[bytes | Failed], clock: Clock) -> Written
     if job.writer is None or not receipts:
         return None
     try:
-        return job.writer.write(receipts, clock.wall_ns())
+        return job.writer.keep(receipts, clock.wall_ns())
     except OSError as error:
         return error
 

@@ -337,13 +337,12 @@ def _outcomes(batch: Batch) -> list[Outcome]:
     claims = 0
     for place in range(len(batch.inputs)):
         result = batch.results[place]
-        outcome: Outcome
         if not isinstance(result, bytes):
-            outcome = result
-        elif place in batch.cached:
-            outcome = _from_cache(result, batch.limits, claims)
-        else:
-            outcome = Executed(result, claims)
+            outcomes.append(result)
+            continue
+        outcome = (
+            _from_cache(result, batch.limits, claims) if place in batch.cached else Executed(result, claims)
+        )
         claims += isinstance(outcome, Executed)
         outcomes.append(outcome)
     return outcomes

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from veritape.executor.adapters.cache.disk import INDEX, LEFTOVER_NS, SECRET, DiskLayer, read_secret
-from veritape.executor.adapters.cache.packs import Written
+from veritape.executor.adapters.cache.disk import LEFTOVER_NS, SECRET, DiskLayer, read_secret
+from veritape.executor.adapters.cache.index import NAME as INDEX
+from veritape.executor.adapters.cache.index import Written
 from veritape.executor.cache.entries import CacheReason
 from veritape.executor.cache.memory import Eviction
 from veritape.kernel.errors import MisuseError, PeerError, UnavailableError
@@ -124,12 +125,12 @@ def test_a_change_of_the_index_is_whole_or_none(tmp_path: Path) -> None:
 def test_an_index_that_found_no_room_takes_the_next_change(tmp_path: Path) -> None:
     """EX-404: SQLite ends a change by itself when its disk is full: the cause is told, not that nothing was begun."""
     disk = layer(tmp_path, 64 * MIB)
-    (pages,) = disk._database.execute("PRAGMA page_count").fetchone()
-    disk._database.execute(f"PRAGMA max_page_count = {pages}")
+    (pages,) = disk._index.database.execute("PRAGMA page_count").fetchone()
+    disk._index.database.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(sqlite3.OperationalError, match="full"):
         disk.put({key(number): b"a" for number in range(5_000)}, NOW)
-    assert not disk._database.in_transaction
-    disk._database.execute("PRAGMA max_page_count = 100000")
+    assert not disk._index.database.in_transaction
+    disk._index.database.execute("PRAGMA max_page_count = 100000")
     disk.put({key(9_999): b"b"}, NOW)
     assert disk.get(key(9_999), NOW)[0] == b"b"
 

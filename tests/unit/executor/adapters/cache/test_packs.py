@@ -4,7 +4,8 @@ import hashlib
 import pickle
 from pathlib import Path
 
-from veritape.executor.adapters.cache.packs import SUFFIX, PackWriter, Written
+from veritape.executor.adapters.cache.index import Written
+from veritape.executor.adapters.cache.packs import SUFFIX, PackWriter
 from veritape.executor.cache.entries import from_file, unpack
 
 SECRET = b"a secret of thirty-two bytes ...".ljust(32, b".")

@@ -12,7 +12,8 @@ from tests.compiled import READABLE, SIMULATOR
 from tests.receipt_caches import ECHO, ENDLESS, TRAPPER
 
 from veritape.apps.compiled_kernels import trace_backend
-from veritape.executor.adapters.cache.packs import PackWriter, Written
+from veritape.executor.adapters.cache.index import Written
+from veritape.executor.adapters.cache.packs import PackWriter
 from veritape.executor.adapters.workers import jobs
 from veritape.executor.adapters.workers.jobs import Done, Job, run_job, warm_up, with_image
 from veritape.executor.backend import TraceBackend

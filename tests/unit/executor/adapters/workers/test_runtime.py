@@ -11,7 +11,8 @@ import pytest
 from tests.compiled import SIMULATOR
 from tests.receipt_caches import ECHO, ENDLESS, TRAPPER, disk_cache, runtime
 
-from veritape.executor.adapters.cache.packs import PackWriter, Written
+from veritape.executor.adapters.cache.index import Written
+from veritape.executor.adapters.cache.packs import PackWriter
 from veritape.executor.image import Image
 from veritape.executor.metrics import ERRORS, METRICS, QUEUE_LENGTH, RECEIPTS, WORKERS_ACTIVE
 from veritape.executor.receipts import SimulatedReceipt
