@@ -7,6 +7,7 @@ import signal
 from collections.abc import AsyncIterator
 
 from tests.servers.gateway_world import World
+from tests.waiting import PATIENCE_S
 
 from veritape.gateway.adapters.front_door import FrontDoor
 from veritape.gateway.adapters.server import bind, serve
@@ -33,22 +34,22 @@ async def serving(world: World) -> AsyncIterator[int]:
         yield port
     finally:
         os.kill(os.getpid(), signal.SIGTERM)
-        await asyncio.wait_for(task, 10)
+        await asyncio.wait_for(task, PATIENCE_S)
         world.gateway.upstreams.close()
         world.close()
 
 
 async def open_to(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    return await asyncio.wait_for(asyncio.open_connection("127.0.0.1", port), 5)
+    return await asyncio.wait_for(asyncio.open_connection("127.0.0.1", port), PATIENCE_S)
 
 
 async def everything(reader: asyncio.StreamReader) -> bytes:
-    return await asyncio.wait_for(reader.read(), 10)
+    return await asyncio.wait_for(reader.read(), PATIENCE_S)
 
 
 async def head_of(reader: asyncio.StreamReader) -> bytes:
     """Read one answer; return its head."""
-    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE_S)
     lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length")]
     await reader.readexactly(int(lengths[0].split(b":")[1]) if lengths else 0)
     return head

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
+from tests.waiting import until
+
 from veritape.apps.replayed_broker import Broker, Doors
 from veritape.replay.accounts import APPKEY, APPSECRET
 from veritape.replay.adapters.player import PlayOptions
@@ -198,6 +200,11 @@ def tape(code: str = "990001", trades: int = 20, step_ms: int = 30, first_ms: in
         [Row(first_ms + SHIFT_MS + n * step_ms, 10_000 + n, n + 1, auction=False) for n in range(trades)],
         every_hour=True,
     )
+
+
+async def at(plain: Plain, ms: int) -> None:
+    """Wait until the tape is there."""
+    await until(lambda: plain.now_ms >= ms)
 
 
 @asynccontextmanager

@@ -1,14 +1,14 @@
-"""Waiting in tests: for what comes, never for a time; a busy machine has a minute."""
+"""Waiting in tests: for what comes, never for a time; a busy machine has two minutes."""
 
 import asyncio
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
-PATIENCE_S = 60
+PATIENCE_S = 120
 """Seconds until what has not come is taken for missing: far above what a starved machine needs."""
 
-_LOOK_S = 0.005
+_LOOK_S = 0.002
 
 _Found = TypeVar("_Found")
 

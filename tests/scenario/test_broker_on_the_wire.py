@@ -8,18 +8,13 @@ import zipfile
 from typing import Any
 
 import pytest
-from tests.plain_client import NINE, Plain, PlainSocket, code_of, replayed, tape
+from tests.plain_client import NINE, PlainSocket, at, code_of, replayed, tape
 from tests.tape import bundled
 
 from veritape.replay.limits import PROFILES
 
 MARKET = {"FID_COND_MRKT_DIV_CODE": "J", "FID_INPUT_ISCD": "990001"}
 NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
-
-
-async def at(plain: Plain, ms: int) -> None:
-    while plain.now_ms < ms:
-        await asyncio.sleep(0.005)
 
 
 async def data(socket: PlainSocket, count: int) -> list[str]:

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.plain_client import replayed, tape
+from tests.plain_client import at, replayed, tape
 
 CODES = ("990001", "990002", "990003")
 SERIES = [tape(code) for code in CODES]
@@ -80,9 +80,8 @@ async def test_a_new_token_kills_the_old_one() -> None:
     for faults, code in ((("kill_old",), "EGW00123"), ((), "MCA00000")):
         async with replayed(*faults, speed=1000, waits=False) as plain:
             await plain.issue()
-            old, issued = plain.token, plain.now_ms
-            while plain.now_ms < issued + 61_000:
-                await asyncio.sleep(0.005)
+            old = plain.token
+            await at(plain, plain.now_ms + 61_000)
             await plain.issue()
             assert (plain.token == old) == (not faults)
             plain.token = old
@@ -129,8 +128,7 @@ async def test_rows_are_not_what_was_asked_for(fault: str, codes: set[str]) -> N
 async def test_a_page_has_a_hole_and_another_name() -> None:
     """KIS-225, KIS-060, KIS-062: page_hole removes one inner row; pbpr."""
     async with replayed("page_hole", "pbpr", waits=False) as plain:
-        while plain.now_ms < 32_400_000 + 60_000:
-            await asyncio.sleep(0.005)
+        await at(plain, 32_400_000 + 60_000)
         answer = await plain.get(
             "inquire-time-itemconclusion", "FHPST01060000",
             FID_COND_MRKT_DIV_CODE="J", FID_INPUT_ISCD="990001", FID_INPUT_HOUR_1="090100",

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.plain_client import PING, PONG, PlainSocket, code_of, replayed, tape
+from tests.plain_client import PING, PONG, PlainSocket, at, code_of, replayed, tape
+from tests.waiting import until
 
 CODES = ("990001", "990002", "990003")
 SERIES = [tape(code) for code in CODES]
@@ -128,8 +129,7 @@ async def test_an_unclean_end_holds_the_appkey() -> None:
             key, first = await plain.key(), await plain.connect()
             await first.register(key)
             first.writer.transport.abort()
-            while plain.broker.player.outboxes:
-                await asyncio.sleep(0.01)
+            await until(lambda: not plain.broker.player.outboxes)
             second = await plain.connect()
             assert await second.register(key) == code
 
@@ -160,8 +160,7 @@ async def test_heartbeats_stop_or_flood() -> None:
         key, socket = await plain.key(), await plain.connect()
         await socket.command(key)
         assert not any(map(is_heartbeat, await socket.texts(21)))
-        while plain.now_ms < 32_400_000 + 60_000:
-            await asyncio.sleep(0.005)
+        await at(plain, 32_400_000 + 60_000)
         await socket.send(b"", PING)
         assert (await socket.frame())[0] == PONG
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.tape import MIDNIGHT_NS
+from tests.waiting import PATIENCE_S, until
 
 from veritape.kernel.clock import SystemClock
 from veritape.kernel.errors import UnavailableError
@@ -70,8 +71,7 @@ class Run:
     async def send(self, one: Frame) -> bool:
         self.sent.append(one)
         self.writer.append(one)
-        while len(self.acknowledged) < len(self.sent) and not self.writer.failed.done():
-            await asyncio.sleep(0.0005)
+        await until(lambda: len(self.acknowledged) == len(self.sent) or self.writer.failed.done())
         return not self.writer.failed.done()
 
     def on_disk(self) -> list[Frame]:
@@ -163,7 +163,7 @@ async def test_a_small_file_system_fills_up(small_disk: Path) -> None:
     storage = Disk() if shutil.disk_usage(small_disk).total == 1 << 20 else OneMebibyte()
     running = Run(small_disk / "KRX", storage, reserve_bytes=1 << 18)
     number = 0
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while await running.send(frame(number := number + 1, size=8192)):
             pass
     await running.writer.close()

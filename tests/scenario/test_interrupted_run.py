@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from tests import rv32
+from tests.waiting import PATIENCE_S, until
 
 INTERRUPTIONS = 30 if os.environ.get("VERITAPE_SOAK") else 5  # noqa: TID251 - the two sizes of one test
 """Runs that are interrupted at a random moment."""
@@ -56,8 +57,7 @@ async def test_ctrl_c_ends_a_batch_and_leaves_nothing_running(tmp_path: Path, te
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     try:
         async with asyncio.timeout(120):
-            while len(children.read_text().split()) < 2:
-                await asyncio.sleep(0.05)
+            await until(lambda: len(children.read_text().split()) >= 2)
             await asyncio.sleep(1)
             began = time.perf_counter()
             process.send_signal(signal.SIGINT)
@@ -81,7 +81,7 @@ async def test_ctrl_c_at_any_moment_of_a_run_is_an_orderly_end(tmp_path: Path) -
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(process.wait(), chance.uniform(0.5, 3.0))
             process.send_signal(signal.SIGINT)
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE_S):
                 _, errors = await process.communicate()
             assert process.returncode == 130, errors
         finally:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.broker import broker
 from tests.scenario.recording_run import SOAK
+from tests.waiting import PATIENCE_S
 
 from veritape.kernel.clock import NANOSECONDS, SystemClock
 from veritape.replay.accounts import APPKEY, APPSECRET
@@ -51,7 +52,7 @@ async def test_two_processes_together_stay_inside_the_window(tmp_path: Path) -> 
 
 async def test_processes_that_start_together_cause_one_issue(tmp_path: Path) -> None:
     """OB-1019, OB-404: ten callers in each of three processes without a stored token: one issue, the same token for all."""
-    async with broker() as one, asyncio.timeout(60):
+    async with broker() as one, asyncio.timeout(PATIENCE_S):
         rest_url = f"http://127.0.0.1:{one.server.rest_port}"
         words = [sys.executable, PROGRAMS / "token_client.py", tmp_path, rest_url, APPKEY, APPSECRET]
         processes = [

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from tests.servers.redis_process import RedisProcess
+from tests.waiting import PATIENCE_S
 
 from veritape.gateway.adapters.redis_address import parse_redis_url
 from veritape.gateway.adapters.redis_link import RedisLink
@@ -22,7 +23,7 @@ async def linked(server: RedisProcess, deadline_s: float = 5) -> AsyncIterator[R
     """Connect."""
     link = RedisLink(parse_redis_url(server.url), deadline_s)
     running = asyncio.create_task(link.run())
-    await asyncio.wait_for(link.connected.wait(), 10)
+    await asyncio.wait_for(link.connected.wait(), PATIENCE_S)
     try:
         yield link
     finally:

@@ -14,6 +14,7 @@ from tests import tokens
 from tests.key_server import KeyServer, key_server
 from tests.servers.gateway_process import VERITAPE, gateway_process
 from tests.upstream import Peer, Upstream, answer, policy_text, upstream
+from tests.waiting import PATIENCE_S, until
 
 from veritape.kernel.clock import NANOSECONDS, SystemClock
 
@@ -139,6 +140,11 @@ HALVES = [
 ]
 
 
+async def reached(running: Stage, requests: int) -> None:
+    """Wait until so many requests have reached the upstream."""
+    await until(lambda: len(running.back.requests) >= requests)
+
+
 async def test_a_half_closed_connection_ends_and_leaves_nothing(tmp_path: Path) -> None:
     """GW-901, GW-554: a client that sends no more has left: no hang, no 5xx, no half request made whole, its upstream request cancelled."""
     cancelled = 0
@@ -157,17 +163,14 @@ async def test_a_half_closed_connection_ends_and_leaves_nothing(tmp_path: Path) 
             before = len(running.back.requests)
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(octets)
-            while whole and len(running.back.requests) == before:
-                await asyncio.sleep(0.01)
+            await reached(running, before + whole)
             writer.write_eof()
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(PATIENCE_S):
                 received = await reader.read()
             assert not received.startswith(b"HTTP/1.1 5"), received
             assert len(running.back.requests) - before == whole
             writer.close()
-        async with asyncio.timeout(60):
-            while cancelled < 2:
-                await asyncio.sleep(0.01)
+        await until(lambda: cancelled >= 2)
         assert not any(b"smuggled" in peer.head for peer in running.back.requests)
         async with httpx.AsyncClient(base_url=running.base, timeout=30) as client:
             assert (await client.get("/echo")).status_code == 200

@@ -14,6 +14,7 @@ import pytest
 from tests.ports import kept_port
 from tests.servers.gateway_process import VERITAPE, GatewayProcess, gateway_process
 from tests.upstream import Peer, answer, policy_text, upstream
+from tests.waiting import PATIENCE_S, until
 
 SOAK = os.environ.get("VERITAPE_SOAK") == "1"  # noqa: TID251 - the size of the test
 LARGE_BYTES = 100 * 2**20
@@ -145,8 +146,7 @@ async def test_nothing_that_was_admitted_is_lost_at_the_end(tmp_path: Path) -> N
         async with httpx.AsyncClient(base_url=process.base, timeout=30, limits=limits) as client:
             asked = [asyncio.ensure_future(client.get("/echo")) for _ in range(REQUESTS)]
             wanted = min(REQUESTS, 128)
-            while len(back.requests) < wanted:
-                await asyncio.sleep(0.01)
+            await until(lambda: len(back.requests) >= wanted)
             process.process.send_signal(signal.SIGTERM)
             while True:
                 try:
@@ -202,11 +202,10 @@ async def test_what_cannot_be_finished_in_time_is_told_so_and_costs_nothing(
             half[1].write(b"GET /echo HTTP/1.1\r\nHo")
             async with httpx.AsyncClient(base_url=process.base, timeout=30) as client:
                 asked = asyncio.ensure_future(client.get("/echo", headers={"X-API-Key": key}))
-                while not back.requests:
-                    await asyncio.sleep(0.01)
+                await until(lambda: back.requests)
                 process.process.send_signal(signal.SIGTERM)
-                assert await asyncio.wait_for(idle[0].read(), 20) == b""
-                unfinished = await asyncio.wait_for(half[0].read(), 20)
+                assert await asyncio.wait_for(idle[0].read(), PATIENCE_S) == b""
+                unfinished = await asyncio.wait_for(half[0].read(), PATIENCE_S)
                 assert unfinished.startswith(b"HTTP/1.1 503 ")
                 assert b'"reason":"draining"' in unfinished
                 for _ in range(signals - 1):

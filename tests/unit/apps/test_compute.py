@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from tests.tape import DAY, frames, recorded
+from tests.waiting import until
 
 from veritape.observer.adapters.segment_files import SegmentStore
 
@@ -25,9 +26,9 @@ async def test_the_service_follows_the_seals_and_ends_at_sigterm(tmp_path: Path)
             DAY, 9, rows, {}, [{"file": "f", "first_block": 0, "last_block": 0}]
         )
         codes = set(seal.document["lines"])
-        async with asyncio.timeout(60):
-            while {path.name.split(".")[-2] for path in (tmp_path / "receipts").glob("vwap.*.sim")} != codes:
-                await asyncio.sleep(0.1)
+        await until(
+            lambda: {path.name.split(".")[-2] for path in (tmp_path / "receipts").glob("vwap.*.sim")} == codes
+        )
         process.send_signal(signal.SIGTERM)
         asked = time.perf_counter()
         assert await process.wait() == 0

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from tests.ports import kept_port
+from tests.waiting import PATIENCE_S
 
 from veritape.apps.jobs import bound, serve
 from veritape.kernel.errors import MisuseError, UnavailableError
@@ -48,7 +49,7 @@ async def test_the_service_takes_a_job_and_ends_at_sigterm(tmp_path: Path, ports
         assert process.stdout is not None
         assert b"executed, not proven" in await process.stdout.readline()
         body = json.dumps({"program": "fibonacci", "input": "0a0000000000000001000000"}).encode()
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_S):
             job = await asyncio.to_thread(ask, port, "/v1/jobs", body)
             while job["state"] != "done":
                 job = await asyncio.to_thread(ask, port, f"/v1/jobs/{job['id']}")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from tests.usage import CALLER, DECISION, WALL_US
 from tests.usage_events import event, write_ledger
+from tests.waiting import until
 
 from veritape.apps.metering import PROBE_NS, drained_ledger, open_ledger, worker_metering
 from veritape.gateway.adapters.ledger import FILE, SqliteReader
@@ -59,11 +60,12 @@ async def test_old_months_go_while_the_ledger_is_owned(tmp_path: Path) -> None:
     reader = SqliteReader(tmp_path / FILE)
     async with drained_ledger(settings, POLICY, registry, clock) as work:
         running = asyncio.create_task(work.run())
-        for _ in range(20_000):
+
+        def is_retired() -> bool:
             with sqlite_usage(tmp_path / FILE) as usage:
-                if usage.is_retired("2020-01"):
-                    break
-            await asyncio.sleep(0.001)
+                return usage.is_retired("2020-01")
+
+        await until(is_retired)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
     with sqlite_usage(tmp_path / FILE) as usage:
@@ -94,12 +96,12 @@ async def test_an_outbox_that_fails_is_tried_each_second(
                 await metering.commit.append(metering.events.charge(CALLER, "trades", DECISION, WALL_US, "r"))
             assert metering.commit.failed
         assert registry.value(LEDGER_EVENTS, result="lost") == 1
-        for _ in range(1_000):
+
+        def works_again() -> bool:
             clock.advance_ns(PROBE_NS)
-            await asyncio.sleep(0.001)
-            if not metering.commit.failed:
-                break
-        assert not metering.commit.failed
+            return not metering.commit.failed
+
+        await until(works_again)
         assert len(list(outbox.parent.iterdir())) == 2
         probing.cancel()
         await asyncio.gather(probing, return_exceptions=True)

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 import uvloop
+from tests.waiting import PATIENCE_S
 
 from veritape.apps.recording_loop import beside, run_recorder
 from veritape.observer.adapters.journal_writer import SWITCH_SECONDS
@@ -45,7 +46,7 @@ async def test_the_days_go_on_beside_the_backup_and_end_both(end: str) -> None:
         await asyncio.sleep(0.01)
         done.set()
 
-    await asyncio.wait_for(beside(days(), Keeper(end)), 5)
+    await asyncio.wait_for(beside(days(), Keeper(end)), PATIENCE_S)
     assert done.is_set()
 
 
@@ -60,5 +61,5 @@ async def test_a_bug_in_the_backup_ends_the_recorder() -> None:
             closed.set()
 
     with pytest.raises(ValueError, match="a bug"):
-        await asyncio.wait_for(beside(days(), Keeper("fails")), 5)
+        await asyncio.wait_for(beside(days(), Keeper("fails")), PATIENCE_S)
     assert closed.is_set()

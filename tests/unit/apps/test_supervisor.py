@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.waiting import PATIENCE_S, until
 
 from veritape.apps import supervisor
 from veritape.apps.supervisor import ChildPlan, Supervisor
@@ -28,16 +29,14 @@ def started(tmp_path: Path) -> Supervisor:
 
 async def until_printed(tmp_path: Path, text: str, name: str = "child") -> None:
     log = tmp_path / "logs" / f"{name}.log"
-    async with asyncio.timeout(20):
-        while not log.exists() or text not in log.read_text():
-            await asyncio.sleep(0.02)
+    await until(
+        lambda: log.exists() and text in log.read_text(), lambda: log.read_text() if log.exists() else name
+    )
 
 
 async def until_gone(process_id: int) -> None:
     stat = Path(f"/proc/{process_id}/stat")
-    async with asyncio.timeout(20):
-        while stat.exists() and stat.read_text().split()[2] != "Z":
-            await asyncio.sleep(0.02)
+    await until(lambda: not stat.exists() or stat.read_text().split()[2] == "Z")
 
 
 async def test_a_killed_child_is_started_again(tmp_path: Path) -> None:
@@ -47,7 +46,8 @@ async def test_a_killed_child_is_started_again(tmp_path: Path) -> None:
     first = family.process_id("child")
     os.kill(first, signal.SIGKILL)
     await until_printed(tmp_path, "up\nup")
-    assert (family.process_id("child") != first, family.restarts, family.failed.done()) == (True, 1, False)
+    await until(lambda: family.process_id("child") != first)
+    assert (family.restarts, family.failed.done()) == (1, False)
     await family.stop()
 
 
@@ -71,7 +71,7 @@ async def test_nothing_waits_for_a_child_that_failed(tmp_path: Path) -> None:
 async def test_a_child_that_refuses_its_configuration_ends_the_run_with_its_words(tmp_path: Path) -> None:
     family = started(tmp_path)
     await family.start(plan("import sys; print('key x is bad'); sys.exit(2)"))
-    error = await asyncio.wait_for(family.failed, 20)
+    error = await asyncio.wait_for(family.failed, PATIENCE_S)
     assert error.message == f"child ended with status 2: key x is bad (see {tmp_path}/logs/child.log)"
     await family.stop()
 
@@ -82,7 +82,7 @@ async def test_a_child_that_falls_too_often_ends_the_run(
     monkeypatch.setattr(supervisor, "RESTART_PAUSE_SECONDS", 0.0)
     family = started(tmp_path)
     await family.start(plan("import os; os.abort()"))
-    error = await asyncio.wait_for(family.failed, 20)
+    error = await asyncio.wait_for(family.failed, PATIENCE_S)
     assert error.message.startswith(f"child ended with status -{int(signal.SIGABRT)}: it printed nothing")
     assert family.restarts == supervisor.ENDS_LIMIT - 1
     await family.stop()

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 
 import pytest
+from tests.waiting import until
 
 from veritape.apps.workers import FIRST_DELAY_NS, LONGEST_DELAY_NS, Workers, next_delay_ns, tell_ready
 from veritape.kernel.clock import NANOSECONDS, SystemClock
@@ -54,8 +55,7 @@ async def test_a_dead_worker_is_started_again() -> None:
     assert await told.get() == (1, -signal.SIGKILL)
     some.reload()
     assert await asyncio.to_thread(os.read, reading, 1) == b"h"
-    while len(some.process_ids) < 2:
-        await asyncio.sleep(0.01)
+    await until(lambda: len(some.process_ids) >= 2)
     assert before[0] in some.process_ids
     assert before[1] not in some.process_ids
     await some.stop(10)

@@ -9,6 +9,7 @@ from tests import rv32
 from tests.compiled import SIMULATOR
 from tests.noted import Noted
 from tests.receipt_caches import disk_cache, runtime
+from tests.waiting import until
 
 from veritape.executor.adapters.guest_files import guest_image
 from veritape.executor.adapters.receipt_files import ReceiptStore, read_receipt
@@ -98,8 +99,7 @@ async def test_the_service_looks_again_after_its_pause(tmp_path: Path) -> None:
     """EX-343: it goes on until it is cancelled."""
     tapes, clock = FakeTapes(), ManualClock()
     running = asyncio.create_task(service(tmp_path, tapes, Noted()).run(clock))
-    while not clock._sleepers:
-        await asyncio.sleep(0.001)
+    await until(lambda: clock._sleepers)
     ReceiptStore(tmp_path / "receipts", SIMULATOR.sponge).path("vwap", KEYS[0]).unlink()
     clock.advance_ns(10**9)
     running.cancel()

@@ -5,6 +5,7 @@ from collections.abc import Awaitable
 from typing import Any
 
 import pytest
+from tests.waiting import PATIENCE_S
 
 from veritape.gateway.adapters.departure import ClientLeftError, Departure, departure_of
 from veritape.gateway.problems import RefusedError
@@ -46,7 +47,7 @@ async def test_a_body_that_ends_early_ends_with_the_cause() -> None:
     with pytest.raises(RefusedError):
         await inside(departure, cut())
     with pytest.raises(ClientLeftError):
-        await inside(Departure(), asyncio.wait_for(left(), 5))
+        await inside(Departure(), asyncio.wait_for(left(), PATIENCE_S))
 
 
 async def left() -> None:

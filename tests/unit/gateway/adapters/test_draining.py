@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 from tests.usage import BOOT, WALL_US, charges
+from tests.waiting import until
 
 from veritape.gateway.adapters.drainer import Drained, Drainer
 from veritape.gateway.adapters.draining import PERIOD_NS, Draining
@@ -39,11 +40,12 @@ async def test_what_is_written_is_in_the_ledger_within_a_second(tmp_path: Path) 
     task = asyncio.create_task(draining.run())
     outbox = Outbox(tmp_path / "outbox", BOOT)
     outbox.write(charges(3))
-    for _ in range(1_000):
+
+    def is_drained() -> bool:
         clock.advance_ns(PERIOD_NS)
-        await asyncio.sleep(0.001)
-        if registry.value(LEDGER_EVENTS, result="drained") == 3:
-            break
+        return registry.value(LEDGER_EVENTS, result="drained") == 3
+
+    await until(is_drained)
     assert ledger.month_sums("2026-11") == {"acme:live": 6_000}
     assert PERIOD_NS * 4 <= NANOSECONDS
     task.cancel()

@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from tests.waiting import until
 
 from veritape.gateway.adapters.policy_file import PolicyFile, shipped_policy
 from veritape.gateway.policy import Policy
@@ -13,9 +14,9 @@ from veritape.kernel.errors import MisuseError
 SHIPPED = shipped_policy()
 
 
-async def settle() -> None:
-    for _ in range(40):
-        await asyncio.sleep(0.002)
+async def waits(clock: ManualClock) -> None:
+    """Wait until what looks at the file waits for its next look."""
+    await until(lambda: clock._sleepers)
 
 
 def test_the_shipped_policy_needs_no_file() -> None:
@@ -35,7 +36,7 @@ async def test_a_valid_change_is_swapped_and_an_invalid_one_leaves_the_old(tmp_p
     file = PolicyFile(path)
     swapped, lines = list[Policy](), list[str]()
     task = asyncio.ensure_future(file.watch(file.read(), clock, swapped.append, lines.append))
-    await settle()
+    await waits(clock)
     for octets in (
         SHIPPED.replace(b"version = 7", b"version = 8"),
         SHIPPED.replace(b"version = 7", b"version = 8 "),
@@ -48,7 +49,7 @@ async def test_a_valid_change_is_swapped_and_an_invalid_one_leaves_the_old(tmp_p
             path.with_suffix(".new").write_bytes(octets)
             path.with_suffix(".new").rename(path)
         clock.advance_ns(NANOSECONDS)
-        await settle()
+        await waits(clock)
     assert [policy.version for policy in swapped] == [8]
     assert (file.results["applied"], file.results["refused"]) == (1, 2)
     assert [line.partition(",")[0] for line in lines] == [
@@ -57,12 +58,10 @@ async def test_a_valid_change_is_swapped_and_an_invalid_one_leaves_the_old(tmp_p
         "policy refused",
     ]
     file.asked.set()
-    await settle()
-    assert file.results["refused"] == 3
+    await until(lambda: file.results["refused"] == 3)
     path.write_bytes(SHIPPED.replace(b"version = 7", b"version = 9"))
     file.asked.set()
-    await settle()
-    assert [policy.version for policy in swapped] == [8, 9]
+    await until(lambda: [policy.version for policy in swapped] == [8, 9])
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
@@ -71,9 +70,9 @@ async def test_the_shipped_policy_is_never_reloaded() -> None:
     clock, file = ManualClock(), PolicyFile(None)
     task = asyncio.ensure_future(file.watch(file.read(), clock, lambda _: None, print))
     file.asked.set()
-    await settle()
+    await waits(clock)
     clock.advance_ns(NANOSECONDS)
-    await settle()
+    await waits(clock)
     assert file.results["applied"] == 0
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from tests.upstream import Peer, answer, upstream
+from tests.waiting import PATIENCE_S
 
 from veritape.gateway.adapters.departure import ClientLeftError, departure_of
 from veritape.gateway.adapters.proxy import AnswerCutError, Exchange, Forwarded
@@ -130,11 +131,11 @@ async def test_a_client_that_leaves_cancels_the_upstream() -> None:
                 await run(pool_of(back.port), request())
 
         task = asyncio.ensure_future(ask())
-        await asyncio.wait_for(began.wait(), 5)
+        await asyncio.wait_for(began.wait(), PATIENCE_S)
         departure_of(scope).end(ClientLeftError())
         with pytest.raises(ClientLeftError):
             await task
-        await asyncio.wait_for(ended.wait(), 5)
+        await asyncio.wait_for(ended.wait(), PATIENCE_S)
         with pytest.raises(ClientLeftError):
             await ask()
 

@@ -7,6 +7,7 @@ import pytest
 from tests.connections import open_to, serving
 from tests.servers.gateway_world import World
 from tests.upstream import Peer, policy_text, upstream
+from tests.waiting import PATIENCE_S
 
 from veritape.gateway.adapters import reading_watch
 
@@ -29,5 +30,5 @@ async def test_a_client_that_does_not_read_is_cut(tmp_path: Path, monkeypatch: p
     async with upstream(pour) as back, serving(World(tmp_path, policy_text(back.url))) as port:
         _, writer = await open_to(port)
         writer.write(b"GET /echo HTTP/1.1\r\nHost: a\r\n\r\n")
-        await asyncio.wait_for(ended.wait(), 10)
+        await asyncio.wait_for(ended.wait(), PATIENCE_S)
         writer.close()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.usage import BOOT, WALL_US, charges
+from tests.waiting import until
 
 from veritape.gateway.adapters.ledger import Ledger
 from veritape.gateway.adapters.reconciler import Repair
@@ -62,8 +63,7 @@ async def test_when_it_reconciles(ledger: Ledger) -> None:
 
     async def pass_ns(duration_ns: int) -> None:
         clock.advance_ns(duration_ns)
-        for _ in range(20):
-            await asyncio.sleep(0.002)
+        await until(lambda: clock._sleepers)  # it has looked, and waits again
 
     await pass_ns(0)
     assert (sides.compared, sides.folded) == (["2026-11"], ["2026-11"])

@@ -9,6 +9,7 @@ import hiredis
 import pytest
 import uvloop
 from tests.servers.store_peer import StorePeer, echo, store_peer
+from tests.waiting import PATIENCE_S
 
 from veritape.gateway.adapters import redis_link
 from veritape.gateway.adapters.redis_address import RedisAddress, parse_redis_url
@@ -19,7 +20,7 @@ from veritape.gateway.adapters.redis_link import RedisLink, StoreError
 async def linked(to: StorePeer, deadline_s: float = 5, query: str = "") -> AsyncIterator[RedisLink]:
     link = RedisLink(parse_redis_url(f"redis://{query}127.0.0.1:{to.port}/3"), deadline_s)
     running = asyncio.create_task(link.run())
-    await asyncio.wait_for(link.connected.wait(), 10)
+    await asyncio.wait_for(link.connected.wait(), PATIENCE_S)
     try:
         yield link
     finally:
@@ -48,15 +49,15 @@ async def test_a_silent_store_fails_all_that_wait_together_and_is_left() -> None
     silent = True
     async with (
         store_peer(lambda command: None if silent else echo(command)) as one,
-        linked(one, 0.05) as link,
+        linked(one, 0.5) as link,
     ):
         waiting = [link.call([b"ECHO", b"%d" % n]) for n in range(3)]
         found = await asyncio.gather(*waiting, return_exceptions=True)
-        assert [str(error) for error in found] == ["the store did not answer in 50 ms"] * 3
+        assert [str(error) for error in found] == ["the store did not answer in 500 ms"] * 3
         with pytest.raises(StoreError, match="is not connected"):
             await link.call([b"PING"])
         silent = False
-        await asyncio.wait_for(link.connected.wait(), 5)
+        await asyncio.wait_for(link.connected.wait(), PATIENCE_S)
         assert await link.call([b"ECHO", b"again"]) == b"again"
         assert [command for command in one.commands if command[0] == b"ECHO"][3:] == [[b"ECHO", b"again"]]
 
@@ -69,13 +70,13 @@ async def test_each_call_has_its_own_deadline() -> None:
         answered.append(command)
         return echo(command) if len(answered) == 1 else None
 
-    async with store_peer(first_only) as one, linked(one, 0.08) as link:
+    async with store_peer(first_only) as one, linked(one, 0.5) as link:
         assert await link.call([b"ECHO", b"1"]) == b"1"
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.3)
         began = asyncio.get_running_loop().time()
         with pytest.raises(StoreError, match="did not answer"):
             await link.call([b"ECHO", b"2"])
-        assert asyncio.get_running_loop().time() - began >= 0.075
+        assert asyncio.get_running_loop().time() - began >= 0.49
 
 
 @pytest.mark.parametrize("octets", [b"garbage\r\n", b"+OK\r\n+TWICE\r\n"])

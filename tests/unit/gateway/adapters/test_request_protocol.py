@@ -8,6 +8,7 @@ import pytest
 from tests.connections import everything, head_of, open_to, serving
 from tests.servers.gateway_world import World
 from tests.upstream import Peer, answer, policy_text, upstream
+from tests.waiting import PATIENCE_S, until
 
 from veritape.gateway.adapters import request_protocol
 from veritape.gateway.doors import PER_GROUP
@@ -122,11 +123,10 @@ async def test_a_client_that_leaves_is_logged_and_its_upstream_is_cancelled(tmp_
         async with serving(world) as port:
             _, writer = await open_to(port)
             writer.write(b"GET /echo HTTP/1.1\r\nHost: a\r\n\r\n")
-            await asyncio.wait_for(began.wait(), 5)
+            await asyncio.wait_for(began.wait(), PATIENCE_S)
             writer.close()
-            await asyncio.wait_for(ended.wait(), 5)
-            while not world.log:
-                await asyncio.sleep(0.01)
+            await asyncio.wait_for(ended.wait(), PATIENCE_S)
+            await until(lambda: world.log)
             assert world.log[-1].status == 499
             assert world.gateway.in_flight == 0
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.usage import WALL_US
 from tests.usage_events import event
+from tests.waiting import until
 
 from veritape.gateway.adapters.ledger import Ledger
 from veritape.gateway.adapters.ledgers import UsageLedger
@@ -173,6 +174,9 @@ async def test_it_looks_each_hour_and_goes_on_after_a_failure(scene: Scene) -> N
     fails, tried = [True], 0
     retire = scene.ledger.retire
 
+    async def is_tried(count: int) -> None:
+        await until(lambda: tried == count == len(scene.told))
+
     def once(period: str, kept: list[AccountUsage]) -> int:
         nonlocal tried
         tried += 1
@@ -185,10 +189,7 @@ async def test_it_looks_each_hour_and_goes_on_after_a_failure(scene: Scene) -> N
         running = asyncio.ensure_future(scene.retiring.run())
         for count in (1, 2, 3):
             fails[:] = [True] if count < 3 else []
-            for _ in range(20_000):
-                if tried == count and len(scene.told) == count:
-                    break
-                await asyncio.sleep(0.001)
+            await is_tried(count)
             scene.clock.advance_ns(PERIOD_NS)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)

@@ -8,7 +8,9 @@ import socket
 from pathlib import Path
 
 import pytest
+from tests.ports import KeptPort
 from tests.servers.gateway_world import World
+from tests.waiting import PATIENCE_S
 
 from veritape.gateway.adapters.server import bind, serve
 from veritape.kernel.addresses import Address
@@ -30,7 +32,7 @@ def test_a_busy_port_is_one_line() -> None:
 async def ask(port: int, octets: bytes) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(octets)
-    answer = await asyncio.wait_for(reader.read(), 5)
+    answer = await asyncio.wait_for(reader.read(), PATIENCE_S)
     writer.close()
     await writer.wait_closed()
     return answer
@@ -53,10 +55,10 @@ async def test_bytes_that_are_no_request_get_a_problem(tmp_path: Path, octets: b
     listener = bind(Address("127.0.0.1", 0))
     port = listener.getsockname()[1]
     task = asyncio.ensure_future(serve(world.gateway, listener, 1, lambda: None))
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0)  # it begins: signals are its own
     answer = await ask(port, octets)
     os.kill(os.getpid(), signal.SIGTERM)
-    await asyncio.wait_for(task, 5)
+    await asyncio.wait_for(task, PATIENCE_S)
     world.close()
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400 ")
@@ -66,19 +68,20 @@ async def test_bytes_that_are_no_request_get_a_problem(tmp_path: Path, octets: b
 
 async def test_signals_end_and_reload(tmp_path: Path) -> None:
     """GW-104, GW-558: SIGHUP asks for a reload; SIGINT ends, and the port is free again."""
-    world, asked = World(tmp_path), asyncio.Event()
-    listener = bind(Address("127.0.0.1", 0))
-    port = listener.getsockname()[1]
+    world, asked, kept = World(tmp_path), asyncio.Event(), KeptPort()
+    port = kept.number
+    listener = bind(Address("127.0.0.1", port))
     task = asyncio.ensure_future(serve(world.gateway, listener, 1, asked.set))
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0)  # it begins: signals are its own
     os.kill(os.getpid(), signal.SIGHUP)
-    await asyncio.wait_for(asked.wait(), 5)
+    await asyncio.wait_for(asked.wait(), PATIENCE_S)
     assert b"200 OK" in await ask(port, b"GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
     os.kill(os.getpid(), signal.SIGINT)
-    await asyncio.wait_for(task, 5)
+    await asyncio.wait_for(task, PATIENCE_S)
     world.close()
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
+    kept.close()
 
 
 def test_small_pieces_are_sent_at_once() -> None:

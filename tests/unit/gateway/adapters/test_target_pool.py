@@ -5,6 +5,7 @@ import ssl
 
 import pytest
 from tests.upstream import Peer, answer, upstream
+from tests.waiting import PATIENCE_S
 
 from veritape.gateway.adapters import target_pool
 from veritape.gateway.adapters.target_pool import TargetPool, tls_context
@@ -61,12 +62,12 @@ async def test_requests_wait_for_a_connection_in_turn(monkeypatch: pytest.Monkey
         assert failure.value.reason is Reason.NO_HEALTHY_UPSTREAM
         first.cancel()
         pool.release(held)
-        assert await asyncio.wait_for(second, 5) is held
+        assert await asyncio.wait_for(second, PATIENCE_S) is held
         held.begin("GET", HEAD, has_body=False)
         third = asyncio.ensure_future(pool.acquire())
         await asyncio.sleep(0)
         pool.release(held)
-        replacement = await asyncio.wait_for(third, 5)
+        replacement = await asyncio.wait_for(third, PATIENCE_S)
         assert replacement is not held
         assert back.connections == 2
         pool.release(replacement)

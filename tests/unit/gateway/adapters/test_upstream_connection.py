@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from tests.upstream import Peer, upstream
+from tests.waiting import PATIENCE_S, until
 
 from veritape.gateway.adapters.upstream_connection import BUFFER_BYTES, UpstreamConnection
 from veritape.gateway.reasons import Reason
@@ -43,6 +44,7 @@ async def test_a_slow_client_pauses_the_target() -> None:
         connection = await connect(back.port)
         connection.begin("GET", GET, has_body=False)
         assert (await connection.head(5)).status == 200
+        await until(lambda: connection._is_paused)
         before = -1
         while written != before:
             before = written
@@ -80,7 +82,7 @@ async def test_a_slow_target_pauses_the_client() -> None:
         await asyncio.wait((sending,), timeout=0.2)
         assert not sending.done()
         gate.set()
-        await asyncio.wait_for(sending, 10)
+        await asyncio.wait_for(sending, PATIENCE_S)
         assert (await connection.head(5)).status == 200
         assert connection.is_reusable
         connection.close()
@@ -102,8 +104,7 @@ async def test_bytes_that_nobody_asked_for_end_an_idle_connection() -> None:
         await connection.head(5)
         assert connection.is_reusable
         told.set()
-        while not connection.is_lost:
-            await asyncio.sleep(0.01)
+        await until(lambda: connection.is_lost)
         assert not connection.is_reusable
 
 

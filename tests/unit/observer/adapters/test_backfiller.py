@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tests.by_time import Calls, Still
 from tests.tape import DAY, MIDNIGHT_NS, anchors, bundled, day_notes, frames, own_note
+from tests.waiting import until
 
 from veritape.kernel.clock import NANOSECONDS
 from veritape.observer import audit
@@ -154,9 +155,7 @@ async def test_in_session_the_budget_holds_and_yields(tmp_path: Path) -> None:
     tape.quotation = stamped  # type: ignore[method-assign]
     backfiller = Backfiller(tape, still, recording, 0.2)  # type: ignore[arg-type]
     task = asyncio.create_task(backfiller.watch(DAY))
-    async with asyncio.timeout(20):
-        while len(stamps) < 12:
-            await asyncio.sleep(0.01)
+    await until(lambda: len(stamps) >= 12)
     assert all(later - earlier >= NANOSECONDS for earlier, later in zip(stamps, stamps[3:], strict=False))
     tape.waiting = 1
     await asyncio.sleep(0.05)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.broker import Broker, broker, rest_of
+from tests.waiting import PATIENCE_S, until
 
 from veritape.kernel.errors import CheckFailedError, UnavailableError
 from veritape.observer.adapters.broker_rest import REPETITIONS, BrokerRest
@@ -177,14 +178,13 @@ async def test_a_call_that_is_cancelled_after_it_was_sent_keeps_its_permit_until
     async with broker() as one, rest_of(one, tmp_path) as (rest, _):
         await rest.token()
         task = asyncio.create_task(rest.quotation(MULTI_PRICE, parameters(["990001"])))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while not rest._calls:
                 await asyncio.sleep(0)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
             assert rest.gate.figures.in_use > 0
-            while rest._calls:
-                await asyncio.sleep(0.001)
+            await until(lambda: not rest._calls)
         assert one.account.report.calls == 1
         assert rest.gate.figures.in_use > 0
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from tests.broker import Broker, broker, rest_of
 from tests.tape import DAY
+from tests.waiting import PATIENCE_S, until
 
 from veritape.observer import control
 from veritape.observer.adapters.broker_rest import BrokerRest
@@ -424,9 +425,7 @@ async def test_hours_of_the_log_appear_while_the_day_runs(tmp_path: Path) -> Non
         running = asyncio.create_task(one.chooser.run(None))
         await clock.move_to(OPEN + 3_610)
         path = tmp_path / "export" / f"decisions_{DAY}_0900.jsonl"
-        async with asyncio.timeout(10):
-            while not path.exists():
-                await asyncio.sleep(0.01)
+        await until(path.exists)
         assert b'"reason":"manual"' in path.read_bytes()
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
@@ -444,12 +443,10 @@ async def _follow_the_wishes(one: Broker, rest: BrokerRest, clock: Any, data: Pa
     book = Daybook(recording, options, clock, lambda _: None)
     stream = Stream(one.settings().ws_url, rest, book, clock, 41, 60)
     task = asyncio.create_task(stream.run(["990001"]))
-    async with asyncio.timeout(30):
-        while stream.slots.active != ["990001"]:
-            await asyncio.sleep(0.005)
+    async with asyncio.timeout(PATIENCE_S):
+        await until(lambda: stream.slots.active == ["990001"])
         stream.want(["990003", "990002"])
-        while sorted(stream.slots.active) != ["990002", "990003"]:
-            await asyncio.sleep(0.005)
+        await until(lambda: sorted(stream.slots.active) == ["990002", "990003"])
     [socket] = one.exchange.sockets
     assert {code for _, code in socket.registered} == {"990002", "990003"}
     await stream.finish()

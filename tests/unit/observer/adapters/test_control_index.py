@@ -6,6 +6,7 @@ from pathlib import Path
 from tests.backup_world import world
 from tests.broker import broker, rest_of
 from tests.tape import CODES, DAY
+from tests.waiting import PATIENCE_S
 
 from veritape.observer import control
 from veritape.observer.adapters.control_database import ControlDatabase
@@ -35,7 +36,7 @@ async def test_a_lost_index_is_rebuilt_equal(tmp_path: Path) -> None:
         options = JournalOptions(recording.journal_folder, reserve_bytes=0)
         book = Daybook(recording, options, clock, lambda _: None)
         day = RecordingDay(settings, rest, book, clock, lambda _: None)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_S):
             await day.run(DAY, MINUTE, Calendar({DAY: MINUTE}))
         book.observe(DAY, "pingpong_seconds", "10")
         await book.close()

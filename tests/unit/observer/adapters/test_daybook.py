@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.tape import DAY, MIDNIGHT_NS, frames, recorded, recorded_of
+from tests.waiting import PATIENCE_S
 
 from veritape.kernel.clock import ManualClock
 from veritape.observer.adapters.daybook import Daybook
@@ -76,7 +77,7 @@ async def test_a_failed_disk_ends_the_wait(tmp_path: Path) -> None:
     await asyncio.sleep(0.01)
     assert not waiting.done()
     book.failed.set_result(ValueError("full"))  # type: ignore[arg-type]
-    await asyncio.wait_for(waiting, 5)
+    await asyncio.wait_for(waiting, PATIENCE_S)
     await book.close()
 
 

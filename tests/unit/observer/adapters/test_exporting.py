@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 from tests.tape import DAY, MIDNIGHT_NS, frames
+from tests.waiting import PATIENCE_S
 
 from veritape.kernel.clock import ManualClock
 from veritape.observer import control
@@ -64,5 +65,5 @@ async def test_a_minute_of_trades_appears_five_seconds_after_its_end(tmp_path: P
 
 async def test_nothing_is_read_when_nothing_is_wanted(tmp_path: Path) -> None:
     exports = LiveExports(Exporter(tmp_path, "KRX", DAY, ()), ExportFolder(tmp_path), None, ManualClock())  # type: ignore[arg-type]
-    await asyncio.wait_for(exports.run(), 5)
+    await asyncio.wait_for(exports.run(), PATIENCE_S)
     await exports.write()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.tape import MIDNIGHT_NS
+from tests.waiting import PATIENCE_S, until
 
 from veritape.kernel.clock import Clock, ManualClock, SystemClock
 from veritape.kernel.errors import UnavailableError
@@ -107,9 +108,7 @@ async def test_what_waited_for_a_sync_waits_for_nothing_else(tmp_path: Path) -> 
     await asyncio.sleep(0)
     clock.advance_ns(60 * 10**9)
     disk.let_go.set()
-    async with asyncio.timeout(10):
-        while len(writing.groups) < 2:
-            await asyncio.sleep(0.001)
+    await until(lambda: len(writing.groups) >= 2)
     assert writing.groups[1].queued_ns == queued_ns
     await writing.writer.close()
 
@@ -130,7 +129,7 @@ async def test_a_full_disk_commits_what_it_can_and_says_so(tmp_path: Path, call:
     writing = Writing(tmp_path, FullOnce({}), commit_ms=0)
     assert (writing.folder / RESERVE_NAME).stat().st_size == RESERVE
     number = 0
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while not writing.writer.failed.done():
             number += 1
             writing.writer.append(frame(number))
@@ -140,7 +139,8 @@ async def test_a_full_disk_commits_what_it_can_and_says_so(tmp_path: Path, call:
     assert "No space left on device" in error.message
     assert "frames are durable" in error.message
     assert not (writing.folder / RESERVE_NAME).exists()
-    await asyncio.sleep(0.01)
+    await writing.writer.close()
+    await asyncio.sleep(0)
     assert writing.acknowledged == writing.on_disk()
     assert len(writing.acknowledged) >= 4
     (path,) = journal_paths(writing.folder)
@@ -151,12 +151,13 @@ async def test_a_disk_that_stays_full_loses_nothing_acknowledged(tmp_path: Path)
     """OB-510: when even the reserve does not help, the next start finds every acknowledged frame."""
     writing = Writing(tmp_path, FailingDisk({"write": (errno.ENOSPC, 0.3)}, seed=3), commit_ms=0)
     number = 0
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while not writing.writer.failed.done():
             number += 1
             writing.writer.append(frame(number))
             await asyncio.sleep(0.001)
-    await asyncio.sleep(0.01)
+    await writing.writer.close()
+    await asyncio.sleep(0)
     recover(writing.folder, tmp_path / "quarantine")
     assert writing.on_disk()[: len(writing.acknowledged)] == writing.acknowledged
 
@@ -213,16 +214,13 @@ async def test_an_idle_disk_is_probed(tmp_path: Path, monkeypatch: pytest.Monkey
     writing = Writing(tmp_path, disk, clock)
     clock.advance_ns(60 * 10**9)
     synced_ns = clock.monotonic_ns()
-    async with asyncio.timeout(20):
-        while writing.writer.watermark.synced_ns != synced_ns:
-            await asyncio.sleep(0.001)
+    async with asyncio.timeout(PATIENCE_S):
+        await until(lambda: writing.writer.watermark.synced_ns == synced_ns)
         disk.is_full = True
-        while not disk.refused:
-            await asyncio.sleep(0.001)
+        await until(lambda: disk.refused)
         clock.advance_ns(60 * 10**9)
         before = disk.refused
-        while disk.refused < before + 2:
-            await asyncio.sleep(0.001)
+        await until(lambda: disk.refused >= before + 2)
     assert writing.writer.watermark.synced_ns == synced_ns
     disk.is_full = False
     writing.writer.append(frame(1))
@@ -259,11 +257,9 @@ async def test_the_last_frame_of_a_day_seals_the_file_and_the_next_one_begins_an
     for number in range(1, 300):
         writing.writer.append(frame(number))
     writing.writer.append(frame(300), last=True)
-    while len(writing.acknowledged) < 300:
-        await asyncio.sleep(0.001)
+    await until(lambda: len(writing.acknowledged) >= 300)
     (path,) = journal_paths(writing.folder)
-    while path.stat().st_mode & 0o777 != 0o444:
-        await asyncio.sleep(0.001)
+    await until(lambda: path.stat().st_mode & 0o777 == 0o444)
     assert journal.scan(path.read_bytes()).sealed
     writing.writer.append(frame(301))
     await writing.writer.close()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tests.broker import broker, rest_of
 from tests.tape import CODES, DAY
+from tests.waiting import PATIENCE_S, until
 
 from veritape.kernel.errors import UnavailableError
 from veritape.observer.adapters.daybook import Daybook
@@ -42,7 +43,7 @@ async def test_a_minute_of_market_closes_on_every_line(tmp_path: Path) -> None:
         )
         day = RecordingDay(settings(tmp_path, one.settings()), rest, book, clock, said.append)
         recording.recorder.day("20131004")
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_S):
             await day.run(DAY, MINUTE, Calendar({DAY: MINUTE}))
         await book.close()
         assert list(recording.recorder.days) == [DAY], "the day before is let go"
@@ -73,7 +74,7 @@ async def test_a_disk_without_room_keeps_the_journal_and_seals_nothing(tmp_path:
         kept = chosen.journal.model_copy(update={"kept_bytes": 1 << 60})
         day = RecordingDay(chosen.model_copy(update={"journal": kept}), rest, book, clock, lambda _line: None)
         with pytest.raises(UnavailableError, match="free some and start again"):
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(PATIENCE_S):
                 await day.run(DAY, MINUTE, Calendar({DAY: MINUTE}))
         await book.close()
     assert recording.segments.seals() == []
@@ -95,7 +96,7 @@ async def test_what_was_lost_is_fetched_before_the_audit(
         waits = settings(tmp_path, one.settings(), backfill=True)
         waits = waits.model_copy(update={"kis": one.settings()})
         day = RecordingDay(waits, rest, book, clock, said.append)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_S):
             await day.run(DAY, MINUTE, Calendar({DAY: MINUTE}))
         await book.flush()
         assert clock.wall_ns() >= day_start_ns(DAY) + (MINUTE.close_s + 30 * 60) * 10**9
@@ -131,9 +132,7 @@ async def test_without_a_universe_the_manual_codes_are_streamed(tmp_path: Path) 
         )
         day = RecordingDay(settings(tmp_path, one.settings(), min_count=100), rest, book, clock, said.append)
         task = asyncio.create_task(day.run(DAY, MINUTE, Calendar({DAY: MINUTE})))
-        async with asyncio.timeout(30):
-            while len(day.stream.slots.active) < 3:
-                await asyncio.sleep(0.01)
+        await until(lambda: len(day.stream.slots.active) >= 3)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         await stop_day(day)

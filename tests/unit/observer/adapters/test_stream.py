@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import pytest
 import structlog
 from tests.broker import Broker, broker, rest_of
 from tests.tape import CODES, DAY, frames
+from tests.waiting import until
 
 from veritape.apps.bench.websocket_source import framed, upgrade_answer
 from veritape.observer.adapters import stream as module
@@ -45,12 +46,6 @@ async def streaming(
             await asyncio.gather(task, return_exceptions=True)
             await stream.abandon(Cause.OPERATOR_STOP)
             await book.close()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 async def test_every_code_is_registered_and_its_trades_are_recorded(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 import asyncio
 from typing import ClassVar
 
+from tests.waiting import until
+
 from veritape.replay.adapters.doorkeeper import HEAD_BYTES, Doorkeeper, Turned
 
 
@@ -35,8 +37,7 @@ class Door:
             return b"", writer
 
     async def emptied(self) -> None:
-        while self.keeper.inside:
-            await asyncio.sleep(0.005)
+        await until(lambda: not self.keeper.inside)
 
 
 async def test_a_connection_with_a_good_head_is_let_in() -> None:

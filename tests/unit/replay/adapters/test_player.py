@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.waiting import PATIENCE_S, until
 
 from veritape.kernel.clock import SystemClock
 from veritape.replay.accounts import Accounts
@@ -58,9 +59,7 @@ class Fixture:
 
 async def play_until_told(player: Player, frames: int) -> None:
     task = asyncio.create_task(player.play(lambda ms, sent: None))
-    async with asyncio.timeout(20):
-        while player.frames_sent < frames:
-            await asyncio.sleep(0.001)
+    await until(lambda: player.frames_sent >= frames)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
@@ -96,9 +95,7 @@ async def test_the_tape_waits_for_its_watchers(tmp_path: Path) -> None:
     assert fixture.player.clock_document()["speed"] == 1.0
     assert fixture.player.tape.now_ms < 32_400_000
     fixture.watch()
-    async with asyncio.timeout(20):
-        while not fixture.player.frames_sent:
-            await asyncio.sleep(0.001)
+    await until(lambda: fixture.player.frames_sent)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
@@ -112,9 +109,7 @@ async def test_the_virtual_tape_waits_for_a_reader_that_is_behind(tmp_path: Path
     await asyncio.sleep(0.1)
     assert fixture.player.frames_sent == 0
     fixture.unsent = 0
-    async with asyncio.timeout(20):
-        while fixture.player.frames_sent < 100:
-            await asyncio.sleep(0.001)
+    await until(lambda: fixture.player.frames_sent >= 100)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
@@ -143,10 +138,9 @@ async def test_idle_connections_hear_a_heartbeat(tmp_path: Path) -> None:
     fixture = Fixture(tmp_path)
     box = fixture.watch()
     beat = asyncio.create_task(fixture.player.beat())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         assert "PINGPONG" in (await box.take()).text
         fixture.player.tape.now_ns += 100 * 10**9
-        while not fixture.aborted:
-            await asyncio.sleep(0.001)
+        await until(lambda: fixture.aborted)
     beat.cancel()
     await asyncio.gather(beat, return_exceptions=True)

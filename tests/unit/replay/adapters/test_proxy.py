@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from tests.waiting import PATIENCE_S
 
 from veritape.kernel.errors import UnavailableError
 from veritape.replay.adapters.proxy import CHUNK_BYTES, Proxy
@@ -53,7 +54,7 @@ async def exchange(proxy: Proxy, data: bytes, *, end: bool = True) -> bytes:
     writer.write(data)
     if end:
         writer.write_eof()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         answer = await reader.read()
     writer.close()
     return answer
@@ -125,7 +126,7 @@ async def test_stopping_ends_open_tunnels(harness: Harness, far_port: int) -> No
     writer.write(CONNECT)
     await reader.readexactly(len(ESTABLISHED))
     await proxy.stop()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         assert await reader.read() == b""
     writer.close()
 

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
+from tests.waiting import PATIENCE_S
 
 from veritape.kernel.clock import SystemClock
 from veritape.kernel.errors import UnavailableError
@@ -112,7 +113,7 @@ async def test_a_registered_client_receives_acknowledgement_and_frames(
     player = server._player
     playing = asyncio.create_task(player.play(lambda ms, sent: None))
     async with (
-        asyncio.timeout(20),
+        asyncio.timeout(PATIENCE_S),
         http.ws_connect(f"ws://127.0.0.1:{server.websocket_port}/tryitout") as socket,
     ):
         for code in ("990001", "990003"):
@@ -133,7 +134,7 @@ async def test_any_pong_frame_answers_the_heartbeat_and_pings_are_answered(
 ) -> None:
     """KIS-108, KIS-111: the vendor's own client answers a PINGPONG with a Pong frame; a Ping earns a Pong."""
     url = f"ws://127.0.0.1:{server.websocket_port}/tryitout"
-    async with asyncio.timeout(10), http.ws_connect(url, autoping=False) as socket:
+    async with asyncio.timeout(PATIENCE_S), http.ws_connect(url, autoping=False) as socket:
         await socket.send_str("not json")
         await socket.receive_str()
         (state,) = server._exchange.sockets

@@ -7,6 +7,8 @@ import socket
 import urllib.request
 
 import pytest
+from tests.ports import kept_port
+from tests.waiting import until
 
 from veritape.kernel.clock import SystemClock
 from veritape.kernel.errors import UnavailableError
@@ -25,13 +27,14 @@ def read(port: int, path: str) -> str:
 async def test_the_page_answers_while_the_context_lasts() -> None:
     """TL-100, TL-135: every part is on it, ``/status`` says what it was given, and the port is free afterwards."""
     parts = {part: Registry(part_metrics(part)) for part in ("observer", "gateway")}
-    async with served_page(parts, Address("127.0.0.1", 0), SystemClock(), {"folder": "run"}) as shown:
-        text = await asyncio.to_thread(read, shown.port, "/metrics")
-        status = json.loads(await asyncio.to_thread(read, shown.port, "/status"))
+    with kept_port() as port:
+        async with served_page(parts, Address("127.0.0.1", port), SystemClock(), {"folder": "run"}) as shown:
+            text = await asyncio.to_thread(read, shown.port, "/metrics")
+            status = json.loads(await asyncio.to_thread(read, port, "/status"))
+        with socket.create_server(("127.0.0.1", port)):
+            pass
     assert all(f'veritape_part_up{{part="{part}"}} 0' in text for part in parts)
     assert status["folder"] == "run"
-    with socket.create_server(("127.0.0.1", shown.port)):
-        pass
 
 
 async def test_a_refused_vector_is_told() -> None:
@@ -42,9 +45,7 @@ async def test_a_refused_vector_is_told() -> None:
         parts, Address("127.0.0.1", 0), SystemClock(), refused=lambda *what: told.append(what)
     ) as shown:
         os.write(shown.receiver.open_pipe("observer"), b"no vector at all")
-        async with asyncio.timeout(60):
-            while not told:
-                await asyncio.sleep(0.01)
+        await until(lambda: told)
     assert told[0] == ("observer", Refusal.GARBAGE)
 
 

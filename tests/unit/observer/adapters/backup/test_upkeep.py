@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.backup_world import World, world
 from tests.recorded_day import record_day
+from tests.waiting import PATIENCE_S
 
 from veritape.kernel.clock import NANOSECONDS, ManualClock
 from veritape.observer.adapters.backup.chain import read_chain
@@ -152,7 +153,7 @@ async def test_it_sleeps_between_and_stops_when_the_process_does(tmp_path: Path)
     """OB-971: a backup that runs stops at the next object; without a target nothing is kept; one disk is told."""
     idle = Kept(tmp_path / "idle")
     idle.upkeep.backups = BackupSettings()
-    await asyncio.wait_for(idle.upkeep.run(), 5)
+    await asyncio.wait_for(idle.upkeep.run(), PATIENCE_S)
     kept = Kept(tmp_path / "kept")
     kept.records.change(target_ns=0)
     running = asyncio.create_task(kept.upkeep.run())

@@ -7,6 +7,7 @@ import pytest
 from tests.binance import CODE, FIRST, Venue
 from tests.binance_run import FastClock, Run, settings
 from tests.binance_server import BinanceServer, Faults
+from tests.waiting import until
 
 from veritape.observer.adapters.journal_files import read_journal
 from veritape.observer.gaps import Cause
@@ -41,8 +42,7 @@ async def test_a_silent_connection_is_left_and_opened_again(tmp_path: Path) -> N
     await server.start()
     run = Run(settings(tmp_path, server.port, session={"silence_seconds": 20}), FastClock(200))
     streaming = asyncio.create_task(run.watching.stream.run())
-    while server.connections < 2:
-        await asyncio.sleep(0.01)
+    await until(lambda: server.connections >= 2)
     await run.watching.stream.finish(Cause.OPERATOR_STOP)
     await streaming
     await run.daybook.flush()
@@ -59,8 +59,7 @@ async def test_a_venue_that_does_not_answer_is_tried_again(tmp_path: Path) -> No
     await server.stop()
     run = Run(settings(tmp_path, port), FastClock(60))
     streaming = asyncio.create_task(run.watching.stream.run())
-    while run.watching.stream.session.wake_ns is None:
-        await asyncio.sleep(0.01)
+    await until(lambda: run.watching.stream.session.wake_ns is not None)
     assert "Cannot connect" in run.watching.stream.trouble
     again = BinanceServer(Venue(), Faults(until=50), None, 0, FIRST)
     await again.start(port)

@@ -8,6 +8,7 @@ import pytest
 from tests.binance import CODE, FIRST, FIRST_ID, LAST_ID, MIDNIGHT_ID, SECOND, SPLIT_ID, Venue, trades
 from tests.binance_run import FastClock, running
 from tests.binance_server import BinanceServer, Faults, trade_places
+from tests.waiting import until
 
 from veritape.observer.adapters.binance.recording import BinanceRecording
 from veritape.observer.adapters.control_database import ControlDatabase
@@ -45,8 +46,7 @@ async def test_both_captures_are_recorded_sealed_and_closed_over_midnight(tmp_pa
     async with running(server, tmp_path, clock, backfill=QUICK, binance=TRADES_AND_BOOKS) as run:
         await server.ended.wait()
         await run.daybook.flush()
-        while f"day {FIRST} is over: every line closes" not in run.said:
-            await asyncio.sleep(0.01)
+        await until(lambda: f"day {FIRST} is over: every line closes" in run.said)
     await server.stop()
     assert (run.applied.recorded, run.applied.holes, run.applied.duplicates) == (19_904, 0, 0)
     assert server.pongs == 1
@@ -125,8 +125,7 @@ async def test_refusals_of_the_venue_are_waited_out(tmp_path: Path) -> None:
     await server.start()
     clock = FastClock(60)
     async with running(server, tmp_path, clock, backfill=QUICK) as run:
-        while len([status for _, _, status in server.calls if status == 200]) < 1:
-            await asyncio.sleep(0.01)
+        await until(lambda: len([status for _, _, status in server.calls if status == 200]) >= 1)
         assert clock.monotonic_ns() >= 50 * 10**9
         assert [status for _, _, status in server.calls][:3] == [429, 418, 200]
         assert run.rest.weights.refusals == 2
@@ -145,8 +144,7 @@ async def test_a_damaged_message_is_quarantined_and_its_trade_fetched(tmp_path: 
     async with running(server, tmp_path, FastClock(60), backfill=QUICK, binance=TRADES_AND_BOOKS) as run:
         await server.ended.wait()
         await run.daybook.flush()
-        while not run.recording.recorder.symbol(CODE).line(FIRST).backfilled.trades:
-            await asyncio.sleep(0.01)
+        await until(lambda: run.recording.recorder.symbol(CODE).line(FIRST).backfilled.trades)
     await server.stop()
     assert server.connections == 1
     (entries,) = (tmp_path / "quarantine").glob("frames-*.jsonl")
