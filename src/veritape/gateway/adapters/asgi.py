@@ -23,7 +23,7 @@ from veritape.gateway.adapters.callers import Callers, Client, Identify, require
 from veritape.gateway.adapters.degrading_store import DegradingStore
 from veritape.gateway.adapters.engine import DeniedError, Engine, Ruling
 from veritape.gateway.adapters.gate import Keys, UsageLedger
-from veritape.gateway.adapters.marks import Found, MarkedRoutes
+from veritape.gateway.adapters.marks import PATH_CHARACTERS, Found, MarkedRoutes
 from veritape.gateway.adapters.policy_file import PolicyFile
 from veritape.gateway.adapters.redis_address import parse_redis_url
 from veritape.gateway.adapters.redis_link import RedisLink
@@ -58,9 +58,6 @@ START_LOOK_S: Final = 0.01
 
 REMEMBERED: Final = 65_536
 """Lanes that are kept; at the bound all are forgotten."""
-
-PATH_CHARACTERS: Final = 256
-"""Longer paths are looked up each time, so that nobody fills the memory with them."""
 
 SERVER_ERROR: Final = 500
 """From this status on an answer is a failure of the application."""

@@ -6,20 +6,22 @@ A decision for somebody else takes no slot of the requests in progress, because 
 
 import secrets
 from collections.abc import Callable
-from typing import Final, NamedTuple, Protocol
+from ipaddress import ip_address
+from typing import Final, NamedTuple, Protocol, TypeVar
 
 from veritape.gateway import identity, keys, quota
 from veritape.gateway.accounts import Account, own_or_tier
 from veritape.gateway.adapters.admission import decider, outcome
 from veritape.gateway.adapters.gate import Gate, Visit
-from veritape.gateway.addresses import Address
+from veritape.gateway.adapters.marks import PATH_CHARACTERS
+from veritape.gateway.addresses import Address, plain_address
 from veritape.gateway.answers import Answer, Headers
 from veritape.gateway.identity import Identity, Refusal
 from veritape.gateway.keys import Environment
 from veritape.gateway.paths import BadPathError, PathTable, normal_path
 from veritape.gateway.policy import Policy, Route
 from veritape.gateway.problems import CONTENT_TYPE, RefusedError, problem_body
-from veritape.gateway.quota import Decision
+from veritape.gateway.quota import Decision, Limits
 from veritape.gateway.rate_fields import rate_fields
 from veritape.gateway.reasons import PROBLEMS, Reason
 from veritape.gateway.request_ids import request_id
@@ -32,6 +34,16 @@ SERVICE_UNAVAILABLE: Final = 503
 
 FAILURES: Final = frozenset({400, 401, 404})
 """Statuses that count against an address group."""
+
+REMEMBERED: Final = 65_536
+"""Paths and addresses whose meaning under the policy is kept; at the bound all of a kind are forgotten."""
+
+ADDRESS_CHARACTERS: Final = 45
+"""Longest address as text, an IPv4 address in an IPv6 one."""
+
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
 
 
 class Accounts(Protocol):
@@ -68,11 +80,25 @@ class Desk:
         self.gate, self._accounts, self._tell = gate, accounts, tell
         self._policy: Policy | None = None
         self._paths: PathTable[dict[str, Route]] = PathTable(())
+        self._named: dict[str, Route] = {}
+        self._routes: dict[tuple[str, str], Route | None] = {}
+        """By method and path."""
+        self._at: dict[str, Identity | Refusal | None] = {}
+        """By address."""
 
     def route_at(self, method: str, path: str) -> Route | None:
         """Return the policy's route of a path, None when none has it."""
-        if self._policy is not self.gate.policy:  # read anew after a reload
-            self._policy, self._paths = self.gate.policy, _paths(self.gate.policy)
+        self._follow_policy()
+        key = (method, path)
+        try:
+            return self._routes[key]
+        except KeyError:
+            found = self._route_at(method, path)
+            if len(path) <= PATH_CHARACTERS:
+                _remember(self._routes, key, found)
+            return found
+
+    def _route_at(self, method: str, path: str) -> Route | None:
         try:
             found = self._paths.match(normal_path(path.encode()))
         except BadPathError:
@@ -81,7 +107,16 @@ class Desk:
 
     def route_named(self, name: str) -> Route | None:
         """Return the policy's route of a name."""
-        return next((route for route in self.gate.policy.routes if route.name == name), None)
+        self._follow_policy()
+        return self._named.get(name)
+
+    def _follow_policy(self) -> None:
+        """Forget what followed from another policy: there was a reload."""
+        policy = self.gate.policy
+        if self._policy is not policy:
+            self._policy, self._paths = policy, _paths(policy)
+            self._named = {route.name: route for route in policy.routes}
+            self._routes, self._at = {}, {}
 
     async def of_key(self, key: str, route: Route, address: Address | None) -> Identity | Refusal:
         """Return who has a key, or why it does not serve."""
@@ -113,15 +148,28 @@ class Desk:
             return Refusal(Reason.IP_DENIED)
         return identity.of_address(address, self.gate.policy)
 
+    def at_address(self, text: str) -> Identity | Refusal | None:
+        """Return the class of an address, or why it is not served; None for what is no address."""
+        self._follow_policy()
+        try:
+            return self._at[text]
+        except KeyError:
+            address = read_address(text)
+            found = None if address is None else self.of_address(address)
+            if len(text) <= ADDRESS_CHARACTERS:
+                _remember(self._at, text, found)
+            return found
+
     async def charge(self, who: Identity, route: Route, cost_mu: int) -> Ruled:
         """Decide and charge, the event of an account included; a denial charges nothing.
 
         Raises:
             RefusedError: no decision: a store or the ledger is away.
         """
-        visit = Visit(self.new_id(), None, who.caller, who.tier, who.limits._replace(concurrency=None))
+        identifier = self.new_id() if who.caller.env else ""  # events of accounts name the request
+        visit = Visit(identifier, None, who.caller, who.tier, _without_slots(who.limits))
         try:
-            await self._charge(visit, route._replace(cost_mu=cost_mu))
+            await self._charge(visit, route if route.cost_mu == cost_mu else route._replace(cost_mu=cost_mu))
         except RefusedError as refusal:
             if visit.decision is None or refusal.reason is not visit.decision.reason:
                 raise
@@ -139,7 +187,7 @@ class Desk:
         """
         if not cost_mu:
             return Ruled(await self._free(who), who.tier)
-        limits = who.limits._replace(concurrency=None)
+        limits = _without_slots(who.limits)
         state, now_us = await self._state(who)
         version, wall_us = self.gate.policy.version, self.gate.wall_us()
         return Ruled(quota.evaluate(limits, state, cost_mu, now_us, wall_us, version)[1], who.tier)
@@ -155,7 +203,7 @@ class Desk:
             self.gate.bar(visit)
             route = self._known_route(method, path)
             await self.gate.identify(visit, route, headers, query)
-            visit.limits = visit.limits._replace(concurrency=None)
+            visit.limits = _without_slots(visit.limits)
             await self._charge(visit, route)
         except RefusedError as refusal:
             if PROBLEMS[refusal.reason].status in FAILURES:
@@ -217,7 +265,7 @@ class Desk:
         """Return how somebody stands."""
         state, now_us = await self._state(who)
         month = quota.month_of(self.gate.wall_us())
-        limits = who.limits._replace(concurrency=None)
+        limits = _without_slots(who.limits)
         return quota.admission(limits, state, 0, now_us, month, self.gate.policy.version)
 
     async def _state(self, who: Identity) -> tuple[quota.State, int]:
@@ -227,6 +275,26 @@ class Desk:
         except UnavailableError as error:
             raise RefusedError(Reason.QUOTA_UNAVAILABLE) from error
         return state, max(state.minute.at_us, state.hour.at_us)
+
+
+def read_address(text: str) -> Address | None:
+    """Return an address, None for what is none: a unix socket, a name, an address of one link."""
+    try:
+        return plain_address(ip_address(text)) if "%" not in text else None
+    except ValueError:
+        return None
+
+
+def _without_slots(limits: Limits) -> Limits:
+    """Return limits that count no requests in progress."""
+    return limits if limits.concurrency is None else limits._replace(concurrency=None)
+
+
+def _remember(kept: dict[Key, Value], key: Key, value: Value) -> None:
+    """Keep a value, within the bound."""
+    if len(kept) >= REMEMBERED:
+        kept.clear()
+    kept[key] = value
 
 
 def _paths(policy: Policy) -> PathTable[dict[str, Route]]:

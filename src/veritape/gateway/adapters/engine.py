@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from veritape.gateway.adapters.callers import Callers, Client, Group, Identify, Prepared
 from veritape.gateway.adapters.gate import Keys
+from veritape.gateway.adapters.marks import PATH_CHARACTERS
 from veritape.gateway.adapters.stores import Judged, ProcessStore, Store, Terms, unfolded
 from veritape.gateway.fast_quota import Verdict, make_tuple, plan_of
 from veritape.gateway.paths import PathTable
@@ -101,9 +102,10 @@ class Engine:
         except KeyError:
             found = self._prices.match(path)
             price = None if found is None else found.value.get("GET" if method == "HEAD" else method)
-            if len(self._by_path) >= REMEMBERED:
-                self._by_path.clear()
-            self._by_path[key] = price
+            if len(path) <= PATH_CHARACTERS:
+                if len(self._by_path) >= REMEMBERED:
+                    self._by_path.clear()
+                self._by_path[key] = price
             return price
 
     def decide_now(self, client: Client, price: Price) -> Ruling | None:

@@ -14,6 +14,9 @@ from veritape.gateway.prices import Price
 REMEMBERED: Final = 65_536
 """Paths whose marks are kept; at the bound all are forgotten."""
 
+PATH_CHARACTERS: Final = 256
+"""Longer paths are looked up each time, so that nobody fills the memory with them."""
+
 
 class Mark:
     """Stands among a route's dependencies."""
@@ -55,9 +58,11 @@ class MarkedRoutes:
         try:
             return self._found[key]
         except KeyError:
-            if len(self._found) >= REMEMBERED:
-                self._found.clear()
-            found = self._found[key] = _find(self._entries, method, path)
+            found = _find(self._entries, method, path)
+            if len(path) <= PATH_CHARACTERS:
+                if len(self._found) >= REMEMBERED:
+                    self._found.clear()
+                self._found[key] = found
             return found
 
     def of_template(self, method: str, template: str) -> Found | None:

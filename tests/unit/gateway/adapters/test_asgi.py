@@ -17,6 +17,7 @@ from tests import limited
 from veritape.gateway.adapters import asgi as module
 from veritape.gateway.adapters.asgi import Limit
 from veritape.gateway.adapters.callers import Account
+from veritape.gateway.adapters.marks import PATH_CHARACTERS
 from veritape.gateway.adapters.policy_file import shipped_policy
 from veritape.gateway.usage import Kind, UsageEvent
 from veritape.kernel.errors import MisuseError, UnavailableError
@@ -291,8 +292,8 @@ async def test_another_policy_holds_for_paths_and_peers_that_are_known(
         made.engine.swap(limited.policy(text))
         costs += [(await client.get("/dear/1")).headers["x-request-cost"] for _ in range(2)]
         assert costs == ["5", "5", "6", "6"]
-        for path in ("a", "b", "c", "d", "e" * module.PATH_CHARACTERS):
+        for path in ("a", "b", "c", "d", "e" * PATH_CHARACTERS):
             await client.get(f"/{path}")
     paths = {key[1] for key in made._lanes}
     assert len(paths) <= 3
-    assert all(len(path) <= module.PATH_CHARACTERS for path in paths)
+    assert all(len(path) <= PATH_CHARACTERS for path in paths)

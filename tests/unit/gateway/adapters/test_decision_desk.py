@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import pytest
 from tests import deciding
 
 from veritape.gateway.accounts import Account
+from veritape.gateway.adapters import decision_desk as module
 from veritape.gateway.adapters.decision_desk import Desk
 from veritape.gateway.identity import Identity, Refusal
 from veritape.gateway.keys import Environment
@@ -54,4 +56,32 @@ async def test_an_account_is_served_by_its_state_and_its_own_limits(tmp_path: Pa
         77,
         50_000_000,
     )
+    world.close()
+
+
+async def test_what_is_kept_of_addresses_and_paths_follows_the_policy_and_is_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """GW-443, GW-611, GW-908: an address is denied from the reload on; neither many of them nor long paths fill the memory."""
+    world = deciding.world(tmp_path)
+    desk = deciding.desk(world)
+    for _ in range(2):
+        found = desk.at_address("::ffff:192.0.2.7")
+        assert isinstance(found, Identity)
+        assert found.caller.subject == "ip:anonymous:192.0.2.7/32"
+    for text in ("", "/run/envoy.sock", "fe80::1%eth0", "localhost", "1" * 100_000):
+        assert desk.at_address(text) is None
+    denied = world.policy_text.replace(b"[ip]\n", b'[ip]\ndeny = ["192.0.2.0/24"]\n')
+    world.gate.policy = read_policy(denied, "policy.toml")
+    assert desk.at_address("::ffff:192.0.2.7") == Refusal(Reason.IP_DENIED)
+    monkeypatch.setattr(module, "REMEMBERED", 3)
+    for number in range(10):
+        desk.at_address(f"198.51.100.{number}")
+        desk.route_at("GET", f"/{number}" + "a" * 250 * (number % 2))
+    assert len(desk._at) <= 3
+    assert len(desk._routes) <= 3
+    desk.route_at("GET", "/" + "a" * 256)
+    desk.at_address("a" * 46)
+    assert not [path for _, path in desk._routes if len(path) > 256]
+    assert not [text for text in desk._at if len(text) > 45]
     world.close()

@@ -86,6 +86,8 @@ def test_paths_are_forgotten_at_the_bound(monkeypatch: pytest.MonkeyPatch) -> No
     for path in range(10):
         assert made.price_of("GET", f"/{path}") is None
     assert len(made._by_path) <= 3
+    assert made.price_of("GET", "/" + "a" * 256) is None
+    assert max(len(path) for _, path in made._by_path) <= 256
 
 
 def test_clock_of_an_engine_stands_still() -> None:

@@ -42,3 +42,5 @@ def test_many_paths_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     for path in range(10):
         found.find("GET", f"/{path}")
     assert len(found._found) <= 3
+    found.find("GET", "/" + "a" * marks.PATH_CHARACTERS)
+    assert max(len(path) for _, path in found._found) <= marks.PATH_CHARACTERS

@@ -1,9 +1,8 @@
 """Envoy's external authorization over gRPC: a request that the proxy holds, decided as the gateway would (GW-612)."""
 
-from ipaddress import ip_address
 from typing import Final
 
-from veritape.gateway.adapters.decision_desk import OK, Desk
+from veritape.gateway.adapters.decision_desk import OK, Desk, read_address
 from veritape.gateway.adapters.envoy.messages_pb2 import (
     CheckRequest,
     CheckResponse,
@@ -14,7 +13,6 @@ from veritape.gateway.adapters.envoy.messages_pb2 import (
     OkHttpResponse,
     Status,
 )
-from veritape.gateway.addresses import Address, plain_address
 
 RPC_CODES: Final = {401: 16, 403: 7, 404: 5, 429: 8, 503: 14}
 """HTTP status -> gRPC's code: UNAUTHENTICATED, PERMISSION_DENIED, NOT_FOUND, RESOURCE_EXHAUSTED, UNAVAILABLE."""
@@ -34,7 +32,7 @@ class Authorization:
         http = request.attributes.request.http
         path, _, query = http.path.partition("?")
         headers = [(name.lower().encode(), value.encode()) for name, value in http.headers.items()]
-        peer = _address(request.attributes.source.address.socket_address.address)
+        peer = read_address(request.attributes.source.address.socket_address.address)
         answer = await self._desk.authorize(http.method, path, query.encode(), headers, peer)
         options = [
             HeaderValueOption(header=HeaderValue(key=name, value=value)) for name, value in answer.fields
@@ -46,10 +44,3 @@ class Authorization:
         )
         code = RPC_CODES.get(answer.status, INVALID_ARGUMENT)
         return CheckResponse(status=Status(code=code), denied_response=denied)
-
-
-def _address(text: str) -> Address | None:
-    try:
-        return plain_address(ip_address(text))
-    except ValueError:  # a unix socket
-        return None

@@ -8,12 +8,10 @@ route, is not limited and is counted. The service has no words for an error: who
 
 import logging
 from collections.abc import Callable
-from ipaddress import ip_address
 from typing import Any, Final, NamedTuple
 
-from veritape.gateway.adapters.decision_desk import Desk, Ruled
+from veritape.gateway.adapters.decision_desk import Desk, Ruled, read_address
 from veritape.gateway.adapters.envoy.messages_pb2 import HeaderValue, RateLimitRequest, RateLimitResponse
-from veritape.gateway.addresses import Address, plain_address
 from veritape.gateway.identity import Identity, Refusal
 from veritape.gateway.keys import Environment
 from veritape.gateway.policy import Route
@@ -90,17 +88,19 @@ class RateLimits:
             return None
         if descriptor.HasField("hits_addend"):
             hits = descriptor.hits_addend.value
-        address = _address(entries.get("remote_address", ""))
-        if entries.get("api_key"):
-            who = await self._desk.of_key(entries["api_key"], route, address)
-        elif entries.get("account"):
-            who = await self._desk.of_account(entries["account"], Environment.LIVE)
-        elif address is not None:
-            who = self._desk.of_address(address)
-        else:
+        who = await self._who(entries, route)
+        if who is None:
             self._count(LetThrough.CALLER)
             return None
         return Asked(who, route, route.cost_mu * min(hits, HITS_LIMIT))
+
+    async def _who(self, entries: dict[str, str], route: Route) -> Identity | Refusal | None:
+        address = entries.get("remote_address", "")
+        if entries.get("api_key"):
+            return await self._desk.of_key(entries["api_key"], route, read_address(address))
+        if entries.get("account"):
+            return await self._desk.of_account(entries["account"], Environment.LIVE)
+        return self._desk.at_address(address)
 
     def _route(self, entries: dict[str, str]) -> Route | None:
         text = entries.get("route", "")
@@ -162,10 +162,3 @@ def _status(found: Ruled | Refusal | None) -> RateLimitResponse.DescriptorStatus
 def _room(part: LimitState) -> tuple[int, int]:
     """Order limits by how soon they deny: those that deny now, by the longest wait, then by what is left."""
     return -part.wait_us, part.remaining_mu
-
-
-def _address(text: str) -> Address | None:
-    try:
-        return plain_address(ip_address(text)) if "%" not in text else None
-    except ValueError:
-        return None
