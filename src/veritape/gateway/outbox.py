@@ -19,6 +19,9 @@ from veritape.kernel.errors import PeerError
 MAGIC: Final = b"VTUSAGE1"
 """First bytes of a file."""
 
+FAMILY: Final = MAGIC[:-1]
+"""What the magic of every version begins with."""
+
 HEADER_BYTES: Final = len(MAGIC) + BOOT_BYTES
 """The magic and the boot that writes the file."""
 
@@ -49,6 +52,8 @@ class End(StrEnum):
     """With part of one group: a commit under way, or cut off by a crash."""
     DAMAGED = "damaged"
     """With something that no commit left."""
+    NEWER = "newer"
+    """Nothing of it can be read: a newer program wrote the file."""
 
 
 class Groups(NamedTuple):
@@ -97,6 +102,11 @@ def read_header(octets: bytes) -> bytes:
     if len(octets) < HEADER_BYTES or not octets.startswith(MAGIC):
         raise PeerError("this is no outbox file")
     return octets[len(MAGIC) : HEADER_BYTES]
+
+
+def is_newer(octets: bytes) -> bool:
+    """Tell whether a file is of another version than this program writes, by its first bytes."""
+    return octets.startswith(FAMILY) and len(octets) >= HEADER_BYTES and not octets.startswith(MAGIC)
 
 
 def encode_groups(events: Sequence[UsageEvent]) -> Iterator[bytes]:

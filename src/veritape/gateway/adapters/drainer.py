@@ -21,6 +21,7 @@ from veritape.gateway.outbox import (
     HEADER_BYTES,
     SUFFIX,
     End,
+    is_newer,
     read_file_name,
     read_groups,
     read_header,
@@ -64,6 +65,7 @@ class Drainer:
         """
         self._folder, self._ledger, self._report = folder, ledger, report
         self._offsets: dict[str, int] = {}
+        self._left: set[str] = set()
         self._pass, self._turn = Drained(), threading.Lock()
         self.closed_boots = 0
         """Boots closed so far."""
@@ -102,14 +104,20 @@ class Drainer:
         with _opened(path) as file:
             gone = _is_free(file)
             end = self._read(path.name, file, boot)
+        if end is End.NEWER:
+            self._leave(path)
+            return False
         if gone and end is End.DAMAGED:
             self._put_aside(path)
         return gone
 
     def _read(self, name: str, file: int, boot: bytes) -> End:
         if name not in self._offsets:
+            header = os.pread(file, HEADER_BYTES, 0)
+            if is_newer(header):
+                return End.NEWER
             try:
-                if read_header(os.pread(file, HEADER_BYTES, 0)) != boot:
+                if read_header(header) != boot:
                     return End.DAMAGED
             except PeerError:
                 return End.DAMAGED
@@ -138,6 +146,14 @@ class Drainer:
         oldest_us = min(self._pass.oldest_us or events[0].at_us, events[0].at_us)
         self._pass = self._pass._replace(oldest_us=oldest_us)
         raise _StoppedError
+
+    def _leave(self, path: Path) -> None:
+        """Keep a newer program's file as it is, for that program; tell it once."""
+        if path.name not in self._left:
+            self._left.add(path.name)
+            self._report(
+                f"outbox_version: {path} was written by a newer veritape; its charges wait there: start the newer one, it drains them"
+            )
 
     def _put_aside(self, path: Path) -> None:
         """Keep a damaged file for a person to look at."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from veritape.gateway.adapters.usage_reader import COUNT_SINGLE
+from veritape.gateway.adapters.usage_tables import Steps, missing_steps
 from veritape.gateway.billing import AccountUsage
 from veritape.gateway.memory_store import Charge
 from veritape.gateway.quota import MICROSECONDS
@@ -25,42 +26,6 @@ from veritape.kernel.errors import UnavailableError
 
 FILE: Final = "usage.db"
 """The ledger's name in the gateway's data directory."""
-
-_MIGRATIONS: Final = (
-    (
-        """CREATE TABLE usage_event(boot BLOB, seq INTEGER, kind TEXT, account TEXT, env TEXT, key_id TEXT, subject TEXT, route TEXT,
-  units_mu INTEGER, decision TEXT, reason TEXT, mode TEXT, policy_version INTEGER, period TEXT, at_us INTEGER, request_id TEXT,
-  refers_boot BLOB, refers_seq INTEGER, items INTEGER, PRIMARY KEY(boot, seq)) WITHOUT ROWID""",
-        """CREATE TABLE usage_month(subject TEXT, period TEXT, boot BLOB, units_mu INTEGER, events INTEGER,
-  PRIMARY KEY(subject, period, boot)) WITHOUT ROWID""",
-        "CREATE TABLE outbox_mark(boot BLOB PRIMARY KEY, seq INTEGER, closed INTEGER) WITHOUT ROWID",
-        "CREATE INDEX usage_event_at ON usage_event(at_us)",
-        "CREATE UNIQUE INDEX refund_once ON usage_event(refers_boot, refers_seq) WHERE kind = 'refund'",
-        """CREATE TRIGGER usage_event_kept BEFORE UPDATE ON usage_event
-  BEGIN SELECT RAISE(ABORT, 'the usage ledger is append-only'); END""",
-        """CREATE TRIGGER usage_event_not_deleted BEFORE DELETE ON usage_event
-  BEGIN SELECT RAISE(ABORT, 'the usage ledger is append-only'); END""",
-    ),
-    (
-        "CREATE TABLE usage_retired(period TEXT, subject TEXT, units_mu INTEGER, PRIMARY KEY(period, subject)) WITHOUT ROWID",
-        """CREATE TABLE usage_kept(period TEXT, account TEXT, live_mu INTEGER, test_mu INTEGER, credit_mu INTEGER, first_event TEXT,
-  last_event TEXT, events INTEGER, sha256 TEXT, PRIMARY KEY(period, account)) WITHOUT ROWID""",
-        "DROP TRIGGER usage_event_not_deleted",
-        """CREATE TRIGGER usage_event_not_deleted BEFORE DELETE ON usage_event
-  WHEN NOT EXISTS (SELECT 1 FROM usage_retired WHERE period = OLD.period)
-  BEGIN SELECT RAISE(ABORT, 'the usage ledger is append-only'); END""",
-        *(
-            f"""CREATE TRIGGER {table}_{action.lower()} BEFORE {action} ON {table}
-  BEGIN SELECT RAISE(ABORT, 'what retention keeps stays'); END"""
-            for table in ("usage_retired", "usage_kept")
-            for action in ("UPDATE", "DELETE")
-        ),
-    ),
-)
-"""Statements that lead from one version of the tables to the next; forward only."""
-
-LAYOUT: Final = len(_MIGRATIONS)
-"""Version of the tables, SQLite's ``user_version``."""
 
 _INSERT: Final = f"INSERT INTO usage_event VALUES ({', '.join('?' * 19)}) ON CONFLICT DO NOTHING"  # noqa: S608 - constants
 _MONTH: Final = """INSERT INTO usage_month VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
@@ -130,6 +95,7 @@ class SqliteReader:
         try:
             uri = f"{self._path.as_uri()}?mode=ro"
             with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=5.0)) as reader:
+                missing_steps(reader, self._path)
                 yield reader
         except sqlite3.Error as error:
             raise UnavailableError(f"the usage ledger {self._path} cannot be read: {error}") from error
@@ -260,24 +226,23 @@ def _take_lock(path: Path) -> int:
 def _open(path: Path) -> sqlite3.Connection:
     try:
         connection = sqlite3.connect(path, isolation_level=None, timeout=5.0, check_same_thread=False)
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version > LAYOUT:
+        try:
+            missing = missing_steps(connection, path)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            _migrate(connection, missing)
+        except BaseException:
             connection.close()
-            raise UnavailableError(
-                f"ledger_version: {path} is of version {version}, this program writes {LAYOUT}: update it"
-            )
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        _migrate(connection, version)
+            raise
     except sqlite3.Error as error:
         raise UnavailableError(f"cannot open the usage ledger {path}: {error}") from error
     path.chmod(0o600)
     return connection
 
 
-def _migrate(connection: sqlite3.Connection, version: int) -> None:
+def _migrate(connection: sqlite3.Connection, missing: Steps) -> None:
     """Bring the tables to the present version, each step in one transaction."""
-    for number, statements in enumerate(_MIGRATIONS[version:], version + 1):
+    for number, statements in missing:
         connection.execute("BEGIN IMMEDIATE")
         for statement in statements:
             connection.execute(statement)

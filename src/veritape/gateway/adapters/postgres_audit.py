@@ -10,10 +10,11 @@ from typing import Final
 
 from veritape.gateway.adapters.postgres_session import (
     Connection,
-    PostgresSession,
-    connection_parameters,
-    migrate,
+    PostgresTables,
+    open_session,
+    take_turn,
 )
+from veritape.gateway.tables import Tables
 from veritape.kernel.clock import Clock
 from veritape.kernel.errors import CheckFailedError, UnavailableError
 from veritape.telemetry.audit_log import START, Entry, Head, head_of, record_line, verify
@@ -27,7 +28,7 @@ PAGE: Final = 1_000
 _TURN: Final = 0x76742D61
 """Advisory lock of who appends."""
 
-_LAYOUTS: Final = (
+_STEPS: Final = (
     (
         "CREATE TABLE audit_record(seq BIGINT PRIMARY KEY, line BYTEA NOT NULL)",
         """CREATE FUNCTION audit_record_kept() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -38,8 +39,10 @@ _LAYOUTS: Final = (
 )
 """What each version of the table adds to the one before."""
 
-LAYOUT: Final = len(_LAYOUTS)
-"""Version of the table, in ``audit_layout``."""
+TABLES: Final = PostgresTables(
+    Tables("the audit log", "audit_version", _STEPS), "keys", "audit_layout", _TURN
+)
+"""The records."""
 
 
 class PostgresAudit:
@@ -56,7 +59,7 @@ class PostgresAudit:
         Raises:
             MisuseError: the password cannot be read, or the address is none.
         """
-        self._session = PostgresSession(connection_parameters(url, password_file, "keys"), _prepare)
+        self._session = open_session(url, password_file, TABLES)
         self._clock = clock
 
     def append(self, *entries: Entry) -> Head:
@@ -106,7 +109,7 @@ class PostgresAudit:
 
     def _append(self, connection: Connection, entries: tuple[Entry, ...]) -> Head:
         with connection.transaction():
-            connection.execute("SELECT pg_advisory_xact_lock(%s)", (_TURN,))
+            take_turn(connection, _TURN)
             last = connection.execute("SELECT line FROM audit_record ORDER BY seq DESC LIMIT 1").fetchall()
             head = head_of(bytes(last[0][0])) if last else START
             now_ns = self._clock.wall_ns()
@@ -114,8 +117,3 @@ class PostgresAudit:
                 line, head = record_line(head, entry, now_ns)
                 connection.execute("INSERT INTO audit_record VALUES (%s, %s)", (head.seq, line))
             return head
-
-
-def _prepare(connection: Connection) -> None:
-    newer = f"the audit log is of version {{}}, this program writes {LAYOUT}: update it"
-    migrate(connection, "audit_layout", _LAYOUTS, _TURN, newer)

@@ -13,11 +13,12 @@ from typing import Any, Final
 
 from veritape.gateway.adapters.key_database import is_storable
 from veritape.gateway.adapters.postgres_session import (
-    Connection,
-    PostgresSession,
-    connection_parameters,
-    migrate,
+    PostgresTables,
+    open_session,
+    take_turn,
+    translated,
 )
+from veritape.gateway.tables import Tables
 from veritape.kernel.errors import MisuseError
 
 LOOK_UP_S: Final = 2.0
@@ -29,7 +30,7 @@ CHANGE_S: Final = 10.0
 _TURN: Final = 0x76742D6B
 """Advisory lock of who changes anything."""
 
-_LAYOUTS: Final = (
+_STEPS: Final = (
     (
         """CREATE TABLE account(
              id TEXT PRIMARY KEY, tier TEXT NOT NULL, suspended INTEGER NOT NULL, created_us BIGINT NOT NULL,
@@ -67,8 +68,8 @@ _LAYOUTS: Final = (
 )
 """What each version of the tables adds to the one before."""
 
-LAYOUT: Final = len(_LAYOUTS)
-"""Version of the tables, in ``key_layout``."""
+TABLES: Final = PostgresTables(Tables("the key store", "keys_version", _STEPS), "keys", "key_layout", _TURN)
+"""Accounts, keys, revoked tokens and the log of their changes."""
 
 _FAILURE: Final = "the key store does not answer"
 
@@ -88,14 +89,14 @@ class PostgresKeys:
         """
         self.thread: Final = ThreadPoolExecutor(1, "keys")
         """As there is one connection, more threads would only wait for it."""
-        self._session = PostgresSession(connection_parameters(url, password_file, "keys"), _prepare)
+        self._session = open_session(url, password_file, TABLES)
 
     def rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """Return the rows of a query."""
         if not all(map(is_storable, values)):
             return []
         with self._session.asking(_FAILURE, LOOK_UP_S) as connection:
-            return connection.execute(_translated(statement), values).fetchall()
+            return connection.execute(translated(statement), values).fetchall()
 
     def change(self, statement: str, *values: object) -> int:
         """Change rows; return how many.
@@ -106,30 +107,21 @@ class PostgresKeys:
         if not all(map(is_storable, values)):
             raise MisuseError("a text with a NUL or half a character pair cannot be stored")
         with self._session.asking(_FAILURE, CHANGE_S) as connection:
-            return connection.execute(_translated(statement), values).rowcount
+            return connection.execute(translated(statement), values).rowcount
 
     def change_all(self, statement: str, values: Sequence[tuple[object, ...]]) -> None:
         """Change rows once for each tuple of values."""
         with self._session.asking(_FAILURE, CHANGE_S) as connection, connection.cursor() as cursor:
-            cursor.executemany(_translated(statement), values)
+            cursor.executemany(translated(statement), values)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         """Wait for other transactions, on whichever machine; keep everything or nothing."""
         with self._session.asking(_FAILURE, CHANGE_S) as connection, connection.transaction():
-            connection.execute("SELECT pg_advisory_xact_lock(%s)", (_TURN,))
+            take_turn(connection, _TURN)
             yield
 
     def close(self) -> None:
         """Let connection and thread go."""
         self.thread.shutdown(cancel_futures=True)
         self._session.close()
-
-
-def _translated(statement: str) -> bytes:
-    return statement.replace("?", "%s").encode()
-
-
-def _prepare(connection: Connection) -> None:
-    newer = f"the key store is of version {{}}, this program reads {LAYOUT}: update it"
-    migrate(connection, "key_layout", _LAYOUTS, _TURN, newer)

@@ -15,9 +15,10 @@ from psycopg import sql
 
 from veritape.gateway.adapters.postgres_session import (
     Connection,
-    PostgresSession,
-    connection_parameters,
-    migrate,
+    PostgresTables,
+    open_session,
+    take_turn,
+    translated,
 )
 from veritape.gateway.adapters.usage_reader import COUNT_SINGLE
 from veritape.gateway.billing import AccountUsage
@@ -25,6 +26,7 @@ from veritape.gateway.memory_store import Charge
 from veritape.gateway.quota import MICROSECONDS
 from veritape.gateway.reconciliation import Share
 from veritape.gateway.retention import unwritten
+from veritape.gateway.tables import Tables
 from veritape.gateway.usage import UsageEvent, marks_of
 from veritape.kernel.errors import UnavailableError
 
@@ -43,7 +45,7 @@ _COLUMNS: Final = """boot BYTEA NOT NULL, seq BIGINT NOT NULL, kind TEXT NOT NUL
   reason TEXT NOT NULL, mode TEXT NOT NULL, policy_version BIGINT NOT NULL, period TEXT NOT NULL, at_us BIGINT NOT NULL,
   request_id TEXT NOT NULL, refers_boot BYTEA, refers_seq BIGINT, items BIGINT NOT NULL"""
 
-_MIGRATIONS: Final = (
+_STEPS: Final = (
     (
         f"CREATE TABLE usage_event({_COLUMNS}, PRIMARY KEY(boot, seq, period)) PARTITION BY LIST (period)",
         """CREATE TABLE usage_month(subject TEXT, period TEXT, boot BYTEA, units_mu BIGINT NOT NULL, events BIGINT NOT NULL,
@@ -73,8 +75,10 @@ _MIGRATIONS: Final = (
 )
 """Statements that lead from one version of the tables to the next; forward only."""
 
-LAYOUT: Final = len(_MIGRATIONS)
-"""Version of the tables, in ``usage_layout``."""
+TABLES: Final = PostgresTables(
+    Tables("the usage ledger", "ledger_version", _STEPS), "ledger", "usage_layout", _TURN
+)
+"""Events, months, marks, and what stays of retired months."""
 
 _STAGE: Final = f"CREATE TEMPORARY TABLE usage_stage({_COLUMNS}) ON COMMIT DELETE ROWS"
 _INSERT: Final = """WITH fresh AS (
@@ -114,7 +118,9 @@ class PostgresLedger:
         Raises:
             MisuseError: the password cannot be read, or the address is none.
         """
-        self._session = PostgresSession(connection_parameters(url, password_file, "ledger"), _prepare)
+        self._session = open_session(
+            url, password_file, TABLES, lambda connection: connection.execute(_STAGE)
+        )
         self._periods: set[str] = set()
 
     def write(self, events: Sequence[UsageEvent]) -> int:
@@ -151,13 +157,13 @@ class PostgresLedger:
             UnavailableError: nothing of it was done, or it is not known; doing it again is safe.
         """
         with self._session.asking(_WRITING, LIMIT_S) as connection, connection.transaction():
-            connection.execute("SELECT pg_advisory_xact_lock(%s)", (_TURN,))
+            take_turn(connection, _TURN)
             query = "SELECT 1 FROM usage_retired WHERE period = %s LIMIT 1"
             if connection.execute(query, (period,)).fetchall():
                 return 0
             partition = sql.Identifier(_partition(period))
             connection.execute(sql.SQL("LOCK TABLE {} IN SHARE MODE").format(partition))
-            (single,) = connection.execute(COUNT_SINGLE.replace("?", "%s").encode(), (period,)).fetchall()[0]
+            (single,) = connection.execute(translated(COUNT_SINGLE), (period,)).fetchall()[0]
             if single != sum(one.events for one in kept):
                 return 0
             count: int = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(partition)).fetchall()[
@@ -215,13 +221,6 @@ class PostgresLedger:
     def _rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         with self._session.asking(_READING, LIMIT_S) as connection:
             return connection.execute(query.encode(), values).fetchall()
-
-
-def _prepare(connection: Connection) -> None:
-    """Bring the tables to the present version and make the session's own."""
-    newer = f"ledger_version: the ledger is of version {{}}, this program writes {LAYOUT}: update it"
-    migrate(connection, "usage_layout", _MIGRATIONS, _TURN, newer)
-    connection.execute(_STAGE)
 
 
 def _mark_of(connection: Connection, boot: bytes) -> int:

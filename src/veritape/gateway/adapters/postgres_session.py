@@ -9,13 +9,14 @@ import os
 import select
 import socket
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import psycopg
 
 from veritape.gateway.adapters.password_file import read_password
+from veritape.gateway.tables import Tables
 from veritape.kernel.errors import MisuseError, UnavailableError
 
 Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
@@ -26,6 +27,18 @@ CONNECT_S: Final = 2
 
 SESSION: Final = "-c statement_timeout=10000 -c lock_timeout=5000 -c synchronous_commit=on -c timezone=UTC"
 """Options of every session: no statement runs longer than 10 s, and committed means durable."""
+
+
+class PostgresTables(NamedTuple):
+    """Tables in PostgreSQL, and who may change them."""
+
+    tables: Tables
+    setting: str
+    """Table of the settings that names the database, for messages."""
+    versions: str
+    """Table with the versions that were reached."""
+    turn: int
+    """Advisory lock of who changes anything that must not be changed by two."""
 
 
 class PostgresSession:
@@ -97,6 +110,31 @@ class PostgresSession:
             self._connection = None
 
 
+def open_session(
+    url: str,
+    password_file: Path | None,
+    kept: PostgresTables,
+    also: Callable[[Connection], object] = lambda _: None,
+) -> PostgresSession:
+    """Return a session on a store's tables, which every new connection brings to the present version.
+
+    Args:
+        url: ``postgresql://user@host:port/database``.
+        password_file: its first line is the password.
+        kept: the tables.
+        also: done on every new connection after that.
+
+    Raises:
+        MisuseError: the password cannot be read, or the address is none.
+    """
+
+    def prepare(connection: Connection) -> None:
+        migrate(connection, kept)
+        also(connection)
+
+    return PostgresSession(connection_parameters(url, password_file, kept.setting), prepare)
+
+
 def connection_parameters(url: str, password_file: Path | None, setting: str) -> str:
     """Return what to connect with.
 
@@ -118,41 +156,45 @@ def connection_parameters(url: str, password_file: Path | None, setting: str) ->
         raise MisuseError(f"{setting}.url is no address as postgresql://user@host:5432/database") from error
 
 
-def migrate(
-    connection: Connection, table: str, migrations: Sequence[Sequence[str]], turn: int, newer: str
-) -> None:
+def migrate(connection: Connection, kept: PostgresTables) -> None:
     """Bring tables to the present version, forward only; concurrent starts wait for each other.
 
     Args:
         connection: in autocommit.
-        table: has the versions that were reached.
-        migrations: statements that lead from one version to the next.
-        turn: number of the advisory lock.
-        newer: what is said of tables of a newer program, with ``{}`` for their version.
+        kept: the tables.
 
     Raises:
         UnavailableError: they are of a newer program; nothing was changed.
     """
-    if _reached(connection, table, newer, len(migrations)) == len(migrations):
+    if not kept.tables.missing(_reached(connection, kept.versions)):
         return
     with connection.transaction():
-        connection.execute("SELECT pg_advisory_xact_lock(%s)", (turn,))
-        connection.execute(f"CREATE TABLE IF NOT EXISTS {table}(version INTEGER PRIMARY KEY)".encode())
-        reached = _reached(connection, table, newer, len(migrations))
-        for version, statements in enumerate(migrations[reached:], reached + 1):
+        take_turn(connection, kept.turn)
+        connection.execute(
+            f"CREATE TABLE IF NOT EXISTS {kept.versions}(version INTEGER PRIMARY KEY)".encode()
+        )
+        for version, statements in kept.tables.missing(_reached(connection, kept.versions)):
             for statement in statements:
                 connection.execute(statement.encode())
-            connection.execute(f"INSERT INTO {table} VALUES (%s)".encode(), (version,))  # noqa: S608 - a constant
+            connection.execute(f"INSERT INTO {kept.versions} VALUES (%s)".encode(), (version,))  # noqa: S608 - a constant
 
 
-def _reached(connection: Connection, table: str, newer: str, known: int) -> int:
+def take_turn(connection: Connection, turn: int) -> None:
+    """Wait for whoever has an advisory lock, on whichever machine; the transaction has it until its end."""
+    connection.execute("SELECT pg_advisory_xact_lock(%s)", (turn,))
+
+
+def translated(query: str) -> bytes:
+    """Return a query that SQLite understands too, where ``?`` stands for a value, as PostgreSQL's client wants it."""
+    return query.replace("?", "%s").encode()
+
+
+def _reached(connection: Connection, versions: str) -> int:
     """Return the version of the tables, 0 when there are none; without a lock, so that nobody waits who has nothing to do."""
-    if connection.execute("SELECT to_regclass(%s)", (table,)).fetchall() == [(None,)]:
+    if connection.execute("SELECT to_regclass(%s)", (versions,)).fetchall() == [(None,)]:
         return 0
-    query = f"SELECT coalesce(max(version), 0) FROM {table}"  # noqa: S608 - a constant
+    query = f"SELECT coalesce(max(version), 0) FROM {versions}"  # noqa: S608 - a constant
     version: int = connection.execute(query.encode()).fetchall()[0][0]
-    if version > known:
-        raise UnavailableError(newer.format(version))
     return version
 
 

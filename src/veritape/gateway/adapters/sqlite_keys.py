@@ -12,12 +12,13 @@ from typing import Any, Final
 
 from veritape.gateway.adapters.key_database import is_storable
 from veritape.gateway.adapters.peppers import PRIVATE_MODE
+from veritape.gateway.tables import Tables
 from veritape.kernel.errors import MisuseError, UnavailableError
 
 FILE: Final = "keys.db"
 """The file's name in the gateway's data directory."""
 
-_LAYOUTS: Final = (
+_STEPS: Final = (
     (
         """CREATE TABLE account(
              id TEXT PRIMARY KEY, tier TEXT NOT NULL, suspended INTEGER NOT NULL, created_us INTEGER NOT NULL) STRICT""",
@@ -52,8 +53,8 @@ _LAYOUTS: Final = (
 )
 """What each version of the tables adds to the one before."""
 
-LAYOUT: Final = len(_LAYOUTS)
-"""Version of the tables, SQLite's ``user_version``."""
+TABLES: Final = Tables("the key store", "keys_version", _STEPS)
+"""Accounts, keys, revoked tokens and the log of their changes; SQLite's ``user_version`` is their version."""
 
 
 class SqliteKeys:
@@ -134,13 +135,8 @@ class SqliteKeys:
         for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
             run(f"PRAGMA {pragma}")
         with self.transaction():
-            version = run("PRAGMA user_version").fetchone()[0]
-            if version > LAYOUT:
-                raise UnavailableError(
-                    f"{path} is of version {version}, this program reads {LAYOUT}: update it"
-                )
-            for statements in _LAYOUTS[version:]:
+            reached = run("PRAGMA user_version").fetchone()[0]
+            for version, statements in TABLES.missing(reached, path):
                 for statement in statements:
                     run(statement)
-            if version < LAYOUT:
-                run(f"PRAGMA user_version = {LAYOUT}")
+                run(f"PRAGMA user_version = {version}")

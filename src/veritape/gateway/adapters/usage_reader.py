@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from veritape.gateway.adapters.usage_tables import missing_steps
 from veritape.gateway.billing import SINGLE_KINDS, AccountUsage, Figures, add_up
 from veritape.gateway.usage import Kind, UsageEvent
 from veritape.kernel.errors import CheckFailedError, UnavailableError
@@ -141,7 +142,7 @@ def sqlite_usage(path: Path) -> Iterator[UsageReader]:
     """Open a SQLite ledger for reading; a gateway may be writing it.
 
     Raises:
-        UnavailableError: it is not there, or cannot be read.
+        UnavailableError: it is not there, of another version, or cannot be read.
     """
     if not path.exists():
         raise UnavailableError(
@@ -150,7 +151,7 @@ def sqlite_usage(path: Path) -> Iterator[UsageReader]:
     try:
         with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
             database.execute("BEGIN")
-            if not database.execute("SELECT 1 FROM sqlite_schema WHERE name = 'usage_kept'").fetchone():
+            if missing_steps(database, path):
                 raise UnavailableError(
                     f"ledger_version: {path} is of an older program: start the gateway once, it brings it forward"
                 )

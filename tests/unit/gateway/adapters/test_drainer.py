@@ -119,6 +119,27 @@ def test_a_file_without_its_header_is_put_aside(ledger: Away, folder: Path, octe
     assert [line.partition(":")[0] for line in told] == ["outbox_bad"]
 
 
+def test_a_newer_program_s_file_stays_as_it_is(ledger: Away, folder: Path) -> None:
+    """GW-941: told once, with the remedy; its boot is not closed, other boots are drained."""
+    folder.mkdir()
+    newer = folder / file_name(BOOT, 0)
+    newer.write_bytes(b"VTUSAGE2" + BOOT + b"what nobody here can read")
+    told: list[str] = []
+    drainer = Drainer(folder, ledger, told.append)
+    for _ in range(2):
+        assert drainer.drain() == Drained()
+    other = b"87654321"
+    events = [event._replace(boot=other) for event in charges(2)]
+    (folder / file_name(other, 0)).write_bytes(file_header(other) + b"".join(encode_groups(events)))
+    assert drainer.drain() == Drained(drained=2)
+    assert newer.read_bytes().startswith(b"VTUSAGE2")
+    assert {boot for _, boot, _ in ledger.shares("2026-11")} == {other.hex()}
+    (line,) = told
+    assert line == (
+        f"outbox_version: {newer} was written by a newer veritape; its charges wait there: start the newer one, it drains them"
+    )
+
+
 def test_damage_in_the_middle(ledger: Away, folder: Path) -> None:
     """GW-941: groups before it are drained, the file is kept as ``.bad``; other boots are not disturbed."""
     folder.mkdir()

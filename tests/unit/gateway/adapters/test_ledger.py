@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from tests.usage import BOOT, charges
 
-from veritape.gateway.adapters import ledger as module
-from veritape.gateway.adapters.ledger import LAYOUT, Ledger, SqliteReader, write_events
+from veritape.gateway.adapters import usage_tables
+from veritape.gateway.adapters.ledger import Ledger, SqliteReader, write_events
+from veritape.gateway.adapters.usage_tables import TABLES
 from veritape.kernel.errors import UnavailableError
 
 
@@ -102,7 +103,9 @@ def test_a_newer_or_broken_ledger_is_refused(tmp_path: Path) -> None:
     Ledger(path).close()
     change(path, "PRAGMA user_version = 9")
     before = path.read_bytes()
-    with pytest.raises(UnavailableError, match="ledger_version"):
+    with pytest.raises(
+        UnavailableError, match=rf"ledger_version: {path} is of version 9, written by a newer veritape"
+    ):
         Ledger(path)
     assert path.read_bytes() == before
     path.write_bytes(b"no database" * 1_000)
@@ -116,12 +119,11 @@ def test_migrations_go_forward(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     ledger = Ledger(path)
     ledger.write(charges(1))
     ledger.close()
-    steps = (*module._MIGRATIONS, ("CREATE TABLE added(one INTEGER)",))
-    monkeypatch.setattr(module, "_MIGRATIONS", steps)
-    monkeypatch.setattr(module, "LAYOUT", len(steps))
+    grown = TABLES._replace(steps=(*TABLES.steps, ("CREATE TABLE added(one INTEGER)",)))
+    monkeypatch.setattr(usage_tables, "TABLES", grown)
     for _ in range(2):
         Ledger(path).close()
-        assert rows(path, "PRAGMA user_version") == [(LAYOUT + 1,)]
+        assert rows(path, "PRAGMA user_version") == [(TABLES.version + 1,)]
     assert rows(path, "SELECT count(*) FROM added") == [(0,)]
     assert rows(path, "SELECT seq FROM usage_event") == [(1,)]
 

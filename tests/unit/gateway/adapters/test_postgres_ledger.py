@@ -10,7 +10,7 @@ from tests.servers.postgres_process import PostgresProcess
 from tests.usage import BOOT, charges
 
 from veritape.gateway.adapters import postgres_ledger as module
-from veritape.gateway.adapters.postgres_ledger import LAYOUT, PostgresLedger
+from veritape.gateway.adapters.postgres_ledger import TABLES, PostgresLedger
 from veritape.gateway.reconciliation import Share
 from veritape.kernel.errors import MisuseError, UnavailableError
 
@@ -107,7 +107,10 @@ def test_a_newer_ledger_is_refused(ledger: PostgresLedger, url: str) -> None:
     with psycopg.connect(url) as connection:
         connection.execute("INSERT INTO usage_layout VALUES (9)")
     other = PostgresLedger(url)
-    with pytest.raises(UnavailableError, match="ledger_version: the ledger is of version 9"):
+    with pytest.raises(
+        UnavailableError,
+        match="ledger_version: the usage ledger is of version 9, written by a newer veritape",
+    ):
         other.write(charges(1, first=2))
     other.close()
     assert rows(url, "SELECT count(*) FROM usage_event") == [(1,)]
@@ -116,15 +119,14 @@ def test_a_newer_ledger_is_refused(ledger: PostgresLedger, url: str) -> None:
 def test_migrations_go_forward(ledger: PostgresLedger, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """GW-685: an older ledger gets the missing steps, once, and keeps its rows."""
     ledger.write(charges(1))
-    steps = (*module._MIGRATIONS, ("CREATE TABLE added(one INTEGER)",))
-    monkeypatch.setattr(module, "_MIGRATIONS", steps)
-    monkeypatch.setattr(module, "LAYOUT", len(steps))
+    grown = TABLES.tables._replace(steps=(*TABLES.tables.steps, ("CREATE TABLE added(one INTEGER)",)))
+    monkeypatch.setattr(module, "TABLES", TABLES._replace(tables=grown))
     for _ in range(2):
         newer = PostgresLedger(url)
         assert newer.month_sums("2026-11") == {"acme:live": 2_000}
         newer.close()
     assert rows(url, "SELECT version FROM usage_layout ORDER BY version") == [
-        (version,) for version in range(1, LAYOUT + 2)
+        (version,) for version in range(1, TABLES.tables.version + 2)
     ]
     assert rows(url, "SELECT count(*) FROM added") == [(0,)]
 

@@ -10,9 +10,11 @@ from tests.servers.postgres_process import PostgresProcess
 from veritape.gateway.adapters.postgres_session import (
     Connection,
     PostgresSession,
+    PostgresTables,
     connection_parameters,
     migrate,
 )
+from veritape.gateway.tables import Tables
 from veritape.kernel.errors import UnavailableError
 
 WHO = "SELECT pg_backend_pid()"
@@ -82,13 +84,17 @@ def test_preparing_that_fails_leaves_no_connection(url: str) -> None:
 
 def test_tables_go_forward_once(session: PostgresSession) -> None:
     """GW-685: each step once, none back; what a newer program made is left alone."""
-    steps = (("CREATE TABLE first(a INTEGER)",), ("CREATE TABLE second(a INTEGER)",))
+    both = (("CREATE TABLE first(a INTEGER)",), ("CREATE TABLE second(a INTEGER)",))
+    made = [
+        PostgresTables(Tables("things", "things_version", both[:known]), "keys", "layout", 7)
+        for known in (1, 2)
+    ]
     with session.asking("it fails", 20) as connection:
-        for known in (1, 1, 2, 2):
-            migrate(connection, "layout", steps[:known], 7, "of version {}")
+        for kept in (made[0], made[0], made[1], made[1]):
+            migrate(connection, kept)
         assert connection.execute("SELECT version FROM layout ORDER BY 1").fetchall() == [(1,), (2,)]
-        with pytest.raises(UnavailableError, match="of version 2"):
-            migrate(connection, "layout", steps[:1], 7, "of version {}")
+        with pytest.raises(UnavailableError, match="things_version: things is of version 2"):
+            migrate(connection, made[0])
 
 
 def test_a_password_comes_from_the_first_line_of_its_file(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from veritape.gateway.adapters.key_store import Grant, KeyStore
-from veritape.gateway.adapters.sqlite_keys import LAYOUT, SqliteKeys
+from veritape.gateway.adapters.sqlite_keys import TABLES, SqliteKeys
 from veritape.gateway.keys import Environment
 from veritape.kernel.errors import UnavailableError
 
@@ -36,7 +36,7 @@ def test_a_file_of_the_first_layout_is_brought_forward(tmp_path: Path) -> None:
     assert store.changes_since(-1).number == -1
     store.close()
     with sqlite3.connect(path) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone()[0] == LAYOUT
+        assert connection.execute("PRAGMA user_version").fetchone()[0] == TABLES.version
     connection.close()
 
 
@@ -57,7 +57,9 @@ def test_a_newer_or_broken_file_is_refused(tmp_path: Path) -> None:
     SqliteKeys(path).close()
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA user_version = 9")
-    with pytest.raises(UnavailableError, match="version 9"):
+    with pytest.raises(
+        UnavailableError, match=rf"keys_version: {path} is of version 9, written by a newer veritape"
+    ):
         SqliteKeys(path)
     (tmp_path / "folder").mkdir()
     with pytest.raises(UnavailableError, match="cannot open"):
