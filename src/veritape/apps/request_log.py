@@ -3,7 +3,7 @@
 from veritape.gateway.access_lines import Access, json_line
 from veritape.gateway.adapters.application import Gateway
 from veritape.gateway.adapters.line_writer import LineWriter
-from veritape.gateway.metrics import note_request
+from veritape.gateway.metrics import RequestFigures
 from veritape.gateway.overload import LOG_SHARE, SAMPLE_US, SAMPLED_LEVEL, Overload
 from veritape.gateway.rate_fields import units_text
 from veritape.kernel.clock import Clock
@@ -18,12 +18,17 @@ class RequestLog:
 
     def __init__(self, registry: Registry, lines: LineWriter, overload: Overload, *, enabled: bool) -> None:
         """Write lines only when ``enabled``; from the ladder's first level on one in ten."""
-        self._registry, self._lines, self._overload, self._enabled = registry, lines, overload, enabled
+        self._figures, self._lines, self._overload, self._enabled = (
+            RequestFigures(registry),
+            lines,
+            overload,
+            enabled,
+        )
         self._count = self._told = 0
 
     def __call__(self, access: Access) -> None:
         """Move the figures; write the line."""
-        note_request(self._registry, access)
+        self._figures.note(access)
         self._count += 1
         if not self._enabled or (self._overload.level >= SAMPLED_LEVEL and self._count % LOG_SHARE):
             return

@@ -47,7 +47,7 @@ from veritape.gateway.adapters.stores import ProcessStore, Store
 from veritape.gateway.adapters.upstream_router import Upstreams
 from veritape.gateway.closed_labels import closed_metrics
 from veritape.gateway.cursors import cursor_key
-from veritape.gateway.metrics import METRICS, note_decision
+from veritape.gateway.metrics import METRICS, DecisionFigures
 from veritape.gateway.policy import Policy
 from veritape.gateway.product import Sources
 from veritape.gateway.settings import GatewaySettings
@@ -186,13 +186,13 @@ async def _run(
             on_failure=settings.usage.on_failure,
             durable=lambda: not metering.commit.failed,
             tokens=credentials.tokens,
+            legacy=settings.headers.legacy,
         )
         read = sources(settings, pepper, clock)
         gateway = Gateway(
             gate,
             read,
             RequestLog(registry, lines, gate.overload, enabled=settings.log.access),
-            legacy=settings.headers.legacy,
             console=console(settings, read, clock),
             upstreams=Upstreams(policy, clock, RegistryFigures(registry), lines.put),
         )
@@ -214,7 +214,7 @@ async def _run(
         if listeners.admin is not None:
             watching.append(serve_beside(api, listeners.admin))
             lines.put(f"admin API on {shown_address(listeners.admin)}")
-        desk = Desk(gate, credentials.keys, partial(note_decision, registry))
+        desk = Desk(gate, credentials.keys, DecisionFigures(registry).note)
         if listeners.decisions is not None:
             watching.append(serve_beside(decision_api(desk, audit), listeners.decisions))
             lines.put(f"decisions on {shown_address(listeners.decisions)}")

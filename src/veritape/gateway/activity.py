@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from veritape.gateway.closed_labels import known_values
+from veritape.gateway.fast_quota import Verdict
 from veritape.gateway.quota import MICROSECONDS, MU, Decision, LimitName, LimitState, Mode
 from veritape.telemetry.metric import OTHER, Merge, Metric, MetricType
 from veritape.telemetry.registry import Registry
@@ -75,8 +76,8 @@ class _Seen(NamedTuple):
     account: str
     """Empty for an address group."""
     tier: str
-    limits: tuple[LimitState, ...]
-    """As of the last decision that described them."""
+    judged: Verdict | Decision
+    """The last decision that says how its limits stand."""
 
 
 class _Second(NamedTuple):
@@ -93,7 +94,7 @@ class Activity:
         self._cache: deque[tuple[int, float, float]] = deque()
 
     def note(
-        self, subject: str, account: str, tier: str, decision: Decision, now_us: int, *, leased: bool
+        self, subject: str, account: str, tier: str, judged: Verdict | Decision, now_us: int, *, leased: bool
     ) -> None:
         """Take a decision.
 
@@ -101,13 +102,13 @@ class Activity:
             subject: who is limited.
             account: its account; empty for an address group.
             tier: of the account.
-            decision: what was decided.
+            judged: what was decided; a refusal as the whole decision.
             now_us: monotonic clock.
             leased: a lease would have spared the store this call.
         """
         before = self._seen.pop(subject, None)
-        limits = decision.limits or (before.limits if before else ())
-        self._seen[subject] = _Seen(now_us, account, tier if account else "anonymous", limits)
+        says = judged if before is None or isinstance(judged, Verdict) or judged.limits else before.judged
+        self._seen[subject] = _Seen(now_us, account, tier if account else "anonymous", says)
         if len(self._seen) > SUBJECTS_LIMIT:
             self._seen.popitem(last=False)
         second = now_us // MICROSECONDS
@@ -115,8 +116,8 @@ class Activity:
             self._seconds.append(_Second(second, Counter()))
         counts = self._seconds[-1].counts
         counts["decided"] += 1
-        counts["refused"] += not decision.admitted
-        counts["waited"] += leased and decision.mode is Mode.EXACT
+        counts["refused"] += not judged.admitted
+        counts["waited"] += leased and judged.mode is Mode.EXACT
 
     def show(self, registry: Registry, hits: float, misses: float, now_us: int) -> None:
         """Put the gauges at what is true now.
@@ -164,14 +165,29 @@ class Activity:
     def _show_shares(self, registry: Registry, names: Sequence[str], now_us: int) -> None:
         largest: dict[tuple[str, str], float] = {}
         for seen in self._seen.values():
-            for part in seen.limits:
-                if part.name in _PERIODS:
-                    key = (seen.tier if seen.tier in names else OTHER, part.name.value)
-                    largest[key] = max(largest.get(key, 0.0), used_share(part, now_us - seen.at_us))
+            tier = seen.tier if seen.tier in names else OTHER
+            for name, share in used_shares(seen.judged, now_us - seen.at_us):
+                largest[tier, name.value] = max(largest.get((tier, name.value), 0.0), share)
         for tier in names:
             for name in _PERIODS:
                 share = largest.get((tier, name.value), math.nan)
                 registry.set(QUOTA_USED, share, tier=tier, period=name.value)
+
+
+def used_shares(judged: Verdict | Decision, passed_us: int) -> list[tuple[LimitName, float]]:
+    """Return the share of each limit that is used, some time after a decision; a verdict's without unfolding it."""
+    if isinstance(judged, Decision):
+        return [(part.name, used_share(part, passed_us)) for part in judged.limits if part.name in _PERIODS]
+    limits, shares = judged.plan.limits, []
+    buckets = ((LimitName.MINUTE, limits.minute, judged.minute), (LimitName.HOUR, limits.hour, judged.hour))
+    for name, rule, (debt, _, _) in buckets:
+        if rule is not None:
+            full = rule.burst_mu * rule.weight
+            owed = min(full, debt + judged.held_mu * rule.weight) - passed_us * rule.gain
+            shares.append((name, max(0, owed) / full))
+    if limits.month_mu is not None:
+        shares.append((LimitName.MONTH, min(judged.used_mu, limits.month_mu) / max(1, limits.month_mu)))
+    return shares
 
 
 def used_share(part: LimitState, passed_us: int) -> float:

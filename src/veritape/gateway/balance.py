@@ -30,6 +30,8 @@ class Balance:
             loads: of every target.
             candidates: indices that may be chosen, at least one.
         """
+        if len(candidates) == 1:  # who takes turns with nobody owes nobody a turn
+            return candidates[0]
         least = min(candidates, key=lambda index: loads[index].in_flight / loads[index].weight)
         low = loads[least]
         equals = [
@@ -53,7 +55,10 @@ class RetryBudget:
 
     def note_request(self, now_s: int) -> None:
         """Count a request."""
-        self._requests[now_s] = self._requests.get(now_s, 0) + 1
+        if now_s in self._requests:
+            self._requests[now_s] += 1
+            return
+        self._requests[now_s] = 1
         for counts in (self._requests, self._retries):
             for second in [one for one in counts if one <= now_s - RETRY_WINDOW_S]:
                 del counts[second]

@@ -80,6 +80,21 @@ class Verdict(NamedTuple):
     mode: Mode = Mode.EXACT
     """Where it came from."""
 
+    @property
+    def cost_mu(self) -> int:
+        """Return what the request costs."""
+        return self.plan.cost_mu
+
+    @property
+    def policy_version(self) -> int:
+        """Return the version of the policy that it was decided by."""
+        return self.plan.policy_version
+
+    @property
+    def period(self) -> str:
+        """Return the calendar month that it is charged to."""
+        return quota.month_of(self.wall_us).period
+
     def unfolded(self) -> Decision:
         """Return everything that there is to say of the decision, by the definition."""
         plan = self.plan

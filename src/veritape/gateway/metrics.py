@@ -1,5 +1,6 @@
 """The gateway's metrics (TL-250) and how a finished request moves them. No account, key or address is ever a label."""
 
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from veritape.gateway.activity import ACTIVITY_METRICS
@@ -158,36 +159,78 @@ class Finished(Decided, Protocol):
         ...
 
 
-def note_request(registry: Registry, request: Finished) -> None:
-    """Move every figure that a finished request moves."""
-    place = "builtin" if request.route == "console" else request.route
-    route = known_value(registry, HTTP_SECONDS, "route", place)
-    status = "429" if request.status == _TOO_MANY else f"{request.status // 100}xx"
-    registry.values[registry.index(HTTP_REQUESTS, **{"route": route, "class": status})] += 1
-    registry.observe(HTTP_SECONDS, request.duration_us / _MICROSECONDS, route=route)
-    registry.observe(OVERHEAD_SECONDS, max(0, request.duration_us - request.upstream_us) / _MICROSECONDS)
-    if request.reason:
-        registry.add(PROBLEMS, reason=request.reason)
-    note_decision(registry, request)
-    registry.add(UNITS, request.refunded_mu / MU, event="refunded")
+class RequestFigures:
+    """Moves every figure that a finished request moves; its series are looked up when they are needed first, then kept."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry, self._decisions = registry, DecisionFigures(registry)
+        self._answers: dict[tuple[str, int], tuple[int, Callable[[float], None]]] = {}
+        """Route and status -> slot of the count, observer of the time."""
+        self._overhead = registry.observer(OVERHEAD_SECONDS)
+        self._refunded = registry.index(UNITS, event="refunded")
+
+    def note(self, request: Finished) -> None:
+        """Take a finished request."""
+        key = request.route, request.status
+        slot, seconds = self._answers.get(key) or self._answer_series(*key)
+        values, duration_us = self._registry.values, request.duration_us
+        values[slot] += 1
+        seconds(duration_us / _MICROSECONDS)
+        self._overhead(max(0, duration_us - request.upstream_us) / _MICROSECONDS)
+        if request.reason:
+            self._registry.add(PROBLEMS, reason=request.reason)
+        self._decisions.note(request)
+        values[self._refunded] += request.refunded_mu / MU
+
+    def _answer_series(self, name: str, status: int) -> tuple[int, Callable[[float], None]]:
+        place = "builtin" if name == "console" else name
+        route = known_value(self._registry, HTTP_SECONDS, "route", place)
+        shown = "429" if status == _TOO_MANY else f"{status // 100}xx"
+        slot = self._registry.index(HTTP_REQUESTS, **{"route": route, "class": shown})
+        made = self._answers[name, status] = slot, self._registry.observer(HTTP_SECONDS, route=route)
+        return made
+
+
+class DecisionFigures:
+    """Moves every figure that a decision moves, of a request here or of a question from outside; none at cost 0 (GW-145)."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._charged = registry.index(UNITS, event="charged")
+        self._series: dict[tuple[str, str, str, str], tuple[tuple[int, ...], Callable[[float], None]]] = {}
+        """Tier, outcome, mode and store -> slots of the counts, observer of the time."""
+
+    def note(self, decided: Decided) -> None:
+        """Take a decision."""
+        values = self._registry.values
+        values[self._charged] += decided.charged_mu / MU
+        if not decided.outcome:
+            return
+        tier = "anonymous" if decided.anonymous else decided.tier
+        key = tier, decided.outcome, decided.mode, decided.store
+        slots, seconds = self._series.get(key) or self._decision_series(*key)
+        seconds(decided.decision_us / _MICROSECONDS)
+        for slot in slots:
+            values[slot] += 1
+
+    def _decision_series(
+        self, name: str, outcome: str, mode: str, store: str
+    ) -> tuple[tuple[int, ...], Callable[[float], None]]:
+        registry = self._registry
+        tier = known_value(registry, TIER_REQUESTS, "tier", name)
+        decision = registry.index(DECISIONS, tier=tier, outcome=outcome, mode=mode or Mode.LOCAL)
+        slots: tuple[int, ...] = (
+            registry.index(REQUESTS),
+            registry.index(TIER_REQUESTS, tier=tier),
+            decision,
+        )
+        if outcome != "allowed":
+            slots += (registry.index(REJECTED), registry.index(TIER_REJECTED, tier=tier))
+        seconds = registry.observer(DECISION_SECONDS, store=store or "memory")
+        made = self._series[name, outcome, mode, store] = slots, seconds
+        return made
 
 
 def note_look_up(registry: Registry, is_remembered: bool) -> None:
     """Count whether a credential was in the worker's memory."""
     registry.add(CACHE_HITS if is_remembered else CACHE_MISSES)
-
-
-def note_decision(registry: Registry, decided: Decided) -> None:
-    """Move every figure that a decision moves, of a request here or of a question from outside; none at cost 0 (GW-145)."""
-    registry.add(UNITS, decided.charged_mu / MU, event="charged")
-    if not decided.outcome:
-        return
-    tier = "anonymous" if decided.anonymous else decided.tier
-    tier = known_value(registry, TIER_REQUESTS, "tier", tier)
-    registry.observe(DECISION_SECONDS, decided.decision_us / _MICROSECONDS, store=decided.store or "memory")
-    registry.add(REQUESTS)
-    registry.add(TIER_REQUESTS, tier=tier)
-    registry.add(DECISIONS, tier=tier, outcome=decided.outcome, mode=decided.mode or Mode.LOCAL)
-    if decided.outcome != "allowed":
-        registry.add(REJECTED)
-        registry.add(TIER_REJECTED, tier=tier)

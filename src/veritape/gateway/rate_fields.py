@@ -69,12 +69,16 @@ class AdmittedFields:
         )  # fmt: skip
         self._left = b",".join(item for limit, item in items if limit is not None)
         self._policy: RawField = (b"ratelimit-policy", b"")
+        minute = limits.minute
+        self._older: list[RawField] = [(b"x-quota-tier", tier.encode())]
+        if minute is not None:
+            self._older.append((b"x-ratelimit-limit", b"%d" % minute.limit))
         self._month_from_us = self._month_end_us = 0
 
     def of(self, verdict: Verdict) -> list[RawField]:
         """Return the fields of a request that was admitted."""
         _, plan, minute, hour, used_mu, slots, now_us, wall_us, held_mu, _, mode = verdict
-        if self._legacy or plan is not self._plan or not self._left:
+        if plan is not self._plan or not self._left:
             return raw_fields(rate_fields(verdict.unfolded(), self._tier, wall_us, legacy=self._legacy))
         if not self._month_from_us <= wall_us < self._month_end_us:
             self._turn_month(verdict)
@@ -92,6 +96,22 @@ class AdmittedFields:
         fields = [self._cost, self._policy, (b"ratelimit", self._left % numbers)]
         if mode is not _EXACT:
             fields.append(_STATES[mode])
+        return fields + self._older_fields(verdict, numbers) if self._legacy else fields
+
+    def _older_fields(self, verdict: Verdict, numbers: tuple[int, ...]) -> list[RawField]:
+        """Return the older names (GW-505); the minute's numbers stand first, the month's before those of the slots."""
+        fields, rule = self._older.copy(), self._limits.minute
+        if rule is not None:
+            debt, _, _ = verdict.minute
+            full_mu = rule.burst_mu // MU * MU
+            owed = debt + verdict.held_mu * rule.weight
+            left_mu = max(0, rule.burst_mu * rule.weight - owed) // rule.weight
+            full_us = ceil_div((full_mu - left_mu) * rule.window_s * MICROSECONDS, rule.limit * MU)
+            fields.append((b"x-ratelimit-remaining", b"%d" % numbers[0]))
+            fields.append((b"x-ratelimit-reset", b"%d" % ceil_div(verdict.wall_us + full_us, MICROSECONDS)))
+        if self._limits.month_mu is not None:
+            place = 2 * ((rule is not None) + (self._limits.hour is not None))
+            fields.append((b"x-quota-monthly-remaining", b"%d" % numbers[place]))
         return fields
 
     def _turn_month(self, verdict: Verdict) -> None:

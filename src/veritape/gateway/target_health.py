@@ -86,7 +86,8 @@ def after_check(health: TargetHealth, rule: HealthRule, status: int | None) -> T
 def after_answer(health: TargetHealth, now_ns: int, *, is_failure: bool) -> TargetHealth:
     """Return a target's marks after a live request: a connection error, a timeout, 502 and 503 are failures."""
     if not is_failure:
-        return health._replace(failures=0, ejections=0, until_ns=0)
+        is_spotless = not (health.failures or health.ejections or health.until_ns)
+        return health if is_spotless else health._replace(failures=0, ejections=0, until_ns=0)
     if health.failures + 1 < FAILURES:
         return health._replace(failures=health.failures + 1)
     span_ns = min(EJECTED_NS << min(health.ejections, 8), EJECTED_LIMIT_NS)

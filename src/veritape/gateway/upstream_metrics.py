@@ -1,5 +1,6 @@
 """Figures of upstreams (TL-250): targets that get requests, attempts by how they ended, their time."""
 
+from collections.abc import Callable
 from typing import Final
 
 from veritape.gateway.closed_labels import known_value
@@ -30,21 +31,33 @@ UPSTREAM_METRICS: Final = (HEALTHY_TARGETS, UPSTREAM_REQUESTS, UPSTREAM_SECONDS)
 
 
 class RegistryFigures:
-    """Moves the figures of a registry."""
+    """Moves the figures of a registry; an attempt's series are looked up once."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
+        self._series: dict[tuple[str, str], tuple[int, Callable[[float], None]]] = {}
+        """Upstream and end of an attempt -> slot of the count, observer of the time."""
 
     def attempt(self, upstream: str, outcome: str, seconds: float) -> None:
         """Note an attempt: its status class, ``timeout`` or ``error``."""
-        shown = known_value(self._registry, UPSTREAM_REQUESTS, "upstream", upstream)
-        self._registry.add(UPSTREAM_REQUESTS, **{"upstream": shown, "class": outcome})
-        self._registry.observe(UPSTREAM_SECONDS, seconds, upstream=shown)
+        key = upstream, outcome
+        slot, observe = self._series.get(key) or self._attempt_series(*key)
+        self._registry.values[slot] += 1
+        observe(seconds)
 
     def healthy(self, upstream: str, targets: int) -> None:
         """Note how many targets get requests."""
         shown = known_value(self._registry, HEALTHY_TARGETS, "upstream", upstream)
         self._registry.set(HEALTHY_TARGETS, float(targets), upstream=shown)
+
+    def _attempt_series(self, upstream: str, outcome: str) -> tuple[int, Callable[[float], None]]:
+        shown = known_value(self._registry, UPSTREAM_REQUESTS, "upstream", upstream)
+        slot = self._registry.index(UPSTREAM_REQUESTS, **{"upstream": shown, "class": outcome})
+        made = self._series[upstream, outcome] = (
+            slot,
+            self._registry.observer(UPSTREAM_SECONDS, upstream=shown),
+        )
+        return made
 
 
 class NoFigures:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from veritape.gateway.fast_quota import Verdict
 from veritape.gateway.quota import MICROSECONDS, Decision, month_of
 
 MINUTE_US: Final = 60 * MICROSECONDS
@@ -105,12 +106,12 @@ class EventSource:
         self._seq = 0
 
     def charge(
-        self, caller: Caller, route: str, decision: Decision, wall_us: int, request_id: str
+        self, caller: Caller, route: str, judged: Verdict | Decision, wall_us: int, request_id: str
     ) -> UsageEvent:
         """Return the charge of an admitted request."""
         return UsageEvent(
-            self.boot, self._next(), Kind.CHARGE, *caller, route, decision.cost_mu, "admitted", "",
-            decision.mode, decision.policy_version, decision.period, wall_us, request_id, None, None, 1,
+            self.boot, self._next(), Kind.CHARGE, *caller, route, judged.cost_mu, "admitted", "",
+            judged.mode, judged.policy_version, judged.period, wall_us, request_id, None, None, 1,
         )  # fmt: skip
 
     def refund(self, charge: UsageEvent, reason: str, wall_us: int) -> UsageEvent:

@@ -54,10 +54,13 @@ def test_the_fast_decision_is_the_definition(pair: tuple[Limits, Limits], histor
         assert (Bucket(*tally.minute), Bucket(*tally.hour)) == (state.minute, state.hour)
         assert (tally.used_mu, tally.slots) == (state.used_mu, state.slots)
         if verdict.admitted:
-            writer = AdmittedFields(plan, "free", legacy=False)
-            fields = raw_fields(rate_fields(expected, "free", wall_us, legacy=False))
-            assert writer.of(verdict) == fields
-            assert writer.of(verdict) == fields
+            for legacy in (False, True):
+                writer = AdmittedFields(plan, "free", legacy=legacy)
+                fields = raw_fields(rate_fields(expected, "free", wall_us, legacy=legacy))
+                assert writer.of(verdict) == fields
+                assert writer.of(verdict) == fields
+            said = verdict.cost_mu, verdict.policy_version, verdict.period
+            assert said == (expected.cost_mu, expected.policy_version, expected.period)
 
 
 def test_a_verdict_unfolds_in_the_mode_that_decided() -> None:

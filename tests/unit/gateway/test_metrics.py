@@ -8,7 +8,7 @@ from tests.servers.gateway_world import TRADES, World
 
 from veritape.gateway import metrics
 from veritape.gateway.access_lines import Access
-from veritape.gateway.metrics import CACHE_HITS, CACHE_MISSES, METRICS, note_look_up, note_request
+from veritape.gateway.metrics import CACHE_HITS, CACHE_MISSES, METRICS, RequestFigures, note_look_up
 from veritape.telemetry import Metric, Registry
 
 
@@ -38,8 +38,9 @@ async def test_requests_move_their_figures(tmp_path: Path) -> None:
             answer: httpx.Response = await client.get(path, headers=headers)
             assert answer.status_code in {200, 401, 404, 429}
     world.close()
+    figures = RequestFigures(registry)
     for access in world.log:
-        note_request(registry, access)
+        figures.note(access)
     assert value(registry, metrics.REQUESTS) == 151
     assert value(registry, metrics.REJECTED) == 1
     assert value(registry, metrics.TIER_REJECTED, tier="free") == 1
@@ -75,7 +76,7 @@ def test_names_of_an_own_policy_are_other(tmp_path: Path, route: str, tier: str,
         2_000,
         anonymous,
     )
-    note_request(registry, Access(*visit_fields))
+    RequestFigures(registry).note(Access(*visit_fields))
     assert value(registry, metrics.UNITS, event="refunded") == 2
     assert value(registry, metrics.TIER_REQUESTS, tier="anonymous" if anonymous else "other") == 1
 

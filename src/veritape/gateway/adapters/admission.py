@@ -2,7 +2,8 @@
 
 from typing import NamedTuple
 
-from veritape.gateway.adapters.stores import Store, Terms
+from veritape.gateway.adapters.stores import Judged, Store, Terms, unfolded
+from veritape.gateway.fast_quota import Plan
 from veritape.gateway.memory_store import UNLIMITED
 from veritape.gateway.overload import halved, is_halved
 from veritape.gateway.policy import Policy, Route
@@ -25,7 +26,7 @@ class Manner(NamedTuple):
 class Found(NamedTuple):
     """What was decided."""
 
-    decision: Decision
+    judged: Judged
     slot: str
     would_deny: str = ""
     """The limit that would have denied, were it not only watched."""
@@ -48,8 +49,8 @@ def manner(policy: Policy, route: Route, tier: str, level: int, *, anonymous: bo
     return Manner(route.shadow or watched, is_halved(level, tier, anonymous=anonymous))
 
 
-async def admit(store: Store, subject: str, cost_mu: int, terms: Terms, how: Manner) -> Found:
-    """Decide and charge in a manner.
+async def admit(store: Store, subject: str, plan: Plan, terms: Terms, how: Manner) -> Found:
+    """Decide and charge in a manner; what is denied comes as the whole decision.
 
     Under a shadow a denied request is decided once more without limits, so that it is charged all the same; its limits
     are in no header field. A denial by half a bucket is ``overloaded``.
@@ -57,6 +58,10 @@ async def admit(store: Store, subject: str, cost_mu: int, terms: Terms, how: Man
     Raises:
         UnavailableError: no decision: the store is lost and the route is closed then.
     """
+    if not (how.halved or how.shadow):
+        judged, slot = await store.judge(subject, plan, terms)
+        return Found(judged if judged.admitted else unfolded(judged), slot)
+    cost_mu = plan.cost_mu
     if how.halved:
         terms = terms._replace(limits=halved(terms.limits), lease=None, whole=terms.limits)
     decision, slot = await store.decide(subject, cost_mu, terms)
@@ -80,17 +85,20 @@ def denying_limit(decision: Decision) -> str:
     return name.value
 
 
-def outcome(decision: Decision | None, reason: str) -> str:
+def outcome(judged: Judged | None, reason: str) -> str:
     """Return what a decision came to, as figures and logs call it; empty when there was none."""
-    if decision is None:
+    if judged is None:
         return "closed" if reason == Reason.QUOTA_UNAVAILABLE else ""
-    if decision.admitted:
+    if judged.admitted:
         return "allowed"
+    decision = unfolded(judged)
     return "overload" if decision.reason is Reason.OVERLOADED else denying_limit(decision)
 
 
-def decider(decision: Decision | None, policy: Policy) -> str:
+def decider(judged: Judged | None, policy: Policy) -> str:
     """Return what answered a decision; local shares are memory."""
-    if decision is None:
+    if judged is None:
         return ""
-    return {Mode.EXACT: policy.store.kind, Mode.LEASE: "lease"}.get(decision.mode, "memory")
+    if judged.mode is Mode.EXACT:
+        return policy.store.kind
+    return "lease" if judged.mode is Mode.LEASE else "memory"

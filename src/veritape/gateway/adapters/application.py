@@ -38,7 +38,6 @@ from veritape.gateway.parameters import read_query
 from veritape.gateway.policy import Policy, Route
 from veritape.gateway.problems import RefusedError
 from veritape.gateway.product import ProductRoute, Query, Sources
-from veritape.gateway.rate_fields import rate_fields
 from veritape.gateway.reasons import CHARGED, Reason
 from veritape.gateway.request_ids import request_id
 from veritape.gateway.route_table import Served, make_table
@@ -70,12 +69,12 @@ class Gateway:
     """The application. ``swap`` puts another policy in place between two requests."""
 
     def __init__(
-        self, gate: Gate, sources: Sources, report: Callable[[Access], None], *, legacy: bool = True,
+        self, gate: Gate, sources: Sources, report: Callable[[Access], None], *,
         console: Application | None = None, upstreams: Upstreams | None = None,
     ) -> None:  # fmt: skip
         self.gate = gate
         self.upstreams = upstreams or Upstreams(gate.policy, gate.clock)
-        self._sources, self._report, self._legacy, self._console = sources, report, legacy, console
+        self._sources, self._report, self._console = sources, report, console
         self.table = make_table(gate.policy, sources)
         self.in_flight = 0
         """Requests in progress."""
@@ -284,27 +283,25 @@ class Gateway:
 
     async def _pass_on(self, visit: Visit, call: Call, passing: Passing, send: Send) -> None:
         """Send an upstream's answer as it comes; the slower side sets the pace (GW-554)."""
-        raw = [*passing.fields, *_encoded(self._own_fields(visit, call))]
+        raw = [*passing.fields, *self._own_fields(visit, call)]
         await send({"type": "http.response.start", "status": passing.status, "headers": raw})
         async for piece in passing.answer.body:
             await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 
-    def _own_fields(self, visit: Visit, call: Call) -> list[tuple[str, str]]:
+    def _own_fields(self, visit: Visit, call: Call) -> Headers:
         """Return the fields that every answer has, the rate fields from the decision on."""
         fields = [
             ("X-Request-Id", visit.request_id),
             *cors_fields(self.table.policy.cors, call.field(b"origin")),
         ]
-        if visit.decision is not None:
-            fields += rate_fields(visit.decision, visit.tier, self.gate.wall_us(), legacy=self._legacy)
-        return fields
+        return [*_encoded(fields), *self.gate.rate_fields(visit)]
 
     async def _send(self, visit: Visit, call: Call, answer: Answer, send: Send) -> None:
-        fields = [*answer.fields, *self._own_fields(visit, call)]
+        raw = [*_encoded(answer.fields), *self._own_fields(visit, call)]
         if answer.status not in BODILESS:
-            fields.append(("Content-Length", str(len(answer.body))))
-        await send({"type": "http.response.start", "status": answer.status, "headers": _encoded(fields)})
+            raw.append((b"content-length", b"%d" % len(answer.body)))
+        await send({"type": "http.response.start", "status": answer.status, "headers": raw})
         body = b"" if call.method == "HEAD" else answer.body
         await send({"type": "http.response.body", "body": body})
 
@@ -325,14 +322,14 @@ class Gateway:
     def _access(
         self, visit: Visit, call: Call, name: str, status: int, reason: str, started_ns: int
     ) -> Access:
-        caller, decision = visit.caller, visit.decision
+        caller, judged = visit.caller, visit.judged
         return Access(
             visit.request_id, call.method, name, status, reason, caller.account if caller else "",
-            caller.key_id if caller else "", visit.tier, visit.units_mu, decision.mode if decision else "",
-            (self.gate.clock.monotonic_ns() - started_ns) // 1_000, outcome(decision, reason),
+            caller.key_id if caller else "", visit.tier, visit.units_mu, judged.mode if judged else "",
+            (self.gate.clock.monotonic_ns() - started_ns) // 1_000, outcome(judged, reason),
             visit.units_mu + visit.refunded_mu, visit.refunded_mu, caller is not None and not caller.env,
             visit.would_deny, visit.decision_ns // 1_000, visit.upstream_ns // 1_000,
-            decider(decision, self.table.policy),
+            decider(judged, self.table.policy),
         )  # fmt: skip
 
 

@@ -171,13 +171,13 @@ class Desk:
         try:
             await self._charge(visit, route if route.cost_mu == cost_mu else route._replace(cost_mu=cost_mu))
         except RefusedError as refusal:
-            if visit.decision is None or refusal.reason is not visit.decision.reason:
+            if (decision := visit.decision) is None or refusal.reason is not decision.reason:
                 raise
         return Ruled(visit.decision or await self._free(who), who.tier)
 
     def note_denial(self, who: Identity, ruled: Ruled) -> None:
         """Tell of a denial that a probe found and that stands, because several are decided together."""
-        self._note(Visit("", None, who.caller, who.tier, decision=ruled.decision), "")
+        self._note(Visit("", None, who.caller, who.tier, judged=ruled.decision), "")
 
     async def probe(self, who: Identity, cost_mu: int) -> Ruled:
         """Decide without a charge; cost 0 only looks.
@@ -231,16 +231,16 @@ class Desk:
             self._note(visit, reason)
 
     def _note(self, visit: Visit, reason: str) -> None:
-        decision, caller = visit.decision, visit.caller
+        judged, caller = visit.judged, visit.caller
         self._tell(
             Told(
                 visit.tier,
                 caller is not None and not caller.env,
-                outcome(decision, reason),
-                decision.mode if decision else "",
+                outcome(judged, reason),
+                judged.mode if judged else "",
                 visit.units_mu,
                 visit.decision_ns // 1_000,
-                decider(decision, self.gate.policy),
+                decider(judged, self.gate.policy),
             )
         )
 

@@ -7,6 +7,7 @@ the application turns into an answer.
 import secrets
 from collections.abc import Callable, Container
 from dataclasses import dataclass, field
+from functools import lru_cache
 from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Protocol
@@ -15,9 +16,11 @@ from veritape.gateway import identity, keys
 from veritape.gateway.accounts import Account
 from veritape.gateway.activity import Activity
 from veritape.gateway.adapters.admission import admit, manner
-from veritape.gateway.adapters.stores import Store, Terms
+from veritape.gateway.adapters.policy_memory import REMEMBERED, PolicyMemory
+from veritape.gateway.adapters.stores import Judged, Store, unfolded
 from veritape.gateway.addresses import Address, client_address, plain_address
 from veritape.gateway.failure_guard import FailureGuard
+from veritape.gateway.fast_quota import Verdict
 from veritape.gateway.identity import Identity, Refusal
 from veritape.gateway.keys import Bearer, KeyRecord
 from veritape.gateway.memory_store import Charge, MemoryStore, Past
@@ -25,6 +28,7 @@ from veritape.gateway.overload import Overload
 from veritape.gateway.policy import Policy, Route
 from veritape.gateway.problems import AUTHENTICATE, RefusedError
 from veritape.gateway.quota import MICROSECONDS, Decision, Limits, month_of
+from veritape.gateway.rate_fields import AdmittedFields, RawField, rate_fields, raw_fields
 from veritape.gateway.reasons import PROBLEMS, Reason
 from veritape.gateway.tokens import Token, TokenReason, TokenRefusedError
 from veritape.gateway.usage import (
@@ -103,7 +107,10 @@ class Visit:
     caller: Caller | None = None
     tier: str = ""
     limits: Limits = FREE
-    decision: Decision | None = None
+    judged: Judged | None = None
+    """What was decided; ``decision`` has everything that there is to say of it."""
+    fields: AdmittedFields | None = None
+    """Writes the rate fields of what was admitted."""
     slot: str = ""
     charge: UsageEvent | None = None
     units_mu: int = 0
@@ -116,6 +123,11 @@ class Visit:
     """How long the decision took, waits included."""
     upstream_ns: int = 0
     """How long the route's own work took."""
+
+    @property
+    def decision(self) -> Decision | None:
+        """Return what was decided, unfolded; None before the decision, and for routes that cost nothing."""
+        return None if self.judged is None else unfolded(self.judged)
 
 
 @dataclass
@@ -144,6 +156,9 @@ class Gate:
     """Key id -> wall clock of its last use, until it is written."""
     tokens: Tokens | None = None
     """Verifies tokens; without it every token is refused."""
+    legacy: bool = True
+    """Answers also have the older names of the rate fields (GW-505)."""
+    _memory: PolicyMemory | None = None
 
     def visit(self, request_id: str, peer: Address | None, headers: list[tuple[bytes, bytes]]) -> Visit:
         """Return the visit of a request, with the client's address behind trusted proxies."""
@@ -158,18 +173,17 @@ class Gate:
         """
         if visit.address is None:
             return
-        addresses = self.policy.addresses
         now_us = self.clock.monotonic_ns() // 1_000
-        seconds = self.guard.wait_s(addresses.group_of(visit.address), addresses.guard, now_us)
+        group = self.memory.origin(visit.address).group
+        seconds = self.guard.wait_s(group, self.policy.addresses.guard, now_us)
         if seconds:
             raise RefusedError(Reason.TOO_MANY_FAILURES, fields={"Retry-After": str(seconds)})
 
     def note_failure(self, visit: Visit) -> None:
         """Count a failed authentication, an unknown path or a malformed request of an address group."""
         if visit.address is not None:
-            addresses = self.policy.addresses
-            group = addresses.group_of(visit.address)
-            self.guard.note(group, addresses.guard, self.clock.monotonic_ns() // 1_000)
+            group = self.memory.origin(visit.address).group
+            self.guard.note(group, self.policy.addresses.guard, self.clock.monotonic_ns() // 1_000)
 
     async def identify(
         self, visit: Visit, route: Route, headers: list[tuple[bytes, bytes]], query: bytes
@@ -179,7 +193,7 @@ class Gate:
         Raises:
             RefusedError: denied address, bad credential, missing scope, or the key store does not answer.
         """
-        if visit.address is not None and self.policy.addresses.is_denied(visit.address):
+        if visit.address is not None and self.memory.origin(visit.address).is_denied:
             raise RefusedError(Reason.IP_DENIED)
         found = await self._identity(visit, route, keys.find_credential(headers, query))
         if isinstance(found, Refusal):
@@ -197,46 +211,63 @@ class Gate:
         caller = visit.caller
         if route.cost_mu == 0 or caller is None:
             return
-        how = manner(self.policy, route, visit.tier, self.overload.level, anonymous=not caller.env)
+        anonymous, level = not caller.env, self.overload.level
+        prepared = self.memory.prepared(route, visit.tier, visit.limits, anonymous=anonymous)
+        how = manner(self.policy, route, visit.tier, level, anonymous=anonymous) if level else prepared.how
         asked_ns = self.clock.monotonic_ns()
         try:
-            found = await admit(self.store, caller.subject, route.cost_mu, self._terms(visit, route), how)
+            found = await admit(self.store, caller.subject, prepared.plan, prepared.terms, how)
         except UnavailableError as error:
             raise RefusedError(Reason.QUOTA_UNAVAILABLE) from error
         finally:
-            visit.decision_ns = self.clock.monotonic_ns() - asked_ns
-        decision, visit.slot, visit.would_deny = found
-        visit.decision = decision
-        self._note_activity(visit, caller, route, decision)
-        if decision.reason is not None:
-            self._count(Kind.DENIED, caller, route, decision.reason)
-            raise RefusedError(decision.reason)
-        if not caller.env:
+            decided_ns = self.clock.monotonic_ns()
+            visit.decision_ns = decided_ns - asked_ns
+        judged, visit.slot, visit.would_deny = found
+        visit.judged, visit.fields = judged, prepared.fields
+        leased = self.policy.store.kind == "redis" and prepared.terms.lease is not None
+        account, now_us = "" if anonymous else caller.account, decided_ns // 1_000
+        self.activity.note(caller.subject, account, visit.tier, judged, now_us, leased=leased)
+        if not judged.admitted:
+            reason = unfolded(judged).reason or Reason.INTERNAL_ERROR
+            self._count(Kind.DENIED, caller, route, reason)
+            raise RefusedError(reason)
+        if anonymous:
             self._count(Kind.ANONYMOUS, caller, route, "")
             return
-        visit.charge = self.events.charge(caller, route.name, decision, self.wall_us(), visit.request_id)
+        await self._record(visit, caller, route, judged)
+
+    async def _record(self, visit: Visit, caller: Caller, route: Route, judged: Judged) -> None:
+        """Make a charge durable; what cannot be is taken back.
+
+        Raises:
+            RefusedError: it is not durable, and such requests are not served.
+        """
+        visit.charge = self.events.charge(caller, route.name, judged, self.wall_us(), visit.request_id)
         try:
             await self.ledger.append(visit.charge)
         except UnavailableError as error:
-            await self.store.refund(caller.subject, decision.period, decision.cost_mu)
+            await self.store.refund(caller.subject, judged.period, judged.cost_mu)
             visit.charge = None
             if self.on_failure is OnFailure.CLOSED:
                 raise RefusedError(Reason.USAGE_UNAVAILABLE) from error
             return
-        visit.units_mu = decision.cost_mu
+        visit.units_mu = judged.cost_mu
 
-    def _note_activity(self, visit: Visit, caller: Caller, route: Route, decision: Decision) -> None:
-        account = caller.account if caller.env else ""
-        leased = self.policy.store.kind == "redis" and self._terms(visit, route).lease is not None
-        now_us = self.clock.monotonic_ns() // 1_000
-        self.activity.note(caller.subject, account, visit.tier, decision, now_us, leased=leased)
+    def rate_fields(self, visit: Visit) -> list[RawField]:
+        """Return the header fields that say what a visit cost and what is left; none before a decision."""
+        judged = visit.judged
+        if judged is None:
+            return []
+        if isinstance(judged, Verdict) and visit.fields is not None:
+            return visit.fields.of(judged)
+        return raw_fields(rate_fields(unfolded(judged), visit.tier, self.wall_us(), legacy=self.legacy))
 
-    def _terms(self, visit: Visit, route: Route) -> Terms:
-        tier = self.policy.tiers.get(visit.tier)
-        may_lease = route.mode == "lease" and tier is not None and visit.limits == tier.limits
-        lease = tier.lease if tier is not None and may_lease else None
-        lost = route.lost or self.policy.store.lost
-        return Terms(visit.limits, self.policy.version, route.timeout_s * MICROSECONDS, lost, lease)
+    @property
+    def memory(self) -> PolicyMemory:
+        """Return what is remembered under the present policy."""
+        if self._memory is None or self._memory.policy is not self.policy:
+            self._memory = PolicyMemory(self.policy, legacy=self.legacy)
+        return self._memory
 
     async def refund(self, visit: Visit, reason: str) -> None:
         """Give the month's units back, durably and once (GW-216). Tokens stay spent."""
@@ -318,6 +349,7 @@ def restored_store(ledger: PastLedger, wall_us: int) -> MemoryStore:
     return MemoryStore(months, {subject: Past(found, wall_us) for subject, found in charges.items()})
 
 
+@lru_cache(maxsize=REMEMBERED)
 def peer_address(host: str | None) -> Address | None:
     """Return the peer's address, None on a unix socket."""
     return plain_address(ip_address(host)) if host else None

@@ -89,14 +89,7 @@ class UpstreamPool:
         """
         now_ns = self._clock.monotonic_ns()
         where = [standing(one.health, now_ns) for one in self.targets]
-        able = self._able(where, Standing.IN, tried)
-        if not able and Standing.IN not in where:
-            able = self._able(where, Standing.EJECTED, tried)
-            if not able or now_ns - self._probed_ns < PROBE_NS:
-                raise UpstreamFailedError(Reason.NO_HEALTHY_UPSTREAM, request_begun=False)
-            self._probed_ns = now_ns
-        if not able:
-            raise UpstreamFailedError(Reason.NO_HEALTHY_UPSTREAM, request_begun=False)
+        able = self._able(where, Standing.IN, tried) or self._probed(where, tried, now_ns)
         loads = [Load(one.in_flight, one.target.weight) for one in self.targets]
         return self.targets[self._balance.choose(loads, able)]
 
@@ -104,11 +97,23 @@ class UpstreamPool:
         """Note how a live request ended at a target: an answer's status, or why there was none."""
         if reason is Reason.NO_HEALTHY_UPSTREAM:
             return
-        now_ns = self._clock.monotonic_ns()
-        before = standing(target.health, now_ns)
+        now_ns, marks = self._clock.monotonic_ns(), target.health
         is_failure = status is None or status in FAILING
-        target.health = after_answer(target.health, now_ns, is_failure=is_failure)
-        self._tell(target, before, standing(target.health, now_ns))
+        target.health = after_answer(marks, now_ns, is_failure=is_failure)
+        if target.health is not marks:
+            self._tell(target, standing(marks, now_ns), standing(target.health, now_ns))
+
+    def _probed(self, where: list[Standing], tried: TargetPool | None, now_ns: int) -> list[int]:
+        """Return the targets that may be probed by this request, because live requests put all of them out.
+
+        Raises:
+            UpstreamFailedError: ``no_healthy_upstream``.
+        """
+        able = [] if Standing.IN in where else self._able(where, Standing.EJECTED, tried)
+        if not able or now_ns - self._probed_ns < PROBE_NS:
+            raise UpstreamFailedError(Reason.NO_HEALTHY_UPSTREAM, request_begun=False)
+        self._probed_ns = now_ns
+        return able
 
     def _able(self, where: list[Standing], wanted: Standing, tried: TargetPool | None) -> list[int]:
         return [

@@ -205,7 +205,7 @@ async def test_what_is_away_is_503(caller: Caller, monkeypatch: pytest.MonkeyPat
         raise UnavailableError("planted")
 
     await caller.status("?account=acme")
-    for place, name in ((caller.world.usage, "append"), (caller.world.gate.store, "decide")):
+    for place, name in ((caller.world.usage, "append"), (caller.world.gate.store, "judge")):
         with monkeypatch.context() as patched:
             patched.setattr(place, name, away)
             answer = await caller.check(account="acme", **TRADES)

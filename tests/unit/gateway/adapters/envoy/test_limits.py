@@ -166,9 +166,9 @@ async def test_an_error_is_never_an_error_of_the_call(asker: Asker, monkeypatch:
         raise UnavailableError("planted")
 
     with monkeypatch.context() as patched:
-        patched.setattr(asker.world.gate.store, "decide", broken)
+        patched.setattr(asker.world.gate.store, "judge", broken)
         found = await asker.ask(about(account="acme", route="trades"))
         assert (found.overall_code, asker.let_through) == (OK, [LetThrough.ERROR])
     with monkeypatch.context() as patched:
-        patched.setattr(asker.world.gate.store, "decide", away)
+        patched.setattr(asker.world.gate.store, "judge", away)
         assert (await asker.ask(about(account="acme", route="trades"))).overall_code == OVER
