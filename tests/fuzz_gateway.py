@@ -20,7 +20,7 @@ with atheris.instrument_imports(include=["veritape.gateway"]):
     from veritape.gateway import cursors, decision_calls, item_count, keys, outbox, parameters, paths
     from veritape.gateway.adapters.front_door import OpenDoor
     from veritape.gateway.adapters.request_protocol import RequestProtocol
-    from veritape.gateway.adapters.server import server_config
+    from veritape.gateway.adapters.server import served_by, server_config
     from veritape.gateway.addresses import AddressPolicy, believed_chain
     from veritape.gateway.policy_reader import read_policy
     from veritape.gateway.problems import RefusedError
@@ -178,7 +178,7 @@ def http(data: bytes) -> None:
 async def answers(data: bytes, size: int) -> list[int]:
     """Send bytes in pieces of a size; return the statuses of the answers."""
     wire, tasks = Wire(), ServerState()
-    connection = RequestProtocol(CONFIG, tasks, {}, LOOP, door=OpenDoor())
+    connection = RequestProtocol(CONFIG, tasks, {}, LOOP, door=OpenDoor(), serve=served_by(take))
     connection.connection_made(wire)
     for place in range(0, len(data), size):
         connection.data_received(data[place : place + size])

@@ -6,7 +6,8 @@ from pathlib import Path
 import httpx
 
 from veritape.gateway.access_lines import Access
-from veritape.gateway.adapters.application import Application, Gateway
+from veritape.gateway.adapters.application import Gateway
+from veritape.gateway.adapters.client import Application
 from veritape.gateway.adapters.gate import Gate, restored_store
 from veritape.gateway.adapters.group_commit import GroupCommit
 from veritape.gateway.adapters.key_finder import KeyFinder

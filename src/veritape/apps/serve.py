@@ -30,7 +30,8 @@ from veritape.apps.settings_file import settings_bytes
 from veritape.apps.store_agreement import check_store
 from veritape.apps.supervisor import end_with_parent
 from veritape.apps.workers import tell_ready
-from veritape.gateway.adapters.application import Application, Gateway
+from veritape.gateway.adapters.application import Gateway
+from veritape.gateway.adapters.client import Application
 from veritape.gateway.adapters.decision_desk import Desk
 from veritape.gateway.adapters.degrading_store import DegradingStore
 from veritape.gateway.adapters.front_door import FrontDoor

@@ -6,6 +6,7 @@ is a trusted proxy. Whoever turns X-Forwarded-For, or walks through a /64, gains
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final, NamedTuple
 
@@ -115,6 +116,12 @@ def believed_chain(
         if not policy.is_trusted(found):
             break
     return chain
+
+
+@lru_cache(maxsize=65_536)
+def address_text(address: Address) -> str:
+    """Return an address as fields name it."""
+    return str(address)
 
 
 def plain_address(address: Address) -> Address:

@@ -1,5 +1,6 @@
 """Answers of the gateway as values: pages, problems, preflights and the fields that every answer has (GW-503, GW-507)."""
 
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from veritape.gateway.paths import BadPathError, normal_path
@@ -42,17 +43,27 @@ class Answer(NamedTuple):
     body: bytes = b""
 
 
-class Call(NamedTuple):
+@dataclass(slots=True)
+class Call:
     """The parts of a request that the steps need."""
 
     method: str
     path: str
+    """Normal path; empty until it was checked."""
     query: bytes
     headers: Headers
+    raw_path: bytes = b""
+    """The path as it came."""
+    fields: dict[bytes, bytes] = field(init=False)
+    """Header fields by name; of repeated ones the first."""
+
+    def __post_init__(self) -> None:
+        """Look at the header fields once."""
+        self.fields = dict(reversed(self.headers))
 
     def field(self, name: bytes) -> bytes | None:
         """Return a header field, None when absent."""
-        return next((value for key, value in self.headers if key == name), None)
+        return self.fields.get(name)
 
 
 def checked_path(call: Call, raw: bytes) -> str:
@@ -61,10 +72,11 @@ def checked_path(call: Call, raw: bytes) -> str:
     Raises:
         RefusedError: ``bad_path``, ``bad_header`` or ``upgrade_not_supported``.
     """
-    names = [name for name, _ in call.headers]
-    if any(names.count(name) > 1 for name in ONCE):
-        raise RefusedError(Reason.BAD_HEADER, "a header field that must stand once is repeated")
-    if b"upgrade" in names:
+    if len(call.fields) < len(call.headers):
+        names = [name for name, _ in call.headers]
+        if any(names.count(name) > 1 for name in ONCE):
+            raise RefusedError(Reason.BAD_HEADER, "a header field that must stand once is repeated")
+    if b"upgrade" in call.fields:
         raise RefusedError(Reason.UPGRADE_NOT_SUPPORTED)
     try:
         return normal_path(raw)

@@ -1,7 +1,7 @@
 """Header fields on their way to an upstream and back (GW-407, GW-510, GW-556, GW-905)."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 from veritape.gateway.answers import Headers
@@ -30,8 +30,16 @@ OURS: Final = frozenset({
 })  # fmt: skip
 """Fields of an answer that the gateway writes; an upstream's are dropped."""
 
+OURS_TO_SAY: Final = HOP_BY_HOP | FORWARDED | IDENTITY | {b"host", b"content-length", b"expect", b"via"}
+"""Fields of a request that are not passed on as they came."""
+
+NOT_PASSED_BACK: Final = HOP_BY_HOP | OURS | {b"content-length"}
+"""Fields of an answer that are not passed on as they came."""
+
 NAME: Final = b"veritape"
 """How we call ourselves in ``Via``."""
+
+_OUR_VIA: Final = b"1.1 " + NAME
 
 _VIA: Final = re.compile(rb"(?:^|,)\s*(?:[A-Za-z0-9.]+/)?[0-9.]+\s+veritape(?=\s*(?:,|$|\())", re.IGNORECASE)
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
@@ -54,62 +62,74 @@ def request_fields(
         chain: ``X-Forwarded-For``.
         authority: the target's.
     """
-    named = _named(headers)
-    kept = [
-        (name, value)
-        for name, value in headers
-        if not _is_hop(name, named) and name not in FORWARDED and name not in IDENTITY and b"_" not in name
-        and name not in {b"host", b"content-length", b"expect", b"via"}
-    ]  # fmt: skip
-    changed = _changed(kept, rule, variables)
-    hosts = [value for name, value in headers if name == b"host"]
-    via = [value for name, value in headers if name == b"via"]
-    ours = [
+    named, kept = _named(headers), []
+    host, via = None, []
+    for field in headers:
+        name = field[0]
+        if name in OURS_TO_SAY:
+            if name == b"host" and host is None:
+                host = field[1]
+            elif name == b"via":
+                via.append(field[1])
+        elif name not in named and b"_" not in name and not name.startswith(b"proxy-"):
+            kept.append(field)
+    changed, said = _changed(kept, rule, variables)
+    found = [
+        (b"host", authority.encode("ascii")),
+        *changed,
         (b"x-request-id", variables["request_id"].encode()),
-        *((b"x-" + name, variables[key].encode()) for name, key in _IDENTITY if variables.get(key)),
-        *(((b"x-forwarded-for", chain),) if chain else ()),
-        *_unless_set(changed, b"x-forwarded-proto", variables["scheme"].encode()),
-        *(_unless_set(changed, b"x-forwarded-host", hosts[0]) if hosts else ()),
-        (b"via", b", ".join((*via, b"1.1 " + NAME))),
     ]
-    return [(b"host", authority.encode("ascii")), *changed, *ours]
+    found += [(name, variables[key].encode()) for name, key in _IDENTITY if variables.get(key)]
+    if chain:
+        found.append((b"x-forwarded-for", chain))
+    if b"x-forwarded-proto" not in said:
+        found.append((b"x-forwarded-proto", variables["scheme"].encode()))
+    if host is not None and b"x-forwarded-host" not in said:
+        found.append((b"x-forwarded-host", host))
+    found.append((b"via", b", ".join((*via, _OUR_VIA))))
+    return found
 
 
-_IDENTITY: Final = ((b"account-id", "account"), (b"tier", "tier"), (b"key-id", "key_id"))
+_IDENTITY: Final = ((b"x-account-id", "account"), (b"x-tier", "tier"), (b"x-key-id", "key_id"))
 """Fields that say who the caller is, and the variables that hold it."""
 
 
 def answer_fields(headers: Headers, rule: FieldRule, variables: Mapping[str, str]) -> Headers:
-    """Return the fields of an upstream's answer for the client; ``Content-Length`` stays if the upstream sent it."""
+    """Return the fields of an upstream's answer for the client, without those that frame its body."""
     named = _named(headers)
-    kept = [(name, value) for name, value in headers if not _is_hop(name, named) and name not in OURS]
-    return [*_changed(kept, rule, variables), (b"via", b"1.1 " + NAME)]
+    kept = [
+        field
+        for field in headers
+        if field[0] not in NOT_PASSED_BACK and field[0] not in named and not field[0].startswith(b"proxy-")
+    ]
+    changed, _ = _changed(kept, rule, variables)
+    changed.append((b"via", _OUR_VIA))
+    return changed
 
 
 def is_writable(headers: Headers) -> bool:
     """Tell whether no field of an upstream holds what could end a line (GW-905)."""
-    return not any(_CONTROL.search(value) for _, value in headers)
+    return not _CONTROL.search(b"".join([value for _, value in headers]))
 
 
 def _named(headers: Headers) -> frozenset[bytes]:
-    found = b",".join(value for name, value in headers if name == b"connection").lower().split(b",")
-    return frozenset(one.strip() for one in found)
-
-
-def _is_hop(name: bytes, named: frozenset[bytes]) -> bool:
-    return name in HOP_BY_HOP or name.startswith(b"proxy-") or name in named
+    found = [value for name, value in headers if name == b"connection"]
+    return frozenset(one.strip() for one in b",".join(found).lower().split(b",")) if found else _NOTHING
 
 
 def _changed(
-    headers: Sequence[tuple[bytes, bytes]], rule: FieldRule, variables: Mapping[str, str]
-) -> Headers:
+    headers: Headers, rule: FieldRule, variables: Mapping[str, str]
+) -> tuple[Headers, frozenset[bytes]]:
+    """Return fields as a rule changes them, and the names that it says something of."""
+    if rule == _NO_RULE:
+        return headers, _NOTHING
     replaced = {name.lower().encode() for name, _ in rule.set} | {name.encode() for name in rule.remove}
     kept = [(name, value) for name, value in headers if name not in replaced]
     for name, value in (*rule.set, *rule.add):
         filled = VARIABLE.sub(lambda found: variables.get(found[1], ""), value)
         kept.append((name.lower().encode(), filled.encode("ascii")))
-    return kept
+    return kept, frozenset(name for name, _ in kept)
 
 
-def _unless_set(headers: Headers, name: bytes, value: bytes) -> Headers:
-    return [] if any(one == name for one, _ in headers) else [(name, value)]
+_NOTHING: Final[frozenset[bytes]] = frozenset()
+_NO_RULE: Final = FieldRule()

@@ -187,7 +187,7 @@ def find_credential(headers: Sequence[tuple[bytes, bytes]], query: bytes) -> str
         headers: lower-case names and values.
         query: the raw query.
     """
-    if KEY_SCANNER.search(unquote(query.decode("latin-1"))):
+    if query and KEY_SCANNER.search(unquote(query.decode("latin-1"))):
         return Reason.KEY_IN_QUERY
     found, is_bearer = [], False
     for name, value in headers:

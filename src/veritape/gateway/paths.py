@@ -84,7 +84,7 @@ def normal_path(raw: bytes) -> str:
 
     if not raw.startswith(b"/") or len(raw) > PATH_LIMIT_BYTES:
         raise BadPathError("not an absolute path of at most 8 KiB")
-    path = _ESCAPE.sub(decode, raw)
+    path = _ESCAPE.sub(decode, raw) if b"%" in raw else raw
     if _FORBIDDEN.search(path):
         raise BadPathError("an empty or dot segment, an encoded slash, a backslash or a control character")
     return path.decode()

@@ -7,7 +7,11 @@ _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's base 32."""
 
 _ACCEPTED: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-_CHARACTERS: Final = 26
+_PAIRS: Final = [first + second for first in _ALPHABET for second in _ALPHABET]
+"""Ten bits -> two characters."""
+
+_PLACES: Final = tuple(range(120, -1, -10))
+"""Where the ten bits of each pair begin: 13 pairs are 26 characters."""
 
 
 def request_id(asked: bytes | None, wall_ns: int, random_bytes: bytes) -> str:
@@ -21,4 +25,4 @@ def request_id(asked: bytes | None, wall_ns: int, random_bytes: bytes) -> str:
     if asked is not None and _ACCEPTED.fullmatch(asked):
         return asked.decode()
     value = (wall_ns // 1_000_000 << 80) | int.from_bytes(random_bytes[:10], "big")
-    return "".join(_ALPHABET[value >> (5 * place) & 31] for place in reversed(range(_CHARACTERS)))
+    return "".join([_PAIRS[value >> place & 1_023] for place in _PLACES])

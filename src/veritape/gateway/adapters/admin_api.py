@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl
 from veritape.gateway import admin, keys
 from veritape.gateway.adapters.admin_calls import AdminCall, AdminWorld, Done
 from veritape.gateway.adapters.admin_operations import OPERATIONS, Operation
-from veritape.gateway.adapters.application import Receive, Scope, Send
+from veritape.gateway.adapters.client import Receive, Scope, Send
 from veritape.gateway.adapters.departure import ClientLeftError
 from veritape.gateway.adapters.gate import peer_address
 from veritape.gateway.adapters.proxy import whole_body
@@ -91,7 +91,7 @@ class AdminApi:
         actor = None
         try:
             raw = bytes(scope.get("raw_path") or scope["path"].encode()).partition(b"?")[0]
-            call = call._replace(path=checked_path(call, raw))
+            call.path = checked_path(call, raw)
             actor = await self._actor(scope, call)
             return await self._act(call, actor, identifier, receive)
         except RefusedError as refusal:

@@ -5,22 +5,19 @@ is not the route's own is a problem document. A response to a charged request is
 """
 
 import asyncio
-import contextlib
 import logging
-import secrets
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
-from typing import Any
 
 from veritape.gateway.access_lines import Access
 from veritape.gateway.adapters.admission import decider, outcome
-from veritape.gateway.adapters.departure import ClientLeftError, departure_of
+from veritape.gateway.adapters.client import Application, AsgiClient, Client, Receive, Scope, Send, live
+from veritape.gateway.adapters.departure import ClientLeftError
 from veritape.gateway.adapters.gate import Gate, Visit, peer_address
 from veritape.gateway.adapters.proxy import LEFT
+from veritape.gateway.adapters.random_bytes import RandomBytes
 from veritape.gateway.adapters.upstream_router import Passing, Upstreams, counted_body, refuse_loop
-from veritape.gateway.addresses import Address
 from veritape.gateway.answers import (
-    BODILESS,
     Answer,
     Call,
     Headers,
@@ -43,12 +40,6 @@ from veritape.gateway.request_ids import request_id
 from veritape.gateway.route_table import Served, make_table
 from veritape.gateway.upstream_failures import FAILURES as UPSTREAM_FAILURES
 from veritape.kernel.errors import UnavailableError
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
-"""An ASGI application."""
 
 UPSTREAM_5XX = "upstream_5xx"
 """Reason of the refund after an upstream's own failure."""
@@ -76,6 +67,7 @@ class Gateway:
         self.upstreams = upstreams or Upstreams(gate.policy, gate.clock)
         self._sources, self._report, self._console = sources, report, console
         self.table = make_table(gate.policy, sources)
+        self._random = RandomBytes()
         self.in_flight = 0
         """Requests in progress."""
         self.is_draining = False
@@ -92,36 +84,34 @@ class Gateway:
         self.table, self.gate.policy = table, policy
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+        """Serve one request of an ASGI server; our own connections call ``serve``."""
         if scope["type"] == "lifespan":
-            await _live(receive, send)
-            return
+            await live(receive, send)
+        else:
+            await self.serve(AsgiClient(scope, receive, send))
+
+    async def serve(self, client: Client) -> None:
+        """Answer one request and tell of it."""
         started_ns = self.gate.clock.monotonic_ns()
-        headers: Headers = [(bytes(name).lower(), bytes(value)) for name, value in scope["headers"]]
-        call = Call(scope["method"], "", scope.get("query_string", b""), headers)
-        asked = call.field(b"x-request-id")
-        identifier = request_id(asked, self.gate.clock.wall_ns(), secrets.token_bytes(10))
-        client = scope.get("client")
-        peer = peer_address(client[0] if client else None)
-        visit = self.gate.visit(identifier, peer, headers)
+        call = client.call
+        visit = self._visit(call, client.host)
         name, reason, status = "none", "", HTTPStatus.INTERNAL_SERVER_ERROR.value
         self.in_flight += 1
         answer: Answer | Passing | None = None
         try:
-            raw = bytes(scope.get("raw_path") or scope["path"].encode()).partition(b"?")[0]
-            if self._console is not None and _is_console(raw):
+            if self._console is not None and _is_console(call.raw_path):
                 name, status = "console", HTTPStatus.OK.value
-                await self._serve_console(visit, peer, call, scope, receive, send)
+                await self._serve_console(visit, call, client)
                 return
-            name, reason, answer = await self._answer(visit, call, raw, scope, receive)
+            name, reason, answer = await self._answer(visit, call, client)
             status = answer.status
             if isinstance(answer, Passing):
-                with departure_of(scope).cancellable():
-                    await self._pass_on(visit, call, answer, send)
+                with client.departure.cancellable():
+                    await self._pass_on(visit, call, answer, client)
                 return
             if status in FAILURES:
                 self.gate.note_failure(visit)
-            await self._send(visit, call, answer, send)
+            await self._send(visit, call, answer, client)
         except ClientLeftError:
             status = LEFT
         finally:
@@ -139,31 +129,32 @@ class Gateway:
     def refuse_bytes(self, refusal: RefusedError, host: str | None) -> Answer:
         """Return the answer to bytes that are no request; it is counted and logged like any other (GW-551)."""
         now_ns = self.gate.clock.monotonic_ns()
-        identifier = request_id(None, self.gate.clock.wall_ns(), secrets.token_bytes(10))
-        visit = self.gate.visit(identifier, peer_address(host), [])
+        call = Call("", "", b"", [])
+        visit = self._visit(call, host)
         answer = _problem(visit, refusal)
         if answer.status in FAILURES:
             self.gate.note_failure(visit)
-        call = Call("", "", b"", [])
         self._report(self._access(visit, call, "none", answer.status, refusal.reason, now_ns))
         return answer._replace(fields=[*answer.fields, ("X-Request-Id", visit.request_id)])
 
-    async def _answer(
-        self, visit: Visit, call: Call, raw: bytes, scope: Scope, receive: Receive
-    ) -> tuple[str, str, Answer | Passing]:
+    def _visit(self, call: Call, host: str | None) -> Visit:
+        identifier = request_id(call.field(b"x-request-id"), self.gate.clock.wall_ns(), self._random.take())
+        return self.gate.visit(identifier, peer_address(host), call.headers)
+
+    async def _answer(self, visit: Visit, call: Call, client: Client) -> tuple[str, str, Answer | Passing]:
         """Return route name, reason and answer; every refusal and every bug ends here as a problem."""
         served: Served | None = None
         name = "none"
         try:
-            departure_of(scope).check()
+            client.departure.check()
             self.gate.bar(visit)
-            call = call._replace(path=checked_path(call, raw))
+            call.path = checked_path(call, call.raw_path)
             builtin = self._builtin(call)
             if builtin is not None:
                 return "builtin", "", builtin
             served, rest = self._route(visit, call)
             name = served.route.name
-            return name, "", await self._ask(visit, call, served, rest, scope, receive)
+            return name, "", await self._ask(visit, call, served, rest, client)
         except ClientLeftError:
             raise
         except RefusedError as refusal:
@@ -182,18 +173,17 @@ class Gateway:
             return name, Reason.INTERNAL_ERROR, _problem(visit, RefusedError(Reason.INTERNAL_ERROR))
 
     async def _ask(
-        self, visit: Visit, call: Call, served: Served, rest: str, scope: Scope, receive: Receive
+        self, visit: Visit, call: Call, served: Served, rest: str, client: Client
     ) -> Answer | Passing:
         """Return a route's answer, unless the rest of the request turned out to be none meanwhile."""
-        departure = departure_of(scope)
         try:
             if served.product is None:
-                return await self._relay(visit, call, served, scope, receive)
-            answer = await self._serve(visit, call, served, served.product, rest)
+                return await self._relay(visit, call, served, client)
+            answer = await self._page(visit, call, served, served.product, rest)
         except ClientLeftError:
-            departure.check()
+            client.departure.check()
             raise
-        departure.check()
+        client.departure.check()
         return answer
 
     def _is_cut(self) -> bool:
@@ -243,9 +233,7 @@ class Gateway:
             raise RefusedError(Reason.OVERLOADED, fields={"Retry-After": seconds})
         return served, found.parameters.get("rest", "")
 
-    async def _relay(
-        self, visit: Visit, call: Call, served: Served, scope: Scope, receive: Receive
-    ) -> Answer | Passing:
+    async def _relay(self, visit: Visit, call: Call, served: Served, client: Client) -> Answer | Passing:
         """Serve a request by its upstream; a failing answer gives the month's units back (GW-216)."""
         route = served.route
         if call.method == "OPTIONS":
@@ -253,17 +241,17 @@ class Gateway:
         refuse_loop(call)
         await self.gate.identify(visit, route, call.headers, call.query)
         check_length(call, route)
-        priced, body = await counted_body(call, route, receive)
+        priced, body = await counted_body(call, route, client.receive)
         await self.gate.charge(visit, priced)
-        passing = await self.upstreams.relay(visit, call, route, scope, receive, body)
+        passing = await self.upstreams.relay(visit, call, route, client, body)
         if passing.status >= HTTPStatus.INTERNAL_SERVER_ERROR and route.refund == "5xx":
             await self._give_back(visit, route, UPSTREAM_5XX)
-        if departure_of(scope).cause is not None:
+        if client.departure.cause is not None:
             passing.exchange.close()
-            departure_of(scope).check()
+            client.departure.check()
         return passing
 
-    async def _serve(
+    async def _page(
         self, visit: Visit, call: Call, served: Served, product: ProductRoute, rest: str
     ) -> Answer:
         route = served.route
@@ -281,43 +269,40 @@ class Gateway:
             visit.upstream_ns = self.gate.clock.monotonic_ns() - asked_ns
         return page_answer(call, page)
 
-    async def _pass_on(self, visit: Visit, call: Call, passing: Passing, send: Send) -> None:
-        """Send an upstream's answer as it comes; the slower side sets the pace (GW-554)."""
-        raw = [*passing.fields, *self._own_fields(visit, call)]
-        await send({"type": "http.response.start", "status": passing.status, "headers": raw})
-        async for piece in passing.answer.body:
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
+    async def _pass_on(self, visit: Visit, call: Call, passing: Passing, client: Client) -> None:
+        """Send an upstream's answer: at once if it is whole, else as it comes; the slower side sets the pace (GW-554)."""
+        fields = [*passing.fields, *self._own_fields(visit, call)]
+        body = None if call.method == "HEAD" else passing.exchange.rest()
+        if body is not None:
+            await client.whole(passing.status, fields, body)
+            return
+        await client.begin(passing.status, fields, passing.length)
+        while piece := await passing.exchange.read():
+            await client.write(piece)
+        await client.end()
 
     def _own_fields(self, visit: Visit, call: Call) -> Headers:
         """Return the fields that every answer has, the rate fields from the decision on."""
-        fields = [
-            ("X-Request-Id", visit.request_id),
-            *cors_fields(self.table.policy.cors, call.field(b"origin")),
-        ]
-        return [*_encoded(fields), *self.gate.rate_fields(visit)]
+        fields = [(b"x-request-id", visit.request_id.encode()), *self.gate.rate_fields(visit)]
+        cors = self.table.policy.cors
+        return fields if cors is None else [*fields, *_encoded(cors_fields(cors, call.field(b"origin")))]
 
-    async def _send(self, visit: Visit, call: Call, answer: Answer, send: Send) -> None:
-        raw = [*_encoded(answer.fields), *self._own_fields(visit, call)]
-        if answer.status not in BODILESS:
-            raw.append((b"content-length", b"%d" % len(answer.body)))
-        await send({"type": "http.response.start", "status": answer.status, "headers": raw})
-        body = b"" if call.method == "HEAD" else answer.body
-        await send({"type": "http.response.body", "body": body})
+    async def _send(self, visit: Visit, call: Call, answer: Answer, client: Client) -> None:
+        fields = [*_encoded(answer.fields), *self._own_fields(visit, call)]
+        await client.whole(answer.status, fields, answer.body)
 
-    async def _serve_console(
-        self, visit: Visit, peer: Address | None, call: Call, scope: Scope, receive: Receive, send: Send
-    ) -> None:
+    async def _serve_console(self, visit: Visit, call: Call, client: Client) -> None:
         """Hand a request to the console: from a loopback peer with a loopback Host only (TL-780)."""
         host = (call.field(b"host") or b"").decode("latin-1").rpartition(":")
         name = host[0] if host[2].isdigit() else (call.field(b"host") or b"").decode("latin-1")
+        peer = peer_address(client.host)
         if self._console is None or peer is None or not peer.is_loopback or name not in LOOPBACK_HOSTS:
-            await self._send(visit, call, _problem(visit, RefusedError(Reason.IP_DENIED)), send)
+            await self._send(visit, call, _problem(visit, RefusedError(Reason.IP_DENIED)), client)
             return
         if self.gate.overload.level >= SAMPLED_LEVEL:
-            await self._send(visit, call, _problem(visit, RefusedError(Reason.OVERLOADED)), send)
+            await self._send(visit, call, _problem(visit, RefusedError(Reason.OVERLOADED)), client)
             return
-        await self._console(scope, receive, send)
+        await self._console(client.scope, client.receive, client.send)
 
     def _access(
         self, visit: Visit, call: Call, name: str, status: int, reason: str, started_ns: int
@@ -359,13 +344,3 @@ def _encoded(fields: list[tuple[str, str]]) -> Headers:
 
 def _is_console(raw: bytes) -> bool:
     return raw == b"/console" or raw.startswith(b"/console/")
-
-
-async def _live(receive: Receive, send: Send) -> None:
-    """Answer the server's start and end."""
-    with contextlib.suppress(asyncio.CancelledError):
-        while True:
-            message = await receive()
-            await send({"type": f"{message['type']}.complete"})
-            if message["type"] == "lifespan.shutdown":
-                return

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 
 from veritape.gateway import decision_calls as calls
 from veritape.gateway import keys
-from veritape.gateway.adapters.application import Receive, Scope, Send
+from veritape.gateway.adapters.client import Receive, Scope, Send
 from veritape.gateway.adapters.decision_desk import SERVICE_UNAVAILABLE, Desk, Ruled
 from veritape.gateway.adapters.departure import ClientLeftError
 from veritape.gateway.adapters.gate import peer_address

@@ -5,8 +5,7 @@ in half: elsewhere it looks, once its present step is done.
 """
 
 import asyncio
-import contextlib
-from collections.abc import Iterator, MutableMapping
+from collections.abc import MutableMapping
 from typing import Any, Final
 
 KEY: Final = "veritape.departure"
@@ -23,14 +22,15 @@ class Departure:
     def __init__(self) -> None:
         self.cause: Exception | None = None
         """``ClientLeftError``, or the refusal of the bytes; None while the request goes on."""
-        self._task: asyncio.Task[Any] | None = None
+        self.task: asyncio.Task[Any] | None = None
+        """What the cause cancels; None where nothing may be cancelled."""
 
     def end(self, cause: Exception) -> None:
         """Note the cause, the first one only, and cancel the task if it may be cancelled now."""
         if self.cause is None:
             self.cause = cause
-            if self._task is not None:
-                self._task.cancel()
+            if self.task is not None:
+                self.task.cancel()
 
     def check(self) -> None:
         """Raise the cause, if there is one.
@@ -42,26 +42,37 @@ class Departure:
         if self.cause is not None:
             raise self.cause
 
-    @contextlib.contextmanager
-    def cancellable(self) -> Iterator[None]:
-        """Let the present task be cancelled, from here to the end.
+    def cancellable(self) -> "_Cancellable":
+        """Let the present task be cancelled, from here to the end of a block.
 
         Raises:
             ClientLeftError: the client left, before or meanwhile.
             RefusedError: its bytes were refused, before or meanwhile.
         """
-        self.check()
-        self._task = task = asyncio.current_task()
-        try:
-            yield
-        except (asyncio.CancelledError, ClientLeftError) as error:
-            if self.cause is None:
-                raise
-            if task is not None and isinstance(error, asyncio.CancelledError):
-                task.uncancel()
-            raise self.cause from None
-        finally:
-            self._task = None
+        return _Cancellable(self)
+
+
+class _Cancellable:
+    """A block in which a departure cancels its task."""
+
+    __slots__ = ("_departure", "_task")
+
+    def __init__(self, departure: Departure) -> None:
+        self._departure = departure
+        self._task: asyncio.Task[Any] | None = None
+
+    def __enter__(self) -> None:
+        self._departure.check()
+        self._departure.task = self._task = asyncio.current_task()
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self._departure.task = None
+        cause = self._departure.cause
+        if cause is None or not isinstance(error, asyncio.CancelledError | ClientLeftError):
+            return
+        if self._task is not None and isinstance(error, asyncio.CancelledError):
+            self._task.uncancel()
+        raise cause from None
 
 
 def departure_of(scope: MutableMapping[str, Any]) -> Departure:

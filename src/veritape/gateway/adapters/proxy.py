@@ -42,14 +42,6 @@ class Forwarded(NamedTuple):
     timeout_s: int
 
 
-class Relayed(NamedTuple):
-    """An answer of an upstream."""
-
-    status: int
-    fields: Headers
-    body: AsyncIterator[bytes]
-
-
 class Body:
     """The client's body, as it comes."""
 
@@ -95,14 +87,15 @@ class Exchange:
     def __init__(self, pool: UpstreamPool, request: Forwarded, receive: Receive, clock: Clock) -> None:
         self._pool, self._request, self._clock = pool, request, clock
         self._body = Body(receive, request.body_max_bytes)
-        self._deadline = asyncio.get_running_loop().time() + request.timeout_s
+        self._loop = asyncio.get_running_loop()
+        self._deadline = self._loop.time() + request.timeout_s
         self._sending: asyncio.Task[None] | None = None
         self._target: TargetPool | None = None
         self._connection: UpstreamConnection | None = None
         self.began_ns = clock.monotonic_ns()
         """Monotonic clock at the beginning of the last attempt."""
 
-    async def answer(self) -> Relayed:
+    async def answer(self) -> AnswerHead:
         """Return the answer as soon as its head is there; ``close`` must follow.
 
         Raises:
@@ -121,7 +114,24 @@ class Exchange:
                 head = await self._attempt(tried)
             except UpstreamFailedError as second:
                 raise RefusedError(second.reason if self._target else failure.reason) from second
-        return Relayed(head.status, head.fields, self._pieces())
+        return head
+
+    def rest(self) -> bytes | None:
+        """Return what is left of the answer's body if all of it has come; None when ``read`` has to wait for it."""
+        return None if self._connection is None else self._connection.rest()
+
+    async def read(self) -> bytes:
+        """Return the next piece of the answer's body, empty at its end.
+
+        Raises:
+            AnswerCutError: it was cut off.
+        """
+        if self._connection is None:
+            raise AnswerCutError("the exchange is closed")
+        try:
+            return await self._connection.read(self._until_s())
+        except UpstreamFailedError as failure:
+            raise AnswerCutError(failure.reason.value) from failure
 
     def close(self) -> None:
         """Give the connection back, or throw it away when request or answer is not complete."""
@@ -141,25 +151,28 @@ class Exchange:
         target.in_flight += 1
         self.began_ns = self._clock.monotonic_ns()
         try:
-            async with asyncio.timeout_at(self._deadline):
-                self._connection = connection = await target.acquire()
-                head = await self._head_of(connection, target)
-        except TimeoutError:
-            failure = UpstreamFailedError(Reason.UPSTREAM_TIMEOUT)
-            self._note(None, failure)
-            raise failure from None
+            self._connection = connection = target.take_idle() or await self._connected(target)
+            head = await self._head_of(connection, target)
         except UpstreamFailedError as failure:
             self._note(None, failure)
             raise
         self._note(head.status, None)
         return head
 
+    async def _connected(self, target: TargetPool) -> UpstreamConnection:
+        """Return a connection that has to be made or waited for."""
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                return await target.acquire()
+        except TimeoutError:
+            raise UpstreamFailedError(Reason.UPSTREAM_TIMEOUT) from None
+
     async def _head_of(self, connection: UpstreamConnection, target: TargetPool) -> AnswerHead:
         request = self._request
         fields = request.fields(target.target.authority)
         has_body = request.streams or bool(request.body)
         connection.begin(request.method, _head_bytes(request, fields), has_body=has_body)
-        head = await (self._send_and_wait(connection) if has_body else connection.head(FIRST_BYTE_S))
+        head = await (self._send_and_wait(connection) if has_body else connection.head(self._until_s()))
         if not is_writable(head.fields):
             raise UpstreamFailedError(Reason.UPSTREAM_PROTOCOL_ERROR, answer_begun=True)
         return head
@@ -167,7 +180,7 @@ class Exchange:
     async def _send_and_wait(self, connection: UpstreamConnection) -> AnswerHead:
         """Send the body until the answer begins; it may begin before the body has ended."""
         self._sending = sending = asyncio.create_task(self._send(connection))
-        waiting = asyncio.create_task(connection.head(FIRST_BYTE_S))
+        waiting = asyncio.create_task(connection.head(self._until_s()))
         try:
             await asyncio.wait((waiting, sending), return_when=asyncio.FIRST_COMPLETED)
             if sending.done() and not waiting.done():
@@ -187,19 +200,9 @@ class Exchange:
             await connection.write(b"0\r\n\r\n")
         connection.request_ended = True
 
-    async def _pieces(self) -> AsyncIterator[bytes]:
-        """Yield the body of the answer; a cut one raises ``AnswerCutError``."""
-        connection = self._connection
-        loop = asyncio.get_running_loop()
-        while connection is not None:
-            left_s = min(FIRST_BYTE_S, self._deadline - loop.time())
-            try:
-                piece = await connection.read(max(left_s, 0.001))
-            except UpstreamFailedError as failure:
-                raise AnswerCutError(failure.reason.value) from failure
-            if not piece:
-                return
-            yield piece
+    def _until_s(self) -> float:
+        """Return until when the target may be silent."""
+        return min(self._loop.time() + FIRST_BYTE_S, self._deadline)
 
     def _may_retry(self, failure: UpstreamFailedError) -> bool:
         return (
@@ -223,7 +226,7 @@ class Exchange:
 
 def _head_bytes(request: Forwarded, fields: Headers) -> bytes:
     lines = [f"{request.method} {request.target} HTTP/1.1".encode("ascii")]
-    lines += [name + b": " + value for name, value in fields]
+    lines += [b"%b: %b" % field for field in fields]
     if request.body is not None or (request.streams and request.length is not None):
         length = len(request.body) if request.body is not None else request.length
         lines.append(b"content-length: %d" % (length or 0))

@@ -1,4 +1,4 @@
-"""One connection of a client: uvicorn's httptools protocol, strict where the parser is lenient, patient with nobody (GW-551 to 555).
+"""One connection of a client: strict where the HTTP parser is lenient, patient with nobody (GW-551 to 555).
 
 One request at a time: the next one's bytes wait until the answer of the present one is complete; up to a bound they are read,
 because only who reads sees that a client left. A refusal of bytes is a problem document like any other and closes the connection,
@@ -6,21 +6,30 @@ because what follows cannot be trusted to be a request.
 """
 
 import asyncio
-import urllib.parse
-from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Any, Final, NoReturn, Protocol, cast
 
 import httptools
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.utils import get_remote_addr, is_ssl
 from uvicorn.server import ServerState
 
-from veritape.gateway.adapters.departure import ClientLeftError
+from veritape.gateway.adapters.alarm import Alarm
+from veritape.gateway.adapters.flow import Flow
 from veritape.gateway.adapters.reading_watch import ReadingWatch
-from veritape.gateway.adapters.request_cycle import Cycle, encoded
-from veritape.gateway.answers import Answer
+from veritape.gateway.adapters.turn import Serve, Turn, encoded
+from veritape.gateway.answers import Answer, Call, Headers
 from veritape.gateway.framing import TRAILERS_BYTES, Framing, Part
-from veritape.gateway.http_rules import FIELD_EXTRA_BYTES, RequestHead, body_length, check_head, check_size
+from veritape.gateway.http_rules import (
+    BLOCK_BYTES,
+    FIELD_BYTES,
+    FIELD_EXTRA_BYTES,
+    FIELDS,
+    LINE_EXTRA_BYTES,
+    REQUEST_LINE_BYTES,
+    RequestHead,
+    body_length,
+    check_head,
+)
 from veritape.gateway.pace import BodyPace
 from veritape.gateway.problems import RefusedError
 from veritape.gateway.reasons import Reason
@@ -62,15 +71,27 @@ class Door(Protocol):
         ...
 
 
-class RequestProtocol(HttpToolsProtocol):
-    """A client's connection."""
+class RequestProtocol(asyncio.Protocol):
+    """A client's connection; uvicorn's server makes one for each and tells it when the server ends."""
 
     def __init__(
         self, config: Config, server_state: ServerState, app_state: dict[str, Any],
-        _loop: asyncio.AbstractEventLoop | None = None, *, door: Door,
+        _loop: asyncio.AbstractEventLoop | None = None, *, door: Door, serve: Serve,
     ) -> None:  # fmt: skip
-        super().__init__(config, server_state, app_state, _loop)
-        self._door = door
+        del app_state
+        self._loop = _loop or asyncio.get_running_loop()
+        self._server, self._keep_alive_s = server_state, config.timeout_keep_alive
+        self._door, self._serve = door, serve
+        self.transport: asyncio.Transport
+        self.flow: Flow
+        self.peer: tuple[str, int] | None = None
+        """The client's address; None on a unix socket."""
+        self.scheme = "http"
+        self._parser = httptools.HttpRequestParser(self)
+        self._parser.set_dangerous_leniencies(lenient_data_after_close=True)  # a turn decides when to close
+        self._url, self._headers, self._asks = b"", Headers(), False
+        self._turn: Turn | None = None
+        """The present request; the one before while none has begun."""
         self._group: str | None = None
         self._framing = Framing()
         self._rest = b""
@@ -78,18 +99,24 @@ class RequestProtocol(HttpToolsProtocol):
         self._refusal: RefusedError | None = None
         self._pace: BodyPace | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._reading: ReadingWatch | None = None
+        self._idle: Alarm
+        self._reading: ReadingWatch
         self._is_over = False
         self._is_refused = False
         self._dropped_bytes = 0
 
     # Bytes in
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Let the client in, or close at once when too many are in."""
-        super().connection_made(transport)
-        self._reading = ReadingWatch(self.loop, transport)
-        self._group = self._door.enter(self.client[0] if self.client else None)
+        self.transport = transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
+        self.flow = Flow(transport)
+        self.peer = get_remote_addr(transport)
+        self.scheme = "https" if is_ssl(transport) else "http"
+        self._server.connections.add(self)  # type: ignore[arg-type]
+        self._idle = Alarm(self._loop, self._end_idle)
+        self._reading = ReadingWatch(self._loop, transport)
+        self._group = self._door.enter(self.peer[0] if self.peer else None)
         if self._group is None:
             self._is_over = True
             transport.abort()
@@ -99,27 +126,25 @@ class RequestProtocol(HttpToolsProtocol):
         if self._is_over or self._is_refused:
             self._drop(len(data))
             return
-        if self._framing.part in {Part.HEAD, Part.DONE}:
-            self._unset_keepalive_if_required()
+        if self._framing.part is Part.DONE or self._framing.part is Part.HEAD:
+            self._idle.clear()
         if self._pace is not None:
-            self._pace.receive(len(data), self.loop.time())
-        self._rest += data
+            self._pace.receive(len(data), self._loop.time())
+        self._rest = self._rest + data if self._rest else data
         self._advance()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the request in progress that its client left."""
+        del exc
+        self._server.connections.discard(self)
         self._stop_timers()
         if self._group is not None:
             self._door.leave(self._group)
             self._group = None
         self._is_over = True
-        self._leave()
-        super().connection_lost(exc)
-
-    def _leave(self) -> None:
-        """Cancel the request in progress as far as it may be cancelled."""
-        if isinstance(self.cycle, Cycle):
-            self.cycle.end(ClientLeftError())
+        if self._turn is not None:
+            self._turn.leave()
+        self.flow.resume_writing()
 
     def _advance(self) -> None:
         """Feed the parser as far as the present request goes, then the next one."""
@@ -139,11 +164,11 @@ class RequestProtocol(HttpToolsProtocol):
         self._watch()
 
     def _is_answered(self) -> bool:
-        return self.cycle is None or self.cycle.response_complete
+        return self._turn is None or self._turn.is_over
 
     def _feed(self, piece: bytes) -> None:
         try:
-            self.parser.feed_data(piece)
+            self._parser.feed_data(piece)
             self._check_measure(len(piece))
         except RefusedError as refusal:
             self._refuse(refusal)
@@ -165,7 +190,7 @@ class RequestProtocol(HttpToolsProtocol):
             raise RefusedError(Reason.BAD_REQUEST, "at most 256 bytes of chunk extensions")
         if framing.trailer_bytes > TRAILERS_BYTES:
             raise RefusedError(Reason.HEADERS_TOO_LARGE)
-        if self.cycle is not None and self.cycle.response_complete and framing.part is not Part.HEAD:
+        if self._turn is not None and self._turn.is_over and framing.part is not Part.HEAD:
             self._dropped_bytes += count
             if self._dropped_bytes > DROP_BYTES:
                 self._end()
@@ -174,91 +199,98 @@ class RequestProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """Begin a request."""
-        super().on_message_begin()
-        self._block_bytes = 0
+        self._url, self._headers, self._asks, self._block_bytes = b"", [], False, 0
 
     def on_url(self, url: bytes) -> None:
         """Take a part of the target."""
-        super().on_url(url)
-        self._checked(lambda: check_size(self.url, self.headers, 0))
+        self._url += url
+        if len(self._url) + LINE_EXTRA_BYTES > REQUEST_LINE_BYTES:
+            self._stop(RefusedError(Reason.URI_TOO_LONG))
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a field."""
-        super().on_header(name, value)
-        self._block_bytes += len(name) + len(value) + FIELD_EXTRA_BYTES
-        self._checked(lambda: check_size(self.url, self.headers, self._block_bytes))
+        name, size = name.lower(), len(name) + len(value)
+        self._headers.append((name, value))
+        self._block_bytes += size + FIELD_EXTRA_BYTES
+        if size > FIELD_BYTES or self._block_bytes > BLOCK_BYTES or len(self._headers) > FIELDS:
+            self._stop(RefusedError(Reason.HEADERS_TOO_LARGE))
 
     def on_headers_complete(self) -> None:
-        """Check the head and start the application."""
-        self._checked(self._start)
+        """Check the head and start the turn."""
+        try:
+            self._start()
+        except RefusedError as refusal:
+            self._stop(refusal)
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body, unless its answer is complete."""
-        if self.cycle is not None and not self.cycle.response_complete:
-            super().on_body(body)
+        if self._turn is not None and not self._turn.is_over:
+            self._turn.take(body)
 
     def on_message_complete(self) -> None:
         """Note the end of the body."""
-        if self.cycle is not None and not self.cycle.response_complete:
-            super().on_message_complete()
+        if self._turn is not None and not self._turn.is_over:
+            self._turn.take_end()
 
-    def _checked(self, step: Callable[[], None]) -> None:
-        """Run a step; a refusal stops the parser, which hides the exception of a callback."""
-        try:
-            step()
-        except RefusedError as refusal:
-            self._refusal = refusal
-            raise
+    def _stop(self, refusal: RefusedError) -> NoReturn:
+        """Stop the parser, which hides the exception of a callback."""
+        self._refusal = refusal
+        raise refusal
 
     def _start(self) -> None:
-        version, method = self.parser.get_http_version(), self.parser.get_method().decode("ascii")
-        path, query = check_head(RequestHead(method, self.url, version, self.headers))
-        length = body_length(self.headers)
+        version, method = self._parser.get_http_version(), self._parser.get_method().decode("ascii")
+        headers = self._headers
+        path, query = check_head(RequestHead(method, self._url, version, headers))
+        length = body_length(headers)
         self._framing.expect_body(length)
-        self.scope["method"], self.scope["http_version"] = method, version
-        self.scope["raw_path"], self.scope["query_string"] = path, query
-        self.scope["path"] = urllib.parse.unquote(path.decode("ascii"))
         self._dropped_bytes = 0
-        self._unset_keepalive_if_required()
-        self.cycle = Cycle(
-            scope=self.scope, transport=self.transport, flow=self.flow, logger=self.logger,
-            access_logger=self.access_logger, access_log=False, default_headers=self.server_state.default_headers,
-            message_event=asyncio.Event(), expect_100_continue=self.expect_100_continue and version == "1.1",
-            keep_alive=version == "1.1" and self.parser.should_keep_alive(), on_response=self.on_response_complete,
-        )  # fmt: skip
+        self._idle.clear()
+        call = Call(method, "", query, headers, path)
+        keeps = version == "1.1" and self._parser.should_keep_alive()
+        asks = version == "1.1" and b"expect" in call.fields
+        self._turn = turn = Turn(self, call, version, keeps=keeps, asks=asks)
         if length != 0:
-            now_s = self.loop.time()
+            now_s = self._loop.time()
             self._pace = BodyPace(now_s, now_s)
-        self._start_asgi_task(self.cycle, self.app)
+        task = self._loop.create_task(self._run(turn))
+        self._server.tasks.add(task)
+
+    async def _run(self, turn: Turn) -> None:
+        """Have a turn answered, as a task that the server knows."""
+        try:
+            await turn.run(self._serve)
+        finally:
+            self._server.tasks.discard(cast("asyncio.Task[None]", asyncio.current_task()))
 
     # Answers out
 
-    def on_response_complete(self) -> None:
+    def dated(self) -> list[bytes]:
+        """Return the lines that every answer has: the date."""
+        return [b"%b: %b" % field for field in self._server.default_headers]
+
+    def turn_over(self, turn: Turn) -> None:
         """Go on with the next request, or end the connection when the answer said so."""
-        self.server_state.total_requests += 1
+        self._server.total_requests += 1
         self._pace = None
-        cycle = self.cycle
         unread = self._framing.part is not Part.DONE
-        if not isinstance(cycle, Cycle) or cycle.closes or (unread and not self._may_drop(cycle)):
+        if turn.closes or (unread and not self._may_drop(turn)):
             self._end()
             return
         if self.transport.is_closing():
             return
         self.flow.resume_reading()
-        self.timeout_keep_alive_task = self.loop.call_later(
-            LINGER_S if unread else self.timeout_keep_alive, self.timeout_keep_alive_handler
-        )
+        self._idle.set(self._loop.time() + (LINGER_S if unread else self._keep_alive_s))
         if self._rest:
-            self.loop.call_soon(self._advance)
+            self._loop.call_soon(self._advance)
 
-    def _may_drop(self, cycle: Cycle) -> bool:
+    def _may_drop(self, turn: Turn) -> bool:
         """Tell whether the rest of a body that nobody read may come and be dropped (GW-555)."""
-        return cycle.was_asked and self._framing.left <= DROP_BYTES
+        return turn.was_asked and self._framing.left <= DROP_BYTES
 
     def shutdown(self) -> None:
         """Finish what is in progress; the server ends. A request that has not come whole is told so."""
-        if self.cycle is not None and not self.cycle.response_complete:
-            self.cycle.keep_alive = False
+        if self._turn is not None and not self._turn.is_over:
+            self._turn.close_after()
         elif self._framing.part is Part.HEAD and self._framing.head_bytes:
             self._refuse(RefusedError(Reason.DRAINING))
         elif not self._is_over:
@@ -266,15 +298,13 @@ class RequestProtocol(HttpToolsProtocol):
 
     def _refuse(self, refusal: RefusedError) -> None:
         """Have bytes that are no request answered: by the request that they belong to, if it is in progress."""
-        cycle = self.cycle
-        if not isinstance(cycle, Cycle) or cycle.response_complete:
+        turn, within = self._turn, self._door.answers_within
+        if turn is None or turn.is_over:
             self._write_refusal(refusal)
-        elif not cycle.refuse(
-            refusal, self._door.answers_within
-        ):  # half of an answer cannot become a refusal
+        elif not turn.refuse(refusal, within):  # half of an answer cannot become a refusal
             self._is_over = True
             self.transport.abort()
-        elif self._door.answers_within:
+        elif within:
             self._is_refused, self._rest = True, b""
             self._stop_timers()
             self.flow.pause_reading()
@@ -282,7 +312,7 @@ class RequestProtocol(HttpToolsProtocol):
             self._write_refusal(refusal)
 
     def _write_refusal(self, refusal: RefusedError) -> None:
-        self.transport.write(encoded(self._door.refuse(refusal, self.client[0] if self.client else None)))
+        self.transport.write(encoded(self._door.refuse(refusal, self.peer[0] if self.peer else None)))
         self._end()
 
     def _end(self) -> None:
@@ -291,13 +321,12 @@ class RequestProtocol(HttpToolsProtocol):
             return
         self._is_over, self._dropped_bytes, self._rest = True, 0, b""
         self._stop_timers()
-        self._unset_keepalive_if_required()
         if self.transport.is_closing():
             return
         self.flow.resume_reading()
         if self.transport.can_write_eof():
             self.transport.write_eof()
-        self._timer = self.loop.call_later(LINGER_S, self.transport.abort)
+        self._timer = self._loop.call_later(LINGER_S, self.transport.abort)
 
     def _drop(self, count: int) -> None:
         self._dropped_bytes += count
@@ -308,22 +337,20 @@ class RequestProtocol(HttpToolsProtocol):
 
     def pause_writing(self) -> None:
         """Begin to look whether the client reads."""
-        super().pause_writing()
-        if self._reading is not None:
-            self._reading.start()
+        self.flow.pause_writing()
+        self._reading.start()
 
     def resume_writing(self) -> None:
         """Stop looking."""
-        super().resume_writing()
-        if self._reading is not None:
-            self._reading.stop()
+        self.flow.resume_writing()
+        self._reading.stop()
 
-    def timeout_keep_alive_handler(self) -> None:
+    def _end_idle(self) -> None:
         """End an idle connection; one whose client does not read is cut."""
         if self.transport.get_write_buffer_size():
             self.transport.abort()
         else:
-            super().timeout_keep_alive_handler()
+            self.transport.close()
 
     def _watch(self) -> None:
         """Set the timer of a head or body that is not complete."""
@@ -334,21 +361,21 @@ class RequestProtocol(HttpToolsProtocol):
             self._stop_timer()
         elif part is Part.HEAD:
             if self._timer is None:
-                self._timer = self.loop.call_later(HEAD_S, self._late)
+                self._timer = self._loop.call_later(HEAD_S, self._late)
         elif self._pace is not None:
             self._stop_timer()
-            self._timer = self.loop.call_at(self._pace.due_s(), self._look_at_body)
+            self._timer = self._loop.call_at(self._pace.due_s(), self._look_at_body)
 
     def _look_at_body(self) -> None:
-        self._timer, pace, now_s = None, self._pace, self.loop.time()
+        self._timer, pace, now_s = None, self._pace, self._loop.time()
         if pace is None or self._framing.part is Part.DONE:
             return
-        if self.flow.read_paused or self.cycle.waiting_for_100_continue:
+        if self.flow.is_reading_paused or (self._turn is not None and self._turn.waits_to_be_asked):
             pace.excuse(now_s)
         if pace.is_late(now_s):
             self._late()
             return
-        self._timer = self.loop.call_at(pace.due_s(), self._look_at_body)
+        self._timer = self._loop.call_at(pace.due_s(), self._look_at_body)
 
     def _late(self) -> None:
         self._timer = None
@@ -361,5 +388,5 @@ class RequestProtocol(HttpToolsProtocol):
 
     def _stop_timers(self) -> None:
         self._stop_timer()
-        if self._reading is not None:
-            self._reading.stop()
+        self._idle.stop()
+        self._reading.stop()

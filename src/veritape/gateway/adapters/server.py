@@ -11,9 +11,11 @@ from typing import Any, Final
 
 import uvicorn
 
-from veritape.gateway.adapters.application import Application
+from veritape.gateway.adapters.application import Gateway
+from veritape.gateway.adapters.client import Application
 from veritape.gateway.adapters.front_door import OpenDoor
 from veritape.gateway.adapters.request_protocol import Door, RequestProtocol
+from veritape.gateway.adapters.turn import Serve
 from veritape.kernel.addresses import Address
 from veritape.kernel.errors import UnavailableError
 
@@ -87,11 +89,18 @@ async def serve_beside(application: Application, listener: socket.socket) -> Non
 
 def server_config(application: Application, drain_s: int, door: Door) -> uvicorn.Config:
     """Return how uvicorn serves an application behind a door."""
-    protocol: Any = partial(RequestProtocol, door=door)
+    protocol: Any = partial(RequestProtocol, door=door, serve=served_by(application))
     return uvicorn.Config(
         application, http=protocol, ws="none", lifespan="off", log_config=None, access_log=False, server_header=False,
         timeout_keep_alive=KEEP_ALIVE_S, timeout_graceful_shutdown=drain_s, proxy_headers=False,
     )  # fmt: skip
+
+
+def served_by(application: Application) -> Serve:
+    """Return how an application takes a turn: the gateway as it is, any other as ASGI has it."""
+    if isinstance(application, Gateway):
+        return application.serve
+    return lambda turn: application(turn.scope, turn.receive, turn.send)
 
 
 async def _cut(tasks: set[asyncio.Task[None]]) -> None:

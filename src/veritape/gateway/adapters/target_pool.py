@@ -47,6 +47,14 @@ class TargetPool:
         plain = list(dict.fromkeys(str(one[4][0]) for one in found))
         self._addresses = [one for one in plain if not is_refused(one)] or self._addresses
 
+    def take_idle(self) -> UpstreamConnection | None:
+        """Return a connection that is at hand, None when one has to be made or waited for."""
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.is_reusable:
+                return connection
+        return None
+
     async def acquire(self) -> UpstreamConnection:
         """Return a connection; the caller gives it back with ``release``.
 
@@ -54,10 +62,9 @@ class TargetPool:
             UpstreamFailedError: none can be made, or too many requests wait.
         """
         while True:
-            while self._idle:
-                connection = self._idle.pop()
-                if connection.is_reusable:
-                    return connection
+            connection = self.take_idle()
+            if connection is not None:
+                return connection
             if self._open < CONNECTIONS:
                 return await self._connect()
             await self._wait()

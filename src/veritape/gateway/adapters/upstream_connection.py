@@ -11,6 +11,7 @@ from typing import Final, NamedTuple, cast
 
 import httptools
 
+from veritape.gateway.adapters.alarm import Alarm
 from veritape.gateway.answers import Headers
 from veritape.gateway.reasons import Reason
 from veritape.gateway.upstream_failures import UpstreamFailedError
@@ -23,6 +24,9 @@ BUFFER_BYTES: Final = 65_536
 
 FIRST_BYTE_S: Final = 30.0
 """Longest wait for an answer, and between two pieces of it."""
+
+FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
+"""Fields that say where a body ends."""
 
 INFORMATIONAL: Final = range(100, 200)
 """Statuses before the answer's own."""
@@ -37,6 +41,8 @@ class AnswerHead(NamedTuple):
     status: int
     fields: Headers
     """Lower-case names."""
+    length: int | None = None
+    """Of the body, as it was announced."""
 
 
 class UpstreamConnection(asyncio.Protocol):
@@ -45,6 +51,9 @@ class UpstreamConnection(asyncio.Protocol):
     def __init__(self, on_lost: Callable[["UpstreamConnection"], None]) -> None:
         self._on_lost = on_lost
         self._transport: asyncio.Transport
+        self._loop: asyncio.AbstractEventLoop
+        self._patience: Alarm
+        """Rings when the target has been silent for too long."""
         self._parser = httptools.HttpResponseParser(self)
         self._failure: UpstreamFailedError | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -52,7 +61,8 @@ class UpstreamConnection(asyncio.Protocol):
         self._chunks: deque[bytes] = deque()
         self._buffered = self._head_bytes = 0
         self._is_paused = self._is_asked = self._answer_begun = False
-        self._method, self._status, self._fields = "", 0, Headers()
+        self._method, self._status, self._field_bytes = "", 0, 0
+        self._fields: Headers = []
         self._head: AnswerHead | None = None
         self._is_complete = self._keeps_alive = self._until_close = False
         self.is_lost = False
@@ -90,22 +100,31 @@ class UpstreamConnection(asyncio.Protocol):
         if self._writable is not None:
             await asyncio.shield(self._writable)
 
-    async def head(self, timeout_s: float) -> AnswerHead:
-        """Return the beginning of the answer.
+    async def head(self, until_s: float) -> AnswerHead:
+        """Return the beginning of the answer, if it comes until a moment of the loop's clock.
 
         Raises:
             UpstreamFailedError: none came, in time, that is HTTP.
         """
         while self._head is None and self._failure is None:
-            await self._wait(timeout_s)
+            await self._wait(until_s)
         if self._failure is not None:
             raise self._failure
         if self._head is None:
             raise AssertionError("an answer without a head is a failure")
         return self._head
 
-    async def read(self, timeout_s: float) -> bytes:
-        """Return the next piece of the answer's body, empty at its end.
+    def rest(self) -> bytes | None:
+        """Return what is left of the answer's body if all of it has come."""
+        if not self._is_complete or self._failure is not None:
+            return None
+        body = b"".join(self._chunks)
+        self._chunks.clear()
+        self._take(len(body))
+        return body
+
+    async def read(self, until_s: float) -> bytes:
+        """Return the next piece of the answer's body, empty at its end, if it comes until a moment of the loop's clock.
 
         Raises:
             UpstreamFailedError: the answer was cut off or is not HTTP.
@@ -115,12 +134,9 @@ class UpstreamConnection(asyncio.Protocol):
                 raise self._failure
             if self._is_complete:
                 return b""
-            await self._wait(timeout_s)
+            await self._wait(until_s)
         chunk = self._chunks.popleft()
-        self._buffered -= len(chunk)
-        if self._is_paused and self._buffered < BUFFER_BYTES:
-            self._is_paused = False
-            self._transport.resume_reading()
+        self._take(len(chunk))
         return chunk
 
     def close(self) -> None:
@@ -131,6 +147,8 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
+        self._loop = asyncio.get_running_loop()
+        self._patience = Alarm(self._loop, lambda: self._fail(Reason.UPSTREAM_TIMEOUT))
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
 
     def data_received(self, data: bytes) -> None:
@@ -156,6 +174,7 @@ class UpstreamConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Complete an answer that ends with its connection; fail one that was cut off."""
         self.is_lost = True
+        self._patience.stop()
         if self._until_close and exc is None and self._failure is None:
             self._is_complete = True
         elif not self._is_complete and self._failure is None:
@@ -181,11 +200,12 @@ class UpstreamConnection(asyncio.Protocol):
         """Refuse a second answer."""
         if self._head is not None:
             raise ValueError("a second answer")
-        self._status, self._fields = 0, Headers()
+        self._status, self._fields, self._field_bytes = 0, [], 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a field."""
         self._fields.append((name.lower(), value))
+        self._field_bytes += len(name) + len(value) + 4
 
     def on_headers_complete(self) -> None:
         """Take the head of the answer; what frames it in two ways is refused."""
@@ -194,17 +214,19 @@ class UpstreamConnection(asyncio.Protocol):
             if self._status == SWITCHING:
                 raise ValueError("an upgrade that nobody asked for")
             return
-        names = [name for name, _ in self._fields]
-        lengths = names.count(b"content-length")
-        if lengths + names.count(b"transfer-encoding") > 1:
-            raise ValueError("two lengths")
-        if any(name == b"transfer-encoding" and value.lower() != b"chunked" for name, value in self._fields):
-            raise ValueError("an encoding that was not asked for")
-        if sum(len(name) + len(value) + 4 for name, value in self._fields) > HEAD_LIMIT_BYTES:
+        if self._field_bytes > HEAD_LIMIT_BYTES:
             raise ValueError("too many fields")
+        framing = [field for field in self._fields if field[0] in FRAMING]
+        if len(framing) > 1:
+            raise ValueError("two lengths")
+        length = None
+        if framing and framing[0][0] == b"content-length":
+            length = int(framing[0][1])
+        elif framing and framing[0][1].lower() != b"chunked":
+            raise ValueError("an encoding that was not asked for")
         self._keeps_alive = self._parser.should_keep_alive()
-        self._until_close = not lengths and b"transfer-encoding" not in names and self._method != "HEAD"
-        self._head = AnswerHead(self._status, self._fields)
+        self._until_close = not framing and self._method != "HEAD"
+        self._head = AnswerHead(self._status, self._fields, length)
         if self._method == "HEAD":
             self._complete()
 
@@ -223,20 +245,22 @@ class UpstreamConnection(asyncio.Protocol):
     def _complete(self) -> None:
         self._is_complete, self._until_close = True, False
 
-    async def _wait(self, timeout_s: float) -> None:
-        """Wait until something happens.
+    def _take(self, count: int) -> None:
+        """Count bytes that are the client's now; the target may go on."""
+        self._buffered -= count
+        if self._is_paused and self._buffered < BUFFER_BYTES:
+            self._is_paused = False
+            self._transport.resume_reading()
 
-        Raises:
-            UpstreamFailedError: nothing did in time.
-        """
-        self._waiter = asyncio.get_running_loop().create_future()
+    async def _wait(self, until_s: float) -> None:
+        """Wait until something happens; that nothing does in time is a failure too."""
+        self._waiter = self._loop.create_future()
+        self._patience.set(until_s)
         try:
-            async with asyncio.timeout(timeout_s):
-                await self._waiter
-        except TimeoutError:
-            raise self._failed(Reason.UPSTREAM_TIMEOUT) from None
+            await self._waiter
         finally:
             self._waiter = None
+            self._patience.clear()
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

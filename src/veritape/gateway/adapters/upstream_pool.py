@@ -158,8 +158,9 @@ async def check(target: TargetPool, rule: HealthRule) -> int | None:
         async with asyncio.timeout(timeout_s):
             connection = await target.acquire()
             connection.begin("GET", head.encode("ascii"), has_body=False)
-            answer = await connection.head(timeout_s)
-            while await connection.read(timeout_s):
+            until_s = asyncio.get_running_loop().time() + timeout_s
+            answer = await connection.head(until_s)
+            while await connection.read(until_s):
                 pass
             return answer.status
     except (UpstreamFailedError, TimeoutError):

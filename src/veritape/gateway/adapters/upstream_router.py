@@ -1,16 +1,16 @@
 """The upstreams of a policy: requests are prepared for them, answers made fit for the client (GW-501, steps 8 and 11 to 13)."""
 
 import asyncio
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from veritape.gateway.adapters.departure import departure_of
+from veritape.gateway.adapters.client import Client
 from veritape.gateway.adapters.gate import Visit, peer_address
-from veritape.gateway.adapters.proxy import Exchange, Forwarded, Receive, Relayed, whole_body
+from veritape.gateway.adapters.proxy import Exchange, Forwarded, Receive, whole_body
 from veritape.gateway.adapters.upstream_pool import UpstreamFigures, UpstreamPool
-from veritape.gateway.addresses import AddressPolicy, believed_chain
-from veritape.gateway.answers import BODILESS, Call, Headers
+from veritape.gateway.addresses import AddressPolicy, address_text, believed_chain
+from veritape.gateway.answers import Call, Headers
 from veritape.gateway.forwarding import answer_fields, is_loop, request_fields
 from veritape.gateway.item_count import count_items
 from veritape.gateway.policy import Policy, Route
@@ -29,8 +29,10 @@ class Passing:
 
     status: int
     fields: Headers
-    answer: Relayed
+    length: int | None
+    """Of its body, as the upstream announced it."""
     exchange: Exchange
+    """Where the body comes from."""
 
 
 class Upstreams:
@@ -83,33 +85,30 @@ class Upstreams:
         return {name: pool.healthy() for name, pool in self._pools.items()}
 
     async def relay(
-        self, visit: Visit, call: Call, route: Route, scope: MutableMapping[str, Any],
-        receive: Receive, body: bytes | None,
-    ) -> Passing:  # fmt: skip
+        self, visit: Visit, call: Call, route: Route, client: Client, body: bytes | None
+    ) -> Passing:
         """Send a request to its upstream and return the answer as soon as it begins.
 
         Raises:
             RefusedError: no target answered, the body is too large or turned out malformed.
             ClientLeftError: the client left meanwhile.
         """
-        variables = _variables(visit, route, str(scope.get("scheme", "http")))
-        chain = self._chain(scope, call.headers)
+        variables = _variables(visit, route, client.scheme)
+        chain = self._chain(client.host, call.headers)
 
         def fields(authority: str) -> Headers:
             return request_fields(call.headers, route.request_fields, variables, chain, authority)
 
         request = _forwarded(call, route, fields, body)
-        exchange = Exchange(self._pools[route.upstream], request, receive, self._clock)
+        exchange = Exchange(self._pools[route.upstream], request, client.receive, self._clock)
         try:
-            with departure_of(scope).cancellable():
+            with client.departure.cancellable():
                 answer = await exchange.answer()
         except BaseException:
             exchange.close()
             raise
         sent = answer_fields(answer.fields, route.response_fields, variables)
-        if answer.status in BODILESS:
-            sent = [field for field in sent if field[0] != b"content-length"]
-        return Passing(answer.status, sent, answer, exchange)
+        return Passing(answer.status, sent, answer.length, exchange)
 
     def _pool(self, name: str, policy: Policy) -> UpstreamPool:
         upstream, present = policy.upstreams[name], self._pools.get(name)
@@ -117,13 +116,12 @@ class Upstreams:
             return present
         return UpstreamPool(upstream, self._clock, self._figures, self._report)
 
-    def _chain(self, scope: MutableMapping[str, Any], headers: Headers) -> bytes:
-        client = scope.get("client")
-        peer = peer_address(client[0] if client else None)
+    def _chain(self, host: str | None, headers: Headers) -> bytes:
+        peer = peer_address(host)
         if peer is None:
             return b""
         chain = believed_chain(peer, headers, self._addresses)
-        return ", ".join(str(one) for one in reversed(chain)).encode("ascii")
+        return ", ".join(address_text(one) for one in reversed(chain)).encode("ascii")
 
 
 def refuse_loop(call: Call) -> None:
@@ -132,7 +130,7 @@ def refuse_loop(call: Call) -> None:
     Raises:
         RefusedError: ``upstream_unreachable``.
     """
-    if is_loop(call.headers):
+    if b"via" in call.fields and is_loop(call.headers):
         raise RefusedError(
             Reason.UPSTREAM_UNREACHABLE, "the request came through here twice: a target leads back"
         )
@@ -183,7 +181,7 @@ def _variables(visit: Visit, route: Route, scheme: str) -> Mapping[str, str]:
         "account": caller.account if caller is not None and is_known else "",
         "key_id": caller.key_id if caller is not None else "",
         "tier": visit.tier,
-        "client_ip": str(visit.address or ""),
+        "client_ip": address_text(visit.address) if visit.address else "",
         "scheme": scheme,
         "route": route.name,
     }

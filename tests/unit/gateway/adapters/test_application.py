@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.servers.gateway_world import DAY, SYMBOL, TRADES, World
 from tests.upstream import policy_text
 
-from veritape.gateway.adapters.application import Receive, Scope, Send
+from veritape.gateway.adapters.client import Receive, Scope, Send
 from veritape.gateway.paths import PathTable
 from veritape.gateway.policy import StoreSettings
 from veritape.gateway.policy_reader import check_successor, read_policy

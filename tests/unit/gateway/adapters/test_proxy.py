@@ -38,7 +38,10 @@ async def run(pool: UpstreamPool, asked: Forwarded) -> tuple[int, bytes]:
     exchange = Exchange(pool, asked, nothing, SystemClock())
     try:
         found = await exchange.answer()
-        return found.status, b"".join([piece async for piece in found.body])
+        pieces = []
+        while piece := await exchange.read():
+            pieces.append(piece)
+        return found.status, b"".join(pieces)
     finally:
         exchange.close()
 

@@ -22,9 +22,14 @@ async def connect(port: int) -> UpstreamConnection:
     return connection
 
 
+def soon(seconds: float = 5) -> float:
+    """Return a moment of the loop's clock."""
+    return asyncio.get_running_loop().time() + seconds
+
+
 async def read_all(connection: UpstreamConnection) -> None:
-    await connection.head(5)
-    while await connection.read(5):
+    await connection.head(soon())
+    while await connection.read(soon()):
         pass
 
 
@@ -43,7 +48,7 @@ async def test_a_slow_client_pauses_the_target() -> None:
     async with upstream(pour) as back:
         connection = await connect(back.port)
         connection.begin("GET", GET, has_body=False)
-        assert (await connection.head(5)).status == 200
+        assert (await connection.head(soon())).status == 200
         await until(lambda: connection._is_paused)
         before = -1
         while written != before:
@@ -53,7 +58,7 @@ async def test_a_slow_client_pauses_the_target() -> None:
         held = sum(map(len, connection._chunks))
         assert BUFFER_BYTES <= held <= 4 * BUFFER_BYTES
         total = 0
-        while piece := await connection.read(5):
+        while piece := await connection.read(soon()):
             total += len(piece)
         assert (total, connection.is_reusable) == (50_000_000, True)
         connection.close()
@@ -83,7 +88,7 @@ async def test_a_slow_target_pauses_the_client() -> None:
         assert not sending.done()
         gate.set()
         await asyncio.wait_for(sending, PATIENCE_S)
-        assert (await connection.head(5)).status == 200
+        assert (await connection.head(soon())).status == 200
         assert connection.is_reusable
         connection.close()
 
@@ -101,7 +106,7 @@ async def test_bytes_that_nobody_asked_for_end_an_idle_connection() -> None:
     async with upstream(late) as back:
         connection = await connect(back.port)
         connection.begin("GET", GET, has_body=False)
-        await connection.head(5)
+        await connection.head(soon())
         assert connection.is_reusable
         told.set()
         await until(lambda: connection.is_lost)
@@ -144,6 +149,6 @@ async def test_silence_is_a_timeout() -> None:
         connection = await connect(back.port)
         connection.begin("GET", GET, has_body=False)
         with pytest.raises(UpstreamFailedError) as failure:
-            await connection.head(0.05)
+            await connection.head(soon(0.05))
         assert failure.value.reason is Reason.UPSTREAM_TIMEOUT
         connection.close()

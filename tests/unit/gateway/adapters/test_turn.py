@@ -10,7 +10,7 @@ from tests.servers.gateway_world import SYMBOL, World
 from tests.upstream import Peer, answer, policy_text, upstream
 from tests.waiting import PATIENCE_S, until
 
-from veritape.gateway.adapters.application import Receive, Scope, Send
+from veritape.gateway.adapters.client import Receive, Scope, Send
 from veritape.gateway.adapters.server import bind, serve_beside
 from veritape.kernel.addresses import Address
 
@@ -41,7 +41,7 @@ async def test_a_body_that_turns_out_malformed_costs_nothing(
 ) -> None:
     """GW-507, GW-216, GW-661: admitted, then refused: the month's units are back before the answer, which is logged once; no whole request went on."""
     if status == 408:
-        monkeypatch.setattr("veritape.gateway.pace.SILENCE_S", 0.3)
+        monkeypatch.setattr("veritape.gateway.pace.SILENCE_S", 1.0)
     async with upstream(plain) as back:
         world = World(tmp_path, policy_text(back.url, route='body_max_kib = 1\nrefund = "none"'))
         key = world.key().encode()

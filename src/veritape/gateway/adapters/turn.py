@@ -1,0 +1,299 @@
+"""One request and its answer on a client's connection: the body as it comes, the answer as the client understands it (GW-554, GW-555).
+
+The gateway takes a turn as it is. Any other application gets it as ASGI has it: ``scope``, ``receive`` and ``send``.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from http import HTTPStatus
+from typing import Any, Final, Protocol
+from urllib.parse import unquote
+
+from veritape.gateway.adapters.departure import KEY, ClientLeftError, Departure
+from veritape.gateway.adapters.flow import Flow
+from veritape.gateway.adapters.proxy import AnswerCutError
+from veritape.gateway.answers import BODILESS, Answer, Call, Headers
+from veritape.gateway.problems import RefusedError
+
+Serve = Callable[["Turn"], Awaitable[None]]
+"""Answers a turn."""
+
+KEPT_BYTES: Final = 65_536
+"""Bytes of a body that wait for who reads it before the client is paused."""
+
+STATUS_LINES: Final = {one.value: f"HTTP/1.1 {one.value} {one.phrase}".encode() for one in HTTPStatus}
+"""Status -> first line of an answer."""
+
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+"""Tells a client that asked to send its body."""
+
+_log = logging.getLogger("veritape.gateway")
+
+
+class Line(Protocol):
+    """What a turn asks of its connection."""
+
+    @property
+    def transport(self) -> asyncio.Transport:
+        """Return where the answer is written."""
+        ...
+
+    @property
+    def flow(self) -> Flow:
+        """Return who waits for whom."""
+        ...
+
+    @property
+    def peer(self) -> tuple[str, int] | None:
+        """Return the client's address; None on a unix socket."""
+        ...
+
+    @property
+    def scheme(self) -> str:
+        """Return ``http`` or ``https``."""
+        ...
+
+    def dated(self) -> list[bytes]:
+        """Return the lines that every answer has: the date."""
+        ...
+
+    def turn_over(self, turn: "Turn") -> None:
+        """Go on: the turn's answer is complete."""
+        ...
+
+
+class Turn:
+    """One request and its answer."""
+
+    def __init__(self, line: Line, call: Call, version: str, *, keeps: bool, asks: bool) -> None:
+        """Begin.
+
+        Args:
+            line: the connection.
+            call: the request's head; its path is the raw one.
+            version: ``1.0`` or ``1.1``.
+            keeps: the connection may serve another request after this one.
+            asks: the client waits to be asked for its body.
+        """
+        self.call, self.departure = call, Departure()
+        self._line, self._version, self._keeps = line, version, keeps
+        self.waits_to_be_asked = asks
+        """The client has not been told yet to send its body."""
+        self.was_asked = True
+        """The client was told to send the body that it announced."""
+        self.has_begun = self.is_over = self.is_gone = self.closes = False
+        """The answer has begun, it is complete, nobody will get it, the connection ends after it."""
+        self._body, self._more, self._is_news = bytearray(), True, False
+        self._waiter: asyncio.Future[None] | None = None
+        self._has_body = self._is_chunked = False
+        self._left: int | None = None
+        """Bytes of the answer's body that were announced and are still to come; None when no length was."""
+
+    @property
+    def host(self) -> str | None:
+        """Return the address at the other end; None on a unix socket."""
+        peer = self._line.peer
+        return peer[0] if peer else None
+
+    @property
+    def scheme(self) -> str:
+        """Return ``http`` or ``https``."""
+        return self._line.scheme
+
+    async def run(self, serve: Serve) -> None:
+        """Have the turn answered; an answer that cannot be completed ends the connection, which tells the client."""
+        try:
+            await serve(self)
+        except AnswerCutError:
+            self._cut()
+        except asyncio.CancelledError:
+            await self._fail()
+            raise
+        except Exception:  # noqa: BLE001 - the top of a request: logged and answered
+            _log.exception("a request failed")
+            await self._fail()
+        else:
+            if not (self.is_over or self.is_gone):
+                _log.error("a request was left without its whole answer")
+                await self._fail()
+
+    # The body
+
+    def take(self, piece: bytes) -> None:
+        """Take a piece of the body."""
+        self._body += piece
+        if len(self._body) > KEPT_BYTES:
+            self._line.flow.pause_reading()
+        self.wake()
+
+    def take_end(self) -> None:
+        """Note the end of the body."""
+        self._more = False
+        self.wake()
+
+    async def receive(self) -> MutableMapping[str, Any]:
+        """Return a part of the body as ASGI has it; one that was refused ends."""
+        if self.waits_to_be_asked and not self.is_gone and self.departure.cause is None:
+            self.waits_to_be_asked = False
+            self._line.transport.write(CONTINUE)
+        if not (self._is_news or self._ends()):
+            self._line.flow.resume_reading()
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        self._is_news = False
+        if self._ends():
+            return {"type": "http.disconnect"}
+        self._line.flow.resume_reading()
+        body, self._body = bytes(self._body), bytearray()
+        return {"type": "http.request", "body": body, "more_body": self._more}
+
+    def wake(self) -> None:
+        """Tell who waits for the body that there is news."""
+        self._is_news = True
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def _ends(self) -> bool:
+        return self.is_gone or self.is_over or self.departure.cause is not None
+
+    # The answer
+
+    async def whole(self, status: int, fields: Headers, body: bytes) -> None:
+        """Write an answer that is there as a whole."""
+        head = self._head(status, fields, len(body))
+        if not self.is_gone:
+            self._line.transport.write(head + body if self._has_body else head)
+            self._complete()
+
+    async def begin(self, status: int, fields: Headers, length: int | None) -> None:
+        """Write the head of an answer.
+
+        Args:
+            status: its status.
+            fields: those that do not frame its body.
+            length: of its body; None when that is not known, or when it has none.
+        """
+        head, self._left = self._head(status, fields, length), length
+        if not self.is_gone:
+            self._line.transport.write(head)
+
+    async def write(self, piece: bytes) -> None:
+        """Write a piece of the body; wait while the client does not read."""
+        if self.is_gone or not self._has_body:
+            return
+        if self._left is not None:
+            self._left -= len(piece)
+            if self._left < 0:
+                raise RuntimeError("an answer is longer than it said")
+        self._line.transport.write(b"%x\r\n%b\r\n" % (len(piece), piece) if self._is_chunked else piece)
+        await self._line.flow.until_writable()
+
+    async def end(self) -> None:
+        """Complete the answer."""
+        if self.is_gone:
+            return
+        if self._has_body and self._left:
+            raise RuntimeError("an answer is shorter than it said")
+        if self._is_chunked:
+            self._line.transport.write(b"0\r\n\r\n")
+        self._complete()
+
+    def close_after(self) -> None:
+        """Let this be the last request of its connection."""
+        self._keeps = False
+
+    def _head(self, status: int, fields: Headers, length: int | None) -> bytes:
+        """Return an answer's head, and note how its body is framed; HTTP/1.0 gets no chunks."""
+        if self.waits_to_be_asked:
+            self.waits_to_be_asked = self.was_asked = False
+        self.has_begun = True
+        self._has_body = self.call.method != "HEAD" and status not in BODILESS
+        self._is_chunked = self._has_body and length is None and self._version == "1.1"
+        says_close = (b"connection", b"close") in fields
+        self.closes = says_close or not self._keeps or (self._version == "1.0")
+        lines = [STATUS_LINES.get(status) or b"HTTP/1.1 %d " % status, *self._line.dated()]
+        lines += [b"%b: %b" % field for field in fields]
+        if length is not None and status not in BODILESS:
+            lines.append(b"content-length: %d" % length)
+        elif self._is_chunked:
+            lines.append(b"transfer-encoding: chunked")
+        if self.closes and not says_close:
+            lines.append(b"connection: close")
+        head = b"\r\n".join(lines)
+        if not head.count(b"\n") == head.count(b"\r") == len(lines) - 1 or b"\0" in head:
+            raise RuntimeError("a field holds the end of a line")
+        return head + b"\r\n\r\n"
+
+    def _complete(self) -> None:
+        self.is_over = True
+        self.wake()
+        self._line.turn_over(self)
+
+    # Its early end
+
+    def leave(self) -> None:
+        """Note that the client is gone."""
+        if not self.is_over:
+            self.departure.end(ClientLeftError())
+            self.is_gone = True
+        self.wake()
+
+    def refuse(self, refusal: RefusedError, by_application: bool) -> bool:
+        """End the request for a refusal that it answers itself, or that the connection answers; False when its answer has begun."""
+        if self.has_begun:
+            self.departure.end(ClientLeftError())
+            return False
+        self.departure.end(refusal if by_application else ClientLeftError())
+        self.is_gone = not by_application
+        self._keeps = False
+        self.wake()
+        return True
+
+    async def _fail(self) -> None:
+        """Answer 500 if nothing was answered yet."""
+        if self.has_begun or self.is_gone:
+            self._cut()
+        else:
+            fields = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
+            await self.whole(HTTPStatus.INTERNAL_SERVER_ERROR, fields, b"Internal Server Error")
+
+    def _cut(self) -> None:
+        self.is_gone = True
+        self._line.transport.abort()
+
+    # As ASGI has it
+
+    @property
+    def scope(self) -> MutableMapping[str, Any]:
+        """Return the request as ASGI has it."""
+        call = self.call
+        return {
+            "type": "http", "asgi": {"version": "3.0", "spec_version": "2.3"}, "http_version": self._version,
+            "server": self._line.transport.get_extra_info("sockname"), "client": self._line.peer, "scheme": self.scheme,
+            "method": call.method, "root_path": "", "path": unquote(call.raw_path.decode("ascii")), "raw_path": call.raw_path,
+            "query_string": call.query, "headers": call.headers, "state": {}, KEY: self.departure,
+        }  # fmt: skip
+
+    async def send(self, message: MutableMapping[str, Any]) -> None:
+        """Take a part of the answer as ASGI has it."""
+        if message["type"] == "http.response.start":
+            fields = [(bytes(name).lower(), bytes(value)) for name, value in message.get("headers", [])]
+            lengths = [int(value) for name, value in fields if name == b"content-length"]
+            framing = {b"content-length", b"transfer-encoding"}
+            kept = [field for field in fields if field[0] not in framing]
+            await self.begin(message["status"], kept, lengths[0] if lengths else None)
+            return
+        if piece := message.get("body", b""):
+            await self.write(piece)
+        if not message.get("more_body", False):
+            await self.end()
+
+
+def encoded(answer: Answer) -> bytes:
+    """Return an answer as bytes that end a connection."""
+    fields = [*answer.fields, ("Content-Length", str(len(answer.body)))]
+    lines = [STATUS_LINES[answer.status].decode(), *(f"{name}: {value}" for name, value in fields)]
+    lines += [] if any(name == "Connection" for name, _ in fields) else ["Connection: close"]
+    return "\r\n".join(lines).encode("ascii") + b"\r\n\r\n" + answer.body
