@@ -152,7 +152,9 @@ def is_well_formed(key: str) -> bool:
 
 def key_digest(pepper: bytes, key: str) -> bytes:
     """Return what is stored of a key (GW-403)."""
-    return hmac.digest(pepper, key.encode(), hashlib.sha256)
+    return hmac.new(
+        pepper, key.encode(), hashlib.sha256
+    ).digest()  # ``hmac.digest`` hands the interpreter lock over
 
 
 def pepper_id(pepper: bytes) -> str:
