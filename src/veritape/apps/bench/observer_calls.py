@@ -1,10 +1,10 @@
 """Rows of calls: a sweep under the account's permits, a bounded pool, group commit (OB-1034, OB-1043 of OB-941)."""
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from aiohttp import web
 from veritape.apps.bench.observer_tape import DAY, folder, frames
 from veritape.apps.bench.results import Row, Size
 from veritape.apps.broker_account import open_broker
+from veritape.apps.recording_loop import run_recorder
 from veritape.kernel.clock import NANOSECONDS, SystemClock
 from veritape.observer.adapters.broker_rest import BrokerRest
 from veritape.observer.adapters.journal_output import JournalOptions
@@ -39,6 +40,9 @@ SINGLE_SECONDS = SYMBOLS / REQUESTS_PER_SECOND * (1 + ROUND_TRIP_SECONDS)
 POOL, TASKS, TASK_SECONDS = 10, 100, 0.01
 """Workers, pieces of work and seconds of each, as the source measured its pool."""
 
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+"""What a piece of the pool's work brings."""
+
 TOGETHER, ALONE = 20_000, 200
 """Frames that are written as they come, and one by one."""
 
@@ -49,8 +53,6 @@ class FakeBroker:
     def __init__(self) -> None:
         self.arrivals: list[int] = []
         """Monotonic nanoseconds of each quotation call."""
-        self.in_flight = self.most = 0
-        self.seconds = ROUND_TRIP_SECONDS
         self.url = ""
 
     async def token(self, _request: web.Request) -> web.Response:
@@ -65,21 +67,35 @@ class FakeBroker:
     async def prices(self, request: web.Request) -> web.Response:
         """Answer with a price for each code."""
         self.arrivals.append(SystemClock().monotonic_ns())
-        self.in_flight += 1
-        self.most = max(self.most, self.in_flight)
-        await asyncio.sleep(self.seconds)
-        self.in_flight -= 1
+        await asyncio.sleep(ROUND_TRIP_SECONDS)
         codes = [code for name, code in request.query.items() if name.startswith("FID_INPUT_ISCD_")]
         rows = [dict.fromkeys(QUOTE_FIELDS, "1000") | {"inter_shrn_iscd": code} for code in codes]
         return web.json_response({"rt_cd": "0", "msg_cd": "MCA00000", "msg1": "", "output": rows})
 
 
+class PlainServer:
+    """Answers any request after a while, and does next to nothing else: a pool is measured, not a web server."""
+
+    def __init__(self) -> None:
+        self.in_flight = self.most = 0
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one connection."""
+        with contextlib.closing(writer), contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while await reader.readuntil(b"\r\n\r\n"):
+                self.in_flight += 1
+                self.most = max(self.most, self.in_flight)
+                await asyncio.sleep(TASK_SECONDS)
+                self.in_flight -= 1
+                writer.write(ANSWER)
+
+
 def calls(size: Size) -> Iterator[Row]:
-    """Measure sweeps, the pool and group commit."""
+    """Measure sweeps, the pool and group commit, in the loop that a recorder runs in."""
     with folder() as place:
-        yield from asyncio.run(_sweep(place))
-        yield asyncio.run(_pool(size))
-        yield from asyncio.run(_group_commit(place))
+        yield from run_recorder(_sweep(place))
+        yield run_recorder(_pool(size))
+        yield from run_recorder(_group_commit(place))
 
 
 async def _sweep(place: Path) -> list[Row]:
@@ -120,19 +136,18 @@ def _windows_over(arrivals: list[int], limit: int) -> int:
 
 async def _pool(size: Size) -> Row:
     """Do calls of 10 ms through ten connections."""
-    seconds = []
-    clock = SystemClock()
-    async with _broker() as broker:
-        broker.seconds = TASK_SECONDS
-        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=POOL)) as http:
-            for _ in range(size.runs):
-                began_ns = clock.monotonic_ns()
-                async with asyncio.TaskGroup() as tasks:
-                    for _ in range(TASKS):
-                        tasks.create_task(_ask(http, broker.url + MULTI_PRICE.path))
-                seconds.append((clock.monotonic_ns() - began_ns) / NANOSECONDS)
-        if broker.most > POOL:
-            raise AssertionError(f"{broker.most} calls were in flight")
+    seconds, clock, plain = [], SystemClock(), PlainServer()
+    server = await asyncio.start_server(plain.answer, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server, aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=POOL)) as http:
+        for _ in range(size.runs):
+            began_ns = clock.monotonic_ns()
+            async with asyncio.TaskGroup() as tasks:
+                for _ in range(TASKS):
+                    tasks.create_task(_ask(http, url))
+            seconds.append((clock.monotonic_ns() - began_ns) / NANOSECONDS)
+    if plain.most > POOL:
+        raise AssertionError(f"{plain.most} calls were in flight")
     limit = TASKS * TASK_SECONDS / POOL
     return Row(
         "bounded_pool_seconds", seconds, "s", "lower", 0.13, limit, "the same work, no overhead", [limit]
@@ -180,7 +195,7 @@ async def _write(place: Path, whole: list[Any], *, alone: bool) -> tuple[float, 
     return len(whole) / seconds, writer.watermark.commits
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def _broker() -> AsyncIterator[FakeBroker]:
     broker = FakeBroker()
     app = web.Application()
@@ -197,7 +212,7 @@ async def _broker() -> AsyncIterator[FakeBroker]:
         await runner.cleanup()
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def _account(place: Path, url: str) -> AsyncIterator[BrokerRest]:
     settings = RecordSettings.model_validate(
         {
