@@ -16,7 +16,7 @@ from veritape.replay.accounts import APPKEY, APPSECRET
 from veritape.replay.adapters.player import PlayOptions
 from veritape.replay.faults import parse
 from veritape.replay.limits import Limits
-from veritape.replay.schedule import session
+from veritape.replay.schedule import next_session_day, session
 from veritape.replay.series import SHIFT_MS, Row, Series, build
 from veritape.replay.widths import parse_widths
 
@@ -109,6 +109,19 @@ class Plain:
     broker: Broker
     token: str = ""
     writers: list[asyncio.StreamWriter] = field(default_factory=list)
+    playing: asyncio.Future[None] = field(default_factory=asyncio.Future)
+
+    def play(self) -> None:
+        """Begin to play the loaded day."""
+        self.playing = asyncio.create_task(self.broker.player.play(lambda _ms, _sent: None))
+
+    async def next_day(self) -> None:
+        """Leave what is left of the day and begin to play the next one."""
+        self.playing.cancel()
+        await asyncio.gather(self.playing, return_exceptions=True)
+        played = self.broker.planned
+        self.broker.load(session(next_session_day(played.day), until_ms=played.end_ms), None)
+        self.play()
 
     async def open(self, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Open a connection that ends with the test."""
@@ -212,6 +225,7 @@ async def replayed(
     *faults: str, series: list[Series] | None = None, speed: float | None = None, wire: tuple[str, ...] = (),
     until_ms: int | None = None, virtual: bool = True, waits: bool = True, truth: str | None = None, seed: int = 7,
     limits: Limits | None = None, paper: bool = False, stands: bool = False, day: str = "20131007",
+    patience_seconds: float = PATIENCE_SECONDS,
 ) -> AsyncIterator[Plain]:  # fmt: skip
     """Run ``veritape replay``'s broker on free ports with these faults.
 
@@ -221,20 +235,18 @@ async def replayed(
     broker = Broker(series or [tape()], parse(faults, seed), options, limits or Limits(), paper=paper)
     broker.load(session(day, until_ms=until_ms), None)
     await broker.listen(Doors(0, 0, None, None))
-    tasks = [
-        asyncio.create_task(broker.player.play(lambda _ms, _sent: None)),
-        asyncio.create_task(broker.player.beat()),
-    ]
+    beating = asyncio.create_task(broker.player.beat())
     plain = Plain(broker)
+    plain.play()
     if stands:
         plain.stand_at(NINE - 200)
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(patience_seconds):
             yield plain
     finally:
         for writer in plain.writers:
             writer.close()
-        for task in tasks:
+        for task in (plain.playing, beating):
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(plain.playing, beating, return_exceptions=True)
         await broker.close()
