@@ -162,30 +162,12 @@ def _records(tr_id: str, count: int, payload: str) -> Message:
 
 def _trades(pattern: re.Pattern[str], count: int, payload: str) -> tuple[Trade, ...] | None:
     """Return the records' trades, None when the shape of one is wrong (KIS-126)."""
-    found, trades, second_of, session_of, side_of = (
-        read_records(pattern, count, payload),
-        [],
-        _second,
-        _session,
-        _SIDES.get,
-    )
+    found, trades = read_records(pattern, count, payload), []
+    second_of, session_of, side_of, new = _second, _session, _SIDES.get, tuple.__new__
     if found is None:
         return None
-    for (
-        code,
-        clock,
-        won,
-        size,
-        total,
-        value,
-        sold,
-        bought,
-        direction,
-        day,
-        phase,
-        hour_class,
-        market,
-    ) in found:
+    for record in found:
+        code, clock, won, size, total, value, sold, bought, direction, day, phase, hour_class, market = record
         price, shares, chain_shares, chain_value = int(won), int(size), int(total), int(value)
         sells, buys, side = int(sold), int(bought), side_of(direction, NO_SIDE)
         if not (price > 0 and 0 < shares <= chain_shares and chain_value > 0):
@@ -194,10 +176,11 @@ def _trades(pattern: re.Pattern[str], count: int, payload: str) -> tuple[Trade, 
             return None
         session, is_regular = session_of(phase, hour_class, market)
         counted = is_regular and side in _SIDES_COUNTED
-        chain = (chain_shares, chain_value, sells, buys)
         trades.append(
-            _new(Trade, (code, second_of(clock), price, shares, *chain, side, counted, day, session))
-        )
+            new(Trade, (
+                code, second_of(clock), price, shares, chain_shares, chain_value, sells, buys, side, counted, day, session,
+            ))
+        )  # fmt: skip
     return tuple(trades)
 
 
@@ -246,6 +229,5 @@ _PATTERNS: Final = {
 }
 _SIDES: Final = {text: n for n in range(100) for text in (f"{n}", f"{n:02}")}
 _SIDES_COUNTED: Final = frozenset({1, 5})
-_new: Final = tuple.__new__
 _second: Final = lru_cache(1 << 10)(second_of_day)
 """Many records share a second."""

@@ -14,8 +14,8 @@ from typing import Final
 ANY: Final = r"[^^]*+"
 """A field that may hold anything."""
 
-INTEGER: Final = r" *+(?:-?[0-9]{1,17}|[0-9]{18}) *+"
-"""An integer of at most 18 characters, so that it fits 64 bits; spaces around it are padding."""
+INTEGER: Final = r" *+(?:[0-9]{1,18}+|-[0-9]{1,17}+) *+"
+"""An integer of at most 18 characters, so that it fits 64 bits; spaces around it are padding. The usual case is tried first."""
 
 CLOCK: Final = r"(?:[01][0-9]|2[0-3])[0-5][0-9][0-5][0-9]"
 """HHMMSS."""

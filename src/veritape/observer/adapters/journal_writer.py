@@ -18,10 +18,9 @@ from typing import NamedTuple
 
 from veritape.kernel.clock import NANOSECONDS, Clock
 from veritape.kernel.errors import UnavailableError
-from veritape.observer import journal
 from veritape.observer.adapters.journal_output import JournalOptions, JournalOutput
 from veritape.observer.adapters.storage import Disk, Storage, is_full
-from veritape.observer.journal import Frame
+from veritape.observer.journal import FRAME_HEADER, Frame
 
 RESERVE_NAME = "reserve"
 """Name, in the journal directory, of the file that is released when the disk is full."""
@@ -37,6 +36,9 @@ SWITCH_SECONDS = 0.000_5
 
 With the interpreter's own 5 ms a busy loop delays every commit by up to 25 ms.
 """
+
+HEADER_BYTES = FRAME_HEADER.size
+"""What a frame has in a block beside its data."""
 
 MILLISECOND = 1_000_000
 """Nanoseconds in a millisecond."""
@@ -155,9 +157,9 @@ class JournalWriter:
             self._turn_ns = self._clock.monotonic_ns()
             self._loop.call_soon(self._hand_over)
         self._turn.append(frame)
-        self._turn_bytes += len(frame.data) + journal.FRAME_HEADER.size
-        is_over = self.queued_bytes >= self._options.queue_bytes
-        if last or is_over or self._turn_bytes >= self._options.commit_bytes:
+        turn_bytes = self._turn_bytes = self._turn_bytes + len(frame.data) + HEADER_BYTES
+        options = self._options
+        if last or turn_bytes >= options.commit_bytes or self.queued_bytes >= options.queue_bytes:
             self._hand_over(last=last)
 
     @property
@@ -247,16 +249,24 @@ class JournalWriter:
                 self._called.wait(PROBE_SECONDS)
             if self._queue:
                 self._ripe.wait_for(self._is_due, self._seconds_left())
-            group, size = [], 0
-            while self._queue and size < self._options.commit_bytes:
-                frame = self._queue.popleft()
-                size += len(frame.data) + journal.FRAME_HEADER.size
-                group.append(frame)
-            self._queued_bytes -= size
+            group = self._next_group()
             self._group_ns, self._first_ns = self._first_ns, self._clock.monotonic_ns()
             has_room = self.has_room
         if not has_room:
             self._loop.call_soon_threadsafe(self._room.set)
+        return group
+
+    def _next_group(self) -> list[Frame]:
+        """Take frames off the queue until a block is full: mostly all of them."""
+        size, group = 0, []
+        if self._queued_bytes <= self._options.commit_bytes:
+            group, size = list(self._queue), self._queued_bytes
+            self._queue.clear()
+        while self._queue and size < self._options.commit_bytes:
+            frame = self._queue.popleft()
+            size += len(frame.data) + HEADER_BYTES
+            group.append(frame)
+        self._queued_bytes -= size
         return group
 
     def _is_due(self) -> bool:
