@@ -6,7 +6,7 @@ import random
 from pathlib import Path
 
 import pytest
-from tests.plain_client import CLOSE, NINE, TEXT, PlainSocket, code_of, replayed, tape
+from tests.plain_client import CLOSE, NINE, TEXT, Plain, code_of, replayed, tape
 
 from veritape.replay.adapters.doorkeeper import SOCKETS
 
@@ -73,24 +73,28 @@ async def test_memory_stays_flat() -> None:
     async with replayed(
         series=[tape(trades=ROUND)], until_ms=until_ms, patience_seconds=FRAMES / 1000
     ) as plain:
-        key, socket = await plain.key(), await plain.connect()
-        await socket.command(key)
         for number in range(days):
             if number:
                 await plain.next_day()
-            await _read(socket, ROUND)
+            await _watch_a_day(plain)
             held.append(resident_kib())
     assert max(held[days // 2 :]) <= held[days // 2 - 1] * 1.05, held
 
 
-async def _read(socket: PlainSocket, frames: int) -> None:
-    """Read so many data frames; answer heartbeats."""
-    while frames:
+async def _watch_a_day(plain: Plain) -> None:
+    """Connect, read a day's frames, answer heartbeats, leave; return when the broker has noticed."""
+    key, socket, left = await plain.key(), await plain.connect(), ROUND
+    await socket.command(key)
+    while left:
         first, payload = await socket.frame()
         assert first == TEXT, payload
-        frames -= payload.startswith(b"0|")
+        left -= payload.startswith(b"0|")
         if b'"PINGPONG"' in payload:
             await socket.send(payload)
+    while plain.writers:
+        plain.writers.pop().close()
+    while plain.broker.player.outboxes:
+        await asyncio.sleep(0)
 
 
 def resident_kib() -> int:
