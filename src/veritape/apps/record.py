@@ -24,6 +24,7 @@ from veritape.apps.settings_file import settings_bytes
 from veritape.kernel.clock import NANOSECONDS, Clock, SystemClock
 from veritape.kernel.errors import UnavailableError
 from veritape.kernel.settings import load_settings
+from veritape.observer.adapters import spare_memory
 from veritape.observer.adapters.backup.source import Source
 from veritape.observer.adapters.backup.upkeep import Upkeep
 from veritape.observer.adapters.broker_rest import BrokerRest
@@ -72,6 +73,7 @@ def record(config: Path, data: Path | None, day: str | None) -> None:
     Exit 1: credentials refused, disk full, another process records the account.
     """
     require_date(day)
+    spare_memory.bound()
     environment = dict(os.environ)  # noqa: TID251 - apps read the environment
     if data is not None:
         environment[f"{PREFIX}_OBSERVER__DATA_DIR"] = str(data)

@@ -1,8 +1,10 @@
-"""Give back what a day's peak needed: a recorder that runs for months should keep what it uses, not what it once used.
+"""Hold what is used, not what was once used: a recorder runs for months.
 
-What a process frees stays with its allocators. Threads that read, compress and audit leave holes in arenas of their own, and
-each day finds them a little differently filled: without this the resident size rises for days though nothing is kept (decision
-0214).
+What a process frees stays with its allocators, and glibc learns from peaks: each large block that is freed raises, up to 32 MiB, the
+size from which blocks have a mapping of their own, and twice that is what the end of each heap may keep free. The buffers of
+an hour and of an audit then lie between small things that stay, and each thread does so in an arena of its own. So the bounds
+are set before the work begins, and stand (``bound``), and what a day's peak left behind goes back at its end (``give_back``).
+Decisions 0214 and 0231.
 """
 
 import ctypes
@@ -11,17 +13,36 @@ from collections.abc import Callable
 
 import pyarrow as pa
 
+LARGE_BYTES = 256 << 10
+"""Size from which a block has a mapping of its own, which goes back when it is freed: above what a group of frames takes piece by piece."""
+
+SPARE_BYTES = 256 << 10
+"""Free bytes that the end of a heap may keep."""
+
+ARENAS = 2
+"""Heaps: one of the event loop, one of all other threads, which wait for the interpreter far more than for each other."""
+
+BOUNDS = {-3: LARGE_BYTES, -1: SPARE_BYTES, -8: ARENAS}
+"""Options of glibc's ``mallopt``: M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, M_ARENA_MAX."""
+
+
+def bound() -> None:
+    """Fix what the C library's allocator may keep, for the whole process; to be called before there are threads."""
+    for option, value in BOUNDS.items():
+        _call("mallopt")(option, value)
+
 
 def give_back() -> None:
     """Return the pages that hold nothing to the operating system, as far as the allocators can; takes milliseconds."""
     pa.default_memory_pool().release_unused()
-    _trim()(0)
+    _call("malloc_trim")(0)
 
 
 @functools.cache
-def _trim() -> Callable[[int], object]:
-    """Return glibc's ``malloc_trim``, whose argument is what to keep at the top; elsewhere a function that does nothing."""
+def _call(name: str) -> Callable[..., object]:
+    """Return a call of glibc's; in another C library a function that does nothing."""
     try:
-        return ctypes.CDLL(None).malloc_trim
+        found: Callable[..., object] = getattr(ctypes.CDLL(None), name)
     except (OSError, AttributeError):
-        return lambda _keep: None
+        return lambda *_: None
+    return found
