@@ -21,7 +21,7 @@ from typing import Any, Final, NamedTuple
 from veritape.gateway import problems
 from veritape.gateway.adapters.callers import Callers, Client, Identify, require
 from veritape.gateway.adapters.degrading_store import DegradingStore
-from veritape.gateway.adapters.engine import DeniedError, Engine, Ruling
+from veritape.gateway.adapters.engine import Decide, DeniedError, Engine, Ruling
 from veritape.gateway.adapters.gate import Keys, UsageLedger
 from veritape.gateway.adapters.marks import PATH_CHARACTERS, Found, MarkedRoutes
 from veritape.gateway.adapters.policy_file import PolicyFile
@@ -69,8 +69,9 @@ NO_DECISION: Final = 503
 LaneKey = tuple[str, str, str | None, str]
 """Method, path, root path and peer's address of a request."""
 
-Lane = tuple[Callers, Found | None, tuple[Price, Client] | None]
-"""What is known of such requests: under which callers, the marks of their route, and what they cost whom; None: nothing."""
+Lane = tuple[Callers, Found | None, tuple[Price, Client, Decide | None] | None]
+"""What is known of such requests: under which callers, the marks of their route, and what they cost whom and what decides it in
+memory; None: nothing."""
 
 
 class Seen(NamedTuple):
@@ -135,8 +136,8 @@ class Limit:
             _, found, paid = lane
             ruling = charge = None
             if paid is not None:
-                price, client = paid
-                ruling = engine.decide_now(client, price) or await engine.decide(client, price)
+                price, client, decide = paid
+                ruling = await engine.decide(client, price) if decide is None else decide()
                 if self._usage is not None:
                     charge = await self._charge(scope, client, price, ruling)
         except RefusedError as refusal:
@@ -161,7 +162,7 @@ class Limit:
             client = callers.client_of(scope) or await callers.client_by_key(scope)
             if client.scopes is None or price.scope is not None:
                 require(client, price)
-            paid = (price, client) if price.cost_mu else None
+            paid = (price, client, self.engine.decider(client, price)) if price.cost_mu else None
         lane = (callers, found, paid)
         if callers.by_address_alone and scope["method"] != "OPTIONS" and len(key[1]) <= PATH_CHARACTERS:
             if len(self._lanes) >= REMEMBERED:

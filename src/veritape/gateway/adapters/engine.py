@@ -5,6 +5,7 @@ depends only on the policy is prepared once: a price for each kind of request, a
 each price and tier, a client for each address. A request then costs a few look-ups and one decision.
 """
 
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from veritape.gateway.adapters.callers import Callers, Client, Group, Identify, Prepared
@@ -42,6 +43,10 @@ class Ruling(NamedTuple):
     def decision(self) -> Decision:
         """Return the decision."""
         return unfolded(self.judged)
+
+
+Decide = Callable[[], Ruling]
+"""Decides one kind of request of one client."""
 
 
 class DeniedError(RefusedError):
@@ -108,22 +113,24 @@ class Engine:
                 self._by_path[key] = price
             return price
 
-    def decide_now(self, client: Client, price: Price) -> Ruling | None:
-        """Decide in memory; None when the store is not in this process and has to be awaited.
+    def decider(self, client: Client, price: Price) -> Decide | None:
+        """Return what decides a price for a client in memory; None when the store is not in this process and has to be awaited.
 
-        Raises:
-            DeniedError: a quota denied.
+        It holds until the policy is swapped, and raises ``DeniedError`` when a quota denies.
         """
         if self._memory is None:
             return None
         prepared = client.group.prepared.get(price) or self._prepare(client.group, price)
-        subject = client.subject
-        verdict, slot = self._memory.judge(
-            subject, prepared.plan, self._monotonic_ns() // 1_000, self._wall_ns() // 1_000, price.slot_us
-        )
-        if verdict.admitted:
-            return make_tuple(Ruling, (prepared.fields.of(verdict), subject, slot, verdict))
-        raise self._denied(client, verdict.unfolded())
+        subject, plan, slot_us, fields_of = client.subject, prepared.plan, price.slot_us, prepared.fields.of
+        judge, monotonic_ns, wall_ns = self._memory.judge, self._monotonic_ns, self._wall_ns
+
+        def decide() -> Ruling:
+            verdict, slot = judge(subject, plan, monotonic_ns() // 1_000, wall_ns() // 1_000, slot_us)
+            if verdict[0]:
+                return make_tuple(Ruling, (fields_of(verdict), subject, slot, verdict))
+            raise self._denied(client, verdict.unfolded())
+
+        return decide
 
     async def decide(self, client: Client, price: Price) -> Ruling:
         """Decide.
@@ -132,9 +139,6 @@ class Engine:
             DeniedError: a quota denied.
             RefusedError: the store is lost and the route is closed then.
         """
-        ruling = self.decide_now(client, price)
-        if ruling is not None:
-            return ruling
         prepared = client.group.prepared.get(price) or self._prepare(client.group, price)
         subject = client.subject
         try:

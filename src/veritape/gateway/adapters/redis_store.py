@@ -28,7 +28,7 @@ from veritape.gateway.adapters.redis_scripts import (
 )
 from veritape.gateway.adapters.redis_subjects import KnownSubject, KnownSubjects, Seen
 from veritape.gateway.adapters.store_link import Link
-from veritape.gateway.boot_shares import BootShares
+from veritape.gateway.boot_shares import BootShares, Share
 from veritape.gateway.fast_quota import Plan, Verdict, plan_of
 from veritape.gateway.quota import MICROSECONDS, Decision, LimitName, Limits, State
 from veritape.gateway.shared_calls import (
@@ -88,7 +88,7 @@ class RedisStore:
             partitions: tags of keys; fixed at the store's first use.
         """
         self._link, self._boot, self._sums, self._clock = link, boot, sums, clock
-        self._partitions = partitions
+        self._partitions, self._monotonic_ns = partitions, clock.monotonic_ns
         self._skew_us = 0
         self._period = period_of(self._store_us())
         self._shares = BootShares()
@@ -128,26 +128,44 @@ class RedisStore:
         known.under_way += 1
         try:
             for _ in range(_ATTEMPTS):
-                period = self._period
-                arguments = self._arguments(known, plan, slot, slot_us)
-                share = known.share
-                reply = self._read(await self._decide(arguments))
+                period, arguments, share = (
+                    self._period,
+                    self._arguments(known, plan, slot, slot_us),
+                    known.share,
+                )
+                try:  # no function around the call: each is a coroutine more that every answer goes through
+                    answer = await self._link.send(DECIDE_BY_NAME + arguments)
+                    if type(answer) is not bytes:
+                        answer = await self._decide_by_text(answer, arguments)
+                except StoreError as error:
+                    self._failed("decide", error)
+                    raise
+                self.operations["decide", "ok"] += 1
+                reply = self._read(answer)
                 if reply.code == Code.OTHER_MONTH:
                     self._turn_month(reply.now_us)
                 elif reply.code == Code.BRING_SUM:
                     await self._bring_sum(subject, period)
                 else:
-                    verdict = _judged(reply, plan)
-                    known.heard(reply, plan.limits, self._skew_us)
-                    if subject[:3] != "ip:":
-                        if verdict.admitted:
-                            self._shares.add(share, plan.cost_mu)
-                        if known.under_way == 1:
-                            self._shares.note_field(share, reply.mine_mu)
+                    verdict = self._decided(known, share, plan, reply)
                     return verdict, slot if verdict.admitted else ""
         finally:
             known.under_way -= 1
         raise StoreError("the store does not settle on a month")
+
+    def _decided(self, known: KnownSubject, share: Share, plan: Plan, reply: Reply) -> Verdict:
+        """Note what the store decided of a subject."""
+        try:
+            verdict = verdict_of(reply, plan)
+        except PeerError as error:
+            raise StoreError(error.message) from error
+        known.heard(reply, plan.limits, self._skew_us)
+        if known.is_counted:
+            if verdict.admitted:
+                self._shares.add(share, plan.cost_mu)
+            if known.under_way == 1:
+                self._shares.note_field(share, reply.mine_mu)
+        return verdict
 
     def release_slot(self, subject: str, slot: str) -> None:
         """Free a slot, without waiting for the answer; freeing it twice changes nothing, its deadline frees it too."""
@@ -310,7 +328,7 @@ class RedisStore:
         if known.period is not period:
             known.turn(period, self._partitions)
         terms = self._terms.get((plan, slot_us)) or self._write_terms(plan, slot_us)
-        boot = self._no_word if known.name[:3] == "ip:" else self._boot_word
+        boot = self._boot_word if known.is_counted else self._no_word
         return b"%b%b%b\r\n%b%b" % (
             known.keys, terms, boot_share(self._shares.of(known.share)), boot,
             words(slot.encode()) if slot else self._no_word,
@@ -325,19 +343,12 @@ class RedisStore:
         self._terms[plan, slot_us] = made
         return made
 
-    async def _decide(self, arguments: bytes) -> Any:
-        """Call the script that decides."""
-        try:
-            answer = await self._link.send(DECIDE_BY_NAME + arguments)
-            if is_unknown_script(answer):
-                self.operations["decide", "reloaded"] += 1
-                answer = await self._link.send(DECIDE_BY_TEXT + arguments)
-            self._check(answer)
-        except StoreError as error:
-            self._failed("decide", error)
-            raise
-        self.operations["decide", "ok"] += 1
-        return answer
+    async def _decide_by_text(self, answer: object, arguments: bytes) -> object:
+        """Look at what is no decision: a store that does not know the script gets its text."""
+        if is_unknown_script(answer):
+            self.operations["decide", "reloaded"] += 1
+            answer = await self._link.send(DECIDE_BY_TEXT + arguments)
+        return self._check(answer)
 
     async def _evaluate(self, script: Script, keys: Sequence[bytes], arguments: Sequence[bytes]) -> Any:
         """Call any other script."""
@@ -373,7 +384,7 @@ class RedisStore:
         return reply
 
     def _look_at_clock(self, store_us: int) -> None:
-        skew_us = store_us - self._clock.monotonic_ns() // 1_000
+        skew_us = store_us - self._monotonic_ns() // 1_000
         if self._skew_us and abs(skew_us - self._skew_us) > CLOCK_STEP_US:
             self.clock_steps += 1
         self._skew_us = skew_us
@@ -383,13 +394,6 @@ class RedisStore:
         if not self._skew_us:
             return self._clock.wall_ns() // 1_000
         return self._clock.monotonic_ns() // 1_000 + self._skew_us
-
-
-def _judged(reply: Reply, plan: Plan) -> Verdict:
-    try:
-        return verdict_of(reply, plan)
-    except PeerError as error:
-        raise StoreError(error.message) from error
 
 
 def _let_go(answer: "asyncio.Future[Any]") -> None:

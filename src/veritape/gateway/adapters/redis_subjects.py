@@ -28,10 +28,12 @@ class Seen(NamedTuple):
 class KnownSubject:
     """One of them."""
 
-    __slots__ = ("keys", "limits", "name", "period", "reply", "share", "skew_us", "under_way")
+    __slots__ = ("is_counted", "keys", "limits", "name", "period", "reply", "share", "skew_us", "under_way")
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.is_counted = not name.startswith("ip:")
+        """Its month is kept: an account's, not an address'."""
         self.period: Period | None = None
         """Of the next two."""
         self.keys = b""
