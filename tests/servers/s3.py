@@ -19,15 +19,19 @@ def s3_server() -> Iterator[str]:
     )
     assert process.stderr is not None
     with process.stderr as lines:
+        drained = threading.Thread(target=lines.read, daemon=True)
         try:
-            found = next(match for line in lines if (match := re.search(r"http://127\.0\.0\.1:\d+", line)))
-            drained = threading.Thread(target=lines.read, daemon=True)
+            found = next(
+                (match for line in lines if (match := re.search(r"http://127\.0\.0\.1:\d+", line))), None
+            )
+            assert found is not None, "the S3 server ended"
             drained.start()
             yield found.group()
         finally:
             process.terminate()
             process.wait()
-            drained.join()
+            if drained.ident is not None:
+                drained.join()
 
 
 def environment(address: str) -> dict[str, str]:

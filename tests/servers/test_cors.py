@@ -11,6 +11,7 @@ import pytest
 import uvicorn
 from tests.servers.browser import Browser
 from tests.servers.gateway_world import TRADES, World, unguarded
+from tests.waiting import waited
 
 from veritape.gateway.adapters.key_store import Grant
 from veritape.gateway.adapters.policy_file import shipped_policy
@@ -71,8 +72,8 @@ class Served:
     @property
     def base(self) -> str:
         """Its address, once it listens."""
-        while not self._server.started:
-            assert self._thread.is_alive()
+        assert waited(lambda: self._server.started or not self._thread.is_alive())
+        assert self._server.started
         return f"http://127.0.0.1:{self._server.servers[0].sockets[0].getsockname()[1]}"
 
 

@@ -13,7 +13,7 @@ from tests.upstream import Peer, answer, policy_text, upstream
 from veritape.kernel.canonical import parse_canonical_json
 
 ROUTES = """body_max_kib = 1
-timeout_s = 1
+timeout_s = 3
 [routes.batch]
 path = "/batch"
 methods = ["POST"]
@@ -103,7 +103,7 @@ async def by_path(peer: Peer) -> None:
     elif last == b"nonsense":
         peer.writer.write(b"no HTTP at all\r\n\r\n")
     elif last == b"silent":
-        await asyncio.sleep(60)
+        await peer.reader.read()
     elif last == b"204":
         peer.writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
     else:
@@ -120,7 +120,7 @@ async def by_curl(base: str, row: Row, key: str) -> Seen:
         "-X",
         row.method,
         "--max-time",
-        "10",
+        "60",
         base + row.path.replace("{key}", key),
     ]
     for name, value in row.fields.items():
@@ -136,7 +136,7 @@ async def by_curl(base: str, row: Row, key: str) -> Seen:
 
 async def by_httpx(base: str, row: Row, key: str) -> Seen:
     """Send a row with httpx; the path goes out as it stands."""
-    async with httpx.AsyncClient(timeout=10) as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         url = httpx.URL(base).copy_with(raw_path=row.path.replace("{key}", key).encode())
         fields = {name: value.replace("{key}", key) for name, value in row.fields.items()}
         found = await client.request(row.method, url, headers=fields, content=row.body or None)

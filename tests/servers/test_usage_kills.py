@@ -20,6 +20,7 @@ from tests.servers.usage_processes import (
     open_ledger,
     started,
 )
+from tests.waiting import waited
 
 from veritape.gateway.adapters.drainer import Drainer
 
@@ -49,8 +50,9 @@ def killed(child: BaseProcess) -> None:
 def after_more(folder: Path, chance: random.Random) -> None:
     """Wait until some more charges were acknowledged, then a moment."""
     enough = len(acknowledged(folder)) + chance.randint(10, 60)
-    while len(acknowledged(folder)) < enough:
-        time.sleep(0.002)
+    waited(
+        lambda: len(acknowledged(folder)) >= enough, lambda: f"no more charges: {acknowledged(folder)[-3:]}"
+    )
     time.sleep(chance.random() / 100)
 
 
