@@ -79,11 +79,11 @@ def export(config: Path | None, period: str, account: str | None, form: str, par
         raise MisuseError(f"{month} has not ended: export it later, or with --partial")
     with opened_usage(settings) as reader:
         require_whole(reader, month)
-        accounts = [one for one in reader.accounts(month) if account in {None, one}]
         if form == "cloudevents":
-            _print_events(reader, month, accounts)
+            _print_events(reader, month, account)
             return
-        lines = _invoice(settings, reader, month, accounts)
+        used = reader.month_usage(month)
+        lines = _invoice(settings, month, [used[one] for one in used if account in {None, one}])
     if form == "csv":
         click.echo(billing.csv_text(billing.InvoiceLine._fields, lines), nl=False)
     else:
@@ -108,26 +108,26 @@ def require_whole(reader: UsageReader, month: str) -> None:
 
 
 def _invoice(
-    settings: GatewaySettings, reader: UsageReader, month: str, accounts: Sequence[str]
+    settings: GatewaySettings, month: str, used: Sequence[billing.AccountUsage]
 ) -> list[billing.InvoiceLine]:
     tiers = _tiers(settings)
     lines = []
-    for account in accounts:
-        if account not in tiers:
-            raise CheckFailedError(f"account {account!r} has events in {month} and no tier of the policy")
-        lines += billing.invoice_lines(month, tiers[account], reader.account_usage(month, account))
+    for one in used:
+        if one.account not in tiers:
+            raise CheckFailedError(f"account {one.account!r} has events in {month} and no tier of the policy")
+        lines += billing.invoice_lines(month, tiers[one.account], one)
     return lines
 
 
-def _print_events(reader: UsageReader, month: str, accounts: Sequence[str]) -> None:
-    """Print the events of accounts, one a line.
+def _print_events(reader: UsageReader, month: str, account: str | None) -> None:
+    """Print the events of an account or of all, one a line, an account after the other.
 
     Raises:
         CheckFailedError: they were deleted because of their age.
     """
     any_left = False
-    for account in accounts:
-        for event in reader.events(month, account):
+    for one in reader.accounts(month):
+        for event in reader.events(month, one) if account in {None, one} else ():
             any_left = True
             click.echo(billing.json_text(billing.cloud_event(event)))
     if not any_left and reader.is_retired(month):

@@ -10,6 +10,7 @@ import csv
 import hashlib
 import io
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal, localcontext
@@ -109,21 +110,41 @@ class InvoiceLine(NamedTuple):
     sha256: str
 
 
-def add_up(account: str, events: Iterable[UsageEvent]) -> AccountUsage:
-    """Add up the single events of one account and month, given in the order of their ids."""
-    digest, count, first, last = hashlib.sha256(), 0, "", ""
-    sums = {"live": 0, "test": 0, "credit": 0}
-    for event in events:
-        digest.update(canonical_json(event_document(event)) + b"\n")
-        count, last = count + 1, event_id(event.boot, event.seq)
-        first = first or last
+class _Sum:
+    """What the events of one account have added up to so far."""
+
+    def __init__(self) -> None:
+        self._digest, self._count, self._first, self._last = hashlib.sha256(), 0, "", ""
+        self._mu = {"live": 0, "test": 0, "credit": 0}
+
+    def add(self, event: UsageEvent) -> None:
+        """Add the event that follows in the order of ids."""
+        self._digest.update(canonical_json(event_document(event)) + b"\n")
+        self._last = event_id(event.boot, event.seq)
+        self._count, self._first = self._count + 1, self._first or self._last
         if event.kind == Kind.CREDIT:
-            sums["credit"] -= event.units_mu
+            self._mu["credit"] -= event.units_mu
         elif event.kind != Kind.RECONCILED:
-            sums["test" if event.env == "test" else "live"] += event.units_mu
-    return AccountUsage(
-        account, sums["live"], sums["test"], sums["credit"], first, last, count, digest.hexdigest()
-    )
+            self._mu["test" if event.env == "test" else "live"] += event.units_mu
+
+    def usage(self, account: str) -> AccountUsage:
+        """Return it."""
+        live_mu, test_mu, credit_mu = self._mu.values()
+        digest = self._digest.hexdigest()
+        return AccountUsage(
+            account, live_mu, test_mu, credit_mu, self._first, self._last, self._count, digest
+        )
+
+
+def add_up(events: Iterable[UsageEvent]) -> dict[str, AccountUsage]:
+    """Add up the single events of a month, given in the order of their ids: account -> what it used, by name.
+
+    One walk for all accounts: a ledger has the events of a month in the order of their ids, whose ever they are.
+    """
+    sums: defaultdict[str, _Sum] = defaultdict(_Sum)
+    for event in events:
+        sums[event.account].add(event)
+    return {account: sums[account].usage(account) for account in sorted(sums)}
 
 
 def invoice_lines(period: str, tier: Tier, used: AccountUsage) -> list[InvoiceLine]:

@@ -28,7 +28,7 @@ def amounts(lines: list[InvoiceLine]) -> dict[LineKind, str]:
 def test_the_worked_example() -> None:
     """GW-683, GW-968: Pro, 1,234,500 units in live: 99.00 + 234.5 x 0.20 = 145.90; test units are shown and cost 0."""
     events = [event(1, 1_234_500_000), event(2, 7_000, env="test", subject="acme:test")]
-    lines = invoice_lines(NOVEMBER, PRO, add_up("acme", events))
+    lines = invoice_lines(NOVEMBER, PRO, add_up(events)["acme"])
     assert amounts(lines) == {LineKind.PLAN: "99.00", LineKind.OVERAGE: "46.90", LineKind.TEST: "0.00"}
     assert billing.total(lines) == "145.90"
     first, last = f"{BOOT.hex()}0000000000000001", f"{BOOT.hex()}0000000000000002"
@@ -51,7 +51,7 @@ def test_the_worked_example() -> None:
 def test_a_tier_that_denies_beyond_its_quota_bills_no_overage() -> None:
     """GW-682: units that an outage let through above a denied quota are on the plan's line alone."""
     free = Tier("free", Limits(month_mu=1_000), "0")
-    lines = invoice_lines(NOVEMBER, free, add_up("acme", [event(1, 5_000)]))
+    lines = invoice_lines(NOVEMBER, free, add_up([event(1, 5_000)])["acme"])
     assert [(line.line, line.units, line.overage_units, line.amount_usd) for line in lines] == [
         ("plan", "5", "0", "0.00")
     ]
@@ -65,17 +65,17 @@ def test_refunds_lower_the_units_and_credits_the_overage() -> None:
         event(3, -500_000, Kind.CREDIT),
         event(4, 0, Kind.RECONCILED),
     ]
-    lines = invoice_lines(NOVEMBER, PRO, add_up("acme", events))
+    lines = invoice_lines(NOVEMBER, PRO, add_up(events)["acme"])
     assert amounts(lines) == {LineKind.PLAN: "99.00", LineKind.OVERAGE: "0.40", LineKind.CREDIT: "-0.10"}
     assert (lines[2].units, lines[2].overage_units) == ("500", "-500")
     assert {line.events for line in lines} == {4}
-    much = invoice_lines(NOVEMBER, PRO, add_up("acme", [*events, event(5, -(10**12), Kind.CREDIT)]))
+    much = invoice_lines(NOVEMBER, PRO, add_up([*events, event(5, -(10**12), Kind.CREDIT)])["acme"])
     assert billing.total(much) == "99.00"
 
 
 def test_a_price_by_contract_is_left_to_the_contract() -> None:
     """GW-682: neither price nor amount stands on the line of a custom plan, whose units are not bounded."""
-    (line,) = invoice_lines(NOVEMBER, Tier("enterprise", Limits(), "custom"), add_up("acme", [event(1)]))
+    (line,) = invoice_lines(NOVEMBER, Tier("enterprise", Limits(), "custom"), add_up([event(1)])["acme"])
     assert (line.included, line.unit_price_usd, line.amount_usd) == ("", "", "")
     assert billing.total([line]) == "0.00"
 
@@ -98,10 +98,10 @@ def test_units_read_back(units_mu: int) -> None:
 def test_the_digest_tells_every_changed_event(amounts_mu: list[int]) -> None:
     """GW-682, GW-968: an invoice is proven by its events: one mu more in any of them is another digest."""
     events = [event(seq, units_mu) for seq, units_mu in enumerate(amounts_mu, start=1)]
-    honest = add_up("acme", events).sha256
+    honest = add_up(events)["acme"].sha256
     for index, one in enumerate(events):
         planted = [*events[:index], one._replace(units_mu=one.units_mu + 1), *events[index + 1 :]]
-        assert add_up("acme", planted).sha256 != honest
+        assert add_up(planted)["acme"].sha256 != honest
 
 
 @pytest.mark.parametrize(
@@ -136,3 +136,12 @@ def test_a_cloud_event_keeps_id_and_boot() -> None:
     assert made["data"]["refers_to"] == "31323334353637380000000000000001"
     assert set(UsageEvent._fields) - set(made["data"]) == {"boot", "seq", "refers_boot", "refers_seq"}
     json.dumps(made)
+
+
+def test_one_walk_adds_up_every_account() -> None:
+    """GW-682, GW-684: events of accounts that lie among each other add up as each account's alone."""
+    acme = [event(1), event(3, 2_000), event(4, -250, Kind.CREDIT)]
+    bolt = [event(2, 700, account="bolt"), event(5, 1, account="bolt", env="test")]
+    mixed = sorted([*acme, *bolt], key=lambda one: one.seq)
+    assert add_up(mixed) == add_up(acme) | add_up(bolt)
+    assert list(add_up(reversed(mixed))) == ["acme", "bolt"]

@@ -27,6 +27,9 @@ from veritape.kernel.errors import UnavailableError
 FILE: Final = "usage.db"
 """The ledger's name in the gateway's data directory."""
 
+JOURNAL_BYTES: Final = 64 << 20
+"""Length to which the write-ahead log is cut after a large transaction: deleting a month makes it as long as the month."""
+
 _INSERT: Final = f"INSERT INTO usage_event VALUES ({', '.join('?' * 19)}) ON CONFLICT DO NOTHING"  # noqa: S608 - constants
 _MONTH: Final = """INSERT INTO usage_month VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
   SET units_mu = units_mu + excluded.units_mu, events = events + excluded.events"""
@@ -230,6 +233,7 @@ def _open(path: Path) -> sqlite3.Connection:
             missing = missing_steps(connection, path)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
+            connection.execute(f"PRAGMA journal_size_limit = {JOURNAL_BYTES}")
             _migrate(connection, missing)
         except BaseException:
             connection.close()

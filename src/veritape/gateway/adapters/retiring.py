@@ -59,7 +59,7 @@ class Retiring:
                     f"usage events of {period} stay: 'veritape usage reconcile --period {period}' finds differences"
                 )
                 continue
-            kept = [add_up(account, reader.events(period, account)) for account in reader.accounts(period)]
+            kept = list(add_up(reader.month_events(period)).values())
             detail = {"events": sum(one.events for one in kept), "accounts": len(kept), "days": self._days}
             self._record(Entry(AuditKind.RETENTION_DELETED, "gateway", f"usage:{period}", detail))
             deleted = self._ledger.retire(period, kept)

@@ -34,6 +34,15 @@ COUNT_SINGLE: Final = f"SELECT count(*) FROM usage_event WHERE period = ? AND ki
 _EVENT_COLUMNS: Final = ", ".join(UsageEvent._fields)
 
 
+_PAGE: Final = (
+    f"SELECT {_EVENT_COLUMNS} FROM usage_event WHERE period = ? AND kind IN ({SINGLE_EVENTS})"  # noqa: S608 - of constants
+    " AND (boot, seq) > (?, ?) ORDER BY boot, seq LIMIT ?"
+)
+
+PAGE: Final = 2_000
+"""Events of a month that are read at a time, a few milliseconds' work."""
+
+
 class UsageReader:
     """Reads a ledger that somebody else may be writing."""
 
@@ -82,8 +91,17 @@ class UsageReader:
             " ORDER BY boot, seq",
             (period, account),
         ):
-            event = UsageEvent(*row)
-            yield event._replace(kind=Kind(event.kind), boot=bytes(event.boot))
+            yield _event(row)
+
+    def month_events(self, period: str) -> Iterator[UsageEvent]:
+        """Yield all single events of a month in the order of their ids; a page at a time is in memory."""
+        last = (b"", 0)
+        while True:
+            page = [_event(row) for row in self._rows(_PAGE, (period, *last, PAGE))]
+            yield from page
+            if len(page) < PAGE:
+                return
+            last = page[-1].boot, page[-1].seq
 
     def differences(self, period: str) -> list[tuple[str, int, int]]:
         """Return the subjects whose events do not add up to their month: subject, mu of the events, mu of the month."""
@@ -111,26 +129,26 @@ class UsageReader:
         """Tell whether the events of a month were deleted because of their age."""
         return bool(list(self._rows("SELECT 1 FROM usage_retired WHERE period = ? LIMIT 1", (period,))))
 
-    def account_usage(self, period: str, account: str) -> AccountUsage:
-        """Return what an account's single events of a month add up to, or did before it was retired.
+    def month_usage(self, period: str) -> dict[str, AccountUsage]:
+        """Return what the single events of a month add up to, or did before it was retired: account -> usage.
 
         Raises:
             CheckFailedError: events came after the others had been deleted.
         """
-        kept = list(
-            self._rows(
-                "SELECT account, live_mu, test_mu, credit_mu, first_event, last_event, events, sha256"
-                " FROM usage_kept WHERE period = ? AND account = ?",
-                (period, account),
-            )
-        )
-        used = add_up(account, self.events(period, account))
-        if kept and used.events:
+        columns = ", ".join(AccountUsage._fields)
+        rows = self._rows(f"SELECT {columns} FROM usage_kept WHERE period = ?", (period,))  # noqa: S608 - of constants
+        kept, used = {row[0]: AccountUsage(*row) for row in rows}, add_up(self.month_events(period))
+        for account in used.keys() & kept.keys():
             raise CheckFailedError(
-                f"{period}: {used.events} events of account {account!r} came after the month's were deleted:"
+                f"{period}: {used[account].events} events of account {account!r} came after the month's were deleted:"
                 " '--format cloudevents' shows them"
             )
-        return AccountUsage(*kept[0]) if kept else used
+        return dict(sorted((used | kept).items()))
+
+
+def _event(row: tuple[Any, ...]) -> UsageEvent:
+    event = UsageEvent(*row)
+    return event._replace(kind=Kind(event.kind), boot=bytes(event.boot))
 
 
 def _day(number: int) -> str:

@@ -1,7 +1,7 @@
 """Months that go, on both ledgers: what stays of them, and what keeps them."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -73,13 +73,13 @@ def scene(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Scene]:
 def test_a_month_goes_and_its_sums_and_invoices_stay(scene: Scene) -> None:
     """GW-684, GW-682, GW-673: events of a whole old month go; months, difference and what each account owes are as before."""
     accounts = scene.reader.accounts(OLD)
-    before = [scene.reader.account_usage(OLD, account) for account in accounts]
+    before = scene.reader.month_usage(OLD)
     shares, sums = scene.ledger.shares(OLD), scene.ledger.month_sums(OLD)
     scene.retiring.retire()
     assert scene.months() == {KEPT: 1, "2026-11": 1}
     assert scene.reader.accounts(OLD) == accounts == ["acme", "bolt"]
-    assert [scene.reader.account_usage(OLD, account) for account in accounts] == before
-    assert before[0][:4] == ("acme", 3_000, 700, 250)
+    assert scene.reader.month_usage(OLD) == before
+    assert before["acme"][:4] == ("acme", 3_000, 700, 250)
     assert (scene.ledger.shares(OLD), scene.ledger.month_sums(OLD)) == (shares, sums)
     assert (scene.ledger.broken_sums(OLD), scene.reader.differences(OLD)) == ({}, [])
     with pytest.raises(
@@ -95,6 +95,26 @@ def test_a_month_goes_and_its_sums_and_invoices_stay(scene: Scene) -> None:
     assert len(scene.recorded) == 1
 
 
+def test_a_month_is_read_once_however_many_accounts_it_has(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """GW-684: an account more is no walk through the month more."""
+    asked: list[str] = []
+    rows = scene.ledger.rows
+
+    def counted(query: str, values: Sequence[Any]) -> Iterable[tuple[Any, ...]]:
+        asked.append(query)
+        return rows(query, values)
+
+    monkeypatch.setattr(scene.ledger, "rows", counted)
+    scene.ledger.write(
+        [event(100 + n, account=f"a{n}", subject=f"a{n}:live", period=OLD, at_us=OLD_US) for n in range(50)]
+    )
+    scene.retiring.retire()
+    assert scene.months() == {KEPT: 1, "2026-11": 1}
+    assert len(asked) < 10
+
+
 def test_a_month_that_was_retired_is_not_counted_twice(scene: Scene) -> None:
     """GW-664, GW-684: its groups written again change nothing; what is really new is counted, kept and shown."""
     scene.retiring.retire()
@@ -106,7 +126,7 @@ def test_a_month_that_was_retired_is_not_counted_twice(scene: Scene) -> None:
     assert scene.ledger.month_sums(OLD)["acme:live"] == 3_150
     assert (scene.ledger.broken_sums(OLD), scene.reader.differences(OLD)) == ({}, [])
     with pytest.raises(CheckFailedError, match="1 events of account 'acme' came after"):
-        scene.reader.account_usage(OLD, "acme")
+        scene.reader.month_usage(OLD)["acme"]
     scene.retiring.retire()
     assert scene.months()[OLD] == 1
 
@@ -129,14 +149,14 @@ def test_a_month_that_cannot_be_billed_stays(scene: Scene, monkeypatch: pytest.M
 
 def test_what_came_while_a_month_was_added_up_keeps_it(scene: Scene) -> None:
     """GW-684: figures that no longer hold delete nothing."""
-    kept = [scene.reader.account_usage(OLD, account) for account in scene.reader.accounts(OLD)]
+    kept = list(scene.reader.month_usage(OLD).values())
     scene.ledger.write([event(21, 40, period=OLD, at_us=OLD_US)])
     assert scene.ledger.retire(OLD, kept) == 0
     assert scene.months()[OLD] == 7
     assert not scene.reader.is_retired(OLD)
     scene.retiring.retire()
     assert scene.ledger.retire(OLD, kept) == 0
-    assert scene.reader.account_usage(OLD, "acme").live_mu == 3_040
+    assert scene.reader.month_usage(OLD)["acme"].live_mu == 3_040
 
 
 def test_no_record_no_deletion(scene: Scene) -> None:

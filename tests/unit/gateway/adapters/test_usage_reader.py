@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from tests.usage_events import AT_US, NOVEMBER, event, write_ledger
 
+from veritape.gateway.adapters import usage_reader as module
 from veritape.gateway.adapters.usage_reader import sqlite_usage
-from veritape.gateway.billing import Figures
+from veritape.gateway.billing import Figures, add_up
 from veritape.gateway.usage import Kind
 from veritape.kernel.errors import UnavailableError
 
@@ -60,6 +61,17 @@ def test_single_events_of_an_account_in_the_order_of_their_ids(ledger: Path) -> 
     with sqlite_usage(ledger) as reader:
         assert reader.accounts(NOVEMBER) == ["acme"]
         assert list(reader.events(NOVEMBER, "acme")) == [EVENTS[i] for i in (0, 1, 2, 3, 6)]
+
+
+def test_a_month_is_read_page_by_page(ledger: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """GW-682, GW-684: whatever the size of a page, all single events of all accounts come once, in the order of their ids."""
+    expected = [EVENTS[i] for i in (0, 1, 2, 3, 6)]
+    for size in range(1, 8):
+        monkeypatch.setattr(module, "PAGE", size)
+        with sqlite_usage(ledger) as reader:
+            assert list(reader.month_events(NOVEMBER)) == expected
+            assert list(reader.month_usage(NOVEMBER)) == ["acme"]
+            assert reader.month_usage(NOVEMBER)["acme"] == add_up(expected)["acme"]
 
 
 def test_a_month_that_does_not_follow_from_its_events_is_found(ledger: Path) -> None:
