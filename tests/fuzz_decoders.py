@@ -14,6 +14,7 @@ from tests import fuzzing
 
 with atheris.instrument_imports(include=["veritape.executor"]):
     from veritape.executor import elf, inclusion_files, proven, receipts
+    from veritape.executor.aggregation.cost_samples import Origin, samples_of, with_measured
     from veritape.executor.cache import entries
     from veritape.executor.claims import parse_claim
     from veritape.kernel.errors import PeerError
@@ -47,6 +48,17 @@ def entry(data: bytes) -> object:
     return entries.unpack(ZERO, data)
 
 
+def costs(data: bytes) -> object:
+    """Read and write the file of measured costs, and read again what was written: it loses no sample that was read."""
+    origin = Origin("machine", "parameters")
+    found = samples_of(data, origin)
+    if samples_of(with_measured(data, origin, ()), origin) != {
+        name: kept[-20:] for name, kept in found.items()
+    }:
+        raise TypeError("a sample that was read is lost when the file is written")
+    return found
+
+
 DECODERS: dict[str, Callable[[bytes], object]] = {
     "elf": elf.load,
     "claim": parse_claim,
@@ -54,6 +66,7 @@ DECODERS: dict[str, Callable[[bytes], object]] = {
     "proof": lambda data: proven.read_proven(data, frozenset({ZERO}), cheap),
     "inclusion": included,
     "cache": entry,
+    "costs": costs,
 }
 
 

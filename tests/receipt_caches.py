@@ -47,7 +47,7 @@ ENDLESS = rv32.image([rv32.jal(0, 0)], b"", 65_536)
 """Never ends by itself."""
 
 
-def memory(entries: int = 1000) -> MemoryLayer[bytes]:
+def memory(entries: int = 1000) -> MemoryLayer:
     return MemoryLayer(entries, 64 * MIB)
 
 

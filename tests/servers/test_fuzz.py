@@ -9,6 +9,8 @@ from tests.receipt_caches import ECHO
 from tests.servers.fuzzing import SOAK, SOAK_SECONDS, fuzz
 
 from veritape.executor.adapters.guest_files import guest_elf
+from veritape.executor.aggregation.cost_samples import Measured, Origin, with_measured
+from veritape.executor.aggregation.costs import Figure
 from veritape.executor.cache.entries import Entry, pack, to_file
 from veritape.executor.inclusion import path_of
 from veritape.executor.inclusion_files import InclusionProof, ListProof
@@ -29,6 +31,7 @@ SEEDS = {
     "receipt": [RECEIPT.to_bytes()],
     "proof": [ProvenReceipt(bytes(32), (RECEIPT.claim,), (RECEIPT.journal,), b"proof").to_bytes()],
     "inclusion": [one.to_bytes() for one in INCLUSIONS],
+    "costs": [with_measured(b"", Origin("machine", "parameters"), [Measured(Figure.LEAF_S, 1, 0.5)])],
     "cache": [to_file(Entry(bytes(32), 1, b"body"), b"s" * 32), pack({b"a" * 32: b"1", b"b" * 32: b"2"})[1]],
 }
 

@@ -39,7 +39,8 @@ def compiled_simulator(home: Path | None = None) -> Simulator:
     numba.core.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]  # set by name at run time
     machine = importlib.import_module("veritape.executor.vm.compiled.machine")
     hashing = importlib.import_module("veritape.stark.compiled.hashing")
-    gc.freeze()  # half a million objects of the compiler stay to the end: without this a batch pays for walks over them
+    hashing.digest_each(0, ())  # loads what every use of a simulator needs
+    gc.freeze()  # a hundred thousand objects of the compiler stay to the end: without this a batch pays for walks over them
     return Simulator(machine.execute, hashing.sponge, machine.execute_batch, hashing.digest_each)
 
 

@@ -129,7 +129,7 @@ def receipt_cache(
     secret = read_secret(Path(own.secret_file)) if own.secret_file else None
     path = Path(own.disk_path) if own.disk_path else folder or Path.home() / CACHE
     disk = DiskLayer(path, own.disk_bytes or sizes.cache_disk_bytes, clock.wall_ns(), ttl_ns, secret)
-    memory: MemoryLayer[bytes] = MemoryLayer(
+    memory = MemoryLayer(
         own.entries or sizes.cache_entries, own.memory_bytes or sizes.cache_memory_bytes, ttl_ns
     )
     cache = ReceiptCache(memory, simulator.sponge, clock, disk, note=note)

@@ -5,7 +5,6 @@ come again. Figures of different parameter sets stand side by side and never mix
 """
 
 import json
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -14,6 +13,9 @@ from veritape.executor.aggregation.costs import KEPT, Figure, Sample
 
 SCHEMA: Final = "veritape.costs/1"
 """Name and version of the file."""
+
+BOUND: Final = 1 << 63
+"""Numbers and costs are below: a file may hold any integer, and most of those are no float."""
 
 
 class Measured(NamedTuple):
@@ -80,4 +82,4 @@ def _is_sample(one: Any) -> bool:
     if not isinstance(one, list) or [type(part) for part in one] not in ([int, int], [int, float]):
         return False
     number, cost = one
-    return bool(0 < number < 1 << 63 and 0 <= cost < math.inf)
+    return bool(0 < number < BOUND and 0 <= cost < BOUND)

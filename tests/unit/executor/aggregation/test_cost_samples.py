@@ -64,3 +64,14 @@ def test_damage_costs_samples_and_nothing_else(data: bytes) -> None:
     after = samples_of(with_measured(data, HERE, [Measured(Figure.LEAF_S, 1, 0.5)]), HERE)
     assert after[Figure.LEAF_S] == [*before.get(Figure.LEAF_S, []), (1, 0.5)][-KEPT:]
     assert {figure for figure in after if figure not in before} <= {Figure.LEAF_S}
+
+
+def test_a_number_that_no_sample_can_be_is_left_out() -> None:
+    """EX-446: JSON holds integers of any length; one that no float holds is no cost, and costs no other sample."""
+    held = {"t_leaf": [[1, 0.25], [1, 10**400], [1 << 63, 1], [1, -1], [1, True]]}
+    document = {
+        "schema": "veritape.costs/1",
+        "machine": HERE.machine,
+        "parameters": {HERE.parameters: held},
+    }
+    assert samples_of(json.dumps(document).encode(), HERE) == {Figure.LEAF_S: [(1, 0.25)]}

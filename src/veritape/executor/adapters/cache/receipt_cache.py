@@ -35,7 +35,7 @@ POLL_S = 0.02
 class ReceiptCache:
     """Memory, and the layers that are configured; collaborators are arguments."""
 
-    memory: MemoryLayer[bytes]
+    memory: MemoryLayer
     """Always there."""
     sponge: Sponge
     """Reads receipts."""
@@ -67,9 +67,9 @@ class ReceiptCache:
         """Return what the layers have of some keys, and count; what no layer on this machine knows costs one question for all."""
         found = {}
         with self._lock:
-            indexed = self.disk.known(keys) if self.disk is not None else set()
-            everywhere = self.redis is not None
-            for key in [key for key in keys if everywhere or key in self.memory or key in indexed]:
+            here = self.memory.among(keys) | (self.disk.known(keys) if self.disk is not None else set())
+            asked = keys if self.redis is not None else [key for key in keys if key in here] if here else ()
+            for key in asked:
                 hit = self._find(key)
                 if hit is not None:
                     found[key], layer = hit
@@ -101,8 +101,7 @@ class ReceiptCache:
                 raise
             self._count(Layer.DISK, gone_there)
         with self._lock:
-            sizes = list(map(len, receipts.values()))
-            self._count(Layer.MEMORY, self.memory.put_all(receipts, sizes, now_ns))
+            self._count(Layer.MEMORY, self.memory.put(receipts, now_ns))
         if self.redis is not None:
             for key, body in receipts.items():
                 self.redis.put(Entry(key, now_ns, body))
@@ -184,7 +183,7 @@ class ReceiptCache:
             except PeerError as error:
                 self._refuse(key, layer, error)
                 continue
-            self._count(Layer.MEMORY, self.memory.put(key, data, len(data), now_ns))
+            self._count(Layer.MEMORY, self.memory.put({key: data}, now_ns))
             if layer is Layer.REDIS and self.disk is not None:
                 self._copies[key] = data
                 if len(self._copies) >= COPIES_AT_ONCE:

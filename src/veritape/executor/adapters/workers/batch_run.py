@@ -269,10 +269,11 @@ class BatchRun:
     def _keep(self, places: Sequence[int], done: Done) -> None:
         """Make a job's receipts durable unless the worker did, then count them as finished."""
         batch = self._batch
-        ended = zip(places, done.results, strict=False)
-        receipts = {place: result for place, result in ended if isinstance(result, bytes)}
+        receipts: dict[int, bytes] = {}
         for place, result in zip(places, done.results, strict=False):
-            if isinstance(result, Failed):
+            if isinstance(result, bytes):
+                receipts[place] = result
+            else:
                 self._fail(place, result)
         try:
             if batch.keep and receipts:

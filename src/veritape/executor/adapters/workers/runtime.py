@@ -307,12 +307,15 @@ class L2Runtime:
             keys = self._keys(batch.program_id, batch.inputs[first : first + _KEYS_AT_ONCE])
             found = self.cache.get_many(keys)
             batch.keys += keys
-            for place, key in enumerate(keys, first):
-                if key in found:
-                    batch.results[place] = found[key]
-                    batch.cached.add(place)
-                else:
-                    batch.pending.append(place)
+            places = range(first, first + len(keys))
+            hits = (
+                {place: found[key] for place, key in zip(places, keys, strict=True) if key in found}
+                if found
+                else {}
+            )
+            batch.results.update(hits)
+            batch.cached.update(hits)
+            batch.pending.extend([place for place in places if place not in hits] if hits else places)
             yield
 
 

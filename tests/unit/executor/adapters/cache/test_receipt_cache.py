@@ -160,7 +160,7 @@ def test_processes_share_a_flight_by_a_lock(tmp_path: Path) -> None:
 def test_evictions_are_counted_by_cause() -> None:
     """EX-411: entries, bytes, ttl."""
     clock = ManualClock()
-    layer: MemoryLayer[bytes] = MemoryLayer(1, 1 << 20, ttl_ns=10)
+    layer = MemoryLayer(1, 1 << 20, ttl_ns=10)
     cache = ReceiptCache(layer, SIMULATOR.sponge, clock)
     cache.put({KEY: RECEIPT})
     cache.put({key_of(ECHO, b"efgh"): OTHER})
