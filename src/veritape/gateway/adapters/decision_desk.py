@@ -4,8 +4,8 @@ Who is asked about, what it costs and what comes of it is the gateway's own: the
 A decision for somebody else takes no slot of the requests in progress, because nobody here sees the response end.
 """
 
-import secrets
 from collections.abc import Callable
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final, NamedTuple, Protocol, TypeVar
 
@@ -14,15 +14,18 @@ from veritape.gateway.accounts import Account, own_or_tier
 from veritape.gateway.adapters.admission import decider, outcome
 from veritape.gateway.adapters.gate import Gate, Visit
 from veritape.gateway.adapters.marks import PATH_CHARACTERS
+from veritape.gateway.adapters.random_bytes import RandomBytes
+from veritape.gateway.adapters.stores import unfolded
 from veritape.gateway.addresses import Address, plain_address
 from veritape.gateway.answers import Answer, Headers
+from veritape.gateway.fast_quota import Plan, Verdict
 from veritape.gateway.identity import Identity, Refusal
 from veritape.gateway.keys import Environment
 from veritape.gateway.paths import BadPathError, PathTable, normal_path
 from veritape.gateway.policy import Policy, Route
 from veritape.gateway.problems import CONTENT_TYPE, RefusedError, problem_body
 from veritape.gateway.quota import Decision, Limits
-from veritape.gateway.rate_fields import rate_fields
+from veritape.gateway.rate_fields import AdmittedFields, rate_fields
 from veritape.gateway.reasons import PROBLEMS, Reason
 from veritape.gateway.request_ids import request_id
 from veritape.gateway.usage import Caller
@@ -85,6 +88,9 @@ class Desk:
         """By method and path."""
         self._at: dict[str, Identity | Refusal | None] = {}
         """By address."""
+        self._writers: dict[tuple[Plan, str], AdmittedFields] = {}
+        """Of the fields of what was admitted, by plan and tier."""
+        self._random = RandomBytes()
 
     def route_at(self, method: str, path: str) -> Route | None:
         """Return the policy's route of a path, None when none has it."""
@@ -116,7 +122,7 @@ class Desk:
         if self._policy is not policy:
             self._policy, self._paths = policy, _paths(policy)
             self._named = {route.name: route for route in policy.routes}
-            self._routes, self._at = {}, {}
+            self._routes, self._at, self._writers = {}, {}, {}
 
     async def of_key(self, key: str, route: Route, address: Address | None) -> Identity | Refusal:
         """Return who has a key, or why it does not serve."""
@@ -197,7 +203,7 @@ class Desk:
     ) -> Answer:
         """Decide a request that a proxy holds: 200 with the fields to add, or our denial (GW-612)."""
         asked = next((value for name, value in headers if name == b"x-request-id"), None)
-        identifier = request_id(asked, self.gate.clock.wall_ns(), secrets.token_bytes(10))
+        identifier = request_id(asked, self.gate.clock.wall_ns(), self._random.take())
         visit = self.gate.visit(identifier, peer, headers)
         try:
             self.gate.bar(visit)
@@ -213,7 +219,7 @@ class Desk:
 
     def new_id(self) -> str:
         """Return a request id."""
-        return request_id(None, self.gate.clock.wall_ns(), secrets.token_bytes(10))
+        return request_id(None, self.gate.clock.wall_ns(), self._random.take())
 
     def fields_of(self, ruled: Ruled) -> list[tuple[str, str]]:
         """Return the rate fields of a decision."""
@@ -251,7 +257,18 @@ class Desk:
         return route
 
     def _fields(self, visit: Visit) -> list[tuple[str, str]]:
-        return [] if visit.decision is None else self.fields_of(Ruled(visit.decision, visit.tier))
+        """Return the rate fields of a visit; what a store admitted need not be unfolded for them."""
+        judged = visit.judged
+        if judged is None:
+            return []
+        if not isinstance(judged, Verdict) or not judged.admitted:
+            return self.fields_of(Ruled(unfolded(judged), visit.tier))
+        key = (judged.plan, visit.tier)
+        writer = self._writers.get(key)
+        if writer is None:
+            writer = AdmittedFields(*key, legacy=False)
+            _remember(self._writers, key, writer)
+        return [(name.decode("ascii"), value.decode("ascii")) for name, value in writer.of(judged)]
 
     def _denial(self, visit: Visit, refusal: RefusedError) -> Answer:
         status = PROBLEMS[refusal.reason].status
@@ -279,6 +296,11 @@ class Desk:
 
 def read_address(text: str) -> Address | None:
     """Return an address, None for what is none: a unix socket, a name, an address of one link."""
+    return _read_address(text) if len(text) <= ADDRESS_CHARACTERS else None
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _read_address(text: str) -> Address | None:
     try:
         return plain_address(ip_address(text)) if "%" not in text else None
     except ValueError:

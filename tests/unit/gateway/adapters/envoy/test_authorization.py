@@ -26,8 +26,10 @@ async def test_a_request_is_decided_as_the_gateway_would(tmp_path: Path) -> None
     world = deciding.world(tmp_path)
     service, key = Authorization(deciding.desk(world)), deciding.key(world)
     found = await service.check(request("/v1/trades?symbol=x", x_api_key=key, x_request_id="mine"))
-    fields = {option.header.key: option.header.value for option in found.ok_response.response_headers_to_add}
-    assert (found.status.code, fields["X-Request-Id"], fields["X-Request-Cost"]) == (0, "mine", "1")
+    fields = {
+        option.header.key.lower(): option.header.value for option in found.ok_response.response_headers_to_add
+    }
+    assert (found.status.code, fields["x-request-id"], fields["x-request-cost"]) == (0, "mine", "1")
     for path, headers, status, code in (
         ("/v1/trades", {}, 401, 16), ("/nowhere", {}, 404, 5), ("/v1/trades", {"x_api_key": key, "apikey": key}, 400, 3),
         ("/v1/trades", {"x_api_key": deciding.key(world, "bars:read")}, 403, 7),
