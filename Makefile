@@ -4,6 +4,8 @@ SHELL := /bin/bash
 BIN := .venv/bin
 # Tests of times that a requirement states: they want the machine to themselves.
 ALONE := tests/scenario/test_interrupted_run.py tests/scenario/test_chain.py
+# Tests start hundreds of processes: without compiled files each compiles all that it imports, most of its start.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help run test check bench soak clean env lock format
 

@@ -20,9 +20,9 @@ POLICY = """
 version = 1
 engine = 1
 [tiers]
-free = { minute = { limit = 100, burst = 5 } }
+free = { minute = { limit = 1, burst = 5 } }
 [ip]
-class = [{ name = "anonymous", cidrs = ["0.0.0.0/0"], minute = { limit = 30, burst = 4 } }]
+class = [{ name = "anonymous", cidrs = ["0.0.0.0/0"], minute = { limit = 1, burst = 4 } }]
 [upstreams]
 elsewhere = { inprocess = true }
 [routes]
@@ -136,7 +136,7 @@ def test_envoy_authorizes_by_our_service(chain: Chain) -> None:
         assert answers[0].text == "ok"
         assert answers[0].headers["ratelimit"].startswith('"minute";r=4')
         assert answers[-1].json()["reason"] == "rate_limited"
-        assert answers[-1].headers["retry-after"] == "1"
+        assert 30 < int(answers[-1].headers["retry-after"]) <= 60
         missing = client.get("/keyed")
         assert (missing.status_code, missing.headers["www-authenticate"]) == (401, 'Bearer realm="veritape"')
         assert client.get("/nowhere", headers=mine).json()["reason"] == "no_route"
@@ -151,7 +151,7 @@ def test_envoy_limits_by_our_service(chain: Chain) -> None:
         assert (dear.status_code, dear.headers["x-request-cost"]) == (200, "3")
         assert dear.headers["ratelimit"].startswith('"minute";r=1;t=')
         denied = client.get("/public/dear")
-        assert (denied.status_code, denied.headers["retry-after"]) == (429, "4")
+        assert (denied.status_code, 90 < int(denied.headers["retry-after"]) <= 120) == (429, True)
         assert client.get("/public/cheap").status_code == 200
         assert client.get("/public/cheap").status_code == 429
         assert client.get("/public/elsewhere").status_code == 200  # no route of ours

@@ -45,8 +45,10 @@ def key_store(request: pytest.FixtureRequest) -> Iterator[str]:
 
 def keys(config: Path, *arguments: str) -> str:
     """Run ``veritape keys`` and return what it printed."""
-    done = [VERITAPE, "keys", *arguments, "--config", str(config)]
-    return subprocess.run(done, capture_output=True, text=True, check=True).stdout.strip()
+    command = [VERITAPE, "keys", *arguments, "--config", str(config)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
 
 
 async def answers(base: str, headers: dict[str, str], times: int = ROUND) -> Counter[tuple[int, str]]:
