@@ -1,10 +1,12 @@
 """Ask for one quote of a code that is quieter than it uses to be while others go on (level g of OB-641).
 
-The frames' moments are read from the rows that wait for their segment, not in the path of a frame. The quote is a sweep of
+The frames' moments are read from the rows that wait for their segment, not in the path of a frame; they are not kept from being
+let go when they are sealed. The quote is a sweep of
 its own for these codes: when it is ahead of the line after the settling time, a gap is suspected (level e).
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from weakref import ref
 
 import numpy as np
 
@@ -35,7 +37,7 @@ class SilenceWatch:
         self._recording = recording
         self._clock = clock
         self._silences = Silences()
-        self._read: dict[int, tuple[TradeRows, int]] = {}
+        self._read: dict[int, tuple[ref[TradeRows], int]] = {}
 
     async def run(self, day: str, watched: Callable[[], Sequence[str]]) -> None:
         """Look and ask until cancelled.
@@ -62,9 +64,9 @@ class SilenceWatch:
         """Yield codes with the moments at which their frames came, hour by hour."""
         known, self._read = self._read, {}
         for hour, rows in sorted(day.rows.items()):
-            before, count = known.get(hour, (rows, 0))
-            first = count if before is rows else 0  # another table: rows that a segment holds were dropped
-            self._read[hour] = (rows, len(rows))
+            before, count = known.get(hour, (ref(rows), 0))
+            first = count if before() is rows else 0  # another table: rows that a segment holds were dropped
+            self._read[hour] = (ref(rows), len(rows))
             table = np.frombuffer(bytes(rows.packed[first * PACKED.size :]), ROW)
             for (code, _, _), name in rows.names.items():
                 moments = np.unique(table["received_us"][table["name"] == name])

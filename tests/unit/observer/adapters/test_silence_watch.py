@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 from typing import Any, cast
+from weakref import ref
 
 from tests.tape import DAY, MIDNIGHT_NS, bundled, day_notes, frames
 
@@ -103,3 +104,17 @@ async def test_it_looks_until_it_is_cancelled(tmp_path: Path) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert len(asked) >= 5
+
+
+async def test_rows_are_let_go_when_they_are_sealed(tmp_path: Path) -> None:
+    """OB-1041: the watch of a day that is over keeps none of the day's last hour, which is megabytes."""
+    recording = Recording(tmp_path)
+    clock = ManualClock(wall_ns=MIDNIGHT_NS + END_MS * 1_000_000)
+    watch = SilenceWatch(cast("BrokerRest", Quotes()), recording, clock)
+    for frame in [*day_notes(BOTH), *frames(BOTH, until_ms=END_MS)]:
+        recording.recorder.apply(frame)
+    await watch.look(DAY, ())
+    rows = ref(recording.recorder.days[DAY].rows[9])
+    assert rows() is not None
+    recording.seal_due(DAY, 0, 0, all_hours=True)
+    assert rows() is None

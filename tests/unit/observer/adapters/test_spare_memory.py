@@ -1,9 +1,11 @@
 """What is free goes back to the operating system, and glibc keeps less of it from the start."""
 
 import ctypes
+import gc
 import subprocess
 import sys
 from pathlib import Path
+from weakref import ref
 
 import pytest
 
@@ -77,6 +79,27 @@ def test_pages_below_what_is_still_held_are_given_back() -> None:
     give_back()
     assert held - resident_bytes() > PIECES * PIECE_BYTES // 2
     assert len(above) == PIECE_BYTES
+
+
+def test_what_only_refers_to_itself_is_let_go() -> None:
+    """OB-012, OB-1041: the collector would not look at it for days."""
+
+    class Day:
+        """What recorded a day: its parts know it."""
+
+        def __init__(self) -> None:
+            self.part = self.close
+
+        def close(self) -> None:
+            """Be referred to."""
+
+    day = Day()
+    seen = ref(day)
+    gc.collect()
+    del day
+    assert seen() is not None
+    give_back()
+    assert seen() is None
 
 
 def test_freed_buffers_leave_nothing_behind_whatever_lies_between_them(tmp_path: Path) -> None:
