@@ -68,6 +68,14 @@ class Process:
             time.sleep(0.02)
         raise AssertionError(f"{self.command[0]} never said {pattern!r}:\n{self.output}")
 
+    def holds_the_account(self, data: Path, seconds: float = WAIT_SECONDS) -> None:
+        """Wait until a recorder has its account's lock: its program is loaded, what follows needs the broker."""
+        deadline = time.monotonic() + seconds  # noqa: TID251 - a test's own limit
+        while str(self.number) not in "".join(lock.read_text() for lock in data.glob("account-*.lock")):
+            assert self._process.poll() is None, self.output
+            assert time.monotonic() < deadline, self.output  # noqa: TID251 - as above
+            time.sleep(0.02)
+
     def runs_on_for(self, seconds: float) -> None:
         """Let it run; it must still be there afterwards."""
         try:
@@ -89,6 +97,16 @@ class Process:
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()
+
+
+@contextmanager
+def standing_still(process: Process) -> Iterator[None]:
+    """Take the processor from a process meanwhile."""
+    process.send(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        process.send(signal.SIGCONT)
 
 
 class Run:
@@ -150,11 +168,21 @@ class Run:
 
     def audit(self) -> dict[str, dict[str, Any]]:
         """Return the audit's lines by code; the command must agree that every line closes."""
+        return {line["code"]: line for line in self.audit_document()["lines"]}
+
+    def audit_document(self) -> dict[str, Any]:
+        """Return the audit; the command must agree that every line closes."""
         ended = self.command("audit", "--data", str(self.data), "--day", DAY, "--json")
-        document = json.loads(ended.output)
-        statuses = {line["code"]: line["status"] for line in document["lines"]}
+        document: dict[str, Any] = json.loads(ended.output)
+        statuses = {
+            line["code"]: (
+                line["status"],
+                [(gap["cause"], gap["left"], gap["right"]) for gap in line["gaps"]],
+            )
+            for line in document["lines"]
+        }
         assert (document["closed"], ended.status) == (True, 0), statuses
-        return {line["code"]: line for line in document["lines"]}
+        return document
 
     def journalled(self) -> set[tuple[int, int, bytes]]:
         """Return every frame in the journal, by its receive time, kind and bytes."""

@@ -45,7 +45,10 @@ def open_broker(settings: RecordSettings, clock: Clock, *, owner: bool) -> tuple
         notice=lambda cause: log.warning(LogEvent.PERMITS_RESET, cause=cause),
     )
     margin_ns = token.refresh_margin_minutes * MINUTE_NS
-    return BrokerRest(kis, Gate(permits, clock), store, clock, margin_ns), permits
+    rest = BrokerRest(kis, Gate(permits, clock), store, clock, margin_ns)
+    if isinstance(clock, ReplayClock):
+        clock.step_ms = rest.step_ms
+    return rest, permits
 
 
 def _tell_limits(settings: RecordSettings, account: str) -> None:

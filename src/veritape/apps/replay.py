@@ -222,7 +222,7 @@ async def _days(broker: Broker, calendar: Path | None, *, next_days: bool) -> No
         await broker.player.play(partial(_minute, played.day))
         log.info(LogEvent.DAY_ENDED, day=played.day, frames_sent=broker.player.frames_sent)
         if not next_days:
-            await asyncio.Event().wait()
+            await broker.player.walk_on()
         broker.load(session(next_session_day(played.day), until_ms=played.end_ms), calendar)
 
 

@@ -98,7 +98,7 @@ def state(day: Day, code: str, evidence: Evidence = NONE) -> Statement:
         fill_all(axis.holes(), [row for row in fetched if row.epoch == epoch])
         for epoch, axis in enumerate(line.axes)
     ]
-    tail, most_trades = _tail(line, anchor, day.tails.get(code), fetched)
+    tail, most_trades = _tail(day.day, line, anchor, day.tails.get(code), fetched)
     per_epoch[-1] += [tail] if tail else []
     fillings = [filling for own in per_epoch for filling in own]
     exact = line.trades_exact and most_trades is None
@@ -158,23 +158,25 @@ def document(
 
 
 def _tail(
-    line: Line, anchor: Anchor | None, tiled: int | None, fetched: Sequence[Fetched]
+    day: str, line: Line, anchor: Anchor | None, tiled: int | None, fetched: Sequence[Fetched]
 ) -> tuple[Filling | None, int | None]:
     """Return the hole behind the last record, and the most trades that it may hold where that is a range (OB-612)."""
     if anchor is None or anchor.chain_shares <= line.end.chain_shares:
         return None, None
     rows = [row for row in fetched if row.epoch == len(line.axes) - 1 and row.begins >= line.end.chain_shares]
     if tiled is not None:
-        return fill(_tail_hole(line, anchor, tiled), rows), None
-    probe = fill(_tail_hole(line, anchor, 1), rows)
+        return fill(_tail_hole(day, line, anchor, tiled), rows), None
+    probe = fill(_tail_hole(day, line, anchor, 1), rows)
     got, left = len(probe.rows), probe.shares_left
     least = got + (left > 0)
-    return fill(_tail_hole(line, anchor, least), rows), got + left if left else None
+    return fill(_tail_hole(day, line, anchor, least), rows), got + left if left else None
 
 
-def _tail_hole(line: Line, anchor: Anchor, trades: int) -> Hole:
-    end = line.end
-    right = Edge(anchor.chain_shares, anchor.chain_value, end.sells, end.buys + trades, gaps.DAY_SECONDS - 1)
+def _tail_hole(day: str, line: Line, anchor: Anchor, trades: int) -> Hole:
+    """Return the hole behind the last record: what it lacks had happened when the anchor was taken, not later."""
+    end, (taken_day, taken_s) = line.end, kst(anchor.taken_ns)
+    latest_s = max(end.event_s, taken_s) if taken_day == day else gaps.DAY_SECONDS - 1
+    right = Edge(anchor.chain_shares, anchor.chain_value, end.sells, end.buys + trades, latest_s)
     return Hole(end, right, anchor.taken_ns)
 
 
@@ -270,7 +272,8 @@ def _line(day: Day, place: Place, statement: Statement, evidence: Evidence) -> d
         "differences": list(evidence.differences.get(line.code, ()))[:DIFFERENCES_SHOWN],
         "trades_exact": statement.trades_exact,
         "watched": [
-            [w.start_s, day.close_s if w.end_s is None else w.end_s] for w in day.watches.get(line.code, [])
+            [w.start_s, max(w.start_s, day.close_s) if w.end_s is None else w.end_s]
+            for w in day.watches.get(line.code, [])
         ],
         "gaps": own,
     }

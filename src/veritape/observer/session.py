@@ -2,6 +2,8 @@
 
 A table of states and events; delays are full jitter with a doubling cap, so that a broker that comes back is not met by
 everyone at once. Randomness arrives as a number in [0, 1). Any frame is life; silence is a state before it is a failure.
+Silence is what was listened to: a process that stood still for a minute heard nothing because it did not listen, and its
+frames still wait to be read.
 """
 
 from dataclasses import dataclass, field
@@ -27,6 +29,12 @@ HELD_NS: Final = (60 * NANOSECONDS, 120 * NANOSECONDS, 300 * NANOSECONDS)
 
 PROBE_NS: Final = 5 * NANOSECONDS
 """How long a silent connection may still say something."""
+
+LOOK_NS: Final = NANOSECONDS
+"""Time between two looks at a connection."""
+
+ATTENDED_NS: Final = 2 * LOOK_NS
+"""Most time that one look can vouch for; what passed beyond it since the look before was not listened to."""
 
 CONNECTS: Final = 12
 """Connects within an hour after which the session waits longer."""
@@ -176,6 +184,8 @@ class Session:
     """Monotonic time of the last sign of life."""
     notice: SessionNotice | None = None
     """What the last event was, if anybody should hear of it."""
+    _quiet_since_ns: int = 0
+    _looked_ns: int = 0
     _failures: int = 0
     _holds: int = 0
     _connects: list[int] = field(default_factory=list)
@@ -196,21 +206,27 @@ class Session:
         self.notice = NOTICES.get((before, event, self.state)) or NOTICES.get((None, event, self.state))
         if action is SessionAction.SUBSCRIBE:
             self.epoch += 1
-            self.connected_ns = self.last_frame_ns = now_ns
+            self.connected_ns = self.last_frame_ns = self._quiet_since_ns = self._looked_ns = now_ns
         elif event is SessionEvent.FRAME:
-            self.last_frame_ns = now_ns
+            self.last_frame_ns = self._quiet_since_ns = now_ns
         elif action is SessionAction.CONNECT:
             self._connects = [at for at in self._connects if now_ns - at < CONNECTS_WINDOW_NS] + [now_ns]
         if self.state is not before:
             self.wake_ns = self._wake(now_ns, chance)
         return action
 
+    def look(self, now_ns: int) -> None:
+        """Note that the connection was listened to; time that passed unattended since the last look is no silence."""
+        unattended_ns = max(now_ns - self._looked_ns - ATTENDED_NS, 0)
+        self._quiet_since_ns = min(self._quiet_since_ns + unattended_ns, now_ns)
+        self._looked_ns = now_ns
+
     def silent_at(self, *, trading: bool) -> int | None:
         """Return when the present silence becomes an event, None without a connection."""
         if self.state is SessionState.SILENT:
-            return self.last_frame_ns + self._limit(trading=trading) + PROBE_NS
+            return self._quiet_since_ns + self._limit(trading=trading) + PROBE_NS
         if self.state in {SessionState.SUBSCRIBING, SessionState.LIVE}:
-            return self.last_frame_ns + self._limit(trading=trading)
+            return self._quiet_since_ns + self._limit(trading=trading)
         return None
 
     def _limit(self, *, trading: bool) -> int:

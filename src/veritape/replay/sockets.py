@@ -91,6 +91,13 @@ class Exchange:
         if socket.account is not None:
             self.trouble.ended(socket.account.appkey, now_ns, tape_ms, clean=clean)
 
+    def skipped(self, duration_ns: int) -> None:
+        """Take back a jump of the broker clock: nobody could answer a heartbeat in time that did not pass."""
+        for socket in self.sockets:
+            socket.last_frame_ns += duration_ns
+            if socket.pinged_ns is not None:
+                socket.pinged_ns += duration_ns
+
     def notice(self, place: tuple[str, str], text: str, tape_ms: int) -> str:
         """Return an execution notice as the frame that a registration's key opens (KIS-163)."""
         key, iv = key_and_iv(self._seed, place[0])

@@ -1,7 +1,7 @@
 """The audit: the worked day, statuses, and that the equation can fail."""
 
 import pytest
-from tests.tape import CODES, DAY, anchors, bundled, day_notes, frames, own_note, recorded, trade
+from tests.tape import CODES, DAY, MIDNIGHT_NS, anchors, bundled, day_notes, frames, own_note, recorded, trade
 
 from veritape.observer import audit
 from veritape.observer.audit import Status, state
@@ -106,6 +106,36 @@ def test_a_tail_without_rows_is_a_range() -> None:
     document = audit.document(recorded(*journal).days[DAY], "KRX", 1, SWEEPS)
     assert document["lines"][0]["anchor"]["trades"] is None
     assert "?" in text(document, "")
+
+
+def test_a_recorder_that_came_back_after_the_close_was_down_and_says_so() -> None:
+    """OB-673, OB-671, OB-675, OB-612: killed at 09:02, back at 15:33: what it lacks is the process's gap, with its shares."""
+    back_s, code, last = 55_980, "990001", bundled("990001").trades[-1]
+    anchor = {"chain_shares": last.chain_shares, "chain_value": last.chain_value, "agreed": 1}
+    journal = [
+        *day_notes((code,)),
+        *frames((code,), until_ms=UNTIL),
+        own_note(NoteKind.STARTED, back_s - 1),
+        own_note(NoteKind.WATCH_OPENED, back_s, day=DAY, code=code, event_s=back_s),
+        own_note(NoteKind.ANCHOR, day=DAY, code=code, taken_ns=MIDNIGHT_NS + back_s * 10**9, **anchor),
+    ]
+    still_watched = audit.document(recorded(*journal).days[DAY], "KRX", 1, SWEEPS)
+    assert still_watched["lines"][0]["watched"][-1] == [back_s, back_s], "no span ends before it begins"
+    end = {"event_s": back_s + 60, "cause": "not_watched"}
+    journal += [
+        own_note(NoteKind.WATCH_CLOSED, back_s + 60, day=DAY, code=code, **end),
+        own_note(NoteKind.CLOSED, back_s + 400, day=DAY),
+    ]
+    document = audit.document(recorded(*journal).days[DAY], "KRX", 1, SWEEPS)
+    [line], [process] = document["lines"], document["gaps"]
+    missing = last.chain_shares - line["recorded"]["shares"]
+    assert (line["status"], line["trades_exact"]) == ("unproven", False)
+    assert {cause: lost["shares"] for cause, lost in line["residual"]["by_cause"].items()} == {
+        "process_down": missing
+    }
+    [gap] = line["gaps"]
+    assert (gap["parent"], gap["right"]["event_s"]) == (process["id"], back_s)
+    assert (process["cause"], process["shares"], process["state"]) == ("process_down", missing, "residual")
 
 
 def day_with(anchor: Anchor | None, *extra: int) -> Recorder:

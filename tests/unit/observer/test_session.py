@@ -3,13 +3,17 @@
 from itertools import product
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from veritape.observer.session import (
+    ATTENDED_NS,
     BUDGET_NS,
     CONNECTS,
     FIRST_CAP_NS,
     FLOOR_NS,
     HELD_NS,
+    LOOK_NS,
     NOTICES,
     PROBE_NS,
     QUIET_NS,
@@ -105,6 +109,34 @@ def test_silence_is_a_state_before_it_is_a_failure() -> None:
     session.happened(SessionEvent.SILENCE, 2 * SILENCE)
     assert session.happened(SessionEvent.SILENCE, 2 * SILENCE) is SessionAction.CLOSE
     assert (session.state, session.silent_at(trading=True)) == (SessionState.WAITING, None)
+
+
+def test_time_that_nobody_listened_is_no_silence() -> None:
+    """OB-452: a process that stood still finds its frames unread: only what was listened to is silence."""
+    session = live()
+    for second in range(1, 31):
+        session.look(second * LOOK_NS)
+    assert session.silent_at(trading=True) == SILENCE
+    session.look(500 * LOOK_NS)
+    stood_still_ns = 470 * LOOK_NS - ATTENDED_NS
+    assert session.silent_at(trading=True) == SILENCE + stood_still_ns
+
+
+@given(st.lists(st.integers(0, 400), max_size=80), st.booleans())
+def test_a_silent_connection_was_listened_to_for_as_long_as_it_takes(
+    pauses_s: list[int], trading: bool
+) -> None:
+    """OB-452: whatever the pauses between the looks, silence is never longer than what was listened to, nor in the future."""
+    session, now_ns, listened_ns = live(), 0, 0
+    for pause_s in pauses_s:
+        now_ns += pause_s * LOOK_NS
+        listened_ns += min(pause_s * LOOK_NS, ATTENDED_NS)
+        session.look(now_ns)
+        due_ns = session.silent_at(trading=trading)
+        assert due_ns is not None
+        limit_ns = SILENCE if trading else QUIET_NS
+        assert (due_ns <= now_ns) == (listened_ns >= limit_ns)
+        assert due_ns <= now_ns + limit_ns
 
 
 def test_a_bad_approval_key_is_renewed() -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
@@ -28,6 +28,10 @@ CALL_SECONDS, CONNECT_SECONDS, DOWNLOAD_SECONDS = 10, 3, 30
 
 SLOW_DOWN_NS = 150_000_000
 """Wait after the first refusal for too many calls (OB-258)."""
+
+SWEEP_STEP_MS, IDLE_STEP_MS = 50, 40_000
+"""Jumps of a replayed clock, milliseconds: during a sweep, whose calls leave that far apart, and at any other time, when
+they are how late the next sweep may begin."""
 
 REPETITIONS = 3
 """Times that one call is sent."""
@@ -72,6 +76,7 @@ class BrokerRest:
         self.clock_offset_ns: int | None = None
         """Our wall clock less the broker's, by the Date of its last answer; for waiting rules and checks only (KIS-180)."""
         self._calls: set[asyncio.Task[Answer]] = set()
+        self._sweeps = 0
         self._machine = SystemClock()
         self._answered_ns = self._machine.monotonic_ns()
         self.exchanged: Callable[[Exchange], None] = lambda _exchange: None
@@ -90,6 +95,19 @@ class BrokerRest:
     def pending(self) -> int:
         """Return the calls that wait for a permit or an answer."""
         return len(self._calls) + sum(lane.waiting for lane in self.gate.lanes.values())
+
+    def step_ms(self) -> int:
+        """Return how far a replayed clock may jump at once without making a sweep late."""
+        return SWEEP_STEP_MS if self._sweeps else IDLE_STEP_MS
+
+    @contextlib.contextmanager
+    def sweeping(self) -> Iterator[None]:
+        """Count as a sweep meanwhile: a replayed clock goes in small steps."""
+        self._sweeps += 1
+        try:
+            yield
+        finally:
+            self._sweeps -= 1
 
     @property
     def unanswered_ns(self) -> int:

@@ -5,6 +5,7 @@ goes back. Real timeouts (HTTP, group commit) use the machine's clock and not th
 """
 
 import asyncio
+from collections.abc import Callable
 
 import aiohttp
 
@@ -13,6 +14,13 @@ from veritape.kernel.errors import UnavailableError
 
 POLL_SECONDS = 0.02
 """Pause between two polls."""
+
+STEP_TURNS = 20
+"""Turns of the loop between two polls while the tape moves in steps (``--speed max``): it waits for the poll before the next
+step, and who slept until this one has begun its work, which may ask for small steps."""
+
+STEP_MS = 40_000
+"""Milliseconds that the tape may jump when nobody says otherwise."""
 
 AHEAD_SECONDS = 0.05
 """Real time that the clock walks ahead of the last poll."""
@@ -31,6 +39,9 @@ class ReplayClock:
         self._base_ns = 0
         self._base_real_ns = 0
         self._latest_ns = 0
+        self._told = asyncio.Event()
+        self.step_ms: Callable[[], int] = lambda: STEP_MS
+        """Tells how far the tape may jump before the next poll, where it moves in steps."""
 
     async def start(self) -> "asyncio.Task[None]":
         """Wait for the broker's first answer, then follow it; cancel the returned task at the end.
@@ -59,26 +70,34 @@ class ReplayClock:
         return self.wall_ns()
 
     async def sleep_until(self, monotonic_ns: int) -> None:
-        """Sleep until the tape has come that far."""
+        """Sleep until the tape has come that far; one that moves in steps wakes its sleepers with each."""
         while (left_ns := monotonic_ns - self.monotonic_ns()) > 0:
-            real_seconds = left_ns / NANOSECONDS / self._speed if self._speed else POLL_SECONDS
-            await asyncio.sleep(min(max(real_seconds, 0.001), POLL_SECONDS))
+            if self._speed:
+                await asyncio.sleep(min(max(left_ns / NANOSECONDS / self._speed, 0.001), POLL_SECONDS))
+            else:
+                await self._told.wait()
 
     async def _follow(self, session: aiohttp.ClientSession) -> None:
         try:
             while True:
-                await asyncio.sleep(POLL_SECONDS)
                 if not await self._poll(session):
                     self._speed = 0.0
+                elif not self._speed:
+                    for _ in range(STEP_TURNS):
+                        await asyncio.sleep(0)
+                    continue
+                await asyncio.sleep(POLL_SECONDS)
         finally:
             await session.close()
 
     async def _poll(self, session: aiohttp.ClientSession) -> bool:
         try:
-            async with session.get(self._url) as answer:
+            async with session.get(self._url, params={"step_ms": self.step_ms()}) as answer:
                 document = await answer.json()
                 self._base_ns, self._speed = int(document["now_ns"]), float(document["speed"])
                 self._base_real_ns = self._real.monotonic_ns()
+                self._told.set()
+                self._told.clear()
                 return True
         except (aiohttp.ClientError, TimeoutError, KeyError, ValueError):
             return False

@@ -27,6 +27,7 @@ from veritape.observer.notes import NoteKind
 from veritape.observer.pace import Head, head_of
 from veritape.observer.reactions import Reaction, websocket_reaction
 from veritape.observer.session import (
+    LOOK_NS,
     OPEN_STATES,
     Session,
     SessionAction,
@@ -317,14 +318,15 @@ class Stream:
 
     async def _watch_silence(self) -> None:
         while True:
-            due_ns = self.session.silent_at(trading=bool(self.slots.active))
             now_ns = self._clock.monotonic_ns()
+            self.session.look(now_ns)
+            due_ns = self.session.silent_at(trading=bool(self.slots.active))
             if due_ns is None:
                 return
             if now_ns >= due_ns and self._happened(SessionEvent.SILENCE) is SessionAction.CLOSE:
                 self._was_silent = True
                 return
-            await self._clock.sleep_until(max(due_ns, now_ns + NANOSECONDS))
+            await self._clock.sleep_until(now_ns + LOOK_NS)
 
     async def _watch_answers(self) -> None:
         """End a connection whose first commands meet silence as if the approval key were bad; once until any is answered."""

@@ -84,6 +84,19 @@ class Sweeper:
 
     async def sweep(self, cycle: Cycle, day: str, grid_s: int, seconds: int) -> dict[str, Any]:
         """Run one cycle within its deadline, write it, return its manifest; one that was missed is only written."""
+        with self._rest.sweeping():
+            await self._answered(cycle, seconds)
+        for code, (quote, _, _) in cycle.quotes.items():
+            if self.chains.see(quote):
+                log = structlog.get_logger()
+                log.warning(LogEvent.CHAIN_WENT_BACK, day=day, code=code, chain_shares=quote.chain_shares)
+        clock_text = f"{grid_s // 3600:02}{grid_s // 60 % 60:02}"
+        manifest = write_cycle(self._data, self._venue, day, clock_text, cycle, self._universe_blake3)
+        self._swept(day, manifest)
+        return manifest
+
+    async def _answered(self, cycle: Cycle, seconds: int) -> None:
+        """Ask for everything that a cycle's time allows, until it is over."""
         cycle.started_ns = self._clock.wall_ns()
         deadline_ns = self._clock.monotonic_ns() + seconds * NANOSECONDS
         lane = Lane.ANCHOR if cycle.kind is CycleKind.ANCHOR else Lane.SWEEP
@@ -101,14 +114,6 @@ class Sweeper:
             if task.done() and not task.cancelled():
                 task.result()
         cycle.ended_ns = self._clock.wall_ns()
-        for code, (quote, _, _) in cycle.quotes.items():
-            if self.chains.see(quote):
-                log = structlog.get_logger()
-                log.warning(LogEvent.CHAIN_WENT_BACK, day=day, code=code, chain_shares=quote.chain_shares)
-        clock_text = f"{grid_s // 3600:02}{grid_s // 60 % 60:02}"
-        manifest = write_cycle(self._data, self._venue, day, clock_text, cycle, self._universe_blake3)
-        self._swept(day, manifest)
-        return manifest
 
     async def anchors(
         self,

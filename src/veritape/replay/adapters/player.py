@@ -1,12 +1,12 @@
 """Play a day through the open sockets: turn the clock, send what is due, keep the truth.
 
-With the virtual clock the tape waits for readers that fall behind, without it they are cut (KIS-223).
+With the virtual clock the tape waits for readers and followers that fall behind; without it readers are cut (KIS-223).
 """
 
 import asyncio
 import heapq
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from veritape.replay.books import book_frame
 from veritape.replay.control_faults import SHUFFLE_SECONDS, When
 from veritape.replay.delivery import Delivery, Fate, Outcome, Packet, Sending
 from veritape.replay.faults import Faults
+from veritape.replay.followers import Followers, Question
 from veritape.replay.market import Market
 from veritape.replay.master_files import archive
 from veritape.replay.notices import notice_text
@@ -107,6 +108,8 @@ class Player:
         """Frames sent to at least one connection, of all days."""
         self.running = False
         """Whether the tape moves."""
+        self.followers = Followers()
+        """Clients whose clock the tape is."""
 
     def load(self, session: Session, market: Market) -> None:
         """Make a day current: its clock stands at the start until ``play``."""
@@ -176,6 +179,12 @@ class Player:
         """Return a market's master file as of now."""
         return archive(self.market, layout, self._faults, self.tape.now_ms, stamp)
 
+    def follow(self, who: Hashable, is_gone: Callable[[], bool], step_ms: int | None) -> dict[str, Any]:
+        """Tell a follower the time; the tape waits for it until its connection is gone."""
+        question = Question(self.tape.now_ns, self._clock.monotonic_ns(), is_gone, step_ms)
+        self.followers.asked(who, question)
+        return self.clock_document()
+
     def note(self, kind: str, detail: dict[str, Any]) -> None:
         """Write an event to the truth file."""
         self._truth.note(self.tape.now_ms, kind, detail)
@@ -218,13 +227,23 @@ class Player:
             return True
         return not trouble.says("no_pingpong", tape_ms) and self._exchange.heartbeat(outbox.socket, now_ns)
 
+    async def walk_on(self) -> None:
+        """Let the time after the last day pass at real speed, for ever: a late follower can still finish the day."""
+        while True:
+            self.tape.turn(self._clock.monotonic_ns(), 1.0)
+            await asyncio.sleep(TURN_SECONDS)
+
     def _turn(self, frames: deque[Frame]) -> None:
         real_ns = self._clock.monotonic_ns()
-        if self._options.virtual and self._readers_are_behind():
+        stepping = self._options.speed is None and bool(frames)
+        if self._options.virtual and (
+            self._readers_are_behind() or self.followers.lag(self.tape.now_ns, real_ns, stepping=stepping)
+        ):
             self.tape.rest(real_ns)
             return
-        if self._options.speed is None and frames:
-            self.tape.jump(frames[min(MAX_BATCH, len(frames)) - 1].emit_ms, real_ns)
+        if stepping:
+            next_ms, step_ms = frames[min(MAX_BATCH, len(frames)) - 1].emit_ms, self.followers.step_ms
+            self.tape.jump(next_ms if step_ms is None else min(next_ms, self.tape.now_ms + step_ms), real_ns)
         else:
             self.tape.turn(real_ns)
         while frames and frames[0].emit_ms <= self.tape.now_ms:
@@ -380,7 +399,9 @@ class Player:
                 self.tape.turn(real_ns, 1.0)
             self._announce()
             await asyncio.sleep(TURN_SECONDS)
+        before_ns = self.broker_ns()
         self.tape.jump(latest_ms, self._clock.monotonic_ns())
+        self._exchange.skipped(self.broker_ns() - before_ns)
 
     def _all_registered(self) -> bool:
         return all(

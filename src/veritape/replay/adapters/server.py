@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import ssl
 from typing import Final
 
@@ -29,6 +30,9 @@ from veritape.wire.kis.rest import MASTER_PATHS
 
 CLEAN_CODES: Final = frozenset({1000, 1001})
 """Close codes of a client that said goodbye."""
+
+STEP: Final = r"[1-9][0-9]{0,8}"
+"""Pattern of a follower's longest step, milliseconds; anything else leaves the step to the tape."""
 
 STOP_SECONDS: Final = 0.5
 """Time that open connections have to end."""
@@ -117,8 +121,12 @@ class BrokerServer:
         self._player.note("refused", {"code": reason, "rule": "KIS-224"})
 
     async def _clock(self, request: web.Request) -> web.Response:
-        del request
-        return web.json_response(self._player.clock_document())
+        transport = request.transport
+        if transport is None:
+            return web.json_response(self._player.clock_document())
+        asked = request.query.get("step_ms", "")
+        step_ms = int(asked) if re.fullmatch(STEP, asked) else None
+        return web.json_response(self._player.follow(transport, transport.is_closing, step_ms))
 
     async def _master(self, request: web.Request) -> web.Response:
         layout = KOSPI if request.path == MASTER_PATHS[0] else KOSDAQ

@@ -8,7 +8,7 @@ from tests.broker import Broker, broker, rest_of
 from tests.waiting import PATIENCE_S, until
 
 from veritape.kernel.errors import CheckFailedError, UnavailableError
-from veritape.observer.adapters.broker_rest import REPETITIONS, BrokerRest
+from veritape.observer.adapters.broker_rest import IDLE_STEP_MS, REPETITIONS, SWEEP_STEP_MS, BrokerRest
 from veritape.observer.lanes import Lane
 from veritape.observer.quotes import quotes_of
 from veritape.observer.reactions import AnswerReason, Reaction
@@ -31,6 +31,16 @@ async def test_one_token_serves_many_calls_and_the_next_process(tmp_path: Path) 
             assert (await rest.quotation(MULTI_PRICE, parameters(["990001"]))).reason is None
             assert rest.tokens.attempts == 0
         assert one.account.report.tokens == 1
+
+
+async def test_a_replayed_clock_goes_in_small_steps_during_a_sweep(tmp_path: Path) -> None:
+    """OB-205, OB-810: however many sweeps there are at once; else it may jump."""
+    async with broker() as one, rest_of(one, tmp_path) as (rest, _):
+        with rest.sweeping():
+            with rest.sweeping():
+                pass
+            assert rest.step_ms() == SWEEP_STEP_MS
+        assert rest.step_ms() == IDLE_STEP_MS
 
 
 async def test_pacing_keeps_the_brokers_window(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import tempfile
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -71,6 +72,8 @@ async def test_a_refused_chunk_is_halved_and_a_missed_cycle_is_only_written(tmp_
 
 class Refusing:
     """A broker that refuses every call with a bad code in it, and fails others as often as told."""
+
+    sweeping = staticmethod(nullcontext[None])
 
     def __init__(self, *bad: str, failures: int = 0, permits: int = 18) -> None:
         self.bad, self.failures, self.calls = set(bad), failures, list[tuple[str, ...]]()

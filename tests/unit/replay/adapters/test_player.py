@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,11 @@ from veritape.replay.accounts import Accounts
 from veritape.replay.adapters.outbox import CUT_BYTES, Outbox, Outgoing
 from veritape.replay.adapters.player import BEHIND_BYTES, Player, PlayOptions
 from veritape.replay.faults import parse
+from veritape.replay.followers import LAG_NS, Question
 from veritape.replay.market import Market
 from veritape.replay.schedule import session
 from veritape.replay.series import Row, build
-from veritape.replay.sockets import Exchange
+from veritape.replay.sockets import CUT_NS, Exchange
 from veritape.replay.widths import Widths
 
 PLACE = ("H0STCNT0", "990001")
@@ -112,6 +114,79 @@ async def test_the_virtual_tape_waits_for_a_reader_that_is_behind(tmp_path: Path
     await until(lambda: fixture.player.frames_sent >= 100)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_the_virtual_tape_waits_for_a_follower_that_stands_still(tmp_path: Path) -> None:
+    """OB-810: it waits while the client's connection lives, and goes on when it ends."""
+    fixture, ended = Fixture(tmp_path, speed=1000), asyncio.Event()
+    fixture.watch()
+    told = fixture.player.follow("recorder", ended.is_set, None)
+    assert told["day"] == "20131007"
+    asked_ns = SystemClock().monotonic_ns() - LAG_NS
+    fixture.player.followers.asked("recorder", Question(0, asked_ns, ended.is_set))
+    task = asyncio.create_task(fixture.player.play(lambda ms, sent: None))
+    async with asyncio.timeout(20):
+        while not fixture.player.running:
+            await asyncio.sleep(0.001)
+    await asyncio.sleep(0.05)
+    assert fixture.player.frames_sent == 0
+    ended.set()
+    async with asyncio.timeout(20):
+        while fixture.player.frames_sent < 100:
+            await asyncio.sleep(0.001)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_the_jump_to_the_open_is_no_time_to_answer_a_heartbeat_in(tmp_path: Path) -> None:
+    """KIS-109, OB-810, OB-813: a heartbeat on its way when the last code is registered does not cut the connection."""
+    fixture = Fixture(tmp_path, speed=60)
+    box = fixture.watch()
+    pinged_ns = box.socket.last_frame_ns = box.socket.pinged_ns = fixture.player.broker_ns()
+    task = asyncio.create_task(fixture.player.play(lambda ms, sent: None))
+    async with asyncio.timeout(20):
+        while not fixture.player.running:
+            await asyncio.sleep(0.001)
+    jumped_ns = box.socket.pinged_ns - pinged_ns
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert jumped_ns > CUT_NS
+    assert not fixture.exchange.must_cut(box.socket, pinged_ns + jumped_ns + CUT_NS - 1)
+
+
+async def test_the_tape_steps_no_further_than_its_followers_let_it(tmp_path: Path) -> None:
+    """OB-205, OB-810: at --speed max a client that sweeps is asked again before its next call is due."""
+    fixture = Fixture(tmp_path)
+    fixture.watch()
+    seen_ms = []
+
+    def ask() -> None:
+        fixture.player.follow("recorder", lambda: False, 50)
+        seen_ms.append(fixture.player.tape.now_ms)
+
+    ask()
+    task = asyncio.create_task(fixture.player.play(lambda ms, sent: None))
+    async with asyncio.timeout(20):
+        while fixture.player.frames_sent < 100:
+            ask()
+            await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    steps = {after - before for before, after in pairwise(seen_ms) if before >= 32_400_000}
+    assert max(steps) == 50
+
+
+async def test_time_goes_on_after_the_last_day(tmp_path: Path) -> None:
+    """OB-810, OB-813: at real speed, so that a follower that comes late finds a clock that moves."""
+    fixture = Fixture(tmp_path, speed=60)
+    before_ns = fixture.player.broker_ns()
+    task = asyncio.create_task(fixture.player.walk_on())
+    async with asyncio.timeout(20):
+        while fixture.player.broker_ns() < before_ns + 10_000_000:
+            await asyncio.sleep(0.001)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert fixture.player.clock_document()["speed"] == 1.0
 
 
 async def test_a_connection_far_behind_is_cut(tmp_path: Path) -> None:

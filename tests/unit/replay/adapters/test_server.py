@@ -85,6 +85,10 @@ async def test_master_files_and_clock(server: BrokerServer, http: aiohttp.Client
     async with http.get(base + "/replay/clock") as answer:
         clock = await answer.json()
     assert (clock["day"], clock["virtual"], clock["format"]) == ("20131007", True, "veritape.clock.v1")
+    for asked, step_ms in (("50", 50), ("0", None), ("1e9", None), ("9" * 99, None)):
+        async with http.get(base + "/replay/clock", params={"step_ms": asked}) as answer:
+            assert answer.status == 200
+        assert server._player.followers.step_ms == step_ms
 
 
 async def test_the_websocket_upgrades_on_its_paths_only(
