@@ -10,8 +10,9 @@ from tests.servers.gateway_world import World
 from tests.waiting import PATIENCE_S
 
 from veritape.gateway.adapters.front_door import FrontDoor
-from veritape.gateway.adapters.server import bind, serve
+from veritape.gateway.adapters.server import serve
 from veritape.kernel.addresses import Address
+from veritape.kernel.listeners import bind
 
 
 @contextlib.asynccontextmanager

@@ -11,9 +11,10 @@ from tests.servers.gateway_process import VERITAPE, gateway_process
 from tests.servers.gateway_world import DAY, SYMBOL, World, sample_sources
 from tests.upstream import Peer, answer, policy_text, upstream
 
-from veritape.gateway.adapters.server import bind, serve
+from veritape.gateway.adapters.server import serve
 from veritape.gateway.readers import MemoryTape
 from veritape.kernel.addresses import Address
+from veritape.kernel.listeners import bind
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / ".tools" / "clients" / "schemathesis" / "bin" / "schemathesis"

@@ -19,7 +19,6 @@ from veritape.gateway.adapters.application import Gateway
 from veritape.gateway.adapters.line_writer import LineWriter
 from veritape.gateway.adapters.peppers import PRIVATE_MODE
 from veritape.gateway.adapters.policy_file import PolicyFile
-from veritape.gateway.adapters.server import bind
 from veritape.gateway.admin import TOKEN_BYTES
 from veritape.gateway.process_metrics import ADMIN_SECONDS
 from veritape.gateway.settings import GatewaySettings
@@ -27,6 +26,7 @@ from veritape.kernel.addresses import Address, parse_address
 from veritape.kernel.clock import Clock
 from veritape.kernel.errors import MisuseError, UnavailableError
 from veritape.kernel.files import write_atomically
+from veritape.kernel.listeners import bind
 from veritape.telemetry import Registry
 
 TOKEN_FILE: Final = "admin-token"  # noqa: S105 - a name

@@ -23,7 +23,8 @@ from veritape.executor.metrics import METRICS
 from veritape.executor.settings import ExecutorSettings
 from veritape.kernel.addresses import parse_address
 from veritape.kernel.clock import Clock, SystemClock
-from veritape.kernel.errors import MisuseError, UnavailableError
+from veritape.kernel.errors import MisuseError
+from veritape.kernel.listeners import bind
 from veritape.telemetry.metrics import part_metrics
 from veritape.telemetry.registry import Registry
 
@@ -54,28 +55,10 @@ def serve(config: Path | None, listen: str | None, metrics: str) -> None:
     address = listen or settings.http.listen
     if not address:
         raise MisuseError("http.listen is empty: name it in the settings, or give --listen host:port")
-    asyncio.run(_serve(settings, bound(address), metrics))
-
-
-def bound(address: str) -> socket.socket:
-    """Return a socket that listens on host:port.
-
-    Raises:
-        MisuseError: no such address.
-        UnavailableError: the port is busy.
-    """
-    host, port = parse_address(address, "http.listen")
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen()
-    except OSError as error:
-        listener.close()
-        raise UnavailableError(
-            f"http.listen: cannot listen on {address}: {error.strerror}: choose another port"
-        ) from error
-    return listener
+    listener = bind(
+        parse_address(address, "http.listen"), remedy="choose another port: http.listen, or --listen"
+    )
+    asyncio.run(_serve(settings, listener, metrics))
 
 
 async def _serve(settings: ExecutorSettings, listener: socket.socket, metrics: str) -> None:

@@ -42,8 +42,8 @@ from veritape.gateway.adapters.line_writer import LineWriter
 from veritape.gateway.adapters.policy_file import PolicyFile
 from veritape.gateway.adapters.redis_links import open_link, store_address
 from veritape.gateway.adapters.redis_store import RedisStore
-from veritape.gateway.adapters.server import bind, serve_beside
 from veritape.gateway.adapters.server import serve as serve_http
+from veritape.gateway.adapters.server import serve_beside
 from veritape.gateway.adapters.stores import ProcessStore, Store
 from veritape.gateway.adapters.upstream_router import Upstreams
 from veritape.gateway.closed_labels import closed_metrics
@@ -56,6 +56,7 @@ from veritape.gateway.upstream_metrics import RegistryFigures
 from veritape.kernel.addresses import Address, parse_address
 from veritape.kernel.clock import NANOSECONDS, Clock, SystemClock
 from veritape.kernel.errors import MisuseError, UnavailableError
+from veritape.kernel.listeners import bind
 from veritape.kernel.settings import load_settings
 from veritape.telemetry import Registry
 from veritape.telemetry.metrics import part_metrics

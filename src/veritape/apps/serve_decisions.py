@@ -12,13 +12,13 @@ import click
 from veritape.gateway.adapters.admin_audit import AuditLog
 from veritape.gateway.adapters.decision_api import DecisionApi
 from veritape.gateway.adapters.decision_desk import Desk
-from veritape.gateway.adapters.server import bind
 from veritape.gateway.decision_calls import Reset
 from veritape.gateway.keys import KeyRecord
 from veritape.gateway.settings import GatewaySettings
 from veritape.gateway.usage_metrics import RARE_EVENTS, LetThrough
 from veritape.kernel.addresses import Address, parse_address
 from veritape.kernel.errors import MisuseError
+from veritape.kernel.listeners import bind
 from veritape.telemetry import Registry
 from veritape.telemetry.audit_log import AuditKind, Entry
 

@@ -14,13 +14,13 @@ import click
 from veritape.apps.metering import drained_ledger
 from veritape.apps.part_metrics import own_page
 from veritape.apps.workers import Workers
-from veritape.gateway.adapters.server import bind
 from veritape.gateway.policy import Policy
 from veritape.gateway.settings import GatewaySettings
 from veritape.gateway.usage_metrics import RARE_EVENTS
 from veritape.kernel.addresses import Address
 from veritape.kernel.clock import Clock
 from veritape.kernel.errors import MisuseError
+from veritape.kernel.listeners import bind
 from veritape.telemetry import Registry
 
 STOP_MARGIN_S: Final = 5

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from tests.ports import kept_port
 from tests.waiting import PATIENCE_S
 
-from veritape.apps.jobs import bound, serve
+from veritape.apps.jobs import serve
 from veritape.kernel.errors import MisuseError, UnavailableError
 
 
@@ -69,9 +69,12 @@ def test_an_address_is_needed_and_a_busy_port_is_named() -> None:
     with pytest.raises(MisuseError, match=r"http\.listen is empty"):
         CliRunner().invoke(serve, [], standalone_mode=False, catch_exceptions=False)
     with pytest.raises(MisuseError, match="is no address"):
-        bound("127.0.0.1:x")
+        CliRunner().invoke(serve, ["--listen", "127.0.0.1:x"], standalone_mode=False, catch_exceptions=False)
     with socket.socket() as busy:
         busy.bind(("127.0.0.1", 0))
         busy.listen()
-        with pytest.raises(UnavailableError, match="cannot listen"):
-            bound(f"127.0.0.1:{busy.getsockname()[1]}")
+        where = f"127.0.0.1:{busy.getsockname()[1]}"
+        with pytest.raises(
+            UnavailableError, match=f"cannot listen on {where}: in use; choose another port: http.listen"
+        ):
+            CliRunner().invoke(serve, ["--listen", where], standalone_mode=False, catch_exceptions=False)

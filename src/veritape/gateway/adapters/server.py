@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import errno
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -16,56 +15,12 @@ from veritape.gateway.adapters.client import Application
 from veritape.gateway.adapters.front_door import OpenDoor
 from veritape.gateway.adapters.request_protocol import Door, RequestProtocol
 from veritape.gateway.adapters.turn import Serve
-from veritape.kernel.addresses import Address
-from veritape.kernel.errors import UnavailableError
-
-BACKLOG: Final = 2_048
-"""Connections that wait to be accepted."""
 
 KEEP_ALIVE_S: Final = 30
 """Seconds that an idle connection is kept (GW-553)."""
 
 CUT_S: Final = 2.0
 """Longest time that requests cut off at the end have to say so."""
-
-_CAUSES: Final = {
-    errno.EADDRINUSE: "in use",
-    errno.EACCES: "no permission",
-    errno.EADDRNOTAVAIL: "not an address of this machine",
-}
-
-
-def bind(address: Address, *, shared: bool = False, listening: bool = True) -> socket.socket:
-    """Return a bound socket; port 0 takes a free one.
-
-    Args:
-        address: where.
-        shared: other processes of ours listen there too (SO_REUSEPORT).
-        listening: False only keeps the port.
-
-    Raises:
-        UnavailableError: the port is taken, forbidden, or the host is not ours.
-    """
-    listener: socket.socket | None = None
-    try:
-        family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted sockets inherit it
-        if shared:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        listener.bind(address)
-        if listening:
-            listener.listen(BACKLOG)
-    except OSError as error:
-        if listener is not None:
-            listener.close()
-        cause = _CAUSES.get(error.errno or 0, error.strerror or str(error))
-        raise UnavailableError(
-            f"cannot listen on {address.host}:{address.port}: {cause}; choose --port"
-        ) from error
-    listener.setblocking(False)
-    return listener
 
 
 class _Server(uvicorn.Server):

@@ -28,7 +28,7 @@ from veritape.apps.bench.gateway_upstream import upstream_process
 from veritape.apps.bench.machine_load import MachineLoad
 from veritape.gateway.adapters.key_store import Grant
 from veritape.gateway.adapters.policy_file import shipped_policy
-from veritape.gateway.adapters.server import bind, serve_beside
+from veritape.gateway.adapters.server import serve_beside
 from veritape.gateway.adapters.stores import ProcessStore, Terms
 from veritape.gateway.adapters.usage_reader import sqlite_usage
 from veritape.gateway.keys import Environment
@@ -37,6 +37,7 @@ from veritape.gateway.reasons import Reason
 from veritape.kernel.addresses import Address
 from veritape.kernel.clock import ManualClock, SystemClock
 from veritape.kernel.errors import UnavailableError
+from veritape.kernel.listeners import bind
 
 BARS = f"/v1/bars?symbol={SYMBOL}&day={DAY}&interval=1m"
 POLICY = (

@@ -12,21 +12,9 @@ from tests.ports import KeptPort
 from tests.servers.gateway_world import World
 from tests.waiting import PATIENCE_S
 
-from veritape.gateway.adapters.server import bind, serve
+from veritape.gateway.adapters.server import serve
 from veritape.kernel.addresses import Address
-from veritape.kernel.errors import UnavailableError
-
-
-def test_a_busy_port_is_one_line() -> None:
-    """GW-941: says who, why and what to do."""
-    first = bind(Address("127.0.0.1", 0))
-    port = first.getsockname()[1]
-    with pytest.raises(UnavailableError) as refusal:
-        bind(Address("127.0.0.1", port))
-    assert refusal.value.message == f"cannot listen on 127.0.0.1:{port}: in use; choose --port"
-    first.close()
-    with pytest.raises(UnavailableError, match="cannot listen on nowhere"):
-        bind(Address("nowhere.invalid", 1))
+from veritape.kernel.listeners import bind
 
 
 async def ask(port: int, octets: bytes) -> bytes:

@@ -11,8 +11,9 @@ from tests.upstream import Peer, answer, policy_text, upstream
 from tests.waiting import PATIENCE_S, until
 
 from veritape.gateway.adapters.client import Receive, Scope, Send
-from veritape.gateway.adapters.server import bind, serve_beside
+from veritape.gateway.adapters.server import serve_beside
 from veritape.kernel.addresses import Address
+from veritape.kernel.listeners import bind
 
 POST = b"POST /echo HTTP/1.1\r\nHost: a\r\nX-API-Key: %b\r\n"
 CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"

@@ -13,11 +13,11 @@ from veritape.gateway.adapters.decision_desk import Desk
 from veritape.gateway.adapters.envoy.authorization import Authorization
 from veritape.gateway.adapters.envoy.limits import RateLimits
 from veritape.gateway.adapters.envoy.messages_pb2 import CheckRequest, RateLimitRequest
-from veritape.gateway.adapters.server import bind
 from veritape.gateway.rpc_answers import RpcStatus
 from veritape.gateway.rpc_connection import Call, RpcConnection
 from veritape.gateway.usage_metrics import LetThrough
 from veritape.kernel.addresses import Address
+from veritape.kernel.listeners import bind
 
 LIMITS_SERVICE: Final = "envoy.service.ratelimit.v3.RateLimitService"
 AUTHORIZATION_SERVICE: Final = "envoy.service.auth.v3.Authorization"
