@@ -1,5 +1,6 @@
 """A real ``veritape serve`` on a free port, for tests of whole processes."""
 
+import os
 import ssl
 import subprocess
 import sys
@@ -10,6 +11,9 @@ from pathlib import Path
 import httpx
 
 VERITAPE = str(Path(sys.executable).with_name("veritape"))
+
+PATIENT = {"VERITAPE_GATEWAY_OVERLOAD__LAG_MS": "60000"}
+"""A gateway that a busy machine keeps waiting sheds requests, as it should, but not where other things are tested."""
 
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """For plain HTTP: without it each new client reads the machine's certificates, ten times the work of a request."""
@@ -42,7 +46,10 @@ class GatewayProcess:
 def gateway_process(config: Path) -> Iterator[GatewayProcess]:
     """Run a gateway; it is killed at the end if it still lives."""
     process = subprocess.Popen(
-        [VERITAPE, "serve", "--config", str(config), "--port", "0"], stdout=subprocess.PIPE, text=True
+        [VERITAPE, "serve", "--config", str(config), "--port", "0"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **PATIENT},  # noqa: TID251 - a child's
     )
     try:
         yield GatewayProcess(process)

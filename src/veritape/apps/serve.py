@@ -49,6 +49,7 @@ from veritape.gateway.adapters.upstream_router import Upstreams
 from veritape.gateway.closed_labels import closed_metrics
 from veritape.gateway.cursors import cursor_key
 from veritape.gateway.metrics import METRICS, DecisionFigures
+from veritape.gateway.overload import Overload
 from veritape.gateway.policy import Policy
 from veritape.gateway.product import Sources
 from veritape.gateway.settings import GatewaySettings
@@ -189,6 +190,7 @@ async def _run(
             durable=lambda: not metering.commit.failed,
             tokens=credentials.tokens,
             legacy=settings.headers.legacy,
+            overload=Overload(settings.overload.lag_ms * 1_000),
         )
         read = sources(settings, pepper, clock)
         gateway = Gateway(

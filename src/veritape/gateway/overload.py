@@ -15,7 +15,7 @@ from veritape.gateway.policy import Policy
 from veritape.gateway.quota import MICROSECONDS, Limits, Rule
 
 LAG_LIMIT_US: Final = 100_000
-"""Lag of the event loop that is full load."""
+"""Lag of the event loop that is full load where the settings say nothing else."""
 
 LEVELS: Final = (0.70, 0.85, 0.95)
 """Load from which on levels 1, 2 and 3 hold."""
@@ -52,6 +52,8 @@ RETRY_SPREAD_S: Final = 5
 class Overload:
     """The level of one worker."""
 
+    lag_limit_us: int = LAG_LIMIT_US
+    """Lag of the event loop that is full load."""
     level: int = 0
     """0 to 3."""
     _lags: deque[tuple[int, int]] = field(default_factory=deque)
@@ -71,7 +73,7 @@ class Overload:
         self._lags.append((now_us, lag_us))
         while self._lags[0][0] <= now_us - LAG_WINDOW_US:
             self._lags.popleft()
-        load = max(in_flight / in_flight_max, percentile_90(lag for _, lag in self._lags) / LAG_LIMIT_US)
+        load = max(in_flight / in_flight_max, percentile_90(lag for _, lag in self._lags) / self.lag_limit_us)
         for index, share in enumerate(LEVELS):
             self._reached_us[index] = _since(self._reached_us[index], now_us, holds=load >= share)
         self._calm_us = _since(self._calm_us, now_us, holds=load < CALM)

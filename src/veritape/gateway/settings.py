@@ -120,6 +120,13 @@ class LogSettings(Settings):
     """One JSON line a request on standard output."""
 
 
+class OverloadSettings(Settings):
+    """When a worker sheds work."""
+
+    lag_ms: int = Field(default=100, ge=1, le=60_000)
+    """Lag of the event loop, milliseconds, that counts as full load; more where other programs take the processor for long."""
+
+
 class ReadSettings(Settings):
     """Where the product's data lies; a part that is not given leaves its routes out."""
 
@@ -175,6 +182,8 @@ class GatewaySettings(Settings):
     """Upstreams."""
     log: LogSettings = LogSettings()
     """Logs."""
+    overload: OverloadSettings = OverloadSettings()
+    """The overload ladder."""
     read: ReadSettings = ReadSettings()
     """Data that is served."""
     telemetry: TelemetrySettings = TelemetrySettings()

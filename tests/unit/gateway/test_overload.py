@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from veritape.gateway import overload, quota
 from veritape.gateway.adapters.policy_file import shipped_policy
-from veritape.gateway.overload import Overload
+from veritape.gateway.overload import LAG_LIMIT_US, Overload
 from veritape.gateway.policy_reader import read_policy
 from veritape.gateway.quota import Limits, State, make_rule
 
@@ -65,6 +65,15 @@ def test_lag_is_the_90th_percentile_of_a_second() -> None:
     assert overload.percentile_90([0] * 19 + [10**9]) == 0
     assert overload.percentile_90([0] * 17 + [7] * 3) == 7
     assert overload.percentile_90([5]) == 5
+
+
+def test_what_counts_as_full_lag_is_a_setting() -> None:
+    """GW-381: a machine whose processor others take for long is told apart from a busy worker."""
+    levels = {}
+    for lag_limit_us in (LAG_LIMIT_US, 20 * LAG_LIMIT_US):
+        ladder = Overload(lag_limit_us)
+        levels[lag_limit_us] = [ladder.sample(n * 50_000, LAG_LIMIT_US, 0, 1_000) for n in range(30)][-1]
+    assert levels == {LAG_LIMIT_US: 3, 20 * LAG_LIMIT_US: 0}
 
 
 def test_half_the_rate_and_burst_and_nothing_forgiven() -> None:
