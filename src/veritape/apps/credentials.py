@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable
-from functools import partial
 from typing import NamedTuple
 
 from veritape.gateway.adapters.key_finder import KeyFinder
@@ -10,7 +9,7 @@ from veritape.gateway.adapters.key_store import KeyStore
 from veritape.gateway.adapters.peppers import load_peppers
 from veritape.gateway.adapters.token_secrets import read_trust
 from veritape.gateway.adapters.token_verifier import TokenVerifier, Trust
-from veritape.gateway.metrics import note_look_up
+from veritape.gateway.metrics import LookUpFigures
 from veritape.gateway.policy import Policy
 from veritape.gateway.settings import GatewaySettings
 from veritape.kernel.clock import Clock
@@ -54,7 +53,7 @@ def open_credentials(
     Raises:
         MisuseError: an issuer's key is missing, too weak, or of another kind.
     """
-    note = partial(note_look_up, registry)
+    note = LookUpFigures(registry).note
     trust = trusted_issuers(settings, policy)
     tokens = TokenVerifier(clock, trust=trust, note=note, report=report)
 

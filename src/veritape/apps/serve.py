@@ -19,6 +19,7 @@ from veritape.apps.admin_listener import admin_api, bind_admin, shown_address
 from veritape.apps.audit_trail import opened_audit
 from veritape.apps.console import create_console, figures_from_page, tables_from_readers
 from veritape.apps.credentials import open_credentials, trusted_issuers
+from veritape.apps.garbage import seldom_collected
 from veritape.apps.gateway_figures import Probe, show_figures
 from veritape.apps.key_access import open_keys
 from veritape.apps.metering import Metering, drained_ledger, worker_metering
@@ -222,6 +223,7 @@ async def _run(
         if listeners.decisions is not None:
             watching.append(serve_beside(decision_api(desk, audit), listeners.decisions))
             lines.put(f"decisions on {shown_address(listeners.decisions)}")
+        stack.enter_context(seldom_collected())
         async with asyncio.TaskGroup() as tasks:
             work = (
                 policy_file.watch(policy, clock, credentials.swapping(gateway.swap), lines.put),

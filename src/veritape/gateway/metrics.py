@@ -231,6 +231,13 @@ class DecisionFigures:
         return made
 
 
-def note_look_up(registry: Registry, is_remembered: bool) -> None:
-    """Count whether a credential was in the worker's memory."""
-    registry.add(CACHE_HITS if is_remembered else CACHE_MISSES)
+class LookUpFigures:
+    """Counts whether credentials were in the worker's memory."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._values = registry.values
+        self._hits, self._misses = registry.index(CACHE_HITS), registry.index(CACHE_MISSES)
+
+    def note(self, is_remembered: bool) -> None:
+        """Take a look-up."""
+        self._values[self._hits if is_remembered else self._misses] += 1

@@ -43,6 +43,10 @@ class Standing(StrEnum):
     """Checks fail."""
 
 
+_IN, _EJECTED, _OUT = Standing
+"""A member of an enum is looked up in its class each time."""
+
+
 class TargetHealth(NamedTuple):
     """Marks of one target."""
 
@@ -61,8 +65,8 @@ class TargetHealth(NamedTuple):
 def standing(health: TargetHealth, now_ns: int) -> Standing:
     """Return where a target stands."""
     if not health.is_up:
-        return Standing.OUT
-    return Standing.EJECTED if now_ns < health.until_ns else Standing.IN
+        return _OUT
+    return _EJECTED if now_ns < health.until_ns else _IN
 
 
 def after_check(health: TargetHealth, rule: HealthRule, status: int | None) -> TargetHealth:

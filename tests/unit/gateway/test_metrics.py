@@ -8,7 +8,7 @@ from tests.servers.gateway_world import TRADES, World
 
 from veritape.gateway import metrics
 from veritape.gateway.access_lines import Access
-from veritape.gateway.metrics import CACHE_HITS, CACHE_MISSES, METRICS, RequestFigures, note_look_up
+from veritape.gateway.metrics import CACHE_HITS, CACHE_MISSES, METRICS, LookUpFigures, RequestFigures
 from veritape.telemetry import Metric, Registry
 
 
@@ -84,7 +84,8 @@ def test_names_of_an_own_policy_are_other(tmp_path: Path, route: str, tier: str,
 def test_look_ups_of_credentials_are_counted() -> None:
     """TL-250, GW-773: found in the worker's memory, or not."""
     registry = Registry(METRICS)
+    figures = LookUpFigures(registry)
     for is_remembered in (True, True, False):
-        note_look_up(registry, is_remembered)
+        figures.note(is_remembered)
     values = [registry.values[registry.index(metric)] for metric in (CACHE_HITS, CACHE_MISSES)]
     assert values == [2, 1]

@@ -24,6 +24,8 @@ class Departure:
         """``ClientLeftError``, or the refusal of the bytes; None while the request goes on."""
         self.task: asyncio.Task[Any] | None = None
         """What the cause cancels; None where nothing may be cancelled."""
+        self.owner: asyncio.Task[Any] | None = None
+        """The task of the request, if that is known."""
 
     def end(self, cause: Exception) -> None:
         """Note the cause, the first one only, and cancel the task if it may be cancelled now."""
@@ -63,7 +65,7 @@ class _Cancellable:
 
     def __enter__(self) -> None:
         self._departure.check()
-        self._departure.task = self._task = asyncio.current_task()
+        self._departure.task = self._task = self._departure.owner or asyncio.current_task()
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self._departure.task = None

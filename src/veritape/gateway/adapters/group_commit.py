@@ -56,7 +56,9 @@ class GroupCommit:
             pause_s: seconds between two groups; above 0 nobody waits for them, and that much can be lost (``async``).
         """
         self._write, self._clock, self._told, self._pause_s = write, clock, told, pause_s
-        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[list[_Waiting] | None] = queue.SimpleQueue()
+        self._coming: list[_Waiting] = []
+        """Of this turn of the event loop: the writer is woken once for all of them."""
         self._closing = threading.Event()
         self.failed = False
         """The last commit failed."""
@@ -71,10 +73,10 @@ class GroupCommit:
         """
         loop = asyncio.get_running_loop()
         if self._pause_s:
-            self._queue.put(_Waiting(event, None, loop))
+            self._take(_Waiting(event, None, loop))
             return
         written = loop.create_future()
-        self._queue.put(_Waiting(event, written, loop))
+        self._take(_Waiting(event, written, loop))
         await written
 
     async def probe(self) -> None:
@@ -85,29 +87,42 @@ class GroupCommit:
         """
         loop = asyncio.get_running_loop()
         written = loop.create_future()
-        self._queue.put(_Waiting(None, written, loop))
+        self._take(_Waiting(None, written, loop))
         await written
 
     def close(self) -> None:
         """Write what waits, then end the thread."""
         self._closing.set()
+        self._hand_over()
         self._queue.put(None)
         self._thread.join()
 
+    def _take(self, waiting: _Waiting) -> None:
+        if not self._coming:
+            waiting.loop.call_soon(self._hand_over)
+        self._coming.append(waiting)
+
+    def _hand_over(self) -> None:
+        if self._coming:
+            self._queue.put(self._coming)
+            self._coming = []
+
     def _run(self) -> None:
-        while (first := self._queue.get()) is not None:
-            if self._pause_s:
-                self._closing.wait(self._pause_s)
-            group, ended = [first], False
-            while len(group) < GROUP_LIMIT and not self._queue.empty() and not ended:
+        waiting, ended = list[_Waiting](), False
+        while not ended or waiting:
+            if not waiting:
+                first = self._queue.get()
+                if first is None:
+                    return
+                waiting = first
+                if self._pause_s:
+                    self._closing.wait(self._pause_s)
+            while len(waiting) < GROUP_LIMIT and not self._queue.empty() and not ended:
                 following = self._queue.get()
-                if following is None:
-                    ended = True
-                else:
-                    group.append(following)
-            self._commit(group)
-            if ended:
-                return
+                ended = following is None
+                waiting += following or ()
+            self._commit(waiting[:GROUP_LIMIT])
+            waiting = waiting[GROUP_LIMIT:]
 
     def _commit(self, group: Sequence[_Waiting]) -> None:
         events = [waiting.event for waiting in group if waiting.event is not None]

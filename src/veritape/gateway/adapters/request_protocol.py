@@ -252,7 +252,7 @@ class RequestProtocol(asyncio.Protocol):
         if length != 0:
             now_s = self._loop.time()
             self._pace = BodyPace(now_s, now_s)
-        task = self._loop.create_task(self._run(turn))
+        turn.departure.owner = task = self._loop.create_task(self._run(turn))
         self._server.tasks.add(task)
 
     async def _run(self, turn: Turn) -> None:
@@ -260,7 +260,7 @@ class RequestProtocol(asyncio.Protocol):
         try:
             await turn.run(self._serve)
         finally:
-            self._server.tasks.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+            self._server.tasks.discard(cast("asyncio.Task[None]", turn.departure.owner))
 
     # Answers out
 

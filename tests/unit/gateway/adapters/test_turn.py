@@ -11,7 +11,10 @@ from tests.upstream import Peer, answer, policy_text, upstream
 from tests.waiting import PATIENCE_S, until
 
 from veritape.gateway.adapters.client import Receive, Scope, Send
+from veritape.gateway.adapters.flow import Flow
 from veritape.gateway.adapters.server import serve_beside
+from veritape.gateway.adapters.turn import Turn
+from veritape.gateway.answers import Call
 from veritape.kernel.addresses import Address
 from veritape.kernel.listeners import bind
 
@@ -202,3 +205,137 @@ async def test_who_acts_on_whole_bodies_is_not_asked_for_an_answer(tmp_path: Pat
     writer.close()
     served.cancel()
     await asyncio.gather(served, return_exceptions=True)
+
+
+class Wire(asyncio.Transport):
+    """A transport that keeps what is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written, self.is_aborted = b"", False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written += data
+
+    def abort(self) -> None:
+        self.is_aborted = True
+
+    def pause_reading(self) -> None:
+        """Nothing comes."""
+
+    resume_reading = pause_reading
+
+
+class Connection:
+    """What a turn asks of its connection."""
+
+    def __init__(self) -> None:
+        self.transport, self.over = Wire(), list[Turn]()
+        self.flow = Flow(self.transport)
+        self.peer, self.scheme = ("192.0.2.1", 5), "http"
+
+    def dated(self) -> list[bytes]:
+        return [b"date: today"]
+
+    def turn_over(self, turn: Turn) -> None:
+        self.over.append(turn)
+
+
+def turn_of(method: str = "GET", version: str = "1.1", *, keeps: bool = True, asks: bool = False) -> tuple[Connection, Turn]:  # fmt: skip
+    line = Connection()
+    call = Call(method, "", b"q=1", [(b"host", b"a")], b"/a%20b")
+    return line, Turn(line, call, version, keeps=keeps, asks=asks)
+
+
+async def test_a_whole_answer_is_one_write() -> None:
+    """GW-554, GW-508: head and body; HEAD has the length alone, 204 neither; HTTP/1.0 and a last request say close."""
+    head = b"HTTP/1.1 200 OK\r\ndate: today\r\nx-a: 1\r\ncontent-length: 2\r\n"
+    for method, version, keeps, end in (
+        ("GET", "1.1", True, b"\r\nab"), ("HEAD", "1.1", True, b"\r\n"), ("GET", "1.1", False, b"connection: close\r\n\r\nab"),
+        ("GET", "1.0", True, b"connection: close\r\n\r\nab"),
+    ):  # fmt: skip
+        line, turn = turn_of(method, version, keeps=keeps)
+        await turn.whole(200, [(b"x-a", b"1")], b"ab")
+        assert line.transport.written == head + end
+        assert (line.over, turn.is_over, turn.closes) == ([turn], True, not end.startswith(b"\r\n"))
+    line, turn = turn_of()
+    await turn.whole(204, [], b"")
+    assert line.transport.written == b"HTTP/1.1 204 No Content\r\ndate: today\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("version", "length", "framing", "body"),
+    [
+        ("1.1", 3, b"content-length: 3\r\n", b"abc"),
+        ("1.1", None, b"transfer-encoding: chunked\r\n", b"2\r\nab\r\n1\r\nc\r\n0\r\n\r\n"),
+        ("1.0", None, b"connection: close\r\n", b"abc"),
+    ],
+)
+async def test_an_answer_in_pieces_is_framed_as_the_client_understands(
+    version: str, length: int | None, framing: bytes, body: bytes
+) -> None:
+    """GW-554: by its length, in chunks, or by the end of the connection."""
+    line, turn = turn_of(version=version)
+    await turn.begin(200, [], length)
+    for piece in (b"ab", b"c"):
+        await turn.write(piece)
+    await turn.end()
+    assert line.transport.written == b"HTTP/1.1 200 OK\r\ndate: today\r\n" + framing + b"\r\n" + body
+    assert line.over == [turn]
+
+
+@pytest.mark.parametrize("pieces", [[b"ab"], [b"abc", b"d"]])
+async def test_an_answer_that_lies_about_its_length_is_cut(pieces: list[bytes]) -> None:
+    """GW-582: shorter or longer than it said: the client is told by the end of the connection."""
+
+    async def lie(turn: Turn) -> None:
+        await turn.begin(200, [], 3)
+        for piece in pieces:
+            await turn.write(piece)
+        await turn.end()
+
+    line, turn = turn_of()
+    await turn.run(lie)
+    assert (line.transport.is_aborted, line.over) == (True, [])
+
+
+async def test_what_fails_before_its_answer_is_500_and_ends_the_connection() -> None:
+    """GW-507: an application that raises, one that forgets to answer, and a field that would begin a second answer."""
+
+    async def fail(_: Turn) -> None:
+        raise ValueError("planted")
+
+    async def forget(_: Turn) -> None:
+        """Answer nothing."""
+
+    for serve in (fail, forget):
+        line, turn = turn_of()
+        await turn.run(serve)
+        assert line.transport.written.startswith(b"HTTP/1.1 500 ")
+        assert turn.closes
+    for value in (b"1\r\nx-b: 2", b"1\n", b"1\r", b"\0"):
+        line, turn = turn_of()
+        with pytest.raises(RuntimeError, match="end of a line"):
+            await turn.whole(200, [(b"x-a", value)], b"")
+        assert line.transport.written == b""
+
+
+async def test_asgi_speaks_over_a_turn() -> None:
+    """GW-501: the scope as it came, the body once it was asked for, an answer without chunks of its own."""
+    line, turn = turn_of("POST", asks=True)
+    turn.take(b"ab")
+    turn.take_end()
+    scope = turn.scope
+    assert (scope["path"], scope["raw_path"], scope["query_string"], scope["client"]) == (
+        "/a b",
+        b"/a%20b",
+        b"q=1",
+        ("192.0.2.1", 5),
+    )
+    assert await turn.receive() == {"type": "http.request", "body": b"ab", "more_body": False}
+    await turn.send({"type": "http.response.start", "status": 200, "headers": [(b"Content-Length", b"1")]})
+    await turn.send({"type": "http.response.body", "body": b"x"})
+    assert line.transport.written == (
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ndate: today\r\ncontent-length: 1\r\n\r\nx"
+    )
+    assert await turn.receive() == {"type": "http.disconnect"}
