@@ -12,6 +12,12 @@ from typing import Final, Generic, NamedTuple, TypeVar
 PATH_LIMIT_BYTES: Final = 8_192
 """Longest path."""
 
+KEPT: Final = 4_096
+"""Paths whose match is remembered; at the bound all are forgotten."""
+
+KEPT_CHARACTERS: Final = 256
+"""Longest path that is remembered."""
+
 _UNRESERVED: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 """Characters that are the same encoded and not (RFC 3986, section 2.3)."""
 
@@ -101,6 +107,7 @@ class PathTable(Generic[Value]):
 
     def __init__(self, patterns: Iterable[tuple[str, Value]]) -> None:
         self._root: _Node[Value] = _Node()
+        self._found: dict[str, Match[Value]] = {}
         for pattern, value in patterns:
             node, names = self._root, []
             for mark, name in parse_pattern(pattern):
@@ -110,7 +117,15 @@ class PathTable(Generic[Value]):
 
     def match(self, path: str) -> Match[Value] | None:
         """Return where a normal path leads, None when nowhere."""
-        return _walk(self._root, path[1:].split("/"), ())
+        found = self._found.get(path)
+        if found is not None:
+            return found
+        found = _walk(self._root, path[1:].split("/"), ())
+        if found is not None and len(path) <= KEPT_CHARACTERS:
+            if len(self._found) >= KEPT:
+                self._found.clear()
+            self._found[path] = found
+        return found
 
 
 def _walk(node: _Node[Value], segments: list[str], taken: tuple[str, ...]) -> Match[Value] | None:

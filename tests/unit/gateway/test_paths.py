@@ -68,3 +68,17 @@ def test_any_bytes_give_a_path_or_a_refusal(octets: bytes) -> None:
         return
     table.match(path)
     assert normal_path(path.encode()) == path
+
+
+def test_remembered_matches_are_bounded_and_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    """GW-506, GW-908: the same object again; at the bound all are forgotten; long paths are looked up each time."""
+    monkeypatch.setattr("veritape.gateway.paths.KEPT", 2)
+    table = PathTable([("/a/{id}", "one")])
+    first = table.match("/a/1")
+    assert table.match("/a/1") is first
+    assert [table.match(f"/a/{number}") for number in (2, 3)] == [("one", {"id": "2"}), ("one", {"id": "3"})]
+    assert table.match("/a/1") == first
+    assert table.match("/a/1") is not first
+    long = "/a/" + "x" * 300
+    assert table.match(long) == ("one", {"id": "x" * 300})
+    assert table.match(long) is not table.match(long)
