@@ -1,7 +1,8 @@
 """Load the compiled kernels: Numba's cache lies outside the tree, and is named before anything is compiled.
 
 Numba compiles a function anew when its own file changed, and not when a file did from which it takes a function or a constant. So the
-folder is named after all of them: whatever changes, nothing that was compiled before is found.
+folder is named after all of them: whatever changes, nothing that was compiled before is found. Numba itself is loaded with the
+kernels: 0.3 s that a command which hashes and executes nothing does not pay.
 """
 
 import contextlib
@@ -11,8 +12,7 @@ import importlib
 import os
 import shutil
 from pathlib import Path
-
-import numba.core.config
+from typing import Any
 
 import veritape
 from veritape.executor.backend import Simulator, TraceBackend
@@ -36,7 +36,8 @@ def compiled_simulator(home: Path | None = None) -> Simulator:
     folder.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(OSError):
         os.utime(folder)
-    numba.core.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]  # set by name at run time
+    settings: Any = importlib.import_module("numba.core.config")
+    settings.CACHE_DIR = str(folder)
     machine = importlib.import_module("veritape.executor.vm.compiled.machine")
     hashing = importlib.import_module("veritape.stark.compiled.hashing")
     hashing.digest_each(0, ())  # loads what every use of a simulator needs

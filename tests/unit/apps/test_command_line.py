@@ -1,6 +1,8 @@
 """The command line: lazy commands, one-line errors, exit codes."""
 
+import json
 import signal
+import subprocess
 import sys
 import types
 from collections.abc import Iterator
@@ -121,3 +123,31 @@ def test_a_missing_module_of_our_own_is_a_bug(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(sys, "argv", ["veritape", "ours"])
     with pytest.raises(ModuleNotFoundError):
         command_line.main()
+
+
+LOADED = (
+    ("", ""),
+    ("guests cache verify inclusion aggregate", ""),
+    ("run recheck jobs compute", "pyarrow"),
+    ("record audit replay up demo", "aiohttp duckdb pyarrow"),
+)
+"""Commands, and the heavy libraries that are loaded when they and those before are: what a command may not need waits for its use."""
+
+LOADER = """
+import importlib, json, sys
+from veritape.apps.command_line import COMMANDS
+heavy = {"numba", "llvmlite", "redis", "distributed", "psycopg", "pyarrow", "duckdb", "aiohttp"}
+found = []
+for names in json.loads(sys.argv[1]):
+    for name in names.split():
+        importlib.import_module(COMMANDS[name][0].partition(":")[0])
+    found.append(" ".join(sorted(heavy & sys.modules.keys())))
+print(json.dumps(found))
+"""
+
+
+def test_a_command_loads_no_heavy_library_before_it_is_used() -> None:
+    """EX-914: Numba and the client of Redis take a third of a second: neither stands in the way of help, of a refusal or of a recording."""
+    command = (sys.executable, "-c", LOADER, json.dumps([names for names, _ in LOADED]))
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == [libraries for _, libraries in LOADED]

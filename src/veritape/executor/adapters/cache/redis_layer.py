@@ -7,10 +7,6 @@ the server alone for a while. Values are authenticated, names tell nothing, so w
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
-
 from veritape.executor.cache.breaker import Breaker
 from veritape.executor.cache.entries import SECRET_BYTES, Entry, from_value, shared_name, to_value
 from veritape.kernel.clock import NANOSECONDS, Clock
@@ -41,6 +37,12 @@ class RedisLayer:
             raise MisuseError(
                 "cache.secret_file: the Redis layer needs a secret of 32 bytes: name one, or set cache.redis_url empty"
             )
+        # the library takes 50 ms to load, and only who names a server has it loaded
+        import redis  # noqa: PLC0415
+        from redis.backoff import NoBackoff  # noqa: PLC0415
+        from redis.retry import Retry  # noqa: PLC0415
+
+        self._failures = (redis.RedisError, OSError)
         try:
             self._client: Any = redis.Redis.from_url(
                 url,
@@ -106,7 +108,7 @@ class RedisLayer:
             return otherwise
         try:
             return operation()
-        except (redis.RedisError, OSError):
+        except self._failures:
             self.breaker.failed(self._clock.monotonic_ns())
             self._failed()
             return otherwise
