@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from veritape.apps.bench.executor_scaling import Measured, measured, scaling
 from veritape.apps.bench.linux_program import linux_elf
 from veritape.apps.bench.results import Row, Size, rate, rates, timed
 from veritape.apps.compiled_kernels import compiled_simulator
@@ -133,27 +134,14 @@ def _kernel(size: Size) -> Iterator[Row]:
 
 def _through_runtime(folder: Path, size: Size) -> Iterator[Row]:
     """EX-902, EX-913: receipts through the runtime, each run over a fresh cache; one worker against two."""
-    places = iter(range(10_000))
-
-    def seconds(workers: int) -> float:
-        with _runtime(folder / f"runtime{next(places)}", workers) as runtime:
-            runtime.run_batch(guest_image("fibonacci"), fib10(workers * 32, 1 << 20))
-            return timed(lambda: _executed(runtime, inputs))[1]
-
     inputs = fib10(RUNTIME_ITEMS)
-    pairs = [(seconds(1), seconds(2)) for _ in range(size.runs)]
-    yield Row("runtime_fib10_receipts", [RUNTIME_ITEMS / both for _, both in pairs])
-    ratios = [alone / both for alone, both in pairs]
-    yield Row(
-        "runtime_scaling",
-        ratios,
-        "ratio",
-        target=1.7,
-        goal=1.9,
-        peer="ideal",
-        peer_values=[2.0],
-        published=True,
-    )
+
+    def run(place: Path, workers: int) -> Measured:
+        with _runtime(place, workers) as runtime:
+            runtime.run_batch(guest_image("fibonacci"), fib10(workers * 32, 1 << 20))
+            return measured(runtime, lambda: _executed(runtime, inputs))
+
+    yield from scaling(folder, size, RUNTIME_ITEMS, run, fib10(KERNEL_ITEMS))
 
 
 def _parallel(size: Size) -> Iterator[Row]:

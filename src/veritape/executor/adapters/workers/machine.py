@@ -1,5 +1,6 @@
 """What this machine gives: cores and memory, as affinity and cgroup allow (EX-349, 351)."""
 
+import contextlib
 import os
 import platform
 from pathlib import Path
@@ -61,3 +62,12 @@ def process_peak_bytes(pid: int, processes: Path = PROCESSES) -> int:
         return 0
     peaks = [int(line.split()[1]) * KIB for line in status.splitlines() if line.startswith("VmHWM:")]
     return max(peaks, default=0)
+
+
+def processor_ns(pid: int, processes: Path = PROCESSES) -> int:
+    """Return the processor time that a process's threads have taken; 0 for one that is gone."""
+    total = 0
+    for file in (processes / str(pid) / "task").glob("*/schedstat"):
+        with contextlib.suppress(OSError):
+            total += int(file.read_text().split()[0])
+    return total

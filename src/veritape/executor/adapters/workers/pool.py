@@ -16,7 +16,7 @@ from multiprocessing import forkserver
 from typing import Any, Final
 
 from veritape.executor.adapters.workers.jobs import Done, Job, MakeBackend, run_job, warm_up
-from veritape.executor.adapters.workers.machine import process_peak_bytes
+from veritape.executor.adapters.workers.machine import process_peak_bytes, processor_ns
 from veritape.kernel.errors import MisuseError, UnavailableError
 
 MakeExecutor = Callable[[int], Executor]
@@ -157,9 +157,11 @@ class WorkerPool:
 
     def peak_bytes(self) -> int:
         """Return the most memory that one worker process has taken so far; workers that are threads take it in this process."""
-        with self._lock:
-            processes: Any = getattr(self._executor, "_processes", None) or {}
-            return max(process_peak_bytes(pid) for pid in (list(processes) or [os.getpid()]))
+        return max(process_peak_bytes(pid) for pid in (self._pids() or [os.getpid()]))
+
+    def processor_ns(self) -> int:
+        """Return the processor time that the worker processes have taken; 0 for workers that are threads."""
+        return sum(map(processor_ns, self._pids()))
 
     def kill(self) -> None:
         """End the workers without waiting for what they run; the next job gets new ones."""
@@ -175,6 +177,11 @@ class WorkerPool:
             executor, self._executor = self._executor, None
         if executor is not None:
             _shut_down(executor, wait=True)
+
+    def _pids(self) -> list[int]:
+        with self._lock:
+            processes: Any = getattr(self._executor, "_processes", None) or {}
+            return list(processes)
 
     def _discard(self) -> None:
         executor, self._executor = self._executor, None

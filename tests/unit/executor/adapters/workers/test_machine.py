@@ -4,7 +4,13 @@ import os
 import platform
 from pathlib import Path
 
-from veritape.executor.adapters.workers.machine import cores, machine_id, memory_bytes, process_peak_bytes
+from veritape.executor.adapters.workers.machine import (
+    cores,
+    machine_id,
+    memory_bytes,
+    process_peak_bytes,
+    processor_ns,
+)
 
 
 def test_affinity_and_quota_bound_the_cores(tmp_path: Path) -> None:
@@ -44,3 +50,14 @@ def test_the_peak_of_a_process_is_read(tmp_path: Path) -> None:
     (tmp_path / "8").mkdir()
     (tmp_path / "8" / "status").write_text("Name:\tzombie\n")
     assert [process_peak_bytes(pid, tmp_path) for pid in (7, 8, 9)] == [2048 * 1024, 0, 0]
+
+
+def test_processor_time_is_that_of_all_threads(tmp_path: Path) -> None:
+    """EX-913: added over a process's threads; a process that is gone has none."""
+    for thread, line in ((7, "1000 5 3"), (8, "200 1 1")):
+        folder = tmp_path / "7" / "task" / str(thread)
+        folder.mkdir(parents=True)
+        (folder / "schedstat").write_text(line)
+    assert processor_ns(7, tmp_path) == 1200
+    assert processor_ns(9, tmp_path) == 0
+    assert processor_ns(os.getpid()) > 0
