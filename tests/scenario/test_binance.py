@@ -83,7 +83,7 @@ def test_a_recorder_without_an_account_is_killed_goes_on_and_ends_complete(
         while sum(recorded(data)[:2]) < total - 1:
             second.runs_on_for(0.5)
         second.send(signal.SIGTERM)
-        ended = second.wait(10)
+        ended = second.wait()
     finally:
         second.end()
     assert (ended.status, recorded(data)[2]) == (0, 0)

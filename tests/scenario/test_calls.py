@@ -41,7 +41,7 @@ def each_minute(run: Run) -> None:
 def stopped(*processes: Process) -> None:
     for process in processes:
         process.send(signal.SIGTERM)
-        assert process.wait(30).status == 0, process.output
+        assert process.wait().status == 0, process.output
 
 
 def manifest(run: Run, clock: str) -> dict[str, Any] | None:
