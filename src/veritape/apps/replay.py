@@ -223,7 +223,9 @@ async def _days(broker: Broker, calendar: Path | None, *, next_days: bool) -> No
         log.info(LogEvent.DAY_ENDED, day=played.day, frames_sent=broker.player.frames_sent)
         if not next_days:
             await broker.player.walk_on()
+        before_ns = broker.player.broker_ns()
         broker.load(session(next_session_day(played.day), until_ms=played.end_ms), calendar)
+        broker.player.jumped_from(before_ns)
 
 
 def _minute(day: str, ms: int, frames_sent: int) -> None:

@@ -6,9 +6,9 @@ trades wait until they are durable.
 
 import asyncio
 import contextlib
-import secrets
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Literal, TypeAlias
 
 import aiohttp
@@ -18,6 +18,7 @@ from veritape.kernel.canonical import canonical_json
 from veritape.kernel.clock import NANOSECONDS, Clock, SystemClock
 from veritape.kernel.errors import UnavailableError
 from veritape.observer.adapters.broker_rest import BrokerRest
+from veritape.observer.adapters.connected import MESSAGE_KINDS, Connected, until_one_ends
 from veritape.observer.adapters.daybook import Daybook
 from veritape.observer.frames import FRAME_BYTES, Acknowledgement, Heartbeat, parse_message
 from veritape.observer.gaps import Cause
@@ -27,7 +28,6 @@ from veritape.observer.notes import NoteKind
 from veritape.observer.pace import Head, head_of
 from veritape.observer.reactions import Reaction, websocket_reaction
 from veritape.observer.session import (
-    LOOK_NS,
     OPEN_STATES,
     Session,
     SessionAction,
@@ -56,14 +56,8 @@ RELEASE_SECONDS = 3
 KEY_LIFE_NS = 23 * 3600 * NANOSECONDS
 """Age at which a new approval key is asked for before a reconnect (OB-408)."""
 
-DRAWS = 1 << 30
-"""Resolution of the delays' randomness."""
-
 Socket: TypeAlias = "aiohttp.ClientWebSocketResponse[Literal[False]]"
 """A connection whose texts stay bytes: also one that is not UTF-8 is kept, and the session goes on (OB-991)."""
-
-MESSAGE_KINDS = {aiohttp.WSMsgType.TEXT: Kind.TEXT, aiohttp.WSMsgType.BINARY: Kind.BINARY}
-"""Kind of a WebSocket message -> kind of its frame; any other ends the connection."""
 
 
 class Stream:
@@ -95,7 +89,7 @@ class Stream:
         self._daybook = daybook
         self._clock = clock
         self.slots = Slots(limit, tr_ids)
-        self.session = Session(silence_seconds * NANOSECONDS)
+        self._connected = Connected(silence_seconds * NANOSECONDS, clock, self._told)
         self.frames = 0
         """Messages received, all kinds."""
         self.connects: Counter[str] = Counter()
@@ -115,10 +109,14 @@ class Stream:
         self._socket: Socket | None = None
         self._key: tuple[str, int] | None = None
         self._kick = asyncio.Event()
-        self._finished = False
         self._was_silent = False
         self._commanded = asyncio.Event()
         self._doubted_key = False
+
+    @property
+    def session(self) -> Session:
+        """Return the connection's life."""
+        return self._connected.session
 
     @property
     def serves(self) -> bool:
@@ -140,16 +138,8 @@ class Stream:
             CheckFailedError: the broker refuses the credentials.
         """
         self.slots.want(codes)
-        action = self._happened(SessionEvent.WANTED)
         async with aiohttp.ClientSession() as http:
-            while not self._finished:
-                if action is SessionAction.CONNECT:
-                    action = await self._connect(http)
-                elif self.session.wake_ns is not None:
-                    await self._clock.sleep_until(self.session.wake_ns)
-                    action = self._happened(SessionEvent.TIMER)
-                else:
-                    return
+            await self._connected.stay(partial(self._connect, http))
 
     def want(self, codes: Sequence[str]) -> None:
         """Change which codes are wanted, by falling priority."""
@@ -158,20 +148,19 @@ class Stream:
 
     async def finish(self) -> None:
         """Release every registration, then close (phase after)."""
-        self._finished = True
+        self._connected.is_over = True
         self.slots.want(())
         self._kick.set()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(RELEASE_SECONDS):
                 while self.slots.taken:  # noqa: ASYNC110 - the reader's acknowledgements end it
                     await asyncio.sleep(0.01)
-        self._happened(SessionEvent.UNWANTED)
+        self._connected.leave()
         await self._close(Cause.NOT_WATCHED)
 
     async def abandon(self, cause: Cause) -> None:
         """Close at once: the process ends."""
-        self._finished = True
-        self._happened(SessionEvent.UNWANTED)
+        self._connected.leave()
         await self._close(cause)
 
     async def _connect(self, http: aiohttp.ClientSession) -> SessionAction:
@@ -185,40 +174,24 @@ class Stream:
                 )  # fmt: skip
         except (aiohttp.ClientError, TimeoutError, UnavailableError, OSError) as error:
             self.connects[connect_outcome(error)] += 1
-            return self._happened(SessionEvent.FAILED)
+            return self._connected.happened(SessionEvent.FAILED)
         self.connects["ok"] += 1
-        self._happened(SessionEvent.OPENED)
+        self._connected.happened(SessionEvent.OPENED)
         self._sequence = 0
-        await self._converse(self._socket)
-        cause = Cause.WS_SILENT if self._was_silent else Cause.WS_DISCONNECT
-        self._was_silent = False
-        action = self._happened(SessionEvent.ENDED)
-        if not self._finished:
-            await self._close(cause, LINGER_SECONDS)
-        return action
-
-    async def _converse(self, socket: Socket) -> None:
-        """Read, command and watch for silence until one of them ends the connection."""
-        tasks = [
-            asyncio.create_task(part)
-            for part in (
-                self._read(socket),
-                self._command(socket),
+        await until_one_ends(
+            (
+                self._read(self._socket),
+                self._command(self._socket),
                 self._watch_silence(),
                 self._watch_answers(),
             )
-        ]
-        try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in tasks:
-                task.cancel()
-            results = await asyncio.gather(*tasks, return_exceptions=True)
-        for result in results:
-            if isinstance(result, Exception) and not isinstance(
-                result, ConnectionError | aiohttp.ClientError
-            ):
-                raise result
+        )
+        cause = Cause.WS_SILENT if self._was_silent else Cause.WS_DISCONNECT
+        self._was_silent = False
+        action = self._connected.happened(SessionEvent.ENDED)
+        if not self._connected.is_over:
+            await self._close(cause, LINGER_SECONDS)
+        return action
 
     async def _read(self, socket: Socket) -> None:
         while True:
@@ -249,7 +222,7 @@ class Stream:
         self._is_alive = True
         asyncio.get_running_loop().call_soon(self._turn_ended)
         self.last_frame_ns = self._clock.wall_ns()
-        self._happened(SessionEvent.FRAME)
+        self._connected.happened(SessionEvent.FRAME)
 
     def _turn_ended(self) -> None:
         self._is_alive = False
@@ -280,9 +253,9 @@ class Stream:
         reaction = websocket_reaction(message.msg_cd, message.rt_cd)
         if reaction is Reaction.RENEW_APPROVAL:
             self._key = None
-            self._happened(SessionEvent.BAD_APPROVAL)
+            self._connected.happened(SessionEvent.BAD_APPROVAL)
         elif reaction is Reaction.OTHER_SESSION:
-            self._happened(SessionEvent.IN_USE)
+            self._connected.happened(SessionEvent.IN_USE)
         else:
             event = SLOT_EVENTS.get(message.msg_cd, SlotEvent.REFUSED)
             key = message.tr_key, message.tr_id
@@ -290,7 +263,7 @@ class Stream:
                 key = self.slots.refused_unnamed() or key
             self._apply(self.slots.happened(key[0], event, key[1]), Cause.NOT_WATCHED)
             if self.slots.settled:
-                self._happened(SessionEvent.SETTLED)
+                self._connected.happened(SessionEvent.SETTLED)
         self._kick.set()
 
     async def _command(self, socket: Socket) -> None:
@@ -317,16 +290,7 @@ class Stream:
         self._journal(Kind.SENT, text.replace(key, "***").encode() if key else text.encode())
 
     async def _watch_silence(self) -> None:
-        while True:
-            now_ns = self._clock.monotonic_ns()
-            self.session.look(now_ns)
-            due_ns = self.session.silent_at(trading=bool(self.slots.active))
-            if due_ns is None:
-                return
-            if now_ns >= due_ns and self._happened(SessionEvent.SILENCE) is SessionAction.CLOSE:
-                self._was_silent = True
-                return
-            await self._clock.sleep_until(now_ns + LOOK_NS)
+        self._was_silent = await self._connected.until_silent(lambda: bool(self.slots.active))
 
     async def _watch_answers(self) -> None:
         """End a connection whose first commands meet silence as if the approval key were bad; once until any is answered."""
@@ -339,7 +303,7 @@ class Stream:
             await asyncio.Event().wait()
         structlog.get_logger().warning(LogEvent.COMMANDS_UNANSWERED, epoch=self.session.epoch)
         self._key = None
-        self._happened(SessionEvent.BAD_APPROVAL)
+        self._connected.happened(SessionEvent.BAD_APPROVAL)
 
     def _answers(self) -> int:
         """Return how many messages came that a command may have caused: acknowledgements and data."""
@@ -374,13 +338,9 @@ class Stream:
         self._sequence += 1
         self._daybook.frame(kind, self.session.epoch, self._sequence, data)
 
-    def _happened(self, event: SessionEvent) -> SessionAction:
-        # A frame begins no delay: it needs no draw, which would cost as much as to journal it.
-        chance = 0.0 if event is SessionEvent.FRAME else secrets.randbelow(DRAWS) / DRAWS
-        action = self.session.happened(event, self._clock.monotonic_ns(), chance)
+    def _told(self) -> None:
         if (notice := self.session.notice) is not None:
             self._tell(notice)
-        return action
 
     def _tell(self, notice: SessionNotice) -> None:
         """Journal and log what became of the connection."""

@@ -227,6 +227,14 @@ class Player:
             return True
         return not trouble.says("no_pingpong", tape_ms) and self._exchange.heartbeat(outbox.socket, now_ns)
 
+    def jumped_from(self, before_ns: int) -> None:
+        """Take a jump of the clock back from the heartbeats of those who are connected.
+
+        Args:
+            before_ns: broker clock before it.
+        """
+        self._exchange.skipped(self.broker_ns() - before_ns)
+
     async def walk_on(self) -> None:
         """Let the time after the last day pass at real speed, for ever: a late follower can still finish the day."""
         while True:
@@ -401,7 +409,7 @@ class Player:
             await asyncio.sleep(TURN_SECONDS)
         before_ns = self.broker_ns()
         self.tape.jump(latest_ms, self._clock.monotonic_ns())
-        self._exchange.skipped(self.broker_ns() - before_ns)
+        self.jumped_from(before_ns)
 
     def _all_registered(self) -> bool:
         return all(

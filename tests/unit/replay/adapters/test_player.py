@@ -154,6 +154,17 @@ async def test_the_jump_to_the_open_is_no_time_to_answer_a_heartbeat_in(tmp_path
     assert not fixture.exchange.must_cut(box.socket, pinged_ns + jumped_ns + CUT_NS - 1)
 
 
+async def test_a_night_is_no_time_to_answer_a_heartbeat_in(tmp_path: Path) -> None:
+    """KIS-109, OB-810: who is connected when the next day is loaded is not cut for a heartbeat of the day before."""
+    fixture = Fixture(tmp_path, speed=60)
+    box = fixture.watch()
+    box.socket.pinged_ns = before_ns = fixture.player.broker_ns()
+    fixture.player.load(session("20131008", until_ms=32_400_000 + 3000), fixture.player.market)
+    assert fixture.exchange.must_cut(box.socket, fixture.player.broker_ns())
+    fixture.player.jumped_from(before_ns)
+    assert not fixture.exchange.must_cut(box.socket, fixture.player.broker_ns())
+
+
 async def test_the_tape_steps_no_further_than_its_followers_let_it(tmp_path: Path) -> None:
     """OB-205, OB-810: at --speed max a client that sweeps is asked again before its next call is due."""
     fixture = Fixture(tmp_path)

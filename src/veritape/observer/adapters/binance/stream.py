@@ -6,19 +6,20 @@ that the venue closes each connection after 24 hours is a disconnect like any ot
 
 import asyncio
 import contextlib
-import secrets
 from collections.abc import Sequence
+from functools import partial
 
 import aiohttp
 
 from veritape.kernel.clock import NANOSECONDS, Clock
 from veritape.observer.adapters.binance.recording import BinanceRecording
+from veritape.observer.adapters.connected import MESSAGE_KINDS, Connected, until_one_ends
 from veritape.observer.adapters.daybook import VenueDaybook
 from veritape.observer.binance.messages import FRAME_BYTES, stream_path
 from veritape.observer.gaps import Cause
 from veritape.observer.journal import Kind
 from veritape.observer.notes import NoteKind
-from veritape.observer.session import Session, SessionAction, SessionEvent, SessionState
+from veritape.observer.session import SessionAction, SessionEvent
 from veritape.wire.binance.streams import STREAM_PATH
 
 CONNECT_SECONDS = 10
@@ -29,12 +30,6 @@ CLOSE_SECONDS = 1
 
 TROUBLE_LETTERS = 120
 """Longest text of a failed attempt."""
-
-DRAWS = 1 << 30
-"""Resolution of the delays' randomness."""
-
-KINDS = {aiohttp.WSMsgType.TEXT: Kind.TEXT, aiohttp.WSMsgType.BINARY: Kind.BINARY}
-"""Messages that are journalled; any other ends the connection."""
 
 
 class BinanceStream:
@@ -53,7 +48,8 @@ class BinanceStream:
         self._codes = tuple(codes)
         self._daybook = daybook
         self._clock = clock
-        self.session = Session(silence_seconds * NANOSECONDS)
+        self._connected = Connected(silence_seconds * NANOSECONDS, clock)
+        self.session = self._connected.session
         """The connection's life."""
         self.live = asyncio.Event()
         """Set while the connection is open."""
@@ -61,25 +57,16 @@ class BinanceStream:
         """Why the last attempt to connect failed; empty once one did not."""
         self._sequence = 0
         self._socket: aiohttp.ClientWebSocketResponse | None = None
-        self._finished = False
+        self._was_silent = False
 
     async def run(self) -> None:
         """Stay connected until ``finish`` or cancellation."""
-        action = self._happened(SessionEvent.WANTED)
         async with aiohttp.ClientSession() as http:
-            while not self._finished:
-                if action is SessionAction.CONNECT:
-                    action = await self._connect(http)
-                elif self.session.wake_ns is not None:
-                    await self._clock.sleep_until(self.session.wake_ns)
-                    action = self._happened(SessionEvent.TIMER)
-                else:
-                    return
+            await self._connected.stay(partial(self._connect, http))
 
     async def finish(self, cause: Cause) -> None:
         """Close for good; the watches end because of ``cause``."""
-        self._finished = True
-        self._happened(SessionEvent.UNWANTED)
+        self._connected.leave()
         await self._close(cause)
 
     async def _connect(self, http: aiohttp.ClientSession) -> SessionAction:
@@ -90,52 +77,34 @@ class BinanceStream:
                 )
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             self.trouble = f"{type(error).__name__} {error}".strip()[:TROUBLE_LETTERS]
-            return self._happened(SessionEvent.FAILED)
+            return self._connected.happened(SessionEvent.FAILED)
         self.trouble = ""
-        self._happened(SessionEvent.OPENED)
-        self._happened(SessionEvent.SETTLED)
+        self._connected.happened(SessionEvent.OPENED)
+        self._connected.happened(SessionEvent.SETTLED)
         self._sequence = 0
         for code in self._codes:
             self._daybook.note(NoteKind.WATCH_OPENED, code=code)
         self.live.set()
-        await self._converse(self._socket)
-        cause = Cause.WS_SILENT if self.session.state is SessionState.SILENT else Cause.WS_DISCONNECT
-        action = self._happened(SessionEvent.ENDED)
+        await until_one_ends((self._read(self._socket), self._watch_silence()))
+        cause = Cause.WS_SILENT if self._was_silent else Cause.WS_DISCONNECT
+        self._was_silent = False
+        action = self._connected.happened(SessionEvent.ENDED)
         await self._close(cause)
         return action
 
-    async def _converse(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        """Read and watch for silence until one of them ends the connection."""
-        tasks = [asyncio.create_task(part) for part in (self._read(socket), self._watch_silence())]
-        try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        for task in tasks:
-            if not task.cancelled():
-                task.result()
-
     async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         async for message in socket:
-            kind = KINDS.get(message.type)
+            kind = MESSAGE_KINDS.get(message.type)
             if kind is None:
                 return
             self._sequence += 1
             data = message.data.encode() if kind is Kind.TEXT else message.data
             self._daybook.frame(kind, self.session.epoch, self._sequence, data)
-            self._happened(SessionEvent.FRAME)
+            self._connected.happened(SessionEvent.FRAME)
             await self._daybook.writer.room()
 
     async def _watch_silence(self) -> None:
-        while (due_ns := self.session.silent_at(trading=True)) is not None:
-            now_ns = self._clock.monotonic_ns()
-            if now_ns >= due_ns:
-                if self.session.state is SessionState.SILENT:
-                    return
-                self._happened(SessionEvent.SILENCE)
-            await self._clock.sleep_until(max(due_ns, now_ns + NANOSECONDS))
+        self._was_silent = await self._connected.until_silent(lambda: True)
 
     async def _close(self, cause: Cause) -> None:
         if self._socket is None:
@@ -147,6 +116,3 @@ class BinanceStream:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_SECONDS):
                 await socket.close()
-
-    def _happened(self, event: SessionEvent) -> SessionAction:
-        return self.session.happened(event, self._clock.monotonic_ns(), secrets.randbelow(DRAWS) / DRAWS)
