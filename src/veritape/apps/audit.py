@@ -3,6 +3,7 @@
 import asyncio
 import importlib
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,7 @@ def audit(
     else:
         recording.load([chosen])
         document = _audited(recording, chosen, wanted, config)
+    _require_lines(document, symbols)
     shown = text(document, recording.segments.last_seal_hash())
     return _report(recording, chosen, document, shown, strict=strict, as_json=as_json)
 
@@ -131,8 +133,22 @@ def _audit_binance(
     chosen = _chosen(recording, day)
     recording.load([chosen])
     document = recording.audit(chosen, SystemClock().wall_ns(), wanted.symbols or None)
+    _require_lines(document, wanted.symbols)
     shown = binance_text(document, recording.segments.last_seal_hash())
     return _report(recording, chosen, document, shown, strict=strict, as_json=as_json)
+
+
+def _require_lines(document: Mapping[str, Any], symbols: Sequence[str]) -> None:
+    """Refuse codes that the day has no line of: nothing can be said of them.
+
+    Raises:
+        MisuseError: naming them.
+    """
+    unknown = sorted(set(symbols) - {line["code"] for line in document["lines"]})
+    if unknown:
+        raise MisuseError(
+            f"audit: --symbol {' '.join(unknown)}: no such line on {document['day']}: without --symbol all are listed"
+        )
 
 
 def _report(

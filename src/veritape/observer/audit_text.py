@@ -45,9 +45,10 @@ def _row(line: Mapping[str, Any]) -> str:
 def _gap_row(gap: Mapping[str, Any]) -> str:
     right = gap["right"]
     until = "now" if right is None else clock_text(right["event_s"])
+    least = "at least " if gap["trades"]["min"] < gap["trades"]["max"] else ""
     return (
         f"{gap['scope']:11}{gap['cause']} {clock_text(gap['left']['event_s'])}-{until}, {gap['duration_s']} s in session,"
-        f" {gap['residual']['trades']:,} trades missing, {gap['severity']}, {gap['state']}"
+        f" {least}{gap['residual']['trades']:,} trades missing, {gap['severity']}, {gap['state']}"
     )
 
 

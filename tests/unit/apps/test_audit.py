@@ -46,6 +46,15 @@ def test_text_and_json(data: Path) -> None:
     assert [line["code"] for line in json.loads(result.output)["lines"]] == ["990001"]
 
 
+def test_a_code_without_a_line_is_refused(data: Path) -> None:
+    """OB-971, OB-991: nothing can be said of it, so nothing is: no empty table, no verdict."""
+    asked = ["--data", str(data), "--symbol", "990001", "--symbol", "111111"]
+    result = CliRunner().invoke(audit, asked, standalone_mode=False)
+    assert isinstance(result.exception, MisuseError)
+    assert "--symbol 111111: no such line on 20131007" in str(result.exception)
+    assert result.output == ""
+
+
 def test_the_picture_is_drawn(data: Path, tmp_path: Path) -> None:
     """OB-679, OB-971: --picture F.svg, beside the usual output."""
     file = tmp_path / "day.svg"

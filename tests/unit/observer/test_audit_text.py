@@ -33,6 +33,10 @@ def test_outages_differences_and_anomalies_have_their_rows() -> None:
     assert len(rows) == 7
     lasting = {**document["gaps"][0], "right": None}
     assert "09:05:00-now" in text({**document, "gaps": [lasting]}, "")
+    assert "at least" not in text(document, "")
+    ranged = {**document["gaps"][0], "trades": {"min": 1, "max": 9}}
+    missing = document["gaps"][0]["residual"]["trades"]
+    assert f"at least {missing:,} trades missing" in text({**document, "gaps": [ranged]}, "")
 
 
 def test_seconds_as_a_clock() -> None:
