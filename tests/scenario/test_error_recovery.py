@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.scenario.recording_run import DAY, Run, a_run, assert_recorded_what_was_sent
+from tests.scenario.recording_run import DAY, Run, a_run, assert_recorded_what_was_sent, standing_still
 
 
 @pytest.fixture
@@ -41,8 +41,10 @@ def test_a_session_full_of_faults_closes(run: Run) -> None:
     recorder.runs_on_for(random.Random(9).uniform(0, 0.5))
     recorder.send(signal.SIGKILL)
     recorder.wait()
-    kept = run.journalled()
-    recorder = run.recorder("--day", DAY)
+    with standing_still(broker):  # it is back before the close however long its start takes
+        kept = run.journalled()
+        recorder = run.recorder("--day", DAY)
+        recorder.holds_the_account(run.data)
     assert recorder.wait().status == 0, recorder.output
     broker.send(signal.SIGTERM)
     assert broker.wait().status == 0
