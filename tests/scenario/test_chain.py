@@ -19,7 +19,7 @@ SECONDS = 60 if os.environ.get("VERITAPE_SOAK") else 10  # noqa: TID251 - the si
 
 def demo(*arguments: str) -> tuple[dict[str, Any], subprocess.CompletedProcess[str]]:
     answer = subprocess.run(
-        (*VERITAPE, "demo", "--json", *arguments), capture_output=True, text=True, check=False, timeout=200
+        (*VERITAPE, "demo", "--json", *arguments), capture_output=True, text=True, check=False, timeout=600
     )
     return json.loads(answer.stdout), answer
 
