@@ -110,5 +110,6 @@ def main() -> NoReturn:
         click.echo(f"veritape: {_described(error)}", err=True)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
+        exec("")  # noqa: S102 - ``python -m`` dies of the signal if it came inside the last ``exec`` of a text (a dataclass made)
         sys.exit(0 if LONG_RUNNING.intersection(sys.argv[1:2]) else INTERRUPTED)
     sys.exit(outcome if isinstance(outcome, int) else 0)

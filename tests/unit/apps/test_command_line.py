@@ -6,6 +6,7 @@ import subprocess
 import sys
 import types
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pytest
@@ -69,6 +70,20 @@ def test_a_long_running_command_that_is_stopped_while_it_starts_is_done(
         assert (run(monkeypatch, "serve"), run(monkeypatch, "planted")) == (0, 130)
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def test_an_interruption_while_a_library_makes_a_class_is_an_orderly_end_too(tmp_path: Path) -> None:
+    """EX-633: 130, not the signal, which the interpreter remembers of a text that ``exec`` runs."""
+    (tmp_path / "making.py").write_text('exec("raise KeyboardInterrupt")')
+    (tmp_path / "started.py").write_text(
+        "from veritape.apps import command_line\n"
+        "command_line.COMMANDS['planted'] = ('making:command', 'is loaded by an exec')\n"
+        "command_line.main()"
+    )
+    ended = subprocess.run(
+        (sys.executable, "-m", "started", "planted"), cwd=tmp_path, check=False, capture_output=True
+    )
+    assert ended.returncode == 130, ended
 
 
 def test_an_expected_error_is_one_line(
