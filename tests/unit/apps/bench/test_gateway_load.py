@@ -29,8 +29,9 @@ from veritape.apps.bench.machine_load import MachineLoad
 from veritape.gateway.adapters.key_store import Grant
 from veritape.gateway.adapters.policy_file import shipped_policy
 from veritape.gateway.adapters.server import serve_beside
-from veritape.gateway.adapters.stores import ProcessStore, Terms
+from veritape.gateway.adapters.stores import Judged, ProcessStore, Terms
 from veritape.gateway.adapters.usage_reader import sqlite_usage
+from veritape.gateway.fast_quota import Plan
 from veritape.gateway.keys import Environment
 from veritape.gateway.quota import MU, Decision, LimitName, LimitState, Mode, month_of
 from veritape.gateway.reasons import Reason
@@ -55,19 +56,19 @@ class FixedWindow(ProcessStore):
         self.counts: dict[tuple[str, int], int] = {}
         return self
 
-    async def decide(self, subject: str, cost_mu: int, terms: Terms) -> tuple[Decision, str]:
+    async def judge(self, subject: str, plan: Plan, terms: Terms) -> tuple[Judged, str]:
         """Admit while the window's units last."""
         key, rule = (subject, self._now_us() // 60_000_000), terms.limits.minute
         used_mu = self.counts.get(key, 0)
-        admitted = rule is None or used_mu + cost_mu <= rule.limit * MU
+        admitted = rule is None or used_mu + plan.cost_mu <= rule.limit * MU
         if admitted:
-            self.counts[key] = used_mu + cost_mu
+            self.counts[key] = used_mu + plan.cost_mu
         parts = (LimitState(LimitName.MINUTE, 1, 60, 1, 0, 0 if admitted else 1_000_000, 0),)
         reason = None if admitted else Reason.RATE_LIMITED
         period = month_of(self._clock.wall_ns() // 1_000).period
         wait_s = 0 if admitted else 1
         return Decision(
-            admitted, reason, cost_mu, parts, wait_s, Mode.EXACT, period, terms.policy_version
+            admitted, reason, plan.cost_mu, parts, wait_s, Mode.EXACT, period, plan.policy_version
         ), ""
 
 
