@@ -8,8 +8,9 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.ports import kept_port
-from tests.servers.gateway_process import VERITAPE, gateway_process
+from tests.servers.gateway_process import NO_TLS, VERITAPE, gateway_process
 from tests.servers.redis_process import RedisProcess, redis_process
+from tests.waiting import waited
 
 from veritape.gateway.adapters.policy_file import shipped_policy
 
@@ -74,21 +75,31 @@ def port() -> Iterator[int]:
         yield number
 
 
+def shown(page: str) -> dict[str, float]:
+    """Return the page's samples; none before the page is there, which is after the gateway's address."""
+    try:
+        text = httpx.get(page, verify=NO_TLS).text
+    except httpx.ConnectError:
+        return {}
+    lines = [line for line in text.splitlines() if line and line[0] != "#"]
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
+
+
 def until(page: str, holds: Callable[[dict[str, float]], bool]) -> dict[str, float]:
     """Read the page until something holds; return its samples."""
-    samples: dict[str, float] = {}
-    for _ in range(600):
-        lines = [line for line in httpx.get(page).text.splitlines() if line and line[0] != "#"]
-        samples = {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
-        if holds(samples):
-            return samples
-    raise AssertionError(
-        {
-            name: value
-            for name, value in samples.items()
-            if name.startswith(("gateway", "rate")) and value and "bucket" not in name
-        }
-    )
+    seen: dict[str, float] = {}
+
+    def look() -> bool:
+        seen.clear()
+        seen.update(shown(page))
+        return bool(seen) and holds(seen)
+
+    def said() -> object:
+        ours = {name: value for name, value in seen.items() if name.startswith(("gateway", "rate")) and value}
+        return {name: value for name, value in ours.items() if "bucket" not in name}
+
+    waited(look, said)
+    return seen
 
 
 def test_every_family_follows_the_live_path(redis: RedisProcess, tmp_path: Path, port: int) -> None:

@@ -143,13 +143,47 @@ async def _record(settings: RecordSettings, day: str | None, instruments: Instru
     desk = _calendar_desk(settings)
     clock, follower = await followed_clock(settings)
     recording = Recording(settings.observer.data_dir, settings.observer.venue)
-    options = _journal_options(settings.journal, recording)
-    daybook = Daybook(recording, options, clock, instruments.applied, say=_say)
-    daybook.committed = instruments.ledger.committed
-    rest, permits = open_broker(settings, clock, owner=True)
-    rest.exchanged, rest.gate.waited = instruments.flow.exchanged, instruments.flow.waited
     log = structlog.get_logger()
-    log.info(LogEvent.PROCESS_STARTED, account=account, venue=recording.venue)
+    async with contextlib.AsyncExitStack() as stack:
+        rest, permits = open_broker(settings, clock, owner=True)
+        stack.callback(permits.close)
+        stack.push_async_callback(rest.close)
+        # The journal's thread acknowledges to this loop: whatever may refuse to open does so before it begins.
+        daybook = Daybook(
+            recording, _journal_options(settings.journal, recording), clock, instruments.applied, say=_say
+        )
+        daybook.committed = instruments.ledger.committed
+        rest.exchanged, rest.gate.waited = instruments.flow.exchanged, instruments.flow.waited
+        log.info(LogEvent.PROCESS_STARTED, account=account, venue=recording.venue)
+        _tell_recovered(daybook)
+        upkeep = _upkeep(settings, daybook, clock)
+        health = Health(settings, rest, daybook, clock)
+        plan = SessionPlan(desk, rest, clock, ask_broker=settings.calendar.use_broker)
+        watched = Watched(rest, daybook, clock, instruments, upkeep, health, plan)
+        background = [
+            asyncio.create_task(watched.measure_each_second()), asyncio.create_task(rest.keeper.keep()),
+            *([follower] if follower else []),
+        ]  # fmt: skip
+        try:
+            exports = _exports(settings, daybook, clock)
+            await _until_signal(
+                beside(_days(settings, watched, day, exports.write), upkeep, exports), daybook
+            )
+        finally:
+            await daybook.close()
+            log.info(LogEvent.PROCESS_STOPPED, durable_frames=daybook.writer.watermark.frames)
+            for task in background:
+                task.cancel()
+            watched.measure()
+            await asyncio.gather(*background, return_exceptions=True)
+    measuring = background[0]
+    if not measuring.cancelled():
+        measuring.result()
+
+
+def _tell_recovered(daybook: Daybook) -> None:
+    """Say what the last run left: a torn journal, a broken index."""
+    log = structlog.get_logger()
     for recovered in daybook.recovered:
         log.warning(
             LogEvent.JOURNAL_RECOVERED,
@@ -164,28 +198,6 @@ async def _record(settings: RecordSettings, day: str | None, instruments: Instru
     if daybook.control_moved_to is not None:
         log.warning(LogEvent.CONTROL_REBUILT, moved_to=daybook.control_moved_to.name)
         _say(f"control.db was corrupt: moved to {daybook.control_moved_to}, rebuilt from seals and journal")
-    upkeep = _upkeep(settings, daybook, clock)
-    health = Health(settings, rest, daybook, clock)
-    plan = SessionPlan(desk, rest, clock, ask_broker=settings.calendar.use_broker)
-    watched = Watched(rest, daybook, clock, instruments, upkeep, health, plan)
-    measuring = asyncio.create_task(watched.measure_each_second())
-    exports = _exports(settings, daybook, clock)
-    keeping = asyncio.create_task(rest.keeper.keep())
-    try:
-        await _until_signal(beside(_days(settings, watched, day, exports.write), upkeep, exports), daybook)
-    finally:
-        await daybook.close()
-        log.info(LogEvent.PROCESS_STOPPED, durable_frames=daybook.writer.watermark.frames)
-        measuring.cancel()
-        keeping.cancel()
-        watched.measure()
-        await rest.close()
-        permits.close()
-        if follower is not None:
-            follower.cancel()
-        await asyncio.gather(measuring, keeping, *([follower] if follower else []), return_exceptions=True)
-    if not measuring.cancelled():
-        measuring.result()
 
 
 @dataclass
