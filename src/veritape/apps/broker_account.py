@@ -32,8 +32,6 @@ def open_broker(settings: RecordSettings, clock: Clock, *, owner: bool) -> tuple
     data, log = settings.observer.data_dir, structlog.get_logger()
     kis, token = settings.kis, settings.token
     store = TokenStore(data, account, kis.rest_url, token.key_file, kis.environment)
-    if owner:
-        _tell_limits(settings, account)
     replayed = kis.follow_replay_clock
     boot_id = blake3(kis.rest_url.encode()).digest(BOOT_BYTES) if replayed else machine_boot_id()
     permits = PermitFile(
@@ -51,8 +49,8 @@ def open_broker(settings: RecordSettings, clock: Clock, *, owner: bool) -> tuple
     return rest, permits
 
 
-def _tell_limits(settings: RecordSettings, account: str) -> None:
-    """Say once, at the recorder's start, what is not private and what is off (OB-405, KIS-013, KIS-015)."""
+def tell_limits(settings: RecordSettings, account: str) -> None:
+    """Say what is not private and what is off (OB-405, KIS-013, KIS-015): once, when the recorder has begun."""
     log = structlog.get_logger()
     if settings.token.key_file is None:
         log.warning(LogEvent.TOKEN_UNENCRYPTED, account=account)

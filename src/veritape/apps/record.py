@@ -14,7 +14,7 @@ from typing import Any
 import click
 import structlog
 
-from veritape.apps.broker_account import followed_clock, open_broker
+from veritape.apps.broker_account import followed_clock, open_broker, tell_limits
 from veritape.apps.keeping import VERSION
 from veritape.apps.part_metrics import shown_metrics
 from veritape.apps.record_binance import record_binance, wants_binance
@@ -155,6 +155,7 @@ async def _record(settings: RecordSettings, day: str | None, instruments: Instru
         daybook.committed = instruments.ledger.committed
         rest.exchanged, rest.gate.waited = instruments.flow.exchanged, instruments.flow.waited
         log.info(LogEvent.PROCESS_STARTED, account=account, venue=recording.venue)
+        tell_limits(settings, account)
         _tell_recovered(daybook)
         upkeep = _upkeep(settings, daybook, clock)
         health = Health(settings, rest, daybook, clock)

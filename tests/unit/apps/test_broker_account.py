@@ -8,7 +8,7 @@ import pytest
 import structlog
 from tests.broker import broker, rest_of
 
-from veritape.apps.broker_account import open_broker
+from veritape.apps.broker_account import open_broker, tell_limits
 from veritape.kernel.clock import SystemClock
 from veritape.observer.adapters.token_files import account_id
 from veritape.observer.lanes import Lane
@@ -54,17 +54,14 @@ async def test_a_second_process_of_the_account_shares_its_permits_and_its_token(
         ({"environment": "paper"}, ["token_unencrypted", "plaintext"] + ["feature_off"] * 5),
     ],
 )
-async def test_what_is_not_private_and_what_is_off_is_told_once(
+def test_what_is_not_private_and_what_is_off_is_told(
     tmp_path: Path, kis: dict[str, str], told: list[str]
 ) -> None:
-    """KIS-013, KIS-015, OB-405: at the recorder's start; a wss address and loopback hosts need no warning."""
+    """KIS-013, KIS-015, OB-405: by a recorder that has begun; a wss address and loopback hosts need no warning."""
     keys = {"appkey": "k", "appsecret": "s"}
     settings = RecordSettings.model_validate({"observer": {"data_dir": tmp_path}, "kis": {**keys, **kis}})
     with structlog.testing.capture_logs() as records:
-        for owner in (True, False):
-            rest, permits = open_broker(settings, SystemClock(), owner=owner)
-            await rest.close()
-            permits.close()
+        tell_limits(settings, "account")
     assert [record["event"] for record in records] == told
     off = {record["feature"] for record in records if record["event"] == "feature_off"}
     assert len(off) == told.count("feature_off")
