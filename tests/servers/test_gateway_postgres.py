@@ -13,6 +13,7 @@ from tests.servers.gateway_process import gateway_process
 from tests.servers.postgres_process import PostgresProcess, postgres_process
 from tests.servers.redis_process import RedisProcess, redis_process
 from tests.servers.redis_settings import configured, new_key, ready
+from tests.waiting import waited
 
 from veritape.apps.audit import audit
 from veritape.apps.keys import keys
@@ -97,9 +98,7 @@ def test_keys_of_a_database_that_goes_and_comes(
                 "not_found", "identity_unavailable", "not_found",
             ]  # fmt: skip
             postgres.start()
-            for _ in range(500):
-                if reason(client, other) == "not_found":
-                    break
+            waited(lambda: reason(client, other) == "not_found")
             assert [reason(client, known), reason(client, other)] == ["not_found"] * 2
             token = str(tmp_path / "one" / "admin-token")
             admin = ["--admin", f"unix:{socket}", "--admin-token", token]

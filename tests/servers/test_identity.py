@@ -93,7 +93,7 @@ async def test_what_is_revoked_is_refused_by_four_workers_within_2_s(
         credentials = [{"X-API-Key": one} for one in (key, other)]
         credentials += [{"Authorization": f"Bearer {one}"} for one in (token, other_token)]
         with gateway_process(config) as gateway:
-            ready(gateway, "exact")
+            ready(gateway, "exact", WORKERS)
             for one in credentials:
                 assert await answers(gateway.base, one) == {SERVED: ROUND}
             assert 1 <= len(published.asked) <= WORKERS
