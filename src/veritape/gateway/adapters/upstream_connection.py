@@ -12,6 +12,7 @@ from typing import Final, NamedTuple, cast
 import httptools
 
 from veritape.gateway.adapters.alarm import Alarm
+from veritape.gateway.adapters.flow import Flow
 from veritape.gateway.answers import Headers
 from veritape.gateway.reasons import Reason
 from veritape.gateway.upstream_failures import UpstreamFailedError
@@ -51,16 +52,16 @@ class UpstreamConnection(asyncio.Protocol):
     def __init__(self, on_lost: Callable[["UpstreamConnection"], None]) -> None:
         self._on_lost = on_lost
         self._transport: asyncio.Transport
+        self._flow: Flow
         self._loop: asyncio.AbstractEventLoop
         self._patience: Alarm
         """Rings when the target has been silent for too long."""
         self._parser = httptools.HttpResponseParser(self)
         self._failure: UpstreamFailedError | None = None
         self._waiter: asyncio.Future[None] | None = None
-        self._writable: asyncio.Future[None] | None = None
         self._chunks: deque[bytes] = deque()
         self._buffered = self._head_bytes = 0
-        self._is_paused = self._is_asked = self._answer_begun = False
+        self._is_asked = self._answer_begun = False
         self._method, self._status, self._field_bytes = "", 0, 0
         self._fields: Headers = []
         self._head: AnswerHead | None = None
@@ -97,8 +98,7 @@ class UpstreamConnection(asyncio.Protocol):
         if self._failure is not None:
             raise self._failure
         self._transport.write(data)
-        if self._writable is not None:
-            await asyncio.shield(self._writable)
+        await self._flow.until_writable()
 
     async def head(self, until_s: float) -> AnswerHead:
         """Return the beginning of the answer, if it comes until a moment of the loop's clock.
@@ -150,6 +150,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._patience = Alarm(self._loop, lambda: self._fail(Reason.UPSTREAM_TIMEOUT))
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
+        self._flow = Flow(self._transport)
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser; bytes that nobody asked for end the connection."""
@@ -166,9 +167,8 @@ class UpstreamConnection(asyncio.Protocol):
             return
         if self._head is None and self._head_bytes > HEAD_LIMIT_BYTES:
             self._fail(Reason.UPSTREAM_PROTOCOL_ERROR)
-        elif self._buffered >= BUFFER_BYTES and not self._is_paused and not self._transport.is_closing():
-            self._is_paused = True
-            self._transport.pause_reading()
+        elif self._buffered >= BUFFER_BYTES and not self._transport.is_closing():
+            self._flow.pause_reading()
         self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -185,14 +185,11 @@ class UpstreamConnection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Make ``write`` wait: the target does not take more."""
-        if self._writable is None:
-            self._writable = asyncio.get_running_loop().create_future()
+        self._flow.pause_writing()
 
     def resume_writing(self) -> None:
         """Let ``write`` go on."""
-        writable, self._writable = self._writable, None
-        if writable is not None and not writable.done():
-            writable.set_result(None)
+        self._flow.resume_writing()
 
     # What the parser calls
 
@@ -248,9 +245,8 @@ class UpstreamConnection(asyncio.Protocol):
     def _take(self, count: int) -> None:
         """Count bytes that are the client's now; the target may go on."""
         self._buffered -= count
-        if self._is_paused and self._buffered < BUFFER_BYTES:
-            self._is_paused = False
-            self._transport.resume_reading()
+        if self._buffered < BUFFER_BYTES:
+            self._flow.resume_reading()
 
     async def _wait(self, until_s: float) -> None:
         """Wait until something happens; that nothing does in time is a failure too."""

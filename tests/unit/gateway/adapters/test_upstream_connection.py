@@ -49,7 +49,7 @@ async def test_a_slow_client_pauses_the_target() -> None:
         connection = await connect(back.port)
         connection.begin("GET", GET, has_body=False)
         assert (await connection.head(soon())).status == 200
-        await until(lambda: connection._is_paused)
+        await until(lambda: connection._flow.is_reading_paused)
         before = -1
         while written != before:
             before = written
