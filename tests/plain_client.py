@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 from veritape.apps.replayed_broker import Broker, Doors
 from veritape.replay.accounts import APPKEY, APPSECRET
@@ -21,7 +21,6 @@ from veritape.replay.series import SHIFT_MS, Row, Series, build
 from veritape.replay.widths import parse_widths
 
 NINE = 32_400_000
-PATIENCE_SECONDS = 20
 TEXT, CLOSE, PING, PONG = 0x81, 0x88, 0x89, 0x8A
 
 
@@ -225,7 +224,7 @@ async def replayed(
     *faults: str, series: list[Series] | None = None, speed: float | None = None, wire: tuple[str, ...] = (),
     until_ms: int | None = None, virtual: bool = True, waits: bool = True, truth: str | None = None, seed: int = 7,
     limits: Limits | None = None, paper: bool = False, stands: bool = False, day: str = "20131007",
-    patience_seconds: float = PATIENCE_SECONDS,
+    patience_seconds: float = PATIENCE_S,
 ) -> AsyncIterator[Plain]:  # fmt: skip
     """Run ``veritape replay``'s broker on free ports with these faults.
 

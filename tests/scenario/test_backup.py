@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from tests.backup_world import DAMAGES, World
-from tests.scenario.recording_run import CODES, DAY, SOAK, Run, a_run, totals
+from tests.scenario.recording_run import CODES, DAY, SOAK, STOP_SECONDS, Run, a_run, totals
 
 from veritape.observer.adapters.backup.targets import FolderTarget
 from veritape.observer.manifests import digest
@@ -81,7 +81,7 @@ def test_the_recorder_backs_up_by_itself_and_stops_at_once(run: Run) -> None:
     recorder = run.recorder()
     recorder.says(r'"event":"backup_made".*"days":1')
     recorder.send(signal.SIGTERM)
-    assert recorder.wait(5).status == 0
+    assert recorder.wait(STOP_SECONDS).status == 0
     broker.send(signal.SIGTERM)
     drilled = run.command("drill", "--config", str(run.configuration), "--json")
     document = json.loads(drilled.output)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from blake3 import blake3
 from tests.scenario.recording_run import DAY, SOAK, Process, Run, a_run
+from tests.waiting import PATIENCE_S
 
 from veritape.observer.membership import digest
 from veritape.wire.kis.rest import MASTER_PATHS
@@ -56,7 +57,7 @@ def address(run: Run) -> str:
 
 def report(run: Run) -> dict[str, Any]:
     """Return what the broker counted for the one account."""
-    with urllib.request.urlopen(f"http://{address(run)}/replay/report", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://{address(run)}/replay/report", timeout=PATIENCE_S) as answer:
         (account,) = json.loads(answer.read())["accounts"].values()
     return dict(account)
 
@@ -78,7 +79,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Run, dict[
         options = ("--speed", str(SPEED), "--from", "08:59:50", "--multiply", str(COPIES), *faults)
         broker = run.broker(*options, *tapes(folder, CODES), manual=CODES, waits=False)
         each_minute(run)
-        recorder = run.recorder("--day", DAY)
+        recorder = run.recorder_in_time(broker, "--day", DAY)
         wait_for(run, recorder, CYCLES[-1])
         counted = report(run)
         stopped(recorder, broker)
@@ -152,7 +153,7 @@ def prepared(run: Run, day: str, *options: str) -> dict[str, Any]:
     recorder.says(f"universe of {day}: ")
     served = {}
     for path in MASTER_PATHS:
-        with urllib.request.urlopen(f"http://{address(run)}{path}", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://{address(run)}{path}", timeout=PATIENCE_S) as answer:
             served[path.rpartition("/")[2].removesuffix(".zip")] = blake3(answer.read()).hexdigest()
     stopped(recorder, broker)
     one = universe(run, day)

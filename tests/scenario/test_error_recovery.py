@@ -41,10 +41,9 @@ def test_a_session_full_of_faults_closes(run: Run) -> None:
     recorder.runs_on_for(random.Random(9).uniform(0, 0.5))
     recorder.send(signal.SIGKILL)
     recorder.wait()
-    with standing_still(broker):  # it is back before the close however long its start takes
+    with standing_still(broker):  # it is back before the close however long all of this takes
         kept = run.journalled()
-        recorder = run.recorder("--day", DAY)
-        recorder.holds_the_account(run.data)
+        recorder = run.recorder_in_time(broker, "--day", DAY)
     assert recorder.wait().status == 0, recorder.output
     broker.send(signal.SIGTERM)
     assert broker.wait().status == 0

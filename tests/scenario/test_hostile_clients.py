@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.plain_client import CLOSE, NINE, TEXT, Plain, code_of, replayed, tape
+from tests.waiting import PATIENCE_S
 
 from veritape.replay.adapters.doorkeeper import SOCKETS
 
@@ -71,7 +72,7 @@ async def test_memory_stays_flat() -> None:
     days = FRAMES // ROUND
     until_ms, held = NINE + 301_000, []
     async with replayed(
-        series=[tape(trades=ROUND)], until_ms=until_ms, patience_seconds=FRAMES / 1000
+        series=[tape(trades=ROUND)], until_ms=until_ms, patience_seconds=max(FRAMES / 1000, PATIENCE_S)
     ) as plain:
         for number in range(days):
             if number:

@@ -17,12 +17,10 @@ from typing import Any
 import pytest
 from tests.ports import kept_port
 from tests.scenario.recording_run import CODES, DAY, Process, Run, a_run
+from tests.waiting import PATIENCE_S
 
 from veritape.kernel.clock import NANOSECONDS, SystemClock
 from veritape.observer.readiness import Check
-
-LIMIT_SECONDS = 30
-"""What becoming ready, or not, may take on a busy machine."""
 
 SEOUL = timezone(timedelta(hours=9))
 
@@ -59,7 +57,7 @@ class Page:
 
     def _get(self, path: str) -> tuple[int, str]:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}{path}", timeout=60) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}{path}", timeout=PATIENCE_S) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as refused:
             with refused:
@@ -74,7 +72,7 @@ def page() -> Iterator[Page]:
 
 def comes(fact: Callable[[], bool], recorder: Process) -> None:
     """Wait until something is so; the recorder must live meanwhile."""
-    deadline = time.monotonic() + LIMIT_SECONDS  # noqa: TID251 - a test's own limit
+    deadline = time.monotonic() + PATIENCE_S  # noqa: TID251 - a test's own limit
     while not fact():
         assert time.monotonic() < deadline, recorder.output  # noqa: TID251 - as above
         recorder.runs_on_for(0.1)

@@ -22,7 +22,7 @@ CODES = [f"7{number:05}" for number in range(QUIET + SURGING)]
 
 PINNED = CODES[-2:]
 CHOICE_MINUTE, SURGE_MINUTE, CLOSE_MINUTE = 15, 25, 30
-"""Minutes of the session; a second of real time is one, so the recorder has a while to start before the first choice."""
+"""Minutes of the session; a second of real time is one at most."""
 
 OPEN_MS = 34_200_000
 """Open on the tape's clock, New York."""
@@ -51,7 +51,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         broker = one.broker(*options, manual=PINNED, waits=False)
         with one.configuration.open("a") as configuration:
             configuration.write(f"[track_a]\ninterval_minutes = 1\ncontext_minutes = {CHOICE_MINUTE}\n")
-        recorder = one.recorder("--day", DAY)
+        recorder = one.recorder_in_time(broker, "--day", DAY)
         ended = recorder.wait()
         assert ended.status == 0, ended.output
         end(broker)
@@ -194,7 +194,7 @@ def test_a_killed_recorder_goes_on_with_the_same_slots(tmp_path: Path) -> None:
         broker = run.broker(*options, manual=codes[:1], waits=False)
         with run.configuration.open("a") as configuration:
             configuration.write("[track_a]\ninterval_minutes = 1\ncontext_minutes = 5\n")
-        first = run.recorder("--day", DAY)
+        first = run.recorder_in_time(broker, "--day", DAY)
         first.says("slots chosen from the whole universe")
         first.says(r"6 of 41 slots")
         first.send(signal.SIGKILL)
@@ -203,7 +203,7 @@ def test_a_killed_recorder_goes_on_with_the_same_slots(tmp_path: Path) -> None:
         wanted = replay(before)[0].wanted
         assert wanted[0] == codes[0]
         assert sorted(wanted) == codes
-        again = run.recorder("--day", DAY)
+        again = run.recorder_in_time(broker, "--day", DAY)
         again.says(r"6 of 41 slots")
         again.send(signal.SIGTERM)
         assert again.wait().status == 0

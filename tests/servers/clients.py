@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.tape import CODES, bundled
+from tests.waiting import PATIENCE_S
 
 from veritape.replay.accounts import APPKEY, APPSECRET
 from veritape.replay.series import SHIFT_MS
@@ -21,7 +22,6 @@ from veritape.replay.series import SHIFT_MS
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = Path(__file__).parent / "programs"
 TRADES = 1_000
-PATIENCE_SECONDS = 90
 PREFIX = {"kis-agent": ("faketime", "-f", "@2026-11-20 10:00:00")}
 """kis-agent connects in trading hours only: its process gets a Friday morning in Seoul."""
 EXTRA = {"kis-agent": {"no_proxy": "127.0.0.1", "TZ": "Asia/Seoul", "KIS_TOKEN_PATH": "token.json"}}
@@ -117,7 +117,7 @@ def report_of_calls(calls: int, fault: str, folder: Path) -> tuple[int, dict[str
             command,
             cwd=home,
             env=environment,
-            timeout=PATIENCE_SECONDS,
+            timeout=PATIENCE_S,
             check=False,
             capture_output=True,
             text=True,
@@ -142,7 +142,7 @@ def _replay(folder: Path, width: int, truth: Path, *more: str) -> Iterator[dict[
             yield dict(re.findall(r"^(proxy|REST|WebSocket) +(\S+)$", log.read_text(), re.MULTILINE))
         finally:
             process.terminate()
-            assert process.wait(10) == 0, log.read_text()
+            assert process.wait(PATIENCE_S) == 0, log.read_text()
 
 
 def _outcome(output: Path, truth: Any) -> Outcome:
@@ -157,7 +157,7 @@ def _outcome(output: Path, truth: Any) -> Outcome:
 
 
 def _wait(done: Callable[[], bool], folder: Path) -> None:
-    deadline = time.perf_counter() + PATIENCE_SECONDS
+    deadline = time.perf_counter() + PATIENCE_S
     while not done():
         if time.perf_counter() > deadline:
             logs = "\n".join(f"{log.name}: {log.read_text()[-2000:]}" for log in folder.glob("*.log"))

@@ -13,15 +13,15 @@ from tests.waiting import waited
 ROOT = Path(__file__).parents[2]
 ENVOY = ROOT / ".tools/servers/envoy/bin/envoy"
 EXAMPLE = ROOT / "examples/envoy.yaml"
+ANSWER_S = 60
+"""How long Envoy waits for our answer here: a busy machine is late; whom nobody answers is refused at once."""
 
 
 def configured(folder: Path, text: str, *, upstream: int, veritape: int, public: int) -> Path:
     """Write a configuration with other ports than the example's, and patience."""
     for before, after in ((10_000, public), (8_080, upstream), (8_003, veritape)):
         text = re.sub(rf"port_value: {before}\b", f"port_value: {after}", text)
-    text = text.replace(
-        "timeout: 0.05s", "timeout: 60s"
-    )  # a busy machine is late; whom nobody answers is refused at once
+    text = text.replace("timeout: 0.05s", f"timeout: {ANSWER_S}s")
     path = folder / "envoy.yaml"
     path.write_text(text)
     return path

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+from tests.waiting import PATIENCE_S
 
 VERITAPE = str(Path(sys.executable).with_name("veritape"))
 
@@ -33,12 +34,12 @@ class GatewayProcess:
 
     def get(self, path: str, headers: dict[str, str] | None = None) -> httpx.Response:
         """Ask over a connection of its own: with several workers the kernel picks one."""
-        return httpx.get(self.base + path, headers=headers, timeout=60, verify=NO_TLS)
+        return httpx.get(self.base + path, headers=headers, timeout=PATIENCE_S, verify=NO_TLS)
 
     def end(self, number: int) -> tuple[int, str]:
         """Signal it; return exit status and the rest of its output."""
         self.process.send_signal(number)
-        rest, _ = self.process.communicate(timeout=60)
+        rest, _ = self.process.communicate(timeout=PATIENCE_S)
         return self.process.returncode, rest
 
 

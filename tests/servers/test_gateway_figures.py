@@ -10,7 +10,7 @@ import pytest
 from tests.ports import kept_port
 from tests.servers.gateway_process import NO_TLS, VERITAPE, gateway_process
 from tests.servers.redis_process import RedisProcess, redis_process
-from tests.waiting import waited
+from tests.waiting import PATIENCE_S, waited
 
 from veritape.gateway.adapters.policy_file import shipped_policy
 
@@ -78,7 +78,7 @@ def port() -> Iterator[int]:
 def shown(page: str) -> dict[str, float]:
     """Return the page's samples; none before the page is there, which is after the gateway's address."""
     try:
-        text = httpx.get(page, verify=NO_TLS).text
+        text = httpx.get(page, verify=NO_TLS, timeout=PATIENCE_S).text
     except httpx.ConnectError:
         return {}
     lines = [line for line in text.splitlines() if line and line[0] != "#"]
@@ -116,7 +116,10 @@ def test_every_family_follows_the_live_path(redis: RedisProcess, tmp_path: Path,
         capture_output=True, text=True, check=True,
     ).stdout.strip()  # fmt: skip
     page = f"http://127.0.0.1:{port}/metrics"
-    with gateway_process(config) as gateway, httpx.Client(base_url=gateway.base) as client:
+    with (
+        gateway_process(config) as gateway,
+        httpx.Client(base_url=gateway.base, timeout=PATIENCE_S) as client,
+    ):
 
         def ask(times: int) -> None:
             for _ in range(times):
@@ -126,7 +129,7 @@ def test_every_family_follows_the_live_path(redis: RedisProcess, tmp_path: Path,
         ask(20)
         client.get("/none")
         admin = httpx.HTTPTransport(uds=str(tmp_path / "a.sock"))
-        with httpx.Client(transport=admin, base_url="http://admin/admin/v1") as operator:
+        with httpx.Client(transport=admin, base_url="http://admin/admin/v1", timeout=PATIENCE_S) as operator:
             operator.get("/state")
         samples = until(
             page,
@@ -158,6 +161,10 @@ def test_every_family_follows_the_live_path(redis: RedisProcess, tmp_path: Path,
             return found["rate_limiter_redis_connected"] == 0 and local >= 1
 
         until(page, is_lost)
-        types = {line.split()[2] for line in httpx.get(page).text.splitlines() if line.startswith("# TYPE")}
+        types = {
+            line.split()[2]
+            for line in httpx.get(page, timeout=PATIENCE_S).text.splitlines()
+            if line.startswith("# TYPE")
+        }
         assert set(FAMILIES) - types == set()
         assert gateway.end(signal.SIGTERM)[0] == 0

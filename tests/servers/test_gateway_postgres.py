@@ -13,7 +13,7 @@ from tests.servers.gateway_process import gateway_process
 from tests.servers.postgres_process import PostgresProcess, postgres_process
 from tests.servers.redis_process import RedisProcess, redis_process
 from tests.servers.redis_settings import configured, new_key, ready
-from tests.waiting import waited
+from tests.waiting import PATIENCE_S, waited
 
 from veritape.apps.audit import audit
 from veritape.apps.keys import keys
@@ -61,7 +61,7 @@ def test_charges_are_in_the_database_before_the_answer(
     key = new_key(config)
     with gateway_process(config) as gateway:
         ready(gateway, "exact")
-        with httpx.Client(base_url=gateway.base, headers={"X-API-Key": key}, timeout=20) as client:
+        with httpx.Client(base_url=gateway.base, headers={"X-API-Key": key}, timeout=PATIENCE_S) as client:
             for number in range(1, 6):
                 assert asked(client) == 404
                 assert charged(url) == number
@@ -91,7 +91,7 @@ def test_keys_of_a_database_that_goes_and_comes(
     known, other = new_key(config), new_key(config)
     with gateway_process(config) as gateway:
         ready(gateway, "exact")
-        with httpx.Client(base_url=gateway.base, timeout=20) as client:
+        with httpx.Client(base_url=gateway.base, timeout=PATIENCE_S) as client:
             assert reason(client, known) == "not_found"
             postgres.kill()
             assert [reason(client, known), reason(client, other), reason(client, known)] == [

@@ -13,6 +13,7 @@ import pytest
 from tests.servers.gateway_process import VERITAPE, gateway_process
 from tests.servers.redis_process import RedisProcess, redis_process
 from tests.servers.redis_settings import configured, ready
+from tests.waiting import PATIENCE_S
 
 from veritape.gateway.settings import StoreClient
 from veritape.kernel.clock import NANOSECONDS, SystemClock
@@ -49,7 +50,7 @@ def test_eight_processes_admit_the_budget_exactly(redis: RedisProcess) -> None:
         assert charger.stdin is not None
         charger.stdin.write("go\n")
         charger.stdin.flush()
-    told = [json.loads(charger.communicate(timeout=60)[0]) for charger in chargers]
+    told = [json.loads(charger.communicate(timeout=PATIENCE_S)[0]) for charger in chargers]
     remaining = [left for one in told for left in one["remaining"]]
     assert sorted(remaining) == [1_000 * left for left in range(400)]
     assert sum(one["admitted"] > 0 for one in told) > 1
@@ -65,7 +66,7 @@ def test_a_gateway_outlives_its_redis(redis: RedisProcess, tmp_path: Path, clien
     ).stdout.strip()  # fmt: skip
     with (
         gateway_process(config) as gateway,
-        httpx.Client(base_url=gateway.base, headers={"X-API-Key": key}) as caller,
+        httpx.Client(base_url=gateway.base, headers={"X-API-Key": key}, timeout=PATIENCE_S) as caller,
     ):
         assert "store redis" in gateway.first
         seen: Counter[tuple[int, str]] = Counter()

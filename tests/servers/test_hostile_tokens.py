@@ -108,7 +108,10 @@ async def test_every_token_that_must_not_be_believed_is_401(tmp_path: Path) -> N
     }
     assert len(expected) == len(ROWS)
     found = {}
-    async with stage(tmp_path) as running, httpx.AsyncClient(base_url=running.base, timeout=30) as client:
+    async with (
+        stage(tmp_path) as running,
+        httpx.AsyncClient(base_url=running.base, timeout=PATIENCE_S) as client,
+    ):
         for case in ROWS:
             text = token_of(case, running.trap.url, now_s)
             refused = await client.get("/echo", headers={"Authorization": f"Bearer {text}"})
@@ -172,5 +175,5 @@ async def test_a_half_closed_connection_ends_and_leaves_nothing(tmp_path: Path) 
             writer.close()
         await until(lambda: cancelled >= 2)
         assert not any(b"smuggled" in peer.head for peer in running.back.requests)
-        async with httpx.AsyncClient(base_url=running.base, timeout=30) as client:
+        async with httpx.AsyncClient(base_url=running.base, timeout=PATIENCE_S) as client:
             assert (await client.get("/echo")).status_code == 200

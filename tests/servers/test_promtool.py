@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.ports import kept_port
 from tests.scenario.recording_run import DAY, a_run
+from tests.waiting import PATIENCE_S
 
 from veritape.apps.metrics_reference import catalogue
 from veritape.telemetry import Metric, MetricType, Registry
@@ -67,8 +68,8 @@ def test_a_running_recorders_page_has_exactly_the_stated_findings(tmp_path: Path
         recorder = run.recorder("--day", DAY)
         recorder.says(r"09:0[1-9].* 3 of 41 slots")
         text = b""
-        while b'observer_ledger_trades{state="recorded"} 0' in text or not text:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
+        while not text or b"observer_gaps_detected_total 0.0\n" in text:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE_S) as answer:
                 text = answer.read()
             recorder.runs_on_for(0.5)
         recorder.send(signal.SIGTERM)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from tests import rv32
 from tests.compiled import READABLE, SIMULATOR
+from tests.waiting import PATIENCE_S
 
 from veritape.executor.image import CODE_START, Image
 from veritape.executor.vm.decoding import Operation, decode
@@ -170,7 +171,7 @@ def elf(words: Sequence[int], data: bytes) -> bytes:
 def qemu(path: Path, words: Sequence[int], data: bytes) -> subprocess.CompletedProcess[bytes]:
     path.write_bytes(elf(words, data))
     path.chmod(0o755)
-    return subprocess.run([*QEMU, str(path)], capture_output=True, check=False, timeout=60)
+    return subprocess.run([*QEMU, str(path)], capture_output=True, check=False, timeout=PATIENCE_S)
 
 
 def ours(words: Sequence[int], data: bytes) -> Image:

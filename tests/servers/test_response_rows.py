@@ -9,6 +9,7 @@ import httpx
 import pytest
 from tests.servers.gateway_process import VERITAPE, gateway_process
 from tests.upstream import Peer, answer, policy_text, upstream
+from tests.waiting import PATIENCE_S
 
 from veritape.kernel.canonical import parse_canonical_json
 
@@ -136,7 +137,7 @@ async def by_curl(base: str, row: Row, key: str) -> Seen:
 
 async def by_httpx(base: str, row: Row, key: str) -> Seen:
     """Send a row with httpx; the path goes out as it stands."""
-    async with httpx.AsyncClient(timeout=60) as client:
+    async with httpx.AsyncClient(timeout=PATIENCE_S) as client:
         url = httpx.URL(base).copy_with(raw_path=row.path.replace("{key}", key).encode())
         fields = {name: value.replace("{key}", key) for name, value in row.fields.items()}
         found = await client.request(row.method, url, headers=fields, content=row.body or None)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from tests.backup_world import DAMAGES, NOW_NS, World, world
 from tests.servers.s3 import environment, s3_server
+from tests.waiting import PATIENCE_S
 
 from veritape.kernel.errors import UnavailableError
 from veritape.observer.adapters.backup.sending import How
@@ -122,5 +123,5 @@ def test_ctrl_c_ends_a_command_with_130(one: World, command: str) -> None:
         with connection:
             connection.recv(100)
             process.send_signal(signal.SIGINT)
-            _, err = process.communicate(timeout=60)
+            _, err = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, "Traceback" in err) == (130, False)

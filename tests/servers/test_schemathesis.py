@@ -10,6 +10,7 @@ import pytest
 from tests.servers.gateway_process import VERITAPE, gateway_process
 from tests.servers.gateway_world import DAY, SYMBOL, World, sample_sources
 from tests.upstream import Peer, answer, policy_text, upstream
+from tests.waiting import PATIENCE_S
 
 from veritape.gateway.adapters.server import serve
 from veritape.gateway.readers import MemoryTape
@@ -132,7 +133,7 @@ async def test_routes_of_an_upstream_keep_the_documents_promise_in_a_real_proces
         key = subprocess.run(made, capture_output=True, text=True, check=True).stdout.strip()  # noqa: ASYNC221 - nothing else runs yet
         with gateway_process(config) as gateway:
             status, printed = await verdict(gateway.base, key, "", tmp_path)
-            document = httpx.get(f"{gateway.base}/openapi.json").json()  # noqa: ASYNC210 - the same
+            document = httpx.get(f"{gateway.base}/openapi.json", timeout=PATIENCE_S).json()  # noqa: ASYNC210 - the same
         operations = sum(len(methods) for methods in document["paths"].values())
         assert (status, f"{operations} passed" in printed) == (0, True), printed
         seen = [peer.head.split()[:2] for peer in back.requests]

@@ -62,7 +62,10 @@ async def test_a_target_goes_out_and_comes_back(tmp_path: Path) -> None:
     async with upstream(doubtful) as first, upstream(take) as second:
         health = ', health = { path = "/health", interval_s = 1 }'
         policy = policy_text(first.url, second.url, upstream_extra=health)
-        async with gateway(tmp_path, policy) as process, httpx.AsyncClient(base_url=process.base) as client:
+        async with (
+            gateway(tmp_path, policy) as process,
+            httpx.AsyncClient(base_url=process.base, timeout=PATIENCE_S) as client,
+        ):
 
             async def ask(times: int) -> int:
                 """Ask so often; return how many requests the first target got."""
@@ -105,7 +108,7 @@ async def test_a_large_body_streams_both_ways_within_bounded_memory(tmp_path: Pa
         policy = policy_text(back.url, route="body_max_kib = 16384")
         async with (
             gateway(tmp_path, policy) as process,
-            httpx.AsyncClient(base_url=process.base, timeout=60) as client,
+            httpx.AsyncClient(base_url=process.base, timeout=PATIENCE_S) as client,
         ):
             assert (await client.get("/health")).status_code == 200
             before = most = resident_bytes(process.process.pid)
@@ -143,7 +146,7 @@ async def test_nothing_that_was_admitted_is_lost_at_the_end(tmp_path: Path) -> N
 
     async with upstream(slow) as back, gateway(tmp_path, policy_text(back.url)) as process:
         limits = httpx.Limits(max_connections=REQUESTS, max_keepalive_connections=REQUESTS)
-        async with httpx.AsyncClient(base_url=process.base, timeout=30, limits=limits) as client:
+        async with httpx.AsyncClient(base_url=process.base, timeout=PATIENCE_S, limits=limits) as client:
             asked = [asyncio.ensure_future(client.get("/echo")) for _ in range(REQUESTS)]
             wanted = min(REQUESTS, 128)
             await until(lambda: len(back.requests) >= wanted)
@@ -161,7 +164,7 @@ async def test_nothing_that_was_admitted_is_lost_at_the_end(tmp_path: Path) -> N
             answers = await asyncio.gather(*asked)
             assert {(one.status_code, one.content) for one in answers} == {(200, b"whole")}
             assert {one.headers.get("connection") for one in answers} == {"close"}
-        assert await asyncio.to_thread(process.process.wait, 10) == 0
+        assert await asyncio.to_thread(process.process.wait, PATIENCE_S) == 0
 
 
 async def test_draining_is_said_before_the_port_closes(tmp_path: Path) -> None:
@@ -171,7 +174,7 @@ async def test_draining_is_said_before_the_port_closes(tmp_path: Path) -> None:
         f'data_dir = "{tmp_path}/data"\ndrain_delay_s = 30\n[log]\naccess = false\n[telemetry]\nlisten = ""\n'
     )
     with gateway_process(config) as process:
-        async with httpx.AsyncClient(base_url=process.base) as client:
+        async with httpx.AsyncClient(base_url=process.base, timeout=PATIENCE_S) as client:
             assert (await client.get("/ready")).status_code == 200
             process.process.send_signal(signal.SIGTERM)
             while (found := await client.get("/ready")).status_code == 200:
@@ -179,7 +182,7 @@ async def test_draining_is_said_before_the_port_closes(tmp_path: Path) -> None:
             assert (found.status_code, found.json()["status"]) == (503, "draining")
             assert (await client.get("/health")).status_code == 200
         process.process.send_signal(signal.SIGTERM)
-        assert await asyncio.to_thread(process.process.wait, 10) == 0
+        assert await asyncio.to_thread(process.process.wait, PATIENCE_S) == 0
 
 
 @pytest.mark.parametrize("signals", [1, 2])
@@ -200,7 +203,7 @@ async def test_what_cannot_be_finished_in_time_is_told_so_and_costs_nothing(
             port = int(process.base.rpartition(":")[2])
             idle, half = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
             half[1].write(b"GET /echo HTTP/1.1\r\nHo")
-            async with httpx.AsyncClient(base_url=process.base, timeout=30) as client:
+            async with httpx.AsyncClient(base_url=process.base, timeout=PATIENCE_S) as client:
                 asked = asyncio.ensure_future(client.get("/echo", headers={"X-API-Key": key}))
                 await until(lambda: back.requests)
                 process.process.send_signal(signal.SIGTERM)
@@ -213,7 +216,7 @@ async def test_what_cannot_be_finished_in_time_is_told_so_and_costs_nothing(
                 found = await asked
             assert (found.status_code, found.json()["reason"]) == (503, "draining")
             assert (found.headers["retry-after"], found.headers["connection"]) == ("1", "close")
-            assert await asyncio.to_thread(process.process.wait, 20) == 0
+            assert await asyncio.to_thread(process.process.wait, PATIENCE_S) == 0
             for _, writer in (idle, half):
                 writer.close()
     with contextlib.closing(sqlite3.connect(tmp_path / "data" / "usage.db")) as ledger:
@@ -231,7 +234,7 @@ async def test_figures_of_upstreams_are_on_the_page(tmp_path: Path) -> None:
         async with (
             upstream(moody) as back,
             gateway(tmp_path, policy_text(back.url), f"127.0.0.1:{port}") as process,
-            httpx.AsyncClient(base_url=process.base) as client,
+            httpx.AsyncClient(base_url=process.base, timeout=PATIENCE_S) as client,
         ):
             for path in ("/echo", "/echo", "/echo/bad"):
                 await client.get(path)

@@ -31,7 +31,13 @@ class RedisLayer:
     """Entries and leases in one Redis server."""
 
     def __init__(
-        self, url: str, secret: bytes, clock: Clock, failed: Callable[[], None], ttl_ns: int = TTL_NS
+        self,
+        url: str,
+        secret: bytes,
+        clock: Clock,
+        failed: Callable[[], None],
+        ttl_ns: int = TTL_NS,
+        operation_s: float = OPERATION_S,
     ) -> None:
         if len(secret) < SECRET_BYTES:
             raise MisuseError(
@@ -46,8 +52,8 @@ class RedisLayer:
         try:
             self._client: Any = redis.Redis.from_url(
                 url,
-                socket_timeout=OPERATION_S,
-                socket_connect_timeout=OPERATION_S,
+                socket_timeout=operation_s,
+                socket_connect_timeout=operation_s,
                 retry=Retry(NoBackoff(), 0),
                 health_check_interval=0,
             )
