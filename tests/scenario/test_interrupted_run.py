@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from tests import rv32
+from tests.children import children_of
 from tests.waiting import PATIENCE_S, until
 
 INTERRUPTIONS = 30 if os.environ.get("VERITAPE_SOAK") else 5  # noqa: TID251 - the two sizes of one test
@@ -54,10 +55,9 @@ async def test_a_folder_too_deep_for_a_socket_is_named(tmp_path: Path) -> None:
 async def test_ctrl_c_ends_a_batch_and_leaves_nothing_running(tmp_path: Path, temporary: Path) -> None:
     """EX-633: a batch that is interrupted while its workers run ends within 5 s with 130, says nothing and leaves nothing."""
     process = await endless_batch(tmp_path, temporary)
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     try:
         async with asyncio.timeout(120):
-            await until(lambda: len(children.read_text().split()) >= 2)
+            await until(lambda: len(children_of(process.pid)) >= 2)
             await asyncio.sleep(1)
             began = time.perf_counter()
             process.send_signal(signal.SIGINT)

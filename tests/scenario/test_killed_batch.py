@@ -5,6 +5,7 @@ import random
 import struct
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from tests.compiled import SIMULATOR
@@ -25,13 +26,13 @@ def inputs() -> list[bytes]:
     return [struct.pack("<III", 4_000_000 + number, 0, 1) for number in range(ITEMS)]
 
 
-def killed_after(folder: Path, finished: int) -> int:
+def killed_after(folder: Path, finished: int, temporary: str) -> int:
     """Start a batch, kill its process with SIGKILL once so many items are finished; return how many it told of."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.scenario.killed_batch", str(folder), str(ITEMS)],
         stdout=subprocess.PIPE,
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": "src:."},  # noqa: TID251 - another process
+        env={**os.environ, "PYTHONPATH": "src:.", "TMPDIR": temporary},  # noqa: TID251 - another process
     )
     assert process.stdout is not None
     told = 0
@@ -49,7 +50,8 @@ def test_a_killed_batch_goes_on_where_it_was(tmp_path: Path) -> None:
     rng = random.Random(1)
     for turn in range(KILLS):
         folder, registry = tmp_path / str(turn), Registry(METRICS)
-        told = killed_after(folder, rng.randrange(16, 40))
+        with tempfile.TemporaryDirectory(prefix="veritape-") as temporary:  # what is killed removes nothing
+            told = killed_after(folder, rng.randrange(16, 40), temporary)
         settings = ExecutorSettings(pool="thread", cache=CacheSettings(disk_path=str(folder)))
         with make_runtime(settings, registry) as runtime:
             outcomes = runtime.run_batch(guest_image("fibonacci"), inputs())

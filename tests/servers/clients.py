@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.children import children_of
 from tests.tape import CODES, bundled
 from tests.waiting import PATIENCE_S
 
@@ -97,8 +99,18 @@ def run(client: str, width: int, folder: Path, done: Callable[[Outcome], bool]) 
             try:
                 _wait(lambda: process.poll() is not None or done(_outcome(output, ())), folder)
             finally:
-                process.kill()
+                _end(process)
     return _outcome(output, truth.read_text().splitlines())
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Kill a client; one behind ``faketime``, which then removes what it shares and ends."""
+    behind = children_of(process.pid)
+    for child in behind:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
+    if not behind:
+        process.kill()
 
 
 def report_of_calls(calls: int, fault: str, folder: Path) -> tuple[int, dict[str, dict[str, int]]]:

@@ -1,5 +1,6 @@
 """A real PostgreSQL on a free port, for tests; never as root, never the machine's own."""
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -12,7 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
+from tests.children import children_of
 from tests.ports import KeptPort
+from tests.waiting import PATIENCE_S
 
 BINARIES = max(Path("/usr/lib/postgresql").glob("*/bin"))
 """The newest installed version."""
@@ -21,8 +24,17 @@ BINARIES = max(Path("/usr/lib/postgresql").glob("*/bin"))
 MEMORY = Path("/dev/shm")
 """A file system in memory: a server makes a thousand files, and finds them again after each kill."""
 
-SETTINGS = ("-c", "max_connections=20", "-c", "fsync=off", "-c", "shared_buffers=16MB")
-"""A killed process loses nothing that the kernel has, so its syncs would only cost time here."""
+SETTINGS = (
+    "-c",
+    "max_connections=20",
+    "-c",
+    "fsync=off",
+    "-c",
+    "shared_buffers=16MB",
+    "-c",
+    "dynamic_shared_memory_type=mmap",
+)
+"""A killed process loses nothing that the kernel has, so its syncs would only cost time here; what it shares lies in its folder."""
 
 
 class PostgresProcess:
@@ -77,18 +89,20 @@ class PostgresProcess:
         """End the server and every process of it at once."""
         if self.process is None:
             return
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        children = children_of(self.process.pid)
         self.process.kill()
         for child in children:
-            try:
-                os.kill(int(child), signal.SIGKILL)
-            except ProcessLookupError:
-                continue
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
         self.process.wait()
         self.process = None
 
     def close(self) -> None:
-        """End it and remove its folder."""
+        """End it and remove its folder; in order, since who is killed leaves the kernel its shared memory."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGQUIT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(PATIENCE_S)
         self.kill()
         self._kept.close()
         shutil.rmtree(self.folder)

@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 from click.testing import CliRunner
+from tests.children import children_of
 from tests.ports import kept_port
 from tests.servers.gateway_process import NO_TLS, GatewayProcess, gateway_process
 from tests.servers.redis_process import RedisProcess, redis_process
@@ -39,8 +40,7 @@ def page() -> Iterator[str]:
 
 
 def workers_of(gateway: GatewayProcess) -> list[int]:
-    parent = gateway.process.pid
-    return [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+    return children_of(gateway.process.pid)
 
 
 def test_memory_counters_and_a_supervisor_need_one_worker(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import httpx
 import pytest
 import redis as client
 from click.testing import CliRunner
+from tests.children import children_of
 from tests.servers.gateway_process import GatewayProcess, gateway_process
 from tests.servers.redis_process import RedisProcess, redis_process
 from tests.servers.redis_settings import configured, new_key, ready
@@ -62,9 +63,8 @@ def test_random_faults_leave_no_difference(redis: RedisProcess, tmp_path: Path) 
 
         def kill_worker() -> None:
             parent = gateway.process.pid
-            workers = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-            os.kill(int(chance.choice(workers)), signal.SIGKILL)
-            while len(Path(f"/proc/{parent}/task/{parent}/children").read_text().split()) < 2:
+            os.kill(chance.choice(children_of(parent)), signal.SIGKILL)
+            while len(children_of(parent)) < 2:
                 flood(gateway, key, 1)
 
         def kill_redis() -> None:

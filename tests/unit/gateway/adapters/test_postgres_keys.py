@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from tests.children import children_of
 from tests.servers.postgres_process import PostgresProcess
 
 from veritape.gateway.adapters import postgres_keys
@@ -57,8 +58,7 @@ def test_a_server_that_hangs_is_given_up(
     key, record = store.create("acme", "free", GRANT, 1)
     monkeypatch.setattr(postgres_keys, "LOOK_UP_S", 0.2)
     assert postgres.process is not None
-    children = Path(f"/proc/{postgres.process.pid}/task/{postgres.process.pid}/children").read_text().split()
-    every = [postgres.process.pid, *map(int, children)]
+    every = [postgres.process.pid, *children_of(postgres.process.pid)]
     for one in every:
         os.kill(one, signal.SIGSTOP)
     try:
