@@ -1,11 +1,15 @@
 """Suite ``gateway``."""
 
+import asyncio
 from collections.abc import Iterator
+
+import uvloop
 
 from veritape.apps.bench.gateway_decisions import decisions
 from veritape.apps.bench.gateway_envoy import envoy_decisions
 from veritape.apps.bench.gateway_middleware import middleware
 from veritape.apps.bench.gateway_proxies import proxies
+from veritape.apps.bench.gateway_two_cores import two_cores
 from veritape.apps.bench.gateway_usage import usage
 from veritape.apps.bench.results import Row, Size, rates
 from veritape.gateway.quota import Limits, State, evaluate, make_rule
@@ -36,4 +40,6 @@ def gateway(size: Size) -> Iterator[Row]:
     yield from middleware(size)
     yield from usage(size)
     yield from proxies(size)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        yield from runner.run(two_cores(size))
     yield from envoy_decisions(size)

@@ -12,18 +12,18 @@ from typing import Final
 import click
 import uvloop
 
-from veritape.apps.bench.gateway_client import request_bytes
-from veritape.apps.bench.gateway_flood import flood
+from veritape.apps.bench.gateway_parties import Parties
 from veritape.apps.bench.gateway_peers import asking_config, envoy_program, envoy_server, free_port
 from veritape.apps.bench.gateway_proxies import CONNECTIONS, prepared
 from veritape.apps.bench.gateway_server import rate_limit_server
+from veritape.apps.bench.gateway_wrk import Driven, Wanted, drive
 from veritape.apps.bench.results import Row, Size
 from veritape.kernel.errors import UnavailableError
 
-FLOOD_S: Final = 1.5
+FLOOD_S: Final = 2.0
 """Seconds of a run."""
 
-WARM_S: Final = 0.3
+WARM_S: Final = 1.0
 """Seconds before the first run, not counted."""
 
 
@@ -39,23 +39,28 @@ def envoy_decisions(size: Size) -> Iterator[Row]:
 async def _rows(size: Size) -> list[Row]:
     envoy_program()
     async with contextlib.AsyncExitStack() as stack:
-        bench = prepared(stack, "memory", "")
+        bench = await prepared(stack, "memory", "")
         ours = await stack.enter_async_context(rate_limit_server(bench.folder / "gateway.toml"))
         public = free_port()
-        config = asking_config(public, bench.upstream.port, ours.target.port)
+        config = asking_config(public, bench.upstream.target.port, ours.target.port)
         server = await stack.enter_async_context(envoy_server(bench.folder, config, public, bench.clock))
+        processes = {"decisions": {ours.pid}, "envoy": {server.pid}, "upstream": {bench.upstream.pid}}
 
-        async def measure(name: str, request: bytes, target: float, goal: float) -> Row:
-            await flood(server.target, request, WARM_S, bench.clock, CONNECTIONS)
-            values = list[float]()
+        async def measure(name: str, wanted: Wanted, target: float, goal: float) -> list[Row]:
+            await drive(server.target, wanted, WARM_S, bench.clock, CONNECTIONS)
+            parties, runs = Parties(processes), list[Driven]()
             for _ in range(size.runs):
-                tally = await flood(server.target, request, FLOOD_S, bench.clock, CONNECTIONS)
-                values.append(tally.per_second)
-                if set(tally.statuses) != {200}:
-                    click.echo(f"{name} met {dict(tally.statuses)}; only 200 counts", err=True)
-            return Row(name, values, target=target, goal=goal)
+                parties.begin()
+                run = await drive(server.target, wanted, FLOOD_S, bench.clock, CONNECTIONS)
+                parties.end(run.statuses.total(), run.worked)
+                runs.append(run)
+                if set(run.statuses) != {200}:
+                    click.echo(f"{name} met {dict(run.statuses)}; only 200 counts", err=True)
+            click.echo(parties.line(name), err=True)
+            row = Row(name, [run.per_second for run in runs], target=target, goal=goal)
+            return [row, *parties.rows(name)]
 
         return [
-            await measure("rls_per_second", request_bytes("GET", "/public/one"), 5_000.0, 8_000.0),
-            await measure("ext_authz_per_second", bench.request, 12_000.0, 18_000.0),
+            *await measure("rls_per_second", Wanted("/public/one"), 5_000.0, 8_000.0),
+            *await measure("ext_authz_per_second", bench.wanted(bench.asking), 12_000.0, 18_000.0),
         ]

@@ -71,9 +71,7 @@ async def nginx(folder: Path, upstream: int, key: str, clock: Clock) -> AsyncIte
     Raises:
         UnavailableError: it is not installed or does not start.
     """
-    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
-    if program is None:
-        raise UnavailableError(f"no nginx: {INSTALL} installs it")
+    program = nginx_program()
     public, config = free_port(), folder / "nginx.conf"
     values = {
         "FOLDER": str(folder),
@@ -86,7 +84,7 @@ async def nginx(folder: Path, upstream: int, key: str, clock: Clock) -> AsyncIte
     for name, value in values.items():
         text = text.replace(name, value)
     config.write_text(text)
-    async with _running(
+    async with running(
         [program, "-p", str(folder), "-e", "stderr", "-c", str(config)], public, clock
     ) as server:
         yield server
@@ -118,8 +116,20 @@ async def envoy_server(
     command = [
         envoy_program(), "-c", str(path), "--concurrency", "1", "--disable-hot-restart", "--log-level", "critical"
     ]  # fmt: skip
-    async with _running(command, public, clock) as server:
+    async with running(command, public, clock) as server:
         yield server
+
+
+def nginx_program() -> str:
+    """Return nginx' path.
+
+    Raises:
+        UnavailableError: it is not installed.
+    """
+    found = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+    if found is None:
+        raise UnavailableError(f"no nginx: {INSTALL} installs it")
+    return found
 
 
 def envoy_program() -> str:
@@ -236,7 +246,7 @@ def free_port() -> int:
 
 
 @contextlib.asynccontextmanager
-async def _running(command: Sequence[str], port: int, clock: Clock) -> AsyncIterator[Server]:
+async def running(command: Sequence[str], port: int, clock: Clock) -> AsyncIterator[Server]:
     """Run a server until it is not needed any more; it listens when it is yielded."""
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603, ASYNC220 - fixed words
     try:

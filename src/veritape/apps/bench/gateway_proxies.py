@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import statistics
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -17,50 +17,50 @@ from typing import Final, NamedTuple
 import click
 import uvloop
 
-from veritape.apps.bench.gateway_client import Target, request_bytes
-from veritape.apps.bench.gateway_flood import CEILING_SHARE, flood, open_loop
+from veritape.apps.bench.gateway_client import request_bytes
+from veritape.apps.bench.gateway_origin import origin
 from veritape.apps.bench.gateway_peers import envoy, nginx
-from veritape.apps.bench.gateway_server import Server, gateway_server, redis_on_a_socket
-from veritape.apps.bench.gateway_upstream import upstream_process
-from veritape.apps.bench.machine_load import MachineLoad, processor_seconds
+from veritape.apps.bench.gateway_server import Server, gateway_server
+from veritape.apps.bench.gateway_stand import Keys
+from veritape.apps.bench.gateway_wrk import Wanted, drive, say_generator
+from veritape.apps.bench.machine_load import processor_seconds
 from veritape.apps.bench.results import Row, Size
-from veritape.gateway.adapters.key_store import Grant, KeyStore
-from veritape.gateway.adapters.peppers import load_pepper
-from veritape.gateway.adapters.sqlite_keys import SqliteKeys
-from veritape.gateway.keys import Environment
 from veritape.kernel.clock import SystemClock
 from veritape.kernel.errors import UnavailableError
 
 ENVOY, NGINX = "Envoy, local rate limit", "nginx, limit_req"
 """Peers."""
 
-FLOOD_S: Final = 1.5
-"""Seconds of one proxy's turn."""
+FLOOD_S: Final = 2.0
+"""Seconds of one run."""
 
-WARM_S: Final = 0.3
-"""Seconds before the first turn, not counted."""
+WARM_S: Final = 1.0
+"""Seconds before the first run, not counted."""
 
 CONNECTIONS: Final = 64
 """Requests under way at a time."""
 
-OPEN_RATE: Final = 10_000
-"""Requests a second of the open loop."""
-
 ENVOY_SHARE: Final = 0.75
 """Of Envoy's figure: the target; the goal is all of it."""
 
-TWO_CORES: Final = (15_000.0, 25_000.0)
-"""Target and goal of two workers with Redis, requests a second."""
+PATH: Final = "/one"
+"""What is asked for."""
 
 POLICY: Final = """
 version = 1
 engine = 1
 store = { kind = "STORE" }
-[tiers.bench]
+[tiers.asking]
 minute = { limit = 1_000_000, burst = 1_000_000 }
 hour = { limit = 30_000_000 }
 month = { quota = 1_000_000_000, overage = "deny" }
-concurrency = 1_000
+concurrency = 400
+[tiers.leased]
+minute = { limit = 1_000_000, burst = 1_000_000 }
+hour = { limit = 30_000_000 }
+month = { quota = 1_000_000_000, overage = "deny" }
+concurrency = 400
+lease = { max = 2_000, ttl_ms = 500, fraction = 0.5 }
 [ip]
 class = [{ name = "anonymous", cidrs = ["0.0.0.0/0"], minute = { limit = 1_000_000, burst = 1_000_000 } }]
 [upstreams]
@@ -69,7 +69,7 @@ one = { targets = [{ url = "http://127.0.0.1:PORT" }] }
 one = { path = "/one", methods = ["GET"], upstream = "one", cost = "1" }
 public = { path = "/public/one", methods = ["GET"], upstream = "one", cost = "1", anonymous = true }
 """
-"""Limits that refuse nobody here; ``public`` is for callers without a key."""
+"""Limits that refuse nobody here, with and without leases; ``public`` is for callers without a key."""
 
 
 class Bench(NamedTuple):
@@ -77,28 +77,40 @@ class Bench(NamedTuple):
 
     folder: Path
     """Of the configuration, ``gateway.toml``."""
-    upstream: Target
+    upstream: Server
     clock: SystemClock
-    key: str
-    """Of an account whose limits refuse nothing here."""
+    keys: Keys
+    """Of accounts whose limits refuse nothing here."""
+    asking: str
+    """The account whose tier has no leases."""
+    leased: str
+    """The account whose tier has."""
 
     @property
-    def request(self) -> bytes:
-        """Return the request that everybody gets."""
-        return request_bytes("GET", "/one", self.key)
+    def key(self) -> str:
+        """Return the key without leases, which a store in memory has not."""
+        return self.keys.keys[self.asking]
+
+    def wanted(self, account: str) -> Wanted:
+        """Return the request that everybody gets, of an account."""
+        return Wanted(PATH, self.keys.keys[account])
+
+    def request(self, account: str) -> bytes:
+        """Return the same as it goes on the wire."""
+        return request_bytes("GET", PATH, self.keys.keys[account])
 
 
 def proxies(size: Size) -> Iterator[Row]:
-    """Measure the gateway as a proxy."""
+    """Measure the gateway as a proxy, one worker in memory, beside its peers."""
+    say_generator()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         yield from runner.run(_per_core(size))
-        yield from runner.run(_with_redis(size))
 
 
 async def _per_core(size: Size) -> list[Row]:
     """Return the rows of one worker in memory, and of a worker of each peer that is here."""
     async with contextlib.AsyncExitStack() as stack:
-        bench = prepared(stack, "memory", "")
+        bench = await prepared(stack, "memory", "")
         servers = {
             "veritape": await stack.enter_async_context(
                 gateway_server(bench.folder / "gateway.toml", bench.clock)
@@ -106,7 +118,7 @@ async def _per_core(size: Size) -> list[Row]:
         }
         for name, start in ((ENVOY, envoy), (NGINX, nginx)):
             await _join(
-                stack, servers, name, start(bench.folder, bench.upstream.port, bench.key, bench.clock)
+                stack, servers, name, start(bench.folder, bench.upstream.target.port, bench.key, bench.clock)
             )
         found: dict[str, list[float]] = {name: [] for name in servers}
         for name, server in servers.items():
@@ -160,71 +172,26 @@ async def _join(
 async def _worth(name: str, server: Server, bench: Bench, seconds: float) -> float:
     """Return answers of 200 for each second of a server's processor time."""
     before_s = processor_seconds(server.pid)
-    tally = await flood(server.target, bench.request, seconds, bench.clock, CONNECTIONS)
+    run = await drive(server.target, bench.wanted(bench.asking), seconds, bench.clock, CONNECTIONS)
     worked_s = processor_seconds(server.pid) - before_s
-    if set(tally.statuses) != {200}:
-        click.echo(f"{name} answers {dict(tally.statuses)}; only 200 counts", err=True)
-    return tally.statuses[200] / max(worked_s, 0.01)
+    if set(run.statuses) != {200}:
+        click.echo(f"{name} answers {dict(run.statuses)}; only 200 counts", err=True)
+    return run.statuses[200] / max(worked_s, 0.01)
 
 
-async def _with_redis(size: Size) -> list[Row]:
-    """Return the rows of two workers with Redis, generator and upstream on the same machine."""
-    async with contextlib.AsyncExitStack() as stack:
-        socket = await stack.enter_async_context(_redis())
-        bench = prepared(stack, "redis", f'[store]\nurl = "unix://{socket}"\n')
-        start = gateway_server(bench.folder / "gateway.toml", bench.clock, "--workers", "2")
-        server = await stack.enter_async_context(start)
-        await flood(server.target, bench.request, WARM_S, bench.clock, CONNECTIONS)
-        busy = MachineLoad()
-        tallies = [
-            await flood(server.target, bench.request, FLOOD_S, bench.clock, CONNECTIONS)
-            for _ in range(size.runs)
-        ]
-        errors = [100 - 100 * tally.statuses[200] / tally.statuses.total() for tally in tallies]
-        target, goal = TWO_CORES
-        rows = [
-            Row("gateway_redis_two_cores", [tally.per_second for tally in tallies], target=target, goal=goal),
-            Row("gateway_redis_two_cores_errors", errors, "%", "lower", 0.1),
-        ]
-        rows += await _open_loop(server, bench, size.seconds)
-        click.echo(
-            f"while the gateway ran with Redis {busy.foreign_share():.0%} of the machine worked for others",
-            err=True,
-        )
-    return rows
-
-
-async def _open_loop(server: Server, bench: Bench, seconds: float) -> list[Row]:
-    """Return the row of 10,000 requests a second on a schedule; none when the generator itself is too slow for that."""
-    ceiling = (await flood(bench.upstream, bench.request, FLOOD_S, bench.clock)).per_second
-    if CEILING_SHARE * ceiling < OPEN_RATE:
-        click.echo(
-            f"open_loop_10k_p95 is not measured: the generator reaches {ceiling:,.0f} requests/s here",
-            err=True,
-        )
-        return []
-    tally = await open_loop(server.target, bench.request, OPEN_RATE, seconds, bench.clock)
-    return [Row("open_loop_10k_p95", [tally.latency_ms(95)], "ms", "lower", 50.0, 10.0)]
-
-
-@contextlib.asynccontextmanager
-async def _redis() -> AsyncIterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="veritape-bench-") as folder:
-        async with redis_on_a_socket(Path(folder), SystemClock()) as socket:
-            yield socket
-
-
-def prepared(stack: contextlib.AsyncExitStack, store: str, settings: str) -> Bench:
-    """Start the upstream, write a configuration and make a key."""
-    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="veritape-bench-")))
-    upstream = Target("127.0.0.1", stack.enter_context(upstream_process()))
-    (folder / "policy.toml").write_text(POLICY.replace("STORE", store).replace("PORT", str(upstream.port)))
+async def prepared(stack: contextlib.AsyncExitStack, store: str, settings: str) -> Bench:
+    """Start the upstream, write a configuration and make the keys."""
+    folder, clock = (
+        Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="veritape-bench-"))),
+        SystemClock(),
+    )
+    upstream = await stack.enter_async_context(origin(folder, clock))
+    port, data = str(upstream.target.port), folder / "data"
+    (folder / "policy.toml").write_text(POLICY.replace("STORE", store).replace("PORT", port))
     (folder / "gateway.toml").write_text(
-        f'policy = "{folder / "policy.toml"}"\ndata_dir = "{folder / "data"}"\n{settings}'
+        f'policy = "{folder / "policy.toml"}"\ndata_dir = "{data}"\n{settings}'
         '[log]\naccess = false\n[telemetry]\nlisten = ""\n[listen]\nadmin = ""\n'
     )
-    clock, data = SystemClock(), folder / "data"
     data.mkdir(mode=0o700)
-    with contextlib.closing(KeyStore(SqliteKeys(data / "keys.db"), load_pepper(data, None))) as store_of_keys:
-        key, _ = store_of_keys.create("acme", "bench", Grant(Environment.LIVE, ()), clock.wall_ns() // 1_000)
-    return Bench(folder, upstream, clock, key)
+    keys = Keys(data, clock)
+    return Bench(folder, upstream, clock, keys, await keys.account("asking"), await keys.account("leased"))

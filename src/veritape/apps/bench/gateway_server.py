@@ -32,9 +32,16 @@ class Server(NamedTuple):
     pid: int
 
 
+class RedisOnSocket(NamedTuple):
+    """A Redis that runs."""
+
+    socket: Path
+    pid: int
+
+
 @contextlib.asynccontextmanager
-async def redis_on_a_socket(folder: Path, clock: Clock) -> AsyncIterator[Path]:
-    """Run a Redis with a log that is synced each second; yield its socket.
+async def redis_on_a_socket(folder: Path, clock: Clock) -> AsyncIterator[RedisOnSocket]:
+    """Run a Redis with a log that is synced each second.
 
     Raises:
         UnavailableError: ``redis-server`` is missing or does not start.
@@ -54,7 +61,7 @@ async def redis_on_a_socket(folder: Path, clock: Clock) -> AsyncIterator[Path]:
             await clock.sleep_until(clock.monotonic_ns() + NANOSECONDS // 50)
         else:
             raise UnavailableError("redis-server did not start")
-        yield socket
+        yield RedisOnSocket(socket, process.pid)
     finally:
         _end(process)
 

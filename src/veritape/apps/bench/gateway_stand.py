@@ -12,10 +12,10 @@ from typing import Any, Final
 import click
 import uvloop
 
-from veritape.apps.bench.gateway_client import Shot, Target, request_bytes
+from veritape.apps.bench.gateway_client import Shot, request_bytes
 from veritape.apps.bench.gateway_load import SCENARIOS, Outcome, Stand, usage_problems
+from veritape.apps.bench.gateway_origin import origin
 from veritape.apps.bench.gateway_server import gateway_server, redis_on_a_socket
-from veritape.apps.bench.gateway_upstream import upstream_process
 from veritape.gateway.adapters.key_store import Grant, KeyStore
 from veritape.gateway.adapters.peppers import load_pepper
 from veritape.gateway.adapters.policy_file import shipped_policy
@@ -144,8 +144,8 @@ async def load_stand(seconds: float, open_rate: int) -> AsyncIterator[Stand]:
     async with contextlib.AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="veritape-load-")))
         redis = await stack.enter_async_context(redis_on_a_socket(folder, clock))
-        upstream = Target("127.0.0.1", stack.enter_context(upstream_process()))
-        config = _written(folder, redis, upstream.port)
+        upstream = (await stack.enter_async_context(origin(folder, clock))).target
+        config = _written(folder, redis.socket, upstream.port)
         gateway = await stack.enter_async_context(gateway_server(config, clock))
         keys = Keys(folder / "data", clock)
         yield Stand(

@@ -13,6 +13,8 @@ from typing import Final, cast
 
 import uvloop
 
+from veritape.apps.bench.gateway_client import Target
+from veritape.apps.bench.gateway_server import Server
 from veritape.kernel.errors import UnavailableError
 
 ANSWER: Final = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
@@ -48,8 +50,8 @@ def announced_length(head: bytes) -> int:
 
 
 @contextlib.contextmanager
-def upstream_process() -> Iterator[int]:
-    """Run an upstream on loopback; yield its port.
+def upstream_process() -> Iterator[Server]:
+    """Run an upstream on loopback.
 
     Raises:
         UnavailableError: it did not start.
@@ -59,7 +61,7 @@ def upstream_process() -> Iterator[int]:
         line = process.stdout.readline() if process.stdout else ""
         if not line.strip().isdecimal():
             raise UnavailableError("the upstream of the benchmark did not start")
-        yield int(line)
+        yield Server(Target("127.0.0.1", int(line)), process.pid)
         process.communicate()
 
 

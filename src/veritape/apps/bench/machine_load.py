@@ -1,8 +1,26 @@
 """How busy this machine is with other work while something of ours is measured (Linux)."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
+
+
+class Worked(NamedTuple):
+    """Processor time, seconds."""
+
+    user_s: float
+    system_s: float
+    """In the kernel."""
+
+    @property
+    def seconds(self) -> float:
+        """Return both."""
+        return self.user_s + self.system_s
+
+    def __sub__(self, before: "Worked") -> "Worked":
+        """Return what was added since."""
+        return Worked(self.user_s - before.user_s, self.system_s - before.system_s)
 
 
 class _Reading(NamedTuple):
@@ -43,6 +61,23 @@ class MachineLoad:
 def processor_seconds(pid: int, proc: Path = Path("/proc")) -> float:
     """Return the processor time of a process, of its threads and of all processes that it started."""
     return sum(_family(pid, proc).values()) / os.sysconf("SC_CLK_TCK")
+
+
+def worked_by(pids: Iterable[int], proc: Path = Path("/proc")) -> Worked:
+    """Return the processor time of some processes and their threads, not of what they started; of one that is gone none."""
+    user, system = 0, 0
+    for pid in pids:
+        try:
+            words = (proc / str(pid) / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        user, system = user + int(words[11]), system + int(words[12])
+    return Worked(user / os.sysconf("SC_CLK_TCK"), system / os.sysconf("SC_CLK_TCK"))
+
+
+def started_by(pid: int, proc: Path = Path("/proc")) -> set[int]:
+    """Return the processes that a process started, and those that these did."""
+    return set(_family(pid, proc)) - {pid}
 
 
 def _family(pid: int, proc: Path) -> dict[int, int]:

@@ -15,16 +15,20 @@ from veritape.apps.bench.gateway_server import Server
 from veritape.apps.bench.results import Size
 
 
-def test_rows_of_a_real_envoy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """GW-611, GW-612: both rows of the specification, through Envoy."""
-    monkeypatch.setattr(module, "FLOOD_S", 0.2)
-    monkeypatch.setattr(module, "WARM_S", 0.1)
-    rows = [row.document() for row in envoy_decisions(Size(runs=2))]
-    assert [(row["name"], row["unit"], row["target"], row["goal"], row["runs"]) for row in rows] == [
-        ("rls_per_second", "1/s", 5_000.0, 8_000.0, 2),
-        ("ext_authz_per_second", "1/s", 12_000.0, 18_000.0, 2),
+def test_rows_of_a_real_envoy(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """GW-611, GW-612: both rows of the specification, through Envoy, and what each party works for a call."""
+    monkeypatch.setattr(module, "FLOOD_S", 1.0)
+    rows = [row.document() for row in envoy_decisions(Size(runs=1))]
+    assert [(row["name"], row["unit"], row["target"], row["goal"]) for row in rows if row["target"]] == [
+        ("rls_per_second", "1/s", 5_000.0, 8_000.0),
+        ("ext_authz_per_second", "1/s", 12_000.0, 18_000.0),
     ]
-    assert min(row["value"] for row in rows) > 0
+    assert [row["name"].rpartition("_us_")[2] for row in rows if row["unit"] == "us"] == 2 * PARTIES
+    assert min(row["value"] for row in rows if row["unit"] == "1/s") > 0
+    assert capsys.readouterr().err.count("microseconds of processor time a request: decisions ") == 2
+
+
+PARTIES = ["decisions", "envoy", "upstream", "generator"]
 
 
 @asynccontextmanager
@@ -37,10 +41,10 @@ def test_an_envoy_that_decides_nothing_counts_nothing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """GW-611, GW-612: a decision that fails is no answer that counts: here nobody listens where Envoy asks."""
-    monkeypatch.setattr(module, "FLOOD_S", 0.1)
-    monkeypatch.setattr(module, "WARM_S", 0.05)
+    monkeypatch.setattr(module, "FLOOD_S", 1.0)
     monkeypatch.setattr(module, "rate_limit_server", nobody)
-    assert [row.document()["value"] for row in envoy_decisions(Size(runs=1))] == [0.0, 0.0]
+    found = [row.document() for row in envoy_decisions(Size(runs=1))]
+    assert [row["value"] for row in found if row["target"]] == [0.0, 0.0]
     said = capsys.readouterr().err
     assert "rls_per_second met {500:" in said
     assert "ext_authz_per_second met {403:" in said

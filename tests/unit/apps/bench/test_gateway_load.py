@@ -187,9 +187,9 @@ async def planted(
 
     names: list[str] = []
     async with answering_peer(lambda _: (late_s, answer)) as target:
-        with upstream_process() as port:
+        with upstream_process() as upstream:
             yield Stand(
-                target, SystemClock(), shot, account, counted, seconds, 100, 50, Target("127.0.0.1", port),
+                target, SystemClock(), shot, account, counted, seconds, 100, 50, upstream.target,
                 lambda: Machine(share),
             )  # fmt: skip
 

@@ -36,7 +36,7 @@ async def test_a_peer_knows_the_key_and_limits_by_rate(
         gateway_peers.NGINX.replace("rate=RATEr/s", "rate=1r/m").replace("burst=10000", "burst=1"),
     )
     with upstream_process() as upstream:
-        async with start(tmp_path, upstream, KEY, CLOCK) as server:  # type: ignore[operator]  # either of two functions
+        async with start(tmp_path, upstream.target.port, KEY, CLOCK) as server:  # type: ignore[operator]  # either of two functions
             assert [answer.status_code for answer in await asked(server.target.port, "other", 1)] == [
                 stranger
             ]

@@ -11,7 +11,7 @@ from veritape.kernel.errors import UnavailableError
 
 def test_every_request_of_a_connection_is_answered() -> None:
     """GW-851: requests in one piece, in pieces and with a body; it ends with who started it."""
-    with upstream_process() as port, socket.create_connection(("127.0.0.1", port)) as one:
+    with upstream_process() as server, socket.create_connection(server.target) as one:
         one.sendall(b"GET / HTTP/1.1\r\n\r\nPOST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nab")
         received = b""
         while len(received) < len(ANSWER):
@@ -21,7 +21,7 @@ def test_every_request_of_a_connection_is_answered() -> None:
         while len(received) < 3 * len(ANSWER):
             received += one.recv(4_096)
         assert received == ANSWER * 3
-    with pytest.raises(ConnectionError), socket.create_connection(("127.0.0.1", port)):
+    with pytest.raises(ConnectionError), socket.create_connection(server.target):
         pass
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from veritape.apps.bench.machine_load import MachineLoad, processor_seconds
+from veritape.apps.bench.machine_load import MachineLoad, Worked, processor_seconds, started_by, worked_by
 
 
 def told(folder: Path, times: str, ticks: dict[tuple[int, int], int]) -> None:
@@ -23,6 +23,18 @@ def test_what_others_did_is_all_work_less_ours(tmp_path: Path) -> None:
     load = MachineLoad(tmp_path, 7)
     told(tmp_path, "200 10 70 850 60 5 5 0", {(7, 1): 30, (8, 7): 50, (9, 1): 580, (10, 8): 10})
     assert load.foreign_share() == pytest.approx((140 - 60) / 200)
+
+
+def test_a_process_is_told_apart_from_what_it_started(tmp_path: Path) -> None:
+    """GW-851: user and kernel, of the named processes only; one that is gone worked nothing."""
+    told(tmp_path, "0", {(7, 1): 10, (8, 7): 20, (9, 8): 30, (10, 1): 40})
+    tick_s = 1 / os.sysconf("SC_CLK_TCK")
+    worked = worked_by([7, 8, 99], tmp_path)
+    assert worked.user_s == pytest.approx(30 * tick_s)
+    assert worked.system_s == 0.0
+    assert started_by(7, tmp_path) == {8, 9}
+    assert Worked(3.0, 2.0) - Worked(1.0, 0.5) == Worked(2.0, 1.5)
+    assert Worked(2.0, 1.5).seconds == 3.5
 
 
 def test_no_time_is_no_load(tmp_path: Path) -> None:

@@ -1,0 +1,68 @@
+"""Rows of the open loop."""
+
+from array import array
+from collections import Counter
+
+import pytest
+from tests.servers.answering_peer import answering_peer
+
+from veritape.apps.bench import gateway_open as module
+from veritape.apps.bench.gateway_flood import Tally
+from veritape.apps.bench.gateway_open import highest_rate, open_loop_rows
+from veritape.apps.bench.gateway_upstream import upstream_process
+from veritape.kernel.clock import SystemClock
+
+CLOCK = SystemClock()
+REQUEST = b"GET / HTTP/1.1\r\n\r\n"
+GOOD = Tally(Counter({200: 1_000}), array("q", [1_000_000] * 1_000), 1.0)
+SLOW = Tally(Counter({200: 1_000}), array("q", [90_000_000] * 1_000), 1.0)
+
+
+async def steps(
+    monkeypatch: pytest.MonkeyPatch, holds: int, first: float, most: float, unlucky: int = -1
+) -> tuple[float, list[int]]:
+    """Return the highest rate and those that were tried; a rate holds up to a bound, one try is slow all the same."""
+    monkeypatch.setattr(module, "REST_S", 0.0)
+    tried: list[int] = []
+
+    async def attempt(rate: int) -> Tally:
+        tried.append(rate)
+        return GOOD if rate <= holds and len(tried) - 1 != unlucky else SLOW
+
+    return await highest_rate(attempt, first, most, CLOCK), tried
+
+
+async def test_steps_rise_until_one_fails_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """GW-852: 100, 115, 132.25, 152.09: the last one that held is told; no step follows one that failed twice."""
+    assert await steps(monkeypatch, 140, 100.0, 1_000.0) == (132.0, [100, 115, 132, 152, 152])
+    assert await steps(monkeypatch, 140, 100.0, 1_000.0, 1) == (132.0, [100, 115, 115, 132, 152, 152])
+    assert await steps(monkeypatch, 10, 100.0, 1_000.0) == (0.0, [100, 100])
+    assert await steps(monkeypatch, 1_000, 100.0, 120.0) == (115.0, [100, 115])
+    assert await steps(monkeypatch, 1_000, 100.0, 50.0) == (0.0, [])
+
+
+async def test_a_peer_that_stands_still_holds_no_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """GW-852: both rows measure from when a request was due: a peer that always takes 80 ms holds none; the queue is named."""
+    monkeypatch.setattr(module, "REST_S", 0.0)
+    monkeypatch.setattr(module, "STEP_S", 0.2)
+    monkeypatch.setattr(module, "CEILING_S", 0.1)
+    monkeypatch.setattr(module, "OPEN_RATE", 50)
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+    with upstream_process() as upstream:
+        async with answering_peer(lambda _: (0.08, answer)) as late:
+            best, row = await open_loop_rows(late, upstream.target, REQUEST, 100.0, 0.4, CLOCK)
+    assert (best.name, best.values) == ("open_loop_rate_p95_50ms", [0.0])
+    assert (row.name, row.document()["meets"]) == ("open_loop_10k_p95", False)
+    assert row.values[0] >= 80
+
+
+async def test_a_generator_that_is_too_slow_measures_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """GW-852: an open loop above 80 % of the generator's ceiling is not run."""
+    monkeypatch.setattr(module, "CEILING_S", 0.1)
+    monkeypatch.setattr(module, "OPEN_RATE", 10**9)
+    with upstream_process() as upstream:
+        rows = await open_loop_rows(upstream.target, upstream.target, REQUEST, 1e12, 1.0, CLOCK)
+    assert [row.name for row in rows] == ["open_loop_rate_p95_50ms"]
+    assert "open_loop_10k_p95 is not measured: the generator reaches" in capsys.readouterr().err
