@@ -18,7 +18,10 @@ SUBJECTS_LIMIT: Final = 250_000
 512 MiB (GW-908)."""
 
 EVICTION_SCAN: Final = 64
-"""Subjects, least recently used first, among which one without debt is looked for."""
+"""Subjects that are looked at when one has to go."""
+
+SURE_US: Final = MICROSECONDS
+"""The calendar is looked at again after this long at the latest, should the wall clock step."""
 
 SLOT_GRACE_US: Final = 5 * MICROSECONDS
 """A slot is free this long after its route's timeout, whatever became of its request (GW-210)."""
@@ -44,17 +47,19 @@ class Past(NamedTuple):
     """Wall clock at the restart."""
 
 
-class _Account(Tally):
+class Account(Tally):
     """A subject's state, and what only this store needs of it."""
 
-    __slots__ = ("ends", "first_end_us", "limits", "period")
+    __slots__ = ("ends", "first_end_us", "is_used", "limits", "period")
 
     def __init__(self, minute: Parts = NOTHING, hour: Parts = NOTHING, limits: Limits = UNLIMITED) -> None:
         super().__init__(minute, hour)
         self.limits = limits
         """Of the last decision."""
         self.period = ""
-        """Of the month's figure."""
+        """Of the month's figure; of no month once the store has forgotten the subject."""
+        self.is_used = False
+        """Asked about since its place in the order was looked at."""
         self.ends: dict[int, int] = {}
         """Slot -> clock at which it is free again."""
         self.first_end_us = 0
@@ -81,9 +86,12 @@ class MemoryStore:
         self.subjects_limit = subjects_limit
         self.subjects_evicted = 0
         """Subjects forgotten at the bound."""
-        self._accounts: OrderedDict[str, _Account] = OrderedDict()
+        self._accounts: OrderedDict[str, Account] = OrderedDict()
         self._last_slot = 0
-        self._period = ""
+        self.period = ""
+        """The present month."""
+        self.sure_us = 0
+        """Monotonic clock until which it surely is."""
         self._month_start_us = self._month_end_us = 0
 
     def __len__(self) -> int:
@@ -129,10 +137,12 @@ class MemoryStore:
         if account is None:
             account = self._begin(subject, plan.limits, now_us)
         else:
-            self._accounts.move_to_end(subject)
+            account.is_used = True
         if not self._month_start_us <= wall_us < self._month_end_us:
             self._turn_month(wall_us)
-        if account.period is not self._period:
+        if now_us >= self.sure_us:
+            self.sure_us = now_us + min(SURE_US, self._month_end_us - wall_us)
+        if account.period is not self.period:
             self._load_month(subject, account)
         account.limits = plan.limits
         if account.ends and now_us >= account.first_end_us:
@@ -142,16 +152,21 @@ class MemoryStore:
             return verdict, self._take_slot(account, now_us + slot_us + SLOT_GRACE_US)
         return verdict, 0
 
+    def account(self, subject: str) -> Account | None:
+        """Return a subject's state, which is changed in place; None when it is not in memory."""
+        return self._accounts.get(subject)
+
     def begin(self, subject: str, limits: Limits, minute: Bucket, hour: Bucket) -> None:
         """Give a subject that is new here the state that another store knew of it."""
         if subject not in self._accounts:
-            self._accounts[subject] = _Account((*minute,), (*hour,), limits)
+            self._accounts[subject] = Account((*minute,), (*hour,), limits)
 
     def forget(self, subject: str) -> None:
         """Know nothing of a subject any more: another store knows it better."""
         account = self._accounts.pop(subject, None)
         if account is not None:
             self._months.pop((subject, account.period), None)
+            account.period = ""
 
     def release_slot(self, subject: str, slot: int) -> None:
         """Free a slot once its response has ended; freeing it twice changes nothing."""
@@ -209,10 +224,10 @@ class MemoryStore:
             if account.ends and now_us >= account.first_end_us:
                 _free_ended(account, now_us)
 
-    def _begin(self, subject: str, limits: Limits, now_us: int) -> _Account:
+    def _begin(self, subject: str, limits: Limits, now_us: int) -> Account:
         if len(self._accounts) >= self.subjects_limit:
             self._evict(now_us)
-        past, made = self._past.pop(subject, None), _Account()
+        past, made = self._past.pop(subject, None), Account()
         if past is not None:
             made.minute = _restored(past, limits.minute, now_us)
             made.hour = _restored(past, limits.hour, now_us)
@@ -221,26 +236,26 @@ class MemoryStore:
 
     def _turn_month(self, wall_us: int) -> None:
         month = quota.month_of(wall_us)
-        self._period = month.period
+        self.period, self.sure_us = month.period, 0
         self._month_end_us = wall_us + month.left_us
         self._month_start_us = self._month_end_us - month.length_s * MICROSECONDS
 
-    def _load_month(self, subject: str, account: _Account) -> None:
+    def _load_month(self, subject: str, account: Account) -> None:
         """Count an account's present month from what is known of it; keep what it used in the one before."""
         self._keep_month(subject, account)
-        account.period = self._period
-        account.used_mu = self._months.get((subject, self._period), 0)
+        account.period = self.period
+        account.used_mu = self._months.get((subject, self.period), 0)
 
-    def _keep_month(self, subject: str, account: _Account) -> None:
+    def _keep_month(self, subject: str, account: Account) -> None:
         if account.used_mu and _is_counted(subject):
             self._months[subject, account.period] = account.used_mu
 
-    def _used_mu(self, subject: str, period: str, account: _Account | None) -> int:
+    def _used_mu(self, subject: str, period: str, account: Account | None) -> int:
         if account is not None and account.period == period:
             return account.used_mu
         return self._months.get((subject, period), 0)
 
-    def _take_slot(self, account: _Account, end_us: int) -> int:
+    def _take_slot(self, account: Account, end_us: int) -> int:
         self._last_slot += 1
         if not account.ends or end_us < account.first_end_us:
             account.first_end_us = end_us
@@ -249,12 +264,31 @@ class MemoryStore:
         return self._last_slot
 
     def _evict(self, now_us: int) -> None:
-        """Forget a subject that owes nothing, else the least recently used."""
-        oldest = list(islice(self._accounts.items(), EVICTION_SCAN))
-        idle = (subject for subject, found in oldest if not _owes(found, now_us))
-        subject = next(idle, oldest[0][0])
-        self._keep_month(subject, self._accounts.pop(subject))
+        """Forget a subject that owes nothing, else one that nobody asked about since it was last looked at.
+
+        Who was asked about meanwhile goes to the end: the least recently used as the clock algorithm knows it, so that
+        no request has to keep an order.
+        """
+        idle = (
+            subject
+            for subject, found in islice(self._accounts.items(), EVICTION_SCAN)
+            if not _owes(found, now_us)
+        )
+        subject = next(idle, None) or self._unused()
+        gone = self._accounts.pop(subject)
+        self._keep_month(subject, gone)
+        gone.period = ""
         self.subjects_evicted += 1
+
+    def _unused(self) -> str:
+        """Return the first in the order that nobody asked about; who was goes to its end."""
+        for _ in range(EVICTION_SCAN):
+            subject, found = next(iter(self._accounts.items()))
+            if not found.is_used:
+                break
+            found.is_used = False
+            self._accounts.move_to_end(subject)
+        return next(iter(self._accounts))
 
 
 def _is_counted(subject: str) -> bool:
@@ -262,13 +296,13 @@ def _is_counted(subject: str) -> bool:
     return not subject.startswith("ip:")
 
 
-def _free_ended(account: _Account, now_us: int) -> None:
+def _free_ended(account: Account, now_us: int) -> None:
     account.ends = {slot: end_us for slot, end_us in account.ends.items() if end_us > now_us}
     account.slots = len(account.ends)
     account.first_end_us = min(account.ends.values(), default=0)
 
 
-def _owes(found: _Account, now_us: int) -> bool:
+def _owes(found: Account, now_us: int) -> bool:
     if found.ends:
         return True
     buckets = ((found.minute, found.limits.minute), (found.hour, found.limits.hour))

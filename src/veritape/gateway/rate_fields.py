@@ -10,7 +10,7 @@ from typing import Final
 
 from veritape.gateway import quota
 from veritape.gateway.fast_quota import Plan, Verdict, left_units
-from veritape.gateway.quota import MICROSECONDS, MU, Decision, LimitName, LimitState, Mode, ceil_div
+from veritape.gateway.quota import MICROSECONDS, MU, Decision, LimitName, Limits, LimitState, Mode, ceil_div
 
 Field = tuple[str, str]
 """Name and value of a header field."""
@@ -61,15 +61,10 @@ class AdmittedFields:
 
     def __init__(self, plan: Plan, tier: str, *, legacy: bool) -> None:
         self._plan, self._tier, self._legacy = plan, tier, legacy
-        self._cost: RawField = (b"x-request-cost", units_text(plan.cost_mu).encode())
-        limits = self._limits = plan.limits
-        items = (
-            (limits.minute, b'"minute";r=%d;t=%d'), (limits.hour, b'"hour";r=%d;t=%d'),
-            (limits.month_mu, b'"month";r=%d;t=%d'), (limits.concurrency, b'"concurrency";r=%d'),
-        )  # fmt: skip
-        self._left = b",".join(item for limit, item in items if limit is not None)
+        self._cost = units_field(plan)
+        self._limits, self._left = plan.limits, left_template(plan.limits)
+        minute = plan.limits.minute
         self._policy: RawField = (b"ratelimit-policy", b"")
-        minute = limits.minute
         self._older: list[RawField] = [(b"x-quota-tier", tier.encode())]
         if minute is not None:
             self._older.append((b"x-ratelimit-limit", b"%d" % minute.limit))
@@ -119,8 +114,29 @@ class AdmittedFields:
         month = quota.month_of(verdict.wall_us)
         self._month_end_us = verdict.wall_us + month.left_us
         self._month_from_us = self._month_end_us - month.length_s * MICROSECONDS
-        fields = rate_fields(verdict.unfolded(), self._tier, verdict.wall_us, legacy=False)
-        self._policy = (b"ratelimit-policy", dict(fields)["RateLimit-Policy"].encode())
+        self._policy = policy_field(self._plan, verdict.wall_us)
+
+
+def units_field(plan: Plan) -> RawField:
+    """Return the field that tells what the request costs."""
+    return b"x-request-cost", units_text(plan.cost_mu).encode()
+
+
+def left_template(limits: Limits) -> bytes:
+    """Return the value of ``RateLimit`` without its numbers: units left and seconds of each limit, in the order of the fields."""
+    items = (
+        (limits.minute, b'"minute";r=%d;t=%d'), (limits.hour, b'"hour";r=%d;t=%d'),
+        (limits.month_mu, b'"month";r=%d;t=%d'), (limits.concurrency, b'"concurrency";r=%d'),
+    )  # fmt: skip
+    return b",".join(item for limit, item in items if limit is not None)
+
+
+def policy_field(plan: Plan, wall_us: int) -> RawField:
+    """Return the field that tells the limits, which holds for a calendar month."""
+    month = quota.month_of(wall_us)
+    told = quota.admission(plan.limits, quota.State(), 0, wall_us, month, plan.policy_version)
+    fields = rate_fields(told, "", wall_us, legacy=False)
+    return b"ratelimit-policy", dict(fields)["RateLimit-Policy"].encode()
 
 
 def units_text(units_mu: int) -> str:

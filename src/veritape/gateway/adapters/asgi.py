@@ -15,6 +15,7 @@ nothing. Lifespan and WebSockets pass untouched.
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -39,6 +40,7 @@ from veritape.gateway.problems import RefusedError
 from veritape.gateway.rate_fields import RawField, raw_fields
 from veritape.gateway.reasons import PROBLEMS, Reason
 from veritape.gateway.request_ids import request_id
+from veritape.gateway.straight_quota import Charge, no_charge
 from veritape.gateway.usage import BOOT_BYTES, EventSource, UsageEvent
 from veritape.kernel.clock import Clock, SystemClock
 from veritape.kernel.errors import MisuseError, UnavailableError
@@ -69,9 +71,19 @@ NO_DECISION: Final = 503
 LaneKey = tuple[str, str, str | None, str]
 """Method, path, root path and peer's address of a request."""
 
-Lane = tuple[Callers, Found | None, tuple[Price, Client, Decide | None] | None]
-"""What is known of such requests: under which callers, the marks of their route, and what they cost whom and what decides it in
-memory; None: nothing."""
+
+@dataclass(slots=True, eq=False)
+class Lane:
+    """What is known of such requests."""
+
+    callers: Callers
+    """Under which it is so."""
+    found: Found | None
+    """The marks of their route."""
+    paid: tuple[Price, Client, Decide | None] | None = None
+    """What they cost whom, and what decides it in memory; None: nothing."""
+    straight: Charge = no_charge
+    """Charges in the usual case, where nobody asks for the ruling."""
 
 
 class Seen(NamedTuple):
@@ -81,6 +93,10 @@ class Seen(NamedTuple):
     """None: the request cost nothing."""
     found: Found | None
     """The marks of its route."""
+
+
+_CHARGED: Final = Seen(None, None)
+"""Of a request whose route has no marks, and whose ruling therefore nobody asks for."""
 
 
 class Limit:
@@ -113,6 +129,7 @@ class Limit:
         self._background: list[Coroutine[Any, Any, None]] = []
         self._tasks: list[asyncio.Task[None]] = []
         self.engine = engine or self._open(policy, redis, keys, identify, legacy=legacy)
+        self._monotonic_ns = self.engine.clock.monotonic_ns
         self._others = None if others is None else Price("other", units_of(others))
         self._usage, self._events = usage, EventSource(secrets.token_bytes(BOOT_BYTES))
         self._lanes: dict[LaneKey, Lane] = {}
@@ -121,33 +138,58 @@ class Limit:
         self._marked: MarkedRoutes | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+        """Serve one request; the usual one in this body alone."""
         if scope["type"] != "http":
             await self._pass(scope, receive, send)
             return
+        peer = scope.get("client")
+        key = (scope["method"], scope["path"], scope.get("root_path"), peer[0] if peer else "")
+        lane = self._lanes.get(key)
+        if lane is None or lane.callers is not self.engine.callers:
+            fields = None
+        else:
+            fields = lane.straight(self._monotonic_ns() // 1_000)
+        if fields is None:
+            await self._rule(scope, receive, send, key)
+            return
+        scope[KEY] = _CHARGED
+        begun = False
+
+        def respond(message: Message) -> Awaitable[None]:
+            nonlocal begun
+            if message["type"] == "http.response.start":
+                begun = True
+                message["headers"] = [*message.get("headers", ()), *fields]
+            return send(message)
+
+        try:
+            await self.app(scope, receive, respond)
+        except Exception:
+            await self._fail(scope, send, fields, begun=begun)
+            raise
+
+    async def _rule(self, scope: Scope, receive: Receive, send: Send, key: LaneKey) -> None:
+        """Serve a request that is not the usual one, or whose ruling somebody wants."""
         if not self._ready:
             await self._get_ready(scope)
-        engine, peer = self.engine, scope.get("client")
-        key = (scope["method"], scope["path"], scope.get("root_path"), peer[0] if peer else "")
+        ruling = charge = None
         try:
             lane = self._lanes.get(key)
-            if lane is None or lane[0] is not engine.callers:
+            if lane is None or lane.callers is not self.engine.callers:
                 lane = await self._lane(key, scope)
-            _, found, paid = lane
-            ruling = charge = None
-            if paid is not None:
-                price, client, decide = paid
-                ruling = await engine.decide(client, price) if decide is None else decide()
+            if lane.paid is not None:
+                price, client, decide = lane.paid
+                ruling = await self.engine.decide(client, price) if decide is None else decide()
                 if self._usage is not None:
                     charge = await self._charge(scope, client, price, ruling)
         except RefusedError as refusal:
             await self._refuse(scope, send, refusal)
             return
-        scope[KEY] = make_tuple(Seen, (ruling, found))
-        if paid is None or ruling is None:
+        scope[KEY] = make_tuple(Seen, (ruling, lane.found))
+        if ruling is None:
             await self.app(scope, receive, send)
         else:
-            await self._answer(scope, receive, send, paid[0], ruling, charge)
+            await self._answer(scope, receive, send, price, ruling, charge)
 
     async def _lane(self, key: LaneKey, scope: Scope) -> Lane:
         """Find what a request costs and who pays; it is remembered where method, path and peer alone say so.
@@ -157,28 +199,30 @@ class Limit:
         """
         callers = self.engine.callers
         found, price = self._price(scope)
-        paid = None
-        if price is not None:
+        if price is None:
+            lane = Lane(callers, found)
+        else:
             client = callers.client_of(scope) or await callers.client_by_key(scope)
             if client.scopes is None or price.scope is not None:
                 require(client, price)
-            paid = (price, client, self.engine.decider(client, price)) if price.cost_mu else None
-        lane = (callers, found, paid)
+            lane = self._paid_lane(callers, found, price, client)
         if callers.by_address_alone and scope["method"] != "OPTIONS" and len(key[1]) <= PATH_CHARACTERS:
             if len(self._lanes) >= REMEMBERED:
                 self._lanes.clear()
             self._lanes[key] = lane
         return lane
 
+    def _paid_lane(self, callers: Callers, found: Found | None, price: Price, client: Client) -> Lane:
+        if not price.cost_mu:
+            return Lane(callers, found)
+        paid = (price, client, self.engine.decider(client, price))
+        if found is not None or self._usage is not None or not callers.by_address_alone:
+            return Lane(callers, found, paid)
+        return Lane(callers, found, paid, self.engine.straight(client, price) or no_charge)
+
     async def _answer(
-        self,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-        price: Price,
-        ruling: Ruling,
-        charge: UsageEvent | None,
-    ) -> None:
+        self, scope: Scope, receive: Receive, send: Send, price: Price, ruling: Ruling, charge: UsageEvent | None
+    ) -> None:  # fmt: skip
         """Let the application answer an admitted request, with the rate fields, and end what was begun for it."""
         status, fields = 0, ruling.fields
 
@@ -192,8 +236,7 @@ class Limit:
         try:
             await self.app(scope, receive, respond)
         except Exception:
-            if not status and not _has_own_answer(self._application):
-                await self._refuse(scope, send, RefusedError(Reason.INTERNAL_ERROR), fields)
+            await self._fail(scope, send, fields, begun=bool(status))
             status = SERVER_ERROR
             raise
         finally:
@@ -201,6 +244,11 @@ class Limit:
                 self.engine.release(ruling)
             if status >= SERVER_ERROR and price.refunded:
                 await self._refund(ruling, charge)
+
+    async def _fail(self, scope: Scope, send: Send, fields: list[RawField], *, begun: bool) -> None:
+        """Answer for an application that failed before it answered, where nobody above us does."""
+        if not begun and not _has_own_answer(self._application):
+            await self._refuse(scope, send, RefusedError(Reason.INTERNAL_ERROR), fields)
 
     def _price(self, scope: Scope) -> tuple[Found | None, Price | None]:
         """Return the marks of a request's route and what it costs: the mark's price, the policy's, or that of others."""

@@ -20,6 +20,7 @@ from veritape.gateway.problems import RefusedError
 from veritape.gateway.quota import Decision
 from veritape.gateway.rate_fields import AdmittedFields, RawField, rate_fields, raw_fields
 from veritape.gateway.reasons import Reason
+from veritape.gateway.straight_quota import Charge, straight
 from veritape.kernel.clock import Clock
 from veritape.kernel.errors import MisuseError, UnavailableError
 
@@ -131,6 +132,13 @@ class Engine:
             raise self._denied(client, verdict.unfolded())
 
         return decide
+
+    def straight(self, client: Client, price: Price) -> Charge | None:
+        """Return what charges a client in memory in the usual case, where nobody needs more of a decision than its fields."""
+        if self._memory is None or self._legacy:
+            return None
+        prepared = client.group.prepared.get(price) or self._prepare(client.group, price)
+        return straight(self._memory, client.subject, prepared.plan, self._wall_ns() // 1_000)
 
     async def decide(self, client: Client, price: Price) -> Ruling:
         """Decide.

@@ -128,6 +128,29 @@ async def test_a_denied_request_never_reaches_the_application() -> None:
             assert (await other.get("/a")).status_code == 200
 
 
+async def test_the_usual_request_is_answered_as_every_other() -> None:
+    """GW-601, GW-603: once path and peer are known, fields, failures and the denial are what they were for the first."""
+    application = FastAPI()
+    application.add_middleware(Limit, engine=limited.engine())
+    failing = list[bool]()
+
+    @application.get("/")
+    async def one() -> str:
+        if failing:
+            raise RuntimeError("planted")
+        return "one"
+
+    async with limited.client_of(application, raises=False) as client:
+        answers = [await client.get("/") for _ in range(43)]
+        failing.append(True)
+        answers += [await client.get("/") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200] * 43 + [500] * 2 + [429]
+    assert [answer.headers["ratelimit"] for answer in answers] == [
+        f'"minute";r={left};t=2' for left in (*range(44, -1, -1), 0)
+    ]
+    assert answers[44].json()["reason"] == "internal_error"
+
+
 async def test_routes_of_the_policy_have_their_price() -> None:
     """GW-601: cost by route and method; another upstream's route, a preflight and cost 0 as the policy says."""
     made = limited.limited()
