@@ -5,8 +5,8 @@ Run as a process of its own, so that its memory is its own: ``python -m tests.fl
 
 import asyncio
 import json
+import os
 import random
-import resource
 import sys
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -14,6 +14,7 @@ from pathlib import Path
 from tests.servers.gateway_world import World
 from tests.tokens import AUDIENCE, ISSUER, SECRET, claims, hs256
 
+from veritape.executor.adapters.workers.machine import process_peak_bytes
 from veritape.gateway.adapters.gate import Visit
 from veritape.gateway.adapters.token_verifier import TokenVerifier, Trust
 from veritape.gateway.keys import Environment, make_key
@@ -67,7 +68,7 @@ async def flood(folder: Path, count: int, share: int) -> dict[str, int]:
         "groups": len(world.gate.guard),
         "subjects": len(world.memory),
         "months": len(world.memory.months),
-        "rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "rss_mib": process_peak_bytes(os.getpid()) >> 20,
     }
 
 

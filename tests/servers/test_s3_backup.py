@@ -116,12 +116,16 @@ def test_ctrl_c_ends_a_command_with_130(one: World, command: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         variables = environment(f"http://127.0.0.1:{silent.getsockname()[1]}")
         words = ["--data", str(one.data), "--to" if command == "backup" else "--from", "s3://tape/x"]
-        process = subprocess.Popen(
+        silent.settimeout(PATIENCE_S)
+        with subprocess.Popen(
             [VERITAPE, command, *words], stderr=subprocess.PIPE, text=True, env=variables
-        )
-        connection, _ = silent.accept()
-        with connection:
-            connection.recv(100)
-            process.send_signal(signal.SIGINT)
-            _, err = process.communicate(timeout=PATIENCE_S)
+        ) as process:
+            try:
+                connection, _ = silent.accept()
+                with connection:
+                    connection.recv(100)
+                    process.send_signal(signal.SIGINT)
+                    _, err = process.communicate(timeout=PATIENCE_S)
+            finally:
+                process.kill()
     assert (process.returncode, "Traceback" in err) == (130, False)
