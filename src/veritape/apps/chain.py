@@ -18,7 +18,7 @@ from veritape.replay.accounts import APPKEY, APPSECRET
 LOOPBACK = "127.0.0.1"
 """The only address that the chain listens on."""
 
-PARTS = ("replay", "observer", "executor", "gateway")
+PARTS = ("replay", "gateway", "observer", "executor")
 """Names of the children in starting order: part labels and log file names."""
 
 OBSERVER_FILE = "record.toml"
@@ -151,7 +151,10 @@ def configurations(options: ChainOptions, descriptors: Mapping[str, int]) -> dic
 
 
 def plans(options: ChainOptions, descriptors: Mapping[str, int]) -> tuple[ChildPlan, ...]:
-    """Return the processes of the chain in the order in which they start."""
+    """Return the processes of the chain in the order in which they start.
+
+    The executor comes last: it compiles for a while on a new machine, and the first seal is far.
+    """
     configuration = str(Folders(options.folder).configuration / GATEWAY_FILE)
     gateway = ChildPlan(
         "gateway", command("serve", "--config", configuration), descriptor=descriptors["gateway"]
@@ -159,9 +162,9 @@ def plans(options: ChainOptions, descriptors: Mapping[str, int]) -> tuple[ChildP
     executor = command("compute", *executor_folders(options), "--metrics-pipe", str(descriptors["executor"]))
     return (
         _replay_plan(options),
-        ChildPlan("executor", executor, descriptor=descriptors["executor"]),
         gateway,
         _observer_plan(options, descriptors["observer"]),
+        ChildPlan("executor", executor, descriptor=descriptors["executor"]),
     )
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from concurrent.futures import BrokenExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ from veritape.apps.tape_source import SealedTapes
 from veritape.executor.adapters.guest_files import guest_image
 from veritape.executor.adapters.receipt_files import ReceiptStore
 from veritape.executor.adapters.service import Service, chain_programs
+from veritape.executor.adapters.workers.pool import WorkerPool
 from veritape.executor.log_events import LogEvent
 from veritape.executor.metrics import METRICS
 from veritape.kernel.clock import SystemClock
+from veritape.kernel.errors import VeritapeError
 from veritape.telemetry.metrics import part_metrics
 from veritape.telemetry.registry import Registry
 
@@ -77,6 +80,7 @@ async def _run(
     clock = SystemClock()
     async with until_signal() as stop, shown_metrics(PART, registry, listen, descriptor, clock):
         work = asyncio.ensure_future(service.once() if once else service.run(clock))
+        warm = asyncio.create_task(asyncio.to_thread(_warm, service.runtime.pool, once=once))
         stopped = asyncio.create_task(stop.wait())
         waits: set[asyncio.Future[Any]] = {work, stopped}
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -84,5 +88,15 @@ async def _run(
         if not work.done():
             service.runtime.cancel()
             work.cancel()
+        if not warm.done():
+            service.runtime.pool.kill()
         with contextlib.suppress(asyncio.CancelledError):
             await work
+
+
+def _warm(pool: WorkerPool, *, once: bool) -> None:
+    """Make a worker of a service ready while nothing is sealed: on a new machine it compiles for some seconds."""
+    if once:
+        return
+    with contextlib.suppress(BrokenExecutor, VeritapeError):  # the first batch meets the same, and tells
+        pool.ready()

@@ -5,21 +5,31 @@ import json
 import shutil
 import sys
 import tempfile
+from collections.abc import Coroutine
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
+from veritape.apps.awaited_receipts import until_made
 from veritape.apps.chain import LOOPBACK, ChainOptions, Folders, executor_folders
 from veritape.apps.demo_report import Computed, Facts, Receipts, compose, read_truth, text
 from veritape.apps.metrics_page import families_of
 from veritape.apps.played_tape import DEFAULT_DAY, PlayedTape, plays
-from veritape.apps.running_chain import create_keys, kept_ports, new_folder, output_of, running, until_signal
+from veritape.apps.running_chain import (
+    create_keys,
+    kept_ports,
+    new_folder,
+    output_of,
+    running,
+    until_listening,
+    until_signal,
+)
 from veritape.apps.supervisor import Supervisor
 from veritape.apps.traffic import page_text, visit
 from veritape.kernel.clock import NANOSECONDS, SystemClock
-from veritape.kernel.errors import VeritapeError
+from veritape.kernel.errors import CheckFailedError, VeritapeError
 from veritape.observer.adapters.segment_files import SegmentStore
 from veritape.telemetry.log_record import readable
 
@@ -84,25 +94,69 @@ async def _run(options: ChainOptions) -> dict[str, Any]:
     clock = SystemClock()
     began_ns = clock.monotonic_ns()
     async with until_signal() as stop, running(options) as supervisor:
-        recorded = asyncio.create_task(supervisor.wait("observer"))
-        shown = asyncio.create_task(_show(supervisor))
         stopped = asyncio.create_task(stop.wait())
-        waits: set[asyncio.Future[Any]] = {recorded, stopped, supervisor.failed}
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        for task in (shown, stopped):
-            task.cancel()
-        if supervisor.failed.done():
-            raise supervisor.failed.result()
-        if stop.is_set():
-            raise KeyboardInterrupt
-        audit = asyncio.create_task(_audit(options))
-        await output_of("compute", *executor_folders(options), "--once")
-        receipts = asyncio.create_task(_receipts(options))
-        base = f"http://{LOOPBACK}:{options.ports.gateway}"
-        gateway = await visit(base, await create_keys(options), options.played.codes, DEFAULT_DAY)
-        families = families_of(await page_text(f"http://{LOOPBACK}:{options.ports.metrics}/metrics"))
-    facts = _facts(options, gateway, families, await audit, await receipts)
+        try:
+            facts = await unless(_facts_of(options, supervisor), stopped, supervisor.failed)
+        finally:
+            stopped.cancel()
     return compose(replace(facts, seconds=(clock.monotonic_ns() - began_ns) / NANOSECONDS))
+
+
+async def unless(
+    work: Coroutine[Any, Any, Facts],
+    stopped: "asyncio.Future[Literal[True]]",
+    failed: "asyncio.Future[CheckFailedError]",
+) -> Facts:
+    """Return what comes of the work, unless Ctrl-C or the fall of a part comes first.
+
+    Raises:
+        CheckFailedError: a part fell.
+        KeyboardInterrupt: whoever waits wants it no more.
+    """
+    task = asyncio.create_task(work)
+    waits: set[asyncio.Future[Any]] = {task, stopped, failed}
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        if failed.done():
+            raise failed.result()
+        if stopped.done():
+            raise KeyboardInterrupt
+        return await task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _facts_of(options: ChainOptions, supervisor: Supervisor) -> Facts:
+    """Let the day be played; return what each part says of it.
+
+    What needs nothing of the day is done while the tape plays; audit, receipts and requests follow its end side by side.
+    """
+    shown, keys = asyncio.create_task(_show(supervisor)), asyncio.create_task(_customers(options))
+    beside: list[asyncio.Task[Any]] = [shown, keys]
+    try:
+        await supervisor.wait("observer")
+        shown.cancel()
+        audit = asyncio.create_task(_audit(options))
+        beside.append(audit)
+        folders = Folders(options.folder)
+        missing = await until_made(folders.observer, folders.receipts, supervisor.log_of("executor"))
+        receipts = asyncio.create_task(_receipts(options, missing))
+        beside.append(receipts)
+        base = f"http://{LOOPBACK}:{options.ports.gateway}"
+        gateway = await visit(base, await keys, options.played.codes, DEFAULT_DAY)
+        families = families_of(await page_text(f"http://{LOOPBACK}:{options.ports.metrics}/metrics"))
+        return _facts(options, gateway, families, await audit, await receipts)
+    finally:
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
+
+
+async def _customers(options: ChainOptions) -> dict[str, str]:
+    """Create the keys of both customers once the gateway runs; return tier -> key."""
+    await until_listening(options.ports.gateway)
+    return await create_keys(options)
 
 
 async def _show(supervisor: Supervisor) -> None:
@@ -142,11 +196,12 @@ async def _audit(options: ChainOptions) -> dict[str, Any]:
     return document
 
 
-async def _receipts(options: ChainOptions) -> Receipts:
+async def _receipts(options: ChainOptions, missing: int) -> Receipts:
     """Have a fresh process execute every receipt again and compare the claims."""
     document = json.loads(await output_of("recheck", *executor_folders(options), "--json"))
     computed = tuple(
         Computed(line["code"], line["price_scale"], line["volume_shares"], int(line["value"]))
         for line in document["computed"]
     )
-    return Receipts(document["kind"], computed, document["verified"], document["count"] - len(computed))
+    others = document["count"] - len(computed)
+    return Receipts(document["kind"], computed, document["verified"], others, missing)

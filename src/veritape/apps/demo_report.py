@@ -7,7 +7,7 @@ independent accounts of the same day.
 Example, shortened (``T`` = trades, shares, value_krw)::
 
     {"ticks": {"sent": 2, "recorded": 2, ..., "symbols": {"990001": {"truth": T, "closed": true, ...}}},
-     "receipts": {"kind": "simulated", "count": 3, "verified": 3, "vwap": {"990001": "1825085.0029"}}, "ok": true}
+     "receipts": {"kind": "simulated", "count": 3, "verified": 3, "missing": 0, "vwap": {"990001": "1825085.0029"}}, "ok": true}
 """
 
 import json
@@ -68,6 +68,8 @@ class Receipts(NamedTuple):
     """Receipts that a fresh process checked."""
     others: int = 0
     """Receipts without an average: of other guests, or refused."""
+    missing: int = 0
+    """Receipts that the executor owes: a program over a sealed tape without one."""
 
 
 @dataclass(frozen=True)
@@ -159,8 +161,9 @@ def text(report: Mapping[str, Any]) -> str:
     ]
     if receipts := report.get("receipts"):
         called = "executed, not proven" if receipts["kind"] == "simulated" else "proven"
+        missing = f", {receipts['missing']} MISSING" if receipts["missing"] else ""
         rows.append(
-            f"receipts  {receipts['verified']} of {receipts['count']} checked by a fresh process ({called})"
+            f"receipts  {receipts['verified']} of {receipts['count']} checked by a fresh process ({called}){missing}"
         )
     if gateway := report.get("gateway"):
         words = "gateway   {requests} requests: {allowed} allowed, {limited} limited, {errors} errors"
@@ -176,6 +179,7 @@ def _receipts(receipts: Receipts) -> dict[str, Any]:
         "kind": receipts.kind,
         "count": len(receipts.computed) + receipts.others,
         "verified": receipts.verified,
+        "missing": receipts.missing,
         "vwap": _averages(receipts.computed),
     }
 
@@ -183,7 +187,9 @@ def _receipts(receipts: Receipts) -> dict[str, Any]:
 def _parts_ok(facts: Facts) -> bool:
     """Tell whether every part that is there did its work."""
     receipts, gateway = facts.receipts, facts.gateway
-    receipts_ok = receipts is None or receipts.verified == len(receipts.computed) + receipts.others > 0
+    receipts_ok = receipts is None or (
+        receipts.verified == len(receipts.computed) + receipts.others > 0 and not receipts.missing
+    )
     gateway_ok = gateway is None or (gateway["allowed"] > 0 and gateway["errors"] == 0)
     return receipts_ok and gateway_ok and facts.families != 0
 

@@ -29,6 +29,9 @@ from veritape.kernel.files import write_atomically
 CUSTOMERS = ("free", "pro")
 """Tiers of the keys that are made for a run."""
 
+LISTENING_LOOK_SECONDS = 0.2
+"""Pause between two attempts to connect to a part that starts."""
+
 PRIVATE = 0o600
 """Permission bits of configuration files: they hold credentials."""
 
@@ -46,6 +49,16 @@ async def output_of(name: str, *arguments: str) -> bytes:
     if not output:
         raise CheckFailedError(f"veritape {name}: {errors.decode(errors='replace').strip()}")
     return output
+
+
+async def until_listening(port: int) -> None:
+    """Return once a part of the chain takes connections on its port; the caller knows how long that may take."""
+    while True:
+        with contextlib.suppress(OSError):
+            _, writer = await asyncio.open_connection(LOOPBACK, port)
+            writer.close()
+            return
+        await asyncio.sleep(LISTENING_LOOK_SECONDS)
 
 
 async def create_keys(options: ChainOptions) -> dict[str, str]:

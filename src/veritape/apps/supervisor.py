@@ -139,9 +139,13 @@ class Supervisor:
                     child.process.kill()
                 await child.process.wait()
 
+    def log_of(self, name: str) -> Path:
+        """Return where a child's output goes."""
+        return self._log_directory / f"{name}.log"
+
     def last_line(self, name: str) -> str:
         """Return the last line that a child printed, for messages."""
-        with contextlib.suppress(FileNotFoundError), (self._log_directory / f"{name}.log").open("rb") as log:
+        with contextlib.suppress(FileNotFoundError), self.log_of(name).open("rb") as log:
             log.seek(max(0, log.seek(0, os.SEEK_END) - TAIL_BYTES))
             lines = log.read().decode(errors="replace").split("\n")
             return next((line.strip() for line in reversed(lines) if line.strip()), "it printed nothing")
@@ -149,7 +153,7 @@ class Supervisor:
 
     async def _spawn(self, plan: ChildPlan) -> asyncio.subprocess.Process:
         self._log_directory.mkdir(parents=True, exist_ok=True)
-        with (self._log_directory / f"{plan.name}.log").open("ab") as log:
+        with self.log_of(plan.name).open("ab") as log:
             return await asyncio.create_subprocess_exec(
                 *plan.argv,
                 stdin=asyncio.subprocess.DEVNULL,
@@ -182,9 +186,7 @@ class Supervisor:
             message = (
                 f"{child.plan.name} ended with status {status}: {readable(self.last_line(child.plan.name))}"
             )
-            self.failed.set_result(
-                CheckFailedError(f"{message} (see {self._log_directory / child.plan.name}.log)")
-            )
+            self.failed.set_result(CheckFailedError(f"{message} (see {self.log_of(child.plan.name)})"))
         return True
 
 

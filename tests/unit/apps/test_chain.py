@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from veritape.apps.chain import (
+    PARTS,
     ChainOptions,
     Folders,
     Ports,
@@ -41,6 +42,7 @@ def test_up_goes_on_and_demo_ends_with_the_day(one_day: bool) -> None:
         Path("run"), Ports(), PlayedTape("max", ("drop=0.01",), 9, ("f.zip:000001",)), 600, one_day=one_day
     )
     named = {plan.name: plan for plan in plans(options, {"executor": 8, "gateway": 9, "observer": 7})}
+    assert tuple(named) == PARTS
     replay, observer = named["replay"], named["observer"]
     assert str(observer.needs) in replay.argv
     assert ("--next-days" in replay.argv) == (not one_day)

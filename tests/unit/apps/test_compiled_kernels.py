@@ -8,7 +8,11 @@ from tests import rv32
 
 import veritape
 from veritape.apps import compiled_kernels
-from veritape.apps.compiled_kernels import CACHE, UNUSED_NS, remove_unused, sources_digest
+from veritape.apps.compiled_kernels import CACHE, REHEARSED, UNUSED_NS, remove_unused, sources_digest
+from veritape.executor.adapters.guest_files import guest_image
+from veritape.executor.image import Image
+from veritape.executor.receipts import SimulatedReceipt
+from veritape.executor.vm.execution import Limits
 
 
 def test_the_cache_lies_outside_the_tree() -> None:
@@ -16,6 +20,21 @@ def test_the_cache_lies_outside_the_tree() -> None:
     done = compiled_kernels.compiled_simulator().machine(rv32.image(rv32.halt(4)), b"")
     assert done.exit_code == 4
     assert any((Path.home() / CACHE / sources_digest()).rglob("*.nbi"))
+
+
+def test_the_backend_of_a_worker_has_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """EX-348, EX-910: the kernel of batches is loaded with the backend: no job pays for it, however short its deadline."""
+    seen: list[str] = []
+
+    def asked(name: str) -> Image:
+        seen.append(name)
+        return guest_image(name)
+
+    monkeypatch.setattr("veritape.apps.compiled_kernels.guest_image", asked)
+    backend = compiled_kernels.trace_backend()
+    assert seen == [REHEARSED]
+    (done,) = backend.run(rv32.image(rv32.halt()), [b""], Limits())
+    assert isinstance(done, SimulatedReceipt)
 
 
 def test_a_change_of_any_source_is_another_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,7 +66,13 @@ def test_a_closed_day_is_reported_in_full() -> None:
         },
         "sweeps": SWEEPS,
         "segments": {"sealed": 1, "bytes_per_tick": 12.5},
-        "receipts": {"kind": "simulated", "count": 1, "verified": 1, "vwap": {"990001": "103.3333"}},
+        "receipts": {
+            "kind": "simulated",
+            "count": 1,
+            "verified": 1,
+            "missing": 0,
+            "vwap": {"990001": "103.3333"},
+        },
         "gateway": GATEWAY,
         "metrics": {"families": 40},
         "seconds": {"total": 61.2},
@@ -98,6 +104,7 @@ def test_one_too_many_in_any_quantity_does_not_close(quantity: str) -> None:
         replace(FACTS, audit={"lines": [LINE, {**LINE, "code": "990009"}], "sweeps": SWEEPS}),
         with_line(residual={"trades": None, "shares": 0, "value_krw": 1}),
         replace(FACTS, receipts=FACTS.receipts._replace(verified=0) if FACTS.receipts else None),
+        replace(FACTS, receipts=FACTS.receipts._replace(missing=1) if FACTS.receipts else None),
         replace(FACTS, receipts=Receipts("simulated", (), 0)),
         replace(FACTS, families=0),
         replace(FACTS, gateway={**GATEWAY, "errors": 1}),
@@ -124,6 +131,13 @@ def test_a_simulated_receipt_is_never_called_proven() -> None:
     assert "1 of 1 checked by a fresh process (proven)" in text(
         compose(replace(FACTS, receipts=Receipts("stark", (Computed("990001", 0, 30, 3_100),), 1)))
     )
+
+
+def test_a_receipt_that_the_executor_owes_is_counted_for_people() -> None:
+    """EX-343: a program over a sealed tape without a receipt fails the run in so many words."""
+    lacking = FACTS.receipts._replace(missing=2) if FACTS.receipts else None
+    assert "(executed, not proven), 2 MISSING" in text(compose(replace(FACTS, receipts=lacking)))
+    assert "MISSING" not in text(compose(FACTS))
 
 
 def test_the_whole_days_average_is_that_of_the_specification() -> None:

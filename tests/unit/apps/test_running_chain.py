@@ -1,11 +1,13 @@
 """Ports, signals, configuration files of the chain."""
 
+import asyncio
 import os
 import signal
 import socket
 from pathlib import Path
 
 import pytest
+from tests.waiting import PATIENCE_S
 
 from veritape.apps import running_chain
 from veritape.apps.chain import ChainOptions, Ports, configurations
@@ -15,6 +17,7 @@ from veritape.apps.running_chain import (
     output_of,
     require_free,
     running,
+    until_listening,
     until_signal,
 )
 from veritape.kernel.errors import CheckFailedError, UnavailableError
@@ -58,6 +61,19 @@ async def test_both_customers_get_a_key_of_their_tier(tmp_path: Path) -> None:
     keys = await create_keys(options)
     assert set(keys) == {"free", "pro"}
     assert all(key.startswith("vt_live_") for key in keys.values())
+
+
+async def test_a_part_that_starts_is_waited_for() -> None:
+    """OB-971: bound is not listening; once connections are taken the wait is over."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        waiting = asyncio.create_task(until_listening(one.getsockname()[1]))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert not waiting.done()
+        one.listen()
+        async with asyncio.timeout(PATIENCE_S):
+            await waiting
 
 
 async def test_signals_set_the_event() -> None:

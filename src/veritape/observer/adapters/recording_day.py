@@ -59,7 +59,7 @@ LATE_S = 1
 """A grid time that passed this many seconds before the start of the process was missed."""
 
 AUDIT_S = 30 * MINUTE_S
-"""Seconds after the close at which the day is audited (OB-680); a replayed day does not wait for it."""
+"""Seconds after the close at which the day is audited (OB-680)."""
 
 BACKFILL_S = 20 * MINUTE_S
 """Seconds after the close at which the backfill ends, done or not: the audit waits for it."""
@@ -188,10 +188,10 @@ class RecordingDay:
             await asyncio.gather(*work, closing, return_exceptions=True)
         if self._settings.backfill.enabled:
             await self._fetch_what_is_left(day)
-        await self._timetable.until(lambda hours: hours.close_s + AFTER_S)
+        seal_s, audit_s = settling_seconds(is_played=self._settings.kis.follow_replay_clock)
+        await self._timetable.until(lambda hours: hours.close_s + seal_s)
         await self._close_day(day)
-        if not self._settings.kis.follow_replay_clock:
-            await self._timetable.until(lambda hours: hours.close_s + AUDIT_S)
+        await self._timetable.until(lambda hours: hours.close_s + audit_s)
         figures = await self._audit(day)
         give_back()
         verdict = "every line closes" if figures["closed"] else "NOT every line closes"
@@ -380,6 +380,14 @@ def day_start_ns(day: str) -> int:
         int(datetime(int(day[:4]), int(day[4:6]), int(day[6:]), tzinfo=UTC).timestamp()) * NANOSECONDS
         - KST_NS
     )
+
+
+def settling_seconds(*, is_played: bool) -> tuple[int, int]:
+    """Return how long after the close the day is sealed, and how long after it is audited.
+
+    A market may still say something then; of a replayed one nothing more comes once its lines are closed (OB-813).
+    """
+    return (0, 0) if is_played else (AFTER_S, AUDIT_S)
 
 
 async def stop_day(day: RecordingDay) -> None:

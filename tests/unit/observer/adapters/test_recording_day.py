@@ -13,7 +13,7 @@ from veritape.kernel.errors import UnavailableError
 from veritape.observer.adapters.daybook import Daybook
 from veritape.observer.adapters.journal_output import JournalOptions
 from veritape.observer.adapters.recording import Recording
-from veritape.observer.adapters.recording_day import RecordingDay, day_start_ns, stop_day
+from veritape.observer.adapters.recording_day import RecordingDay, day_start_ns, settling_seconds, stop_day
 from veritape.observer.business_days import Calendar
 from veritape.observer.control import GAPS, OBSERVATIONS
 from veritape.observer.gaps import Cause
@@ -148,3 +148,9 @@ async def test_without_a_universe_the_manual_codes_are_streamed(tmp_path: Path) 
 def test_a_day_begins_at_seouls_midnight(day: str) -> None:
     """OB-004."""
     assert day_start_ns(day) == midnight_ns(day)
+
+
+def test_a_replayed_day_is_over_when_its_lines_are_closed() -> None:
+    """OB-124, OB-680, OB-813: sealed 10 and audited 30 minutes after the close; at once on the virtual clock."""
+    assert settling_seconds(is_played=False) == (600, 1_800)
+    assert settling_seconds(is_played=True) == (0, 0)
