@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.waiting import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[2]
 VERITAPE = (sys.executable, "-m", "veritape")
@@ -19,7 +20,11 @@ SECONDS = 60 if os.environ.get("VERITAPE_SOAK") else 10  # noqa: TID251 - the si
 
 def demo(*arguments: str) -> tuple[dict[str, Any], subprocess.CompletedProcess[str]]:
     answer = subprocess.run(
-        (*VERITAPE, "demo", "--json", *arguments), capture_output=True, text=True, check=False, timeout=600
+        (*VERITAPE, "demo", "--json", *arguments),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
     )
     return json.loads(answer.stdout), answer
 
@@ -107,7 +112,7 @@ def test_another_tape_runs_through_the_chain(tmp_path: Path) -> None:
 def test_a_bad_option_is_one_line(arguments: tuple[str, ...], words: str) -> None:
     """OB-971, OB-991: the part's own words reach the user, and the run ends at once with exit 2, before a folder is made."""
     answer = subprocess.run(
-        (*VERITAPE, "demo", *arguments), capture_output=True, text=True, check=False, timeout=60
+        (*VERITAPE, "demo", *arguments), capture_output=True, text=True, check=False, timeout=PATIENCE_S
     )
     assert answer.returncode == 2
     assert len(answer.stderr.splitlines()) == 1
@@ -121,23 +126,23 @@ def test_up_ends_with_ctrl_c_in_time_and_its_recording_equals_the_truth(tmp_path
     process = subprocess.Popen((*VERITAPE, "up", "--data", str(folder)), stdout=subprocess.DEVNULL)
     try:
         log = folder / "logs" / "observer.log"
-        deadline = time.monotonic() + 60  # noqa: TID251 - a whole process is watched
+        deadline = time.monotonic() + PATIENCE_S  # noqa: TID251 - a whole process is watched
         while not (log.exists() and "09:02" in log.read_text()):
             assert time.monotonic() < deadline  # noqa: TID251 - as above
             assert process.poll() is None
             time.sleep(0.1)
         began = time.monotonic()  # noqa: TID251 - as above
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=10) == 0
+        assert process.wait(PATIENCE_S) == 0
         assert time.monotonic() - began < 5  # noqa: TID251 - as above
     finally:
         process.kill()
         process.wait()
     compare = (sys.executable, str(ROOT / "scripts" / "compare_with_truth.py"), str(folder))
-    answer = subprocess.run(compare, capture_output=True, text=True, check=False, timeout=60)
+    answer = subprocess.run(compare, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
     assert answer.returncode == 0, answer.stdout + answer.stderr
     assert answer.stdout.count("equal") == 3
     planted = folder / "truth-20131007.jsonl"
     text = planted.read_text()
     planted.write_text(text.replace('"shares":', '"shares":1', 1))
-    assert subprocess.run(compare, capture_output=True, check=False, timeout=60).returncode == 1
+    assert subprocess.run(compare, capture_output=True, check=False, timeout=PATIENCE_S).returncode == 1

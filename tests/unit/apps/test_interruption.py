@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 
 import pytest
+from tests.waiting import PATIENCE_S
 
 from veritape.apps.interruption import Stop, stoppable
 from veritape.kernel.errors import CheckFailedError
@@ -69,6 +70,6 @@ def test_work_that_does_not_look_is_ended_after_the_grace() -> None:
 
     def work(_: Stop) -> None:
         signal.raise_signal(signal.SIGINT)
-        assert ended.wait(10)
+        assert ended.wait(PATIENCE_S)
 
     interrupted(work, 0.01, ended.set)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from tests.servers.gateway_process import VERITAPE
+from tests.waiting import PATIENCE_S
 
 from veritape.apps.command_line import veritape
 from veritape.gateway.adapters.ledger import Ledger
@@ -68,7 +69,7 @@ def test_a_gateway_does_not_start(config: Path, tmp_path: Path, file: str, reaso
     before = path.read_bytes()
     ended = subprocess.run(
         [VERITAPE, "serve", "--port", "0", "--config", str(config)],
-        capture_output=True, text=True, check=False, timeout=60,
+        capture_output=True, text=True, check=False, timeout=PATIENCE_S,
     )  # fmt: skip
     assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (1, "", 1)
     assert ended.stderr.startswith(

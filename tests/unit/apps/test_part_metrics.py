@@ -8,6 +8,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from tests.waiting import PATIENCE_S
 
 from veritape.apps.part_metrics import shown_metrics
 from veritape.kernel.clock import SystemClock
@@ -23,7 +24,7 @@ def a_registry() -> Registry:
 
 
 def read(port: int) -> str:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE_S) as answer:
         return str(answer.read().decode())
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from tests.waiting import PATIENCE_S
 
 from veritape.apps.replay import replay
 from veritape.kernel.errors import MisuseError, UnavailableError
@@ -76,7 +77,7 @@ def test_a_day_is_logged_from_the_open_doors_to_the_end() -> None:
             records.append(json.loads(line))
             if records[-1]["event"] == "day_ended":
                 process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(PATIENCE_S) == 0
         assert process.stdout is not None
         said = process.stdout.read()
     minutes = [record["tape_time"] for record in records if record["event"] == "minute_played"]

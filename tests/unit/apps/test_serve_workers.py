@@ -17,6 +17,7 @@ from tests.ports import kept_port
 from tests.servers.gateway_process import NO_TLS, GatewayProcess, gateway_process
 from tests.servers.redis_process import RedisProcess, redis_process
 from tests.servers.redis_settings import configured, new_key, ready
+from tests.waiting import PATIENCE_S
 
 from veritape.apps.serve import serve
 from veritape.gateway.adapters.drainer import Drainer
@@ -139,7 +140,7 @@ def test_a_wrong_address_of_the_store_ends_the_gateway(redis: RedisProcess, tmp_
     config = configured(tmp_path, redis, "one", workers=2)
     config.write_text(config.read_text().replace(redis.url, "http://nonsense"))
     with gateway_process(config) as gateway:
-        assert (gateway.first, gateway.process.wait(60)) == ("", 2)
+        assert (gateway.first, gateway.process.wait(PATIENCE_S)) == ("", 2)
 
 
 def test_a_port_that_is_taken_is_said(redis: RedisProcess, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import redis
 from tests.servers.gateway_process import VERITAPE, gateway_process
 from tests.servers.redis_process import RedisProcess, redis_process
 from tests.servers.redis_settings import configured, ready
-from tests.waiting import waited
+from tests.waiting import PATIENCE_S, waited
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def started(config: Path, *options: str) -> tuple[int, str, str]:
     """Start a gateway that is expected to end; return status, output and errors."""
     ended = subprocess.run(
         [VERITAPE, "serve", "--config", str(config), "--port", "0", *options],
-        capture_output=True, text=True, check=False, timeout=60,
+        capture_output=True, text=True, check=False, timeout=PATIENCE_S,
     )  # fmt: skip
     return ended.returncode, ended.stdout, ended.stderr
 

@@ -300,7 +300,7 @@ def test_any_day_replays_byte_for_byte(actions: list[tuple[int, tuple[str, Any]]
 
 
 def test_an_evaluation_of_two_thousand_codes_is_quick() -> None:
-    """OB-305: at most 100 ms for 2,000 codes, reading the input included; the best of three runs."""
+    """OB-305: at most 100 ms for 2,000 codes, reading the input included; the processor's time, the best of three runs."""
     world = World(codes=2_000, slots=41)
     for number in range(3):
         world.sweep(number)
@@ -308,7 +308,7 @@ def test_an_evaluation_of_two_thousand_codes_is_quick() -> None:
     for number in range(3, 6):
         quotes = [Quote(code, 10_000, 10_000, 10_000, 10_000, 0, 0, 0, 0, 10_000 * number * (1 + number % 2), 10**9 * number, 10_000) for code in world.codes]  # fmt: skip
         data = note(NoteKind.TRACK_B, day=DAY, at_ns=(OPEN + 600 * number) * SECOND, **inputs.sweep(Input.SWEEP, OPEN + 600 * number, quotes))  # fmt: skip
-        began = time.perf_counter()
+        began = time.process_time()
         world.engine.take(data)
-        taken.append(time.perf_counter() - began)
+        taken.append(time.process_time() - began)
     assert min(taken) < 0.1

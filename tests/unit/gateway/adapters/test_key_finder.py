@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from tests.waiting import PATIENCE_S
 
 from veritape.gateway.accounts import Account
 from veritape.gateway.adapters.key_finder import POLL_NS, KeyFinder
@@ -198,14 +199,14 @@ async def test_a_store_elsewhere_answers_beside_the_loop(scene: Scene) -> None:
     def slow(digests: Sequence[bytes]) -> KeyRecord | None:
         found = look_up(digests)
         asked.set()
-        answered.wait(20)
+        answered.wait(PATIENCE_S)
         return found
 
     with ThreadPoolExecutor(1) as thread, pytest.MonkeyPatch.context() as patch:
         scene.rows.thread = thread
         patch.setattr(scene.rows.store, "look_up", slow)
         finding = asyncio.ensure_future(scene.finder.find(key))
-        await asyncio.to_thread(asked.wait, 20)
+        await asyncio.to_thread(asked.wait, PATIENCE_S)
         scene.rows.store.revoke(record.id, "", 2)
         scene.rows.thread = None
         await scene.finder.follow()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.usage import BOOT, charges
+from tests.waiting import PATIENCE_S
 
 from veritape.gateway.adapters.drainer import Drained, Drainer
 from veritape.gateway.adapters.ledger import Ledger
@@ -33,7 +34,7 @@ class Target:
 def test_the_database_is_first_and_the_outbox_second() -> None:
     """GW-661: committed by the database, nothing goes to the outbox; refused, the outbox has it; both refuse: nobody."""
     ledger, outbox = Target(), Target()
-    commit = LedgerFirst(ledger.write, outbox.write)
+    commit = LedgerFirst(ledger.write, outbox.write, deadline_s=PATIENCE_S)
     commit.write(charges(2))
     ledger.fails = True
     commit.write(charges(1, first=3))
@@ -57,7 +58,8 @@ def test_a_database_that_hangs_costs_its_deadline_once() -> None:
     assert (ledger.seqs, outbox.seqs) == ([], [1, 2, 3])
     ledger.answers.set()
     assert commit._begun is not None
-    commit._begun.result(10)
+    commit._begun.result(PATIENCE_S)
+    commit._deadline_s = PATIENCE_S
     commit.write(charges(1, first=4))
     assert (ledger.seqs, outbox.seqs) == ([1, 4], [1, 2, 3])
     commit.close()

@@ -93,7 +93,7 @@ class SlowDisk(Disk):
 
     def sync(self, descriptor: int) -> None:
         self.syncing.set()
-        assert self.let_go.wait(10)
+        assert self.let_go.wait(PATIENCE_S)
         super().sync(descriptor)
 
 

@@ -6,6 +6,7 @@ from itertools import pairwise
 import pytest
 from tests.broker import broker
 from tests.tape import MIDNIGHT_NS
+from tests.waiting import PATIENCE_S
 
 from veritape.kernel.errors import UnavailableError
 from veritape.observer.adapters import replay_clock
@@ -38,7 +39,7 @@ async def test_a_tape_that_steps_wakes_its_sleepers_and_waits_for_them() -> None
         follower = await clock.start()
         socket = one.exchange.connect(one.player.broker_ns())
         socket.registered.add((TRADES_KRX, "990001"))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while not one.player.running:
                 await asyncio.sleep(0.001)
         await clock.sleep_until(MIDNIGHT_NS + 32_401 * 10**9)

@@ -125,13 +125,13 @@ async def test_the_virtual_tape_waits_for_a_follower_that_stands_still(tmp_path:
     asked_ns = SystemClock().monotonic_ns() - LAG_NS
     fixture.player.followers.asked("recorder", Question(0, asked_ns, ended.is_set))
     task = asyncio.create_task(fixture.player.play(lambda ms, sent: None))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while not fixture.player.running:
             await asyncio.sleep(0.001)
     await asyncio.sleep(0.05)
     assert fixture.player.frames_sent == 0
     ended.set()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while fixture.player.frames_sent < 100:
             await asyncio.sleep(0.001)
     task.cancel()
@@ -144,7 +144,7 @@ async def test_the_jump_to_the_open_is_no_time_to_answer_a_heartbeat_in(tmp_path
     box = fixture.watch()
     pinged_ns = box.socket.last_frame_ns = box.socket.pinged_ns = fixture.player.broker_ns()
     task = asyncio.create_task(fixture.player.play(lambda ms, sent: None))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while not fixture.player.running:
             await asyncio.sleep(0.001)
     jumped_ns = box.socket.pinged_ns - pinged_ns
@@ -177,7 +177,7 @@ async def test_the_tape_steps_no_further_than_its_followers_let_it(tmp_path: Pat
 
     ask()
     task = asyncio.create_task(fixture.player.play(lambda ms, sent: None))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while fixture.player.frames_sent < 100:
             ask()
             await asyncio.sleep(0)
@@ -192,7 +192,7 @@ async def test_time_goes_on_after_the_last_day(tmp_path: Path) -> None:
     fixture = Fixture(tmp_path, speed=60)
     before_ns = fixture.player.broker_ns()
     task = asyncio.create_task(fixture.player.walk_on())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while fixture.player.broker_ns() < before_ns + 10_000_000:
             await asyncio.sleep(0.001)
     task.cancel()

@@ -8,7 +8,7 @@ import urllib.request
 
 import pytest
 from tests.ports import kept_port
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 from veritape.kernel.clock import SystemClock
 from veritape.kernel.errors import UnavailableError
@@ -20,7 +20,7 @@ from veritape.telemetry.vectors import Refusal
 
 
 def read(port: int, path: str) -> str:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=30) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=PATIENCE_S) as answer:
         return str(answer.read().decode())
 
 

@@ -8,6 +8,7 @@ import pytest
 from tests.compiled import SIMULATOR
 from tests.noted import Noted
 from tests.receipt_caches import ECHO, disk_cache, key_of, memory
+from tests.waiting import PATIENCE_S
 
 from veritape.executor.adapters.cache.receipt_cache import ReceiptCache
 from veritape.executor.cache.counters import Layer
@@ -96,12 +97,12 @@ def test_fifty_threads_share_one_flight(tmp_path: Path) -> None:
     def make() -> bytes:
         calls.append(1)
         begun.set()
-        assert go.wait(30)
+        assert go.wait(PATIENCE_S)
         return RECEIPT
 
     with ThreadPoolExecutor(50) as pool:
         first = pool.submit(cache.get_or_make, KEY, make)
-        assert begun.wait(30)
+        assert begun.wait(PATIENCE_S)
         others = [pool.submit(cache.get_or_make, KEY, make) for _ in range(49)]
         while cache.counters.shared < 49:
             threading.Event().wait(0.001)
@@ -117,12 +118,12 @@ def test_a_failure_is_not_kept_and_reaches_all(tmp_path: Path) -> None:
 
     def fail() -> bytes:
         begun.set()
-        assert go.wait(30)
+        assert go.wait(PATIENCE_S)
         raise CheckFailedError("no")
 
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(cache.get_or_make, KEY, fail)
-        assert begun.wait(30)
+        assert begun.wait(PATIENCE_S)
         second = pool.submit(cache.get_or_make, KEY, fail)
         while cache.counters.shared < 1:
             threading.Event().wait(0.001)
@@ -140,7 +141,7 @@ def test_processes_share_a_flight_by_a_lock(tmp_path: Path) -> None:
 
     def make() -> bytes:
         begun.set()
-        assert go.wait(30)
+        assert go.wait(PATIENCE_S)
         return RECEIPT
 
     def never_called() -> bytes:
@@ -148,7 +149,7 @@ def test_processes_share_a_flight_by_a_lock(tmp_path: Path) -> None:
 
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(one.get_or_make, KEY, make)
-        assert begun.wait(30)
+        assert begun.wait(PATIENCE_S)
         second = pool.submit(two.get_or_make, KEY, never_called)
         threading.Event().wait(0.1)
         assert not second.done()

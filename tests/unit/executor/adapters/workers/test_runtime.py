@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tests.compiled import SIMULATOR
 from tests.receipt_caches import ECHO, ENDLESS, TRAPPER, disk_cache, runtime
+from tests.waiting import PATIENCE_S
 
 from veritape.executor.adapters.cache.index import Written
 from veritape.executor.adapters.cache.packs import PackWriter
@@ -200,7 +201,7 @@ def test_the_queue_is_bounded(tmp_path: Path) -> None:
         waiter.start()
         assert not done.wait(0.2)
         made._cancelled.set()
-        assert done.wait(30)
+        assert done.wait(PATIENCE_S)
         assert first.result() == Cancelled()
         waiter.join()
 
