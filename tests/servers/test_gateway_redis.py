@@ -12,7 +12,7 @@ import httpx
 import pytest
 from tests.servers.gateway_process import VERITAPE, gateway_process
 from tests.servers.redis_process import RedisProcess, redis_process
-from tests.servers.redis_settings import configured, ready
+from tests.servers.redis_settings import configured, new_key, ready
 from tests.waiting import PATIENCE_S
 
 from veritape.gateway.settings import StoreClient
@@ -99,3 +99,19 @@ def test_a_gateway_outlives_its_redis(redis: RedisProcess, tmp_path: Path, clien
     admitted = sum(count for (code, _), count in seen.items() if code == 404)
     assert left[-1] == str(50_000 - admitted)
     assert 150 <= admitted <= BURST + passed_s * PER_MINUTE / 60 + SLACK
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_worker_answers_when_it_can_decide(redis: RedisProcess, tmp_path: Path, workers: int) -> None:
+    """GW-341, GW-551: without its Redis a gateway serves as soon as it says so, by local shares: nobody meets a worker that still asks for its store."""
+    config = configured(tmp_path, redis, "one", workers=workers)
+    key = new_key(config)
+    redis.kill()
+    with gateway_process(config) as gateway:
+        answers = [
+            gateway.get("/v1/completeness?day=20131007", {"X-API-Key": key}) for _ in range(10 * workers)
+        ]
+        status, _ = gateway.end(signal.SIGTERM)
+    assert status == 0
+    told = {(answer.status_code, answer.headers.get("quota-state")) for answer in answers}
+    assert told == {(404, "local")}

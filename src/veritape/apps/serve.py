@@ -139,7 +139,8 @@ def serve(
                 _run(settings, policy_file, policy, Listeners(address, None, decisions), clock, worker)
             )
             return
-        with contextlib.closing(bind(address, shared=worker is not None)) as listener:
+        alone = worker is None  # a worker listens when it can answer: until then the others are asked
+        with contextlib.closing(bind(address, shared=not alone, listening=alone)) as listener:
             admin = bind_admin(settings.listen.admin, any_port=not address.port, shared=worker is not None)
             runner.run(
                 _run(settings, policy_file, policy, Listeners(listener, admin, decisions), clock, worker)
@@ -221,7 +222,7 @@ async def _run(
             lines.put(f"admin API on {shown_address(listeners.admin)}")
         desk = Desk(gate, credentials.keys, DecisionFigures(registry).note)
         if listeners.decisions is not None:
-            watching.append(serve_beside(decision_api(desk, audit), listeners.decisions))
+            watching.append(_once_begun(store, serve_beside(decision_api(desk, audit), listeners.decisions)))
             lines.put(f"decisions on {shown_address(listeners.decisions)}")
         stack.enter_context(seldom_collected())
         async with asyncio.TaskGroup() as tasks:
@@ -238,19 +239,33 @@ async def _run(
             background = [tasks.create_task(one) for one in work]
             shown = settings.telemetry
             async with shown_metrics(PART, registry, shown.listen, shown.descriptor, clock):
-                if worker is not None:
-                    tell_ready(worker)
+                begun = partial(_begun, store, worker)
                 if isinstance(listeners.public, socket):
                     await serve_http(
                         gateway, listeners.public, settings.drain_s, policy_file.asked.set, door=FrontDoor(gateway),
-                        drain_delay_s=settings.drain_delay_s, on_drain=gateway.drain,
+                        drain_delay_s=settings.drain_delay_s, on_drain=gateway.drain, begun=begun,
                     )  # fmt: skip
                 else:
+                    await begun()
                     await serve_rate_limits(desk, listeners.public, settings, policy_file.asked.set, registry)
             for task in reversed(background):  # each ends while what it stands on still runs
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
         await _write(gate, key_store, everything=True)
+
+
+async def _begun(store: Store, worker: int | None) -> None:
+    """Return when the store decides, or is known to be away; a worker tells its parent then (GW-341, GW-551)."""
+    await store.begun()
+    if worker is not None:
+        tell_ready(worker)
+
+
+async def _once_begun(store: Store, work: Coroutine[Any, Any, None]) -> None:
+    """Do what needs decisions from when there are some."""
+    with contextlib.closing(work):
+        await store.begun()
+        await work
 
 
 class Listeners(NamedTuple):

@@ -30,7 +30,6 @@ from veritape.gateway.adapters.redis_address import parse_redis_url
 from veritape.gateway.adapters.redis_link import RedisLink
 from veritape.gateway.adapters.redis_store import RedisStore
 from veritape.gateway.adapters.stores import ProcessStore, Store
-from veritape.gateway.degradation import StoreState
 from veritape.gateway.fast_quota import make_tuple
 from veritape.gateway.memory_store import MemoryStore
 from veritape.gateway.openapi_limits import describe_limits
@@ -54,9 +53,6 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 KEY: Final = "veritape"
 """Where a request's scope holds its ``Seen``."""
-
-START_LOOK_S: Final = 0.01
-"""Between two looks at a store that has not answered yet."""
 
 REMEMBERED: Final = 65_536
 """Lanes that are kept; at the bound all are forgotten."""
@@ -330,8 +326,8 @@ class Limit:
     async def _get_ready(self, scope: Scope) -> None:
         """Begin, and wait until the shared store has answered or is taken for lost: 2 s at most, once in a process' life."""
         self._begin(scope)
-        while self._tasks and self.engine.store.state is StoreState.STARTING:  # noqa: ASYNC110 - the store tells nobody
-            await asyncio.sleep(START_LOOK_S)
+        if self._tasks:
+            await self.engine.store.begun()
         self._ready = True
 
     def _begin(self, scope: Scope) -> None:

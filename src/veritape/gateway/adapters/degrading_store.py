@@ -79,6 +79,7 @@ class DegradingStore:
         """Subject -> what the store does not know of it."""
         self._pushed: set[str] = set()
         """Subjects that the store decides while others still wait to be pushed."""
+        self._begun = asyncio.Event()
         self._epoch: bytes | None = None
         self._last_slot = 0
         self._told: set[str] = set()
@@ -87,6 +88,10 @@ class DegradingStore:
     def state(self) -> StoreState:
         """Return where decisions come from."""
         return self.states.state
+
+    async def begun(self) -> None:
+        """Return once the store has answered, or local shares took its place: 2 s after ``run`` began at the latest."""
+        await self._begun.wait()
 
     def facts(self, tiers: Mapping[Limits, str]) -> StoreFacts:
         """Return what has been counted; leases of limits that no tier has are ``other``."""
@@ -272,6 +277,7 @@ class DegradingStore:
         return changed
 
     def _changed(self, before: StoreState) -> None:
+        self._begun.set()
         if before is StoreState.HEALTHY:
             self._leases.lost()
         if self.states.state is StoreState.LOCAL:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from typing import Any, Final
 
@@ -71,6 +71,7 @@ async def _cut(tasks: set[asyncio.Task[None]]) -> None:
 async def serve(
     application: Application, listener: socket.socket, drain_s: int, on_reload: Callable[[], None],
     *, door: Door | None = None, drain_delay_s: int = 0, on_drain: Callable[[], None] = lambda: None,
+    begun: Callable[[], Awaitable[None]] | None = None,
 ) -> None:  # fmt: skip
     """Serve until SIGINT or SIGTERM, finish what is in progress, return. A second signal ends at once.
 
@@ -82,6 +83,7 @@ async def serve(
         door: who may connect; everybody when not given.
         drain_delay_s: seconds from the signal until no connection is accepted, so that a balancer sees ``/ready``.
         on_drain: called at the signal.
+        begun: returns when the application can answer; nothing is accepted before.
     """
     server = _Server(server_config(application, drain_s, door or OpenDoor()))
     loop = asyncio.get_running_loop()
@@ -102,6 +104,8 @@ async def serve(
         loop.add_signal_handler(number, end)
     loop.add_signal_handler(signal.SIGHUP, on_reload)
     try:
+        if begun is not None:
+            await begun()
         await server.serve(sockets=[listener])
         await _cut(server.server_state.tasks)
     finally:

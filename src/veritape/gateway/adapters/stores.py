@@ -46,6 +46,10 @@ class Store(Protocol):
         """Return where decisions come from."""
         ...
 
+    async def begun(self) -> None:
+        """Return once it decides: it has answered, or is known to be away. Before, it decides nothing."""
+        ...
+
     def facts(self, tiers: Mapping[Limits, str]) -> StoreFacts:
         """Return what has been counted since the start; ``tiers`` names the limits of leases."""
         ...
@@ -98,6 +102,9 @@ class ProcessStore:
     def state(self) -> StoreState:
         """Memory is always there."""
         return StoreState.HEALTHY
+
+    async def begun(self) -> None:
+        """Memory decides from the start."""
 
     async def judge(self, subject: str, plan: Plan, terms: Terms) -> tuple[Judged, str]:
         """Decide in memory."""

@@ -193,7 +193,8 @@ async def test_a_start_without_the_store(server: RedisProcess) -> None:
     async with worker(server, wait=False) as one:
         with pytest.raises(UnavailableError, match="has not answered yet"):
             await one.ask()
-        await one.until(StoreState.LOCAL, StoreState.PROBING)
+        await asyncio.wait_for(one.store.begun(), PATIENCE_S)
+        assert one.store.state is not StoreState.STARTING
         assert await one.ask() == (True, Mode.LOCAL)
         server.start()
         await one.until(StoreState.HEALTHY)

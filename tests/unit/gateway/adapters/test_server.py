@@ -72,6 +72,45 @@ async def test_signals_end_and_reload(tmp_path: Path) -> None:
     kept.close()
 
 
+async def test_nobody_is_let_in_before_the_application_can_answer(tmp_path: Path) -> None:
+    """GW-341, GW-551: a worker's port is not open before; a signal meanwhile ends it all the same."""
+    world, asked, let = World(tmp_path), asyncio.Event(), asyncio.Event()
+
+    async def begun() -> None:
+        asked.set()
+        await let.wait()
+
+    listener = bind(Address("127.0.0.1", 0), shared=True, listening=False)
+    port = listener.getsockname()[1]
+    task = asyncio.ensure_future(serve(world.gateway, listener, 1, lambda: None, begun=begun))
+    await asyncio.wait_for(asked.wait(), PATIENCE_S)
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", port)) != 0
+    let.set()
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            try:
+                answer = await ask(port, b"GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            except ConnectionRefusedError:
+                await asyncio.sleep(0)
+            else:
+                break
+    assert b"200 OK" in answer
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.wait_for(task, PATIENCE_S)
+
+    let.clear()
+    with bind(Address("127.0.0.1", 0)) as other:
+        asked.clear()
+        task = asyncio.ensure_future(serve(world.gateway, other, 1, lambda: None, begun=begun))
+        await asyncio.wait_for(asked.wait(), PATIENCE_S)
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.sleep(0)
+        let.set()
+        await asyncio.wait_for(task, PATIENCE_S)
+    world.close()
+
+
 def test_small_pieces_are_sent_at_once() -> None:
     """GW-554: no answer waits for the acknowledgement of its head (Nagle); accepted sockets inherit it."""
     with bind(Address("127.0.0.1", 0)) as listener, socket.socket() as client:
