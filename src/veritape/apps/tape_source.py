@@ -7,7 +7,7 @@ from veritape.executor.tapes import TapeKey
 from veritape.kernel.errors import MisuseError
 from veritape.observer.adapters.binance.segment_files import segment_store
 from veritape.observer.adapters.segment_files import Seal
-from veritape.observer.segments import file_stem
+from veritape.observer.seals import file_stem
 
 
 class SealedTapes:

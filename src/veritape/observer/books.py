@@ -6,12 +6,12 @@ second witness of the day's shares: a book that stays ahead of the last trade is
 Example, shortened: ``0|H0STASP0|001|990001^090014^0^1818800^...^1818700^...^120^...^353^...^1133^...``
 """
 
-import json
 import re
 from array import array
 from typing import Any, Final, NamedTuple
 
 from veritape.observer.records import CLOCK, INTEGER, read_records, record_pattern, second_of_day
+from veritape.observer.seals import read_document
 from veritape.wire.kis.frames import BOOK_BOTH, BOOK_KRX, BOOK_LEVELS, BOOK_NXT, FIELD_NAMES, SYMBOL
 
 FORMAT: Final = "veritape.books.v1"
@@ -144,17 +144,18 @@ def seal_document(
 
 def read_seal(data: bytes) -> dict[str, Any] | None:
     """Return a seal's document, None for any bytes that are no seal (OB-992)."""
-    try:
-        document = json.loads(data)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
-        return None
-    sound = all(type(document.get(name)) is kind for name, kind in _SEAL_TYPES.items())
-    return document if sound else None
+    return read_document(data, FORMAT, _SEAL_TYPES)
 
 
-_SEAL_TYPES: Final = {"hour": int, "part": int, "rows": int, "blake3": str, "lines": dict, "previous": str}
+_SEAL_TYPES: Final = {
+    "day": str,
+    "hour": int,
+    "part": int,
+    "rows": int,
+    "blake3": str,
+    "lines": dict,
+    "previous": str,
+}
 _FIELDS: Final = {0: SYMBOL, 1: CLOCK, **dict.fromkeys((*range(3, 45), 53), INTEGER)}
 _PATTERNS: Final[dict[int, re.Pattern[str]]] = {
     width: record_pattern(width, _FIELDS) for tr_id, width in FIELD_NAMES if tr_id in BOOK_TRS

@@ -8,9 +8,7 @@ The functions over rows say row by row what is right; segments are written by ``
 """
 
 import hashlib
-import json
 import struct
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -18,6 +16,7 @@ from blake3 import blake3
 
 from veritape.observer.recorder import rows_by_code
 from veritape.observer.rows import Row
+from veritape.observer.seals import read_document
 
 FORMAT: Final = "veritape.segment.v1"
 """Name of the seal document."""
@@ -147,47 +146,10 @@ def seal_document(
 
 def read_seal(data: bytes) -> dict[str, Any] | None:
     """Return a seal's document, None for any bytes that are no seal (OB-992)."""
-    try:
-        document = json.loads(data)
-    except (ValueError, RecursionError):
+    document = read_document(data, FORMAT, SEAL_TYPES)
+    if document is None or not all(type(line) is dict for line in document["lines"].values()):
         return None
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
-        return None
-    sound = all(type(document.get(name)) is kind for name, kind in SEAL_TYPES.items())
-    return document if sound and all(type(line) is dict for line in document["lines"].values()) else None
-
-
-def chain_head(seals: Iterable[tuple[str, Mapping[str, Any]]]) -> str:
-    """Return the hash that the next seal names as its previous: of the seal that no other names; empty before the first.
-
-    Args:
-        seals: each with its hash. A late part is written after later hours, so the order of the names says nothing.
-    """
-    hashes, named = set(), set()
-    for digest, seal in seals:
-        hashes.add(digest)
-        named.add(seal["previous"])
-    return max(hashes - named, default="")
-
-
-def chain_problems(seals: Iterable[tuple[str, Mapping[str, Any]]]) -> set[str]:
-    """Return the hashes of seals that break the chain: their previous is unknown, or another seal names it too.
-
-    Args:
-        seals: each with its hash, all that there are of a venue.
-    """
-    known = dict(seals)
-    followers = Counter(seal["previous"] for seal in known.values())
-    return {
-        digest
-        for digest, seal in known.items()
-        if followers[seal["previous"]] > 1 or (seal["previous"] and seal["previous"] not in known)
-    }
-
-
-def file_stem(hour: int, part: int) -> str:
-    """Return the name of a segment without its suffix."""
-    return f"{hour:02}" if part == 0 else f"{hour:02}.late-{part}"
+    return document
 
 
 def line_document(

@@ -15,7 +15,8 @@ from pyarrow.json import ParseOptions, read_json
 
 from veritape.kernel.canonical import canonical_json
 from veritape.kernel.files import write_atomically
-from veritape.observer.adapters.segment_files import SCHEMA, SEALED_MODE, ZSTD_LEVEL, read_columns
+from veritape.observer.adapters.journal_files import SEALED_MODE
+from veritape.observer.adapters.segment_files import SCHEMA, ZSTD_LEVEL, read_columns
 from veritape.observer.backfill import Fetched, Source
 from veritape.observer.bars import Bar
 from veritape.observer.frames import Trade

@@ -9,19 +9,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from blake3 import blake3
 
-from veritape.kernel.canonical import canonical_json
-from veritape.kernel.files import write_atomically
+from veritape.observer.adapters.seal_files import SealedFolder
 from veritape.observer.adapters.segment_files import (
     ROW_GROUP,
-    SEAL_SUFFIX,
-    SEALED_MODE,
     ZSTD_LEVEL,
     numbers,
     read_columns,
     texts,
 )
 from veritape.observer.books import COLUMNS, BookRows, read_seal, seal_document
-from veritape.observer.segments import chain_head, file_stem
 
 ORDER = ("code", "received_us", "sequence", "record")
 """What the rows are sorted by."""
@@ -42,26 +38,20 @@ class BookStore:
 
     def __init__(self, data: Path, venue: str = "KRX") -> None:
         self._venue = venue
-        self._folder = data / "books" / f"venue={venue}"
-        self._head: str | None = None
+        self._sealed = SealedFolder(data / "books" / f"venue={venue}", read_seal)
 
     def seals(self, day: str) -> list[dict[str, Any]]:
         """Return a day's seals by hour and part."""
-        documents = [read_seal(path.read_bytes()) for path in self._seal_paths(day)]
-        return sorted(filter(None, documents), key=lambda seal: (seal["hour"], seal["part"]))
+        return [document for _, document in self._sealed.seals(day)]
 
     def write(self, day: str, hour: int, rows: BookRows) -> Path:
         """Seal the books of an hour: the file first, then the seal that names its hash; return the file."""
-        part = sum(seal["hour"] == hour for seal in self.seals(day))
-        path = self._folder / f"day={day}" / f"{file_stem(hour, part)}.parquet"
+        path, part = self._sealed.next_file(day, hour)
         content = encode(rows)
-        digest = blake3(content).hexdigest()
-        seal = canonical_json(
-            seal_document(self._venue, day, hour, part, digest, rows, self._last_seal_hash())
+        digest, previous = blake3(content).hexdigest(), self._sealed.head()
+        self._sealed.publish(
+            path, content, seal_document(self._venue, day, hour, part, digest, rows, previous)
         )
-        write_atomically(path, content, SEALED_MODE)
-        write_atomically(path.with_suffix(SEAL_SUFFIX), seal, SEALED_MODE)
-        self._head = blake3(seal).hexdigest()
         return path
 
     def unsealed(self, day: str, hour: int, rows: BookRows) -> BookRows:
@@ -78,21 +68,11 @@ class BookStore:
 
     def _sealed_keys(self, day: str, hour: int) -> Keys:
         keys: Keys = set()
-        for seal in self.seals(day):
+        for path, seal in self._sealed.seals(day):
             if seal["hour"] == hour:
-                path = self._folder / f"day={day}" / f"{file_stem(hour, seal['part'])}.parquet"
                 table = read_columns(path, list(KEY))
                 keys.update(zip(*(table[name].to_pylist() for name in KEY), strict=True))
         return keys
-
-    def _seal_paths(self, day: str) -> list[Path]:
-        return list(self._folder.glob(f"day={day}/*{SEAL_SUFFIX}"))
-
-    def _last_seal_hash(self) -> str:
-        if self._head is None:
-            contents = [path.read_bytes() for path in self._seal_paths("*")]
-            self._head = chain_head((blake3(c).hexdigest(), seal) for c in contents if (seal := read_seal(c)))
-        return self._head
 
 
 def encode(rows: BookRows) -> bytes:

@@ -13,7 +13,8 @@ from veritape.observer.adapters.backup.events import backup_rows
 from veritape.observer.adapters.backup.records import Records
 from veritape.observer.adapters.control_database import ControlDatabase
 from veritape.observer.adapters.journal_files import read_journal
-from veritape.observer.adapters.segment_files import SEAL_SUFFIX, Seal, SegmentStore
+from veritape.observer.adapters.seal_files import seal_hash
+from veritape.observer.adapters.segment_files import Seal, SegmentStore
 from veritape.observer.journal import Kind
 from veritape.observer.notes import NoteKind
 from veritape.observer.overflow import Entry
@@ -149,9 +150,8 @@ def cycle_row(venue: str, day: str, manifest: Mapping[str, Any]) -> dict[str, An
 def seal_row(data: Path, seal: Seal) -> dict[str, Any]:
     """Return a sealed segment's row."""
     document = seal.document
-    seal_path = seal.path.with_name(seal.path.name.removesuffix(".parquet") + SEAL_SUFFIX)
     return {
         **{name: document[name] for name in ("venue", "day", "hour", "part", "rows", "bytes", "blake3")},
         "path": str(seal.path.relative_to(data)),
-        "seal_blake3": blake3(seal_path.read_bytes()).hexdigest(),
+        "seal_blake3": seal_hash(seal.path),
     }

@@ -11,6 +11,7 @@ from blake3 import blake3
 
 from veritape.observer import journal
 from veritape.observer.adapters.journal_files import SEALED_MODE, journal_paths
+from veritape.observer.adapters.seal_files import seal_hash
 from veritape.observer.adapters.segment_files import SegmentStore
 from veritape.observer.journal import Scan
 
@@ -40,7 +41,7 @@ def segment_damage(store: SegmentStore, day: str) -> list[str]:
             lines.append(f"{seal.path}: segment_corrupt: the file is missing")
         elif blake3(seal.path.read_bytes()).hexdigest() != seal.document["blake3"]:
             lines.append(f"{seal.path}: segment_corrupt: the file is not the one that was sealed")
-        if store.seal_hash(seal) in broken:
+        if seal_hash(seal.path) in broken:
             lines.append(
                 f"{seal.path}: segment_corrupt: the seal before it is missing, changed or followed by two"
             )

@@ -12,10 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from blake3 import blake3
 
-from veritape.kernel.canonical import canonical_json
 from veritape.kernel.errors import CheckFailedError
-from veritape.kernel.files import write_atomically
 from veritape.observer import segments
+from veritape.observer.adapters.seal_files import SealedFolder
 from veritape.observer.adapters.segment_columns import (
     Integers,
     Table,
@@ -32,12 +31,6 @@ ROW_GROUP = 1_048_576
 
 ZSTD_LEVEL = 3
 """Compression of the Parquet pages."""
-
-SEALED_MODE = 0o444
-"""Permission bits of a sealed file."""
-
-SEAL_SUFFIX = ".seal.json"
-"""What a seal's name adds to its segment's stem."""
 
 SCHEMA = pa.schema(
     [
@@ -91,43 +84,27 @@ class SegmentStore:
 
     def __init__(self, data: Path, venue: str = "KRX") -> None:
         self._venue = venue
-        self._folder = data / "trades" / f"venue={venue}"
-        self._head: str | None = None
+        self._sealed = SealedFolder(data / "trades" / f"venue={venue}", segments.read_seal)
 
     def seals(self, day: str | None = None) -> list[Seal]:
         """Return every readable seal, of one day or all, by day, hour and part."""
-        found = [
-            Seal(path.with_name(path.name.removesuffix(SEAL_SUFFIX) + ".parquet"), document)
-            for path in self._seal_paths(day)
-            if (document := segments.read_seal(path.read_bytes())) is not None
-        ]
-        return sorted(found, key=lambda seal: seal.key)
+        return [Seal(path, document) for path, document in self._sealed.seals(day)]
 
     def days(self) -> list[str]:
         """Return every day with a folder, rising."""
-        return sorted(folder.name.removeprefix("day=") for folder in self._folder.glob("day=*"))
+        return sorted(folder.name.removeprefix("day=") for folder in self._sealed.folder.glob("day=*"))
 
     def unreadable_seals(self, day: str) -> list[Path]:
         """Return the files of a day that are named like seals and are none."""
-        return [path for path in self._seal_paths(day) if segments.read_seal(path.read_bytes()) is None]
-
-    def _seal_paths(self, day: str | None) -> list[Path]:
-        return sorted(self._folder.glob(f"day={day or '*'}/*{SEAL_SUFFIX}"))
+        return self._sealed.unreadable(day)
 
     def last_seal_hash(self) -> str:
         """Return the BLAKE3 of the seal document that the next one follows, empty before the first."""
-        if self._head is None:
-            self._head = segments.chain_head((self.seal_hash(seal), seal.document) for seal in self.seals())
-        return self._head
+        return self._sealed.head()
 
     def chain_problems(self) -> set[str]:
         """Return the hashes of seals that break the venue's chain."""
-        return segments.chain_problems((self.seal_hash(seal), seal.document) for seal in self.seals())
-
-    @staticmethod
-    def seal_hash(seal: Seal) -> str:
-        """Return the BLAKE3 of a seal document: what the next one names as its previous."""
-        return blake3(_seal_path(seal.path).read_bytes()).hexdigest()
+        return self._sealed.problems()
 
     def write(
         self,
@@ -138,8 +115,7 @@ class SegmentStore:
         journal: list[dict[str, Any]],
     ) -> Seal:
         """Seal the rows of an hour: first the Parquet file, then the seal that names its hash."""
-        part = sum(seal.key[1] == hour for seal in self.seals(day))
-        path = self._folder / f"day={day}" / f"{segments.file_stem(hour, part)}.parquet"
+        path, part = self._sealed.next_file(day, hour)
         table = sorted_table(rows)
         gaps = missing(table, before)
         file_bytes = encode(table, gaps.value)
@@ -155,7 +131,7 @@ class SegmentStore:
             previous=self.last_seal_hash(),
             widths=sorted({47 if session.rpartition("/")[2] else 46 for session in table.sessions}),
         )
-        self._publish(path, file_bytes, document)
+        self._sealed.publish(path, file_bytes, document)
         return Seal(path, document, chain_ends(table))
 
     def sealed_keys(self, day: str, hour: int) -> set[tuple[str, int, int]]:
@@ -212,13 +188,6 @@ class SegmentStore:
     def _tape_rows(self, rows: pa.Table) -> list[TapeRow]:
         names = ("event_s", "side", "counted", "price", "shares")
         return [TapeRow(*values) for values in zip(*(rows[name].to_pylist() for name in names), strict=True)]
-
-    def _publish(self, path: Path, file_bytes: bytes, document: dict[str, Any]) -> None:
-        """Write a segment, then the seal that names its hash; the next seal follows this one."""
-        write_atomically(path, file_bytes, SEALED_MODE)
-        content = canonical_json(document)
-        write_atomically(_seal_path(path), content, SEALED_MODE)
-        self._head = blake3(content).hexdigest()
 
 
 def encode(table: Table, value_holes: Integers) -> bytes:
@@ -278,7 +247,3 @@ def texts(values: Sequence[str]) -> pa.Array:
     ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
     buffers = [None, pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))]
     return pa.Array.from_buffers(pa.string(), len(encoded), buffers)
-
-
-def _seal_path(parquet: Path) -> Path:
-    return parquet.with_name(parquet.name.removesuffix(".parquet") + ".seal.json")

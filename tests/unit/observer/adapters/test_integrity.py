@@ -10,6 +10,7 @@ from veritape.kernel.canonical import canonical_json
 from veritape.observer import journal
 from veritape.observer.adapters.integrity import journal_damage, segment_damage
 from veritape.observer.adapters.recording import Recording
+from veritape.observer.adapters.seal_files import seal_hash
 from veritape.observer.adapters.segment_files import SegmentStore
 from veritape.observer.journal import Contents, Frame
 from veritape.observer.rows import TradeRows
@@ -129,7 +130,7 @@ def test_a_late_part_keeps_the_chain_straight(tmp_path: Path) -> None:
     for hour in (10, 9, 11):
         store.write(DAY, hour, rows, {}, [])
     fourth = SegmentStore(tmp_path).write(DAY, 9, TradeRows(list(rows)[:3]), {}, [])
-    hashes = {seal.key: store.seal_hash(seal) for seal in store.seals()}
+    hashes = {seal.key: seal_hash(seal.path) for seal in store.seals()}
     previous = {seal.key: seal.document["previous"] for seal in store.seals()}
     assert previous == {
         (DAY, 10, 0): "", (DAY, 9, 0): hashes[DAY, 10, 0], (DAY, 11, 0): hashes[DAY, 9, 0],

@@ -15,7 +15,8 @@ from veritape.kernel.errors import CheckFailedError, UnavailableError
 from veritape.observer.adapters.backup.proofs import Proof, proof_of
 from veritape.observer.adapters.binance.segment_files import segment_store
 from veritape.observer.adapters.journal_files import is_open
-from veritape.observer.adapters.segment_files import SEAL_SUFFIX, Seal, SegmentStore
+from veritape.observer.adapters.seal_files import seal_hash, seal_path
+from veritape.observer.adapters.segment_files import SegmentStore
 from veritape.observer.backup import LocalFile
 from veritape.observer.binance.statements import VENUE as BINANCE
 from veritape.observer.binance.trade_ids import DAY_US, day_start_us, utc_day
@@ -155,7 +156,7 @@ class Source:
         """Return the hash of a day's last seal document, empty without one."""
         store = self.segments()
         seals = store.seals(day)
-        return store.seal_hash(seals[-1]) if seals else ""
+        return seal_hash(seals[-1].path) if seals else ""
 
     def log_head(self) -> LogHead | None:
         """Return where the data folder's audit log stands; None without one, or when its chain is broken."""
@@ -180,7 +181,9 @@ class Source:
         store = self.segments()
         seals = store.seals()
         named = {seal.document["previous"] for seal in seals if seal.key[0] == day}
-        return [seal_path(seal) for seal in seals if seal.key[0] != day and store.seal_hash(seal) in named]
+        return [
+            seal_path(seal.path) for seal in seals if seal.key[0] != day and seal_hash(seal.path) in named
+        ]
 
     def _file(self, path: Path) -> LocalFile:
         name = path.relative_to(self.data).as_posix()
@@ -191,8 +194,3 @@ class Source:
                 f"{path}: {problem}: move it out of the data folder", BackupReason.BAD_PATH
             )
         return LocalFile(name, status.st_size, status.st_mtime_ns)
-
-
-def seal_path(seal: Seal) -> Path:
-    """Return where a seal's document lies."""
-    return seal.path.with_name(seal.path.name.removesuffix(".parquet") + SEAL_SUFFIX)

@@ -8,7 +8,8 @@ import pyarrow as pa
 
 from veritape.kernel.files import write_atomically
 from veritape.observer.adapters.binance.segment_files import TYPES, table_of
-from veritape.observer.adapters.segment_files import SEALED_MODE, parquet_bytes, read_columns
+from veritape.observer.adapters.journal_files import SEALED_MODE
+from veritape.observer.adapters.segment_files import parquet_bytes, read_columns
 from veritape.observer.binance.lines import Filled
 from veritape.observer.binance.statements import VENUE
 from veritape.observer.gaps import gap_id

@@ -49,8 +49,7 @@ class BinanceSegments(SegmentStore):
         journal: list[dict[str, Any]],
     ) -> Seal:
         """Seal the rows of an hour, in order of (code, trade id)."""
-        part = sum(seal.key[1] == hour for seal in self.seals(day))
-        path = self._folder / f"day={day}" / f"{segments.file_stem(hour, part)}.parquet"
+        path, part = self._sealed.next_file(day, hour)
         file_bytes = encode(rows)
         document = segments.seal_document(
             venue=VENUE,
@@ -65,7 +64,7 @@ class BinanceSegments(SegmentStore):
             widths=(),
             price_scale=PRICE_SCALE,
         )
-        self._publish(path, file_bytes, document)
+        self._sealed.publish(path, file_bytes, document)
         return Seal(path, document)
 
     def sealed_ids(self, day: str, hour: int) -> set[tuple[str, int]]:

@@ -9,6 +9,7 @@ from tests.binance import CODE, SECOND, frames, trades
 from veritape.kernel.errors import CheckFailedError
 from veritape.observer.adapters.binance.segment_files import SCHEMA, BinanceSegments, encode, segment_store
 from veritape.observer.adapters.integrity import segment_damage
+from veritape.observer.adapters.seal_files import seal_hash
 from veritape.observer.adapters.segment_files import SegmentStore
 from veritape.observer.binance.recorder import Row
 from veritape.observer.binance.segments import tape_row
@@ -48,7 +49,7 @@ def test_late_trades_go_to_a_part_of_their_own_and_seals_are_chained(tmp_path: P
     first = store.seal(SECOND, 0, ROWS[:50], {}, [])
     late = store.seal(SECOND, 0, ROWS[50:60], {CODE: ROWS[49].trade.trade_id}, [])
     assert late.path.name == "00.late-1.parquet"
-    assert late.document["previous"] == store.seal_hash(first)
+    assert late.document["previous"] == seal_hash(first.path)
     assert store.sealed_ids(SECOND, 0) == {(CODE, row.trade.trade_id) for row in ROWS[:60]}
     assert store.sealed_ids(SECOND, 1) == set()
 
