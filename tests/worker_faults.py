@@ -27,14 +27,19 @@ class FaultyBackend(TraceBackend):
     """Executes, but for the inputs above."""
 
     def run(
-        self, image: Image, inputs: Sequence[bytes], limits: Limits, stop: Stop = never
+        self,
+        image: Image,
+        inputs: Sequence[bytes],
+        limits: Limits,
+        stop: Stop = never,
+        digests: Sequence[bytes] | None = None,
     ) -> Iterator[SimulatedReceipt | Failed]:
         for data in inputs:
             if data == KILL or (data.startswith(ONCE) and self._first(data)):
                 os.kill(os.getpid(), signal.SIGKILL)
             if data == HANG:
                 threading.Event().wait(600)
-        yield from super().run(image, inputs, limits, stop)
+        yield from super().run(image, inputs, limits, stop, digests)
 
     @staticmethod
     def _first(data: bytes) -> bool:

@@ -15,7 +15,7 @@ from veritape.apps.program_input import input_options, many_inputs, one_input, p
 from veritape.apps.reported_errors import reports
 from veritape.apps.run_report import KIND, SCHEMA, batch_document, document_of, text, trap_document
 from veritape.apps.trace_file import trace_file
-from veritape.executor.adapters.workers.batch_run import Show
+from veritape.executor.adapters.workers.batch import Show
 from veritape.executor.backend import Simulator
 from veritape.executor.image import Image
 from veritape.executor.log_events import LEVELS, LogEvent

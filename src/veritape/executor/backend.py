@@ -55,9 +55,21 @@ class ProgramBackend(Protocol[ReceiptT_co]):
         ...
 
     def run(
-        self, image: Image, inputs: Sequence[bytes], limits: Limits, stop: Stop
+        self,
+        image: Image,
+        inputs: Sequence[bytes],
+        limits: Limits,
+        stop: Stop,
+        digests: Sequence[bytes] | None = None,
     ) -> Iterator["ReceiptT_co | Failed"]:
         """Yield a receipt or a failure for each input, in order.
+
+        Args:
+            image: the program.
+            inputs: what it reads.
+            limits: of each execution.
+            stop: the stop token.
+            digests: of the inputs, where they were taken before.
 
         Raises:
             StoppedError: the stop token said so; what was yielded before counts.
@@ -146,15 +158,22 @@ class TraceBackend:
         return Cost(threads * (image.memory_bytes + input_bytes + limits.journal_bytes) + WORKER_BYTES)
 
     def run(
-        self, image: Image, inputs: Sequence[bytes], limits: Limits, stop: Stop = never
+        self,
+        image: Image,
+        inputs: Sequence[bytes],
+        limits: Limits,
+        stop: Stop = never,
+        digests: Sequence[bytes] | None = None,
     ) -> Iterator[SimulatedReceipt | Failed]:
         """Yield what each input gives."""
         fitting = [data for data in inputs if len(data) <= limits.input_bytes]
         executions = self.simulator.batch(image, fitting, limits, stop)
         for first in range(0, len(inputs), _AT_ONCE):
             chosen = inputs[first : first + _AT_ONCE]
-            digests = self.simulator.digests(Tag.INPUT, chosen)
-            yield from self._some(self.program_id(image), chosen, digests, executions, limits)
+            taken = (
+                digests[first : first + _AT_ONCE] if digests else self.simulator.digests(Tag.INPUT, chosen)
+            )
+            yield from self._some(self.program_id(image), chosen, taken, executions, limits)
 
     def measured(self) -> Sequence[Measured]:
         """Return nothing: every figure is of a proof, and what executing costs would pass for it."""

@@ -32,6 +32,10 @@ class MemoryLayer:
     def __len__(self) -> int:
         return len(self._held)
 
+    def keys(self) -> list[bytes]:
+        """Return the keys that are held."""
+        return list(self._held)
+
     def among(self, keys: Iterable[bytes]) -> set[bytes]:
         """Return those of some keys that are held."""
         return self._held.keys() & keys
@@ -50,7 +54,7 @@ class MemoryLayer:
     def put(self, receipts: Mapping[bytes, bytes], now_ns: int) -> list[Eviction]:
         """Keep receipts, the last one longest; return why others were let go. One that is too large is not kept."""
         largest = self._max_bytes // LARGEST_SHARE
-        for key in self.among(receipts):
+        for key in self.among(receipts) if self._held else ():
             self.drop(key)
         sizes = list(map(len, receipts.values()))
         if max(sizes, default=0) > largest:

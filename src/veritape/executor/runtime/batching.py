@@ -35,8 +35,10 @@ def check_size(count: int) -> None:
         raise MisuseError(text, RuntimeReason.TOO_MANY_ITEMS)
 
 
-def distinct(inputs: Sequence[bytes]) -> tuple[list[bytes], list[int]]:
+def distinct(inputs: Sequence[bytes]) -> tuple[Sequence[bytes], Sequence[int]]:
     """Return the distinct inputs in order of appearance, and for each input its place among them."""
+    if len(set(inputs)) == len(inputs):
+        return inputs, range(len(inputs))
     places: dict[bytes, int] = {}
     chosen = [places.setdefault(data, len(places)) for data in inputs]
     return list(places), chosen

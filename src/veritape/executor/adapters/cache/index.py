@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from veritape.executor.cache.entries import KEY_BYTES
+from veritape.executor.cache.prefixes import PREFIX, prefixes_of
 from veritape.kernel.errors import UnavailableError
 
 NAME: Final = "index.db"
@@ -26,9 +26,6 @@ WAIT_S = 10.0
 
 _SCHEMA_VERSION = 3
 """An index of another version is thrown away like a damaged one."""
-
-_PREFIX = np.dtype(">i8")
-"""The first 8 bytes of a key as an integer."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS files (
@@ -92,12 +89,7 @@ class Index:
 
     def known(self, keys: Sequence[bytes]) -> set[bytes]:
         """Return those of some keys that a file may hold; all others are misses."""
-        prefixes = _prefixes(keys)
-        question = "SELECT prefix FROM items WHERE prefix IN (SELECT value FROM json_each(?))"
-        found = {prefix for (prefix,) in self.database.execute(question, (json.dumps(prefixes),))}
-        return (
-            {key for key, prefix in zip(keys, prefixes, strict=True) if prefix in found} if found else set()
-        )
+        return _known(self.database, keys)
 
     def file_of(self, key: bytes) -> tuple[str, int] | None:
         """Return name and time of the file that may hold a key."""
@@ -116,7 +108,7 @@ class Index:
         name, size, prefixes = self.database.execute(
             "SELECT name, bytes, length(prefixes) FROM files ORDER BY used_ns LIMIT 1"
         ).fetchone()
-        return name, size, prefixes // _PREFIX.itemsize
+        return name, size, prefixes // PREFIX.itemsize
 
     def add(self, written: Written, keys: Iterable[bytes]) -> None:
         """Take a file in."""
@@ -136,7 +128,7 @@ def add(database: sqlite3.Connection, written: Written, keys: Iterable[bytes]) -
         _forget(database, written.name)
         file = database.execute(
             "INSERT INTO files (name, bytes, created_ns, used_ns, prefixes) VALUES (?, ?, ?, ?, ?)",
-            (*row, np.array(prefixes, dtype=_PREFIX).tobytes()),
+            (*row, np.array(prefixes, dtype=PREFIX).tobytes()),
         ).lastrowid
         rows = "INSERT OR REPLACE INTO items SELECT value, ? FROM json_each(?)"
         database.execute(rows, (file, json.dumps(prefixes)))
@@ -144,21 +136,39 @@ def add(database: sqlite3.Connection, written: Written, keys: Iterable[bytes]) -
 
 def added(folder: Path, written: Written, keys: Iterable[bytes]) -> Written:
     """Add a file to the index of a folder that another process keeps; where that cannot be done the file is told as not indexed."""
-    with contextlib.suppress(sqlite3.Error):
-        address = f"file:{quote(str(folder / NAME))}?mode=rw"
-        with contextlib.closing(
-            sqlite3.connect(address, isolation_level=None, timeout=WAIT_S, uri=True)
-        ) as database:
-            _check_version(database)
-            database.execute("PRAGMA synchronous = OFF")
-            add(database, written, keys)
-            return written._replace(indexed=True)
+    with contextlib.suppress(sqlite3.Error), _visited(folder) as database:
+        add(database, written, keys)
+        return written._replace(indexed=True)
     return written
+
+
+def known_there(folder: Path, keys: Sequence[bytes]) -> set[bytes] | None:
+    """Return those of some keys that the index of a folder may hold that another process keeps; None where it cannot be asked."""
+    with contextlib.suppress(sqlite3.Error), _visited(folder) as database:
+        return _known(database, keys)
+    return None
+
+
+@contextlib.contextmanager
+def _visited(folder: Path) -> Iterator[sqlite3.Connection]:
+    address = f"file:{quote(str(folder / NAME))}?mode=rw"
+    database = sqlite3.connect(address, isolation_level=None, timeout=WAIT_S, uri=True)
+    with contextlib.closing(database):
+        _check_version(database)
+        database.execute("PRAGMA synchronous = OFF")
+        yield database
+
+
+def _known(database: sqlite3.Connection, keys: Sequence[bytes]) -> set[bytes]:
+    prefixes = _prefixes(keys)
+    question = "SELECT prefix FROM items WHERE prefix IN (SELECT value FROM json_each(?))"
+    found = {prefix for (prefix,) in database.execute(question, (json.dumps(prefixes),))}
+    return {key for key, prefix in zip(keys, prefixes, strict=True) if prefix in found} if found else set()
 
 
 def _prefixes(keys: Iterable[bytes]) -> list[int]:
     """Return the integers by which the index knows some keys."""
-    found: list[int] = np.frombuffer(b"".join(keys), dtype=_PREFIX)[:: KEY_BYTES // _PREFIX.itemsize].tolist()
+    found: list[int] = prefixes_of(keys).tolist()
     return found
 
 
@@ -181,7 +191,7 @@ def _forget(database: sqlite3.Connection, name: str) -> None:
         return
     file, prefixes = row
     rows = "DELETE FROM items WHERE file = ? AND prefix IN (SELECT value FROM json_each(?))"
-    database.execute(rows, (file, json.dumps(np.frombuffer(prefixes, dtype=_PREFIX).tolist())))
+    database.execute(rows, (file, json.dumps(np.frombuffer(prefixes, dtype=PREFIX).tolist())))
     database.execute("DELETE FROM files WHERE id = ?", (file,))
 
 

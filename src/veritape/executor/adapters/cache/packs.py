@@ -4,11 +4,11 @@ It needs a folder and a secret, so whoever made the receipts writes them: each w
 own, side by side, and adds them to the index, one after the other.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from veritape.executor.adapters.cache.index import Written, added
+from veritape.executor.adapters.cache.index import Written, added, known_there
 from veritape.executor.cache.entries import Entry, pack, to_file
 from veritape.executor.cache.memory import LARGEST_SHARE
 from veritape.kernel.files import write_atomically
@@ -50,3 +50,7 @@ class PackWriter:
         """
         written = self.write(receipts, now_ns)
         return None if written is None else added(self.folder, written, receipts)
+
+    def known(self, keys: Sequence[bytes]) -> set[bytes] | None:
+        """Return those of some keys that this cache may hold, in a process that does not keep the layer; None where it cannot be asked."""
+        return known_there(self.folder, keys)

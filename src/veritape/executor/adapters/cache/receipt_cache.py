@@ -77,6 +77,16 @@ class ReceiptCache:
             self.counters.misses += len(keys) - len(found)
         return found
 
+    def missed(self, count: int) -> None:
+        """Count misses that a worker found: it asked the index, and knew what the memory holds."""
+        with self._lock:
+            self.counters.misses += count
+
+    def held(self) -> list[bytes]:
+        """Return the keys that are in memory."""
+        with self._lock:
+            return self.memory.keys()
+
     def put(self, receipts: Mapping[bytes, bytes], written: Written | OSError | None = None) -> None:
         """Keep receipts' files in every layer; on return they are durable where there is a disk layer.
 

@@ -9,33 +9,27 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any
 
 from veritape.executor.adapters.cache.receipt_cache import ReceiptCache
+from veritape.executor.adapters.workers.batch import Batch
 from veritape.executor.adapters.workers.costs import CostFile
 from veritape.executor.adapters.workers.figures import Figures
-from veritape.executor.adapters.workers.jobs import Done, Job, MakeBackend, with_image
+from veritape.executor.adapters.workers.jobs import Done, Job, MakeBackend, split_keys, with_image
+from veritape.executor.adapters.workers.looking_up import KeysOf, LookUp
 from veritape.executor.adapters.workers.pool import WorkerPool, is_lost
-from veritape.executor.image import Image
 from veritape.executor.log_events import LogEvent, Note
 from veritape.executor.runtime.admission import Admission, is_fault
 from veritape.executor.runtime.batching import Chunks
 from veritape.executor.runtime.outcomes import Cancelled, Cost, DeadlineExceeded, Failed, RuntimeReason
-from veritape.executor.runtime.progress import Meter, Phase, Progress
-from veritape.executor.vm.execution import Limits, Stop
+from veritape.executor.runtime.progress import Phase
 from veritape.kernel.clock import NANOSECONDS, Clock
 from veritape.kernel.errors import VeritapeError
 
 LOOK_S = 0.05
 """Seconds between two looks at the stop token and the deadline while workers are busy."""
-
-Show = Callable[[Progress], None]
-"""Takes progress values."""
-
-Result = bytes | Failed | Cancelled | DeadlineExceeded
-"""What became of a distinct input; bytes are a receipt's file."""
 
 
 @dataclass(frozen=True)
@@ -66,38 +60,6 @@ class Tools:
     """Keeps what backends measured."""
 
 
-@dataclass
-class Batch:
-    """Distinct inputs of one program, and what became of them."""
-
-    image: Image
-    """The program."""
-    program_id: bytes
-    """Its id."""
-    inputs: Sequence[bytes]
-    """Distinct."""
-    limits: Limits
-    """Of each execution."""
-    end_ns: int | None
-    """Deadline, monotonic."""
-    stop: Stop
-    """The caller's stop token."""
-    meter: Meter
-    """Makes progress values."""
-    show: Show
-    """Takes them."""
-    keep: bool = True
-    """Put receipts into the cache."""
-    keys: list[bytes] = field(default_factory=list)
-    """Of the cache, of the inputs that were looked up."""
-    results: dict[int, Result] = field(default_factory=dict)
-    """By place of the input."""
-    cached: set[int] = field(default_factory=set)
-    """Places whose results came from the cache."""
-    pending: deque[int] = field(default_factory=deque)
-    """Places that were looked up, are not cached, and nobody works on yet."""
-
-
 @dataclass(frozen=True)
 class _Sent:
     places: tuple[int, ...]
@@ -108,23 +70,22 @@ class _Sent:
 class BatchRun:
     """Works a batch off; made for one batch."""
 
-    def __init__(
-        self, batch: Batch, looking: Iterator[None], cost: Cost, stop_file: Path, tools: Tools
-    ) -> None:
+    def __init__(self, batch: Batch, keys_of: KeysOf, cost: Cost, folder: Path, tools: Tools) -> None:
         """Take a batch of which nothing is known.
 
         Args:
             batch: its inputs.
-            looking: looks up some inputs at each step.
+            keys_of: forms keys of the cache.
             cost: of one of its jobs.
-            stop_file: tells workers to stop.
+            folder: of this batch alone; what it tells workers beside their jobs.
             tools: of the runtime.
         """
-        self._batch, self._cost, self._stop_file, self._tools = batch, cost, stop_file, tools
-        self._looking, self._unseen = looking, bool(batch.inputs)
+        self._batch, self._cost, self._tools = batch, cost, tools
+        self._stop_file, self._held = folder / "stop", folder / "held"
         self._chunks = Chunks()
         disk = tools.cache.disk
         self._writer = disk.writer if batch.keep and tools.pool.local and disk is not None else None
+        self._looking = LookUp(batch, tools.cache, keys_of, self._held if self._writer else None)
         self._sent: dict[Future[Done], _Sent] = {}
 
     def work(self) -> None:
@@ -135,7 +96,7 @@ class BatchRun:
         """
         batch = self._batch
         try:
-            while self._unseen or batch.pending or self._sent:
+            while batch.unseen or batch.pending or self._sent:
                 self._look_up()
                 ended = self._ended()
                 if ended is not None:
@@ -150,7 +111,7 @@ class BatchRun:
 
     def _look_up(self) -> None:
         """Look up some more inputs, if there are any: the first misses run while the others are looked up."""
-        self._unseen = self._unseen and next(self._looking, _ALL) is not _ALL
+        self._looking.some()
         if not self._sent:
             self.show(Phase.LOAD)
 
@@ -173,25 +134,35 @@ class BatchRun:
 
     def _send(self) -> None:
         batch, workers = self._batch, self._tools.pool.workers
-        if batch.pending:
+        while (source := self._to_send()) and len(self._sent) < workers and self._admit():
+            left = len(batch.pending) + len(batch.unseen)
+            size = min(len(source), self._chunks.size(left, workers))
+            places = tuple([source.popleft() for _ in range(size)])
+            keys = tuple(map(batch.keys.__getitem__, places)) if source is batch.pending else ()
+            self._submit(places, self._job(places, keys))
+
+    def _to_send(self) -> deque[int]:
+        """Return the places that can be sent: those that were looked up, or else those that the workers are to look up."""
+        batch = self._batch
+        source = batch.unseen if self._looking.by_workers and not batch.pending else batch.pending
+        if source:
             self._tools.admission.check(self._cost)
-        while batch.pending and len(self._sent) < workers and self._admit():
-            unseen = len(batch.inputs) - len(batch.keys)
-            size = min(len(batch.pending), self._chunks.size(len(batch.pending) + unseen, workers))
-            places = tuple([batch.pending.popleft() for _ in range(size)])
-            inputs = tuple(map(batch.inputs.__getitem__, places))
-            job = Job(
-                batch.program_id,
-                inputs,
-                batch.limits,
-                self._tools.make_backend,
-                seconds=self._seconds_left(),
-                threads=self._tools.threads,
-                keys=tuple(map(batch.keys.__getitem__, places)),
-                writer=self._writer,
-                stop_file=self._stop_file,
-            )
-            self._submit(places, job)
+        return source
+
+    def _job(self, places: Sequence[int], keys: tuple[bytes, ...]) -> Job:
+        batch = self._batch
+        return Job(
+            batch.program_id,
+            tuple(map(batch.inputs.__getitem__, places)),
+            batch.limits,
+            self._tools.make_backend,
+            seconds=self._seconds_left(),
+            threads=self._tools.threads,
+            keys=keys,
+            writer=self._writer,
+            held=None if keys else self._held,
+            stop_file=self._stop_file,
+        )
 
     def _submit(self, places: tuple[int, ...], job: Job) -> None:
         """Hand an admitted job to the pool."""
@@ -217,16 +188,16 @@ class BatchRun:
 
     def _collect(self) -> None:
         if not self._sent:
-            if self._batch.pending:
+            if self._to_send():
                 with self._tools.changed:
                     self._tools.changed.wait(LOOK_S)
             return
-        patience_s = 0 if self._unseen else LOOK_S
+        patience_s = 0 if self._looking.here else LOOK_S
         ended, _ = wait(self._sent, timeout=patience_s, return_when=FIRST_COMPLETED)
         taken = [(sent, done) for future in ended for sent, done in self._received(future)]
         self._send()
         for sent, done in taken:
-            self._keep(sent.places, done)
+            self._keep(sent, done)
         self.show(Phase.EXECUTE)
 
     def _received(self, future: "Future[Done]") -> Iterator[tuple[_Sent, Done]]:
@@ -245,7 +216,7 @@ class BatchRun:
 
     def _note(self, sent: _Sent, done: Done) -> None:
         """Learn from a job; what it did not get to is pending again."""
-        if done.results:
+        if len(done.results) > len(done.others):
             self._chunks.done(len(done.results), done.seconds)
         if done.costs and self._tools.costs is not None:
             self._tools.costs.add(done.costs)
@@ -253,7 +224,11 @@ class BatchRun:
             self._tools.note(
                 LogEvent.MEMORY_UNDERESTIMATED, peak_bytes=done.peak_bytes, predicted_bytes=self._cost.bytes
             )
-        self._batch.pending.extendleft(reversed(sent.places[len(done.results) :]))
+        self._put_back(sent, sent.places[len(done.results) :])
+
+    def _put_back(self, sent: _Sent, places: Sequence[int]) -> None:
+        """Have places of a job worked on by another one: nothing became of them."""
+        (self._batch.pending if sent.job.keys else self._batch.unseen).extendleft(reversed(places))
 
     def _answer(self, sent: _Sent, error: BaseException) -> None:
         """Answer a job that ended with an error: of the pool, or of ours."""
@@ -263,27 +238,35 @@ class BatchRun:
             self._tools.note(LogEvent.WORKER_LOST, items=len(sent.places))
             self._retry_alone(sent)
             return
-        for place in sent.places:
-            self._fail(place, Failed(RuntimeReason.INTERNAL_ERROR, f"{type(error).__name__}: {error}"))
+        self._end(sent, Failed(RuntimeReason.INTERNAL_ERROR, f"{type(error).__name__}: {error}"))
 
-    def _keep(self, places: Sequence[int], done: Done) -> None:
+    def _end(self, sent: _Sent, failed: Failed) -> None:
+        """Have all items of a job fail."""
+        for place in sent.places:
+            self._fail(place, failed)
+        if not sent.job.keys:
+            self._tools.cache.missed(len(sent.places))
+
+    def _keep(self, sent: _Sent, done: Done) -> None:
         """Make a job's receipts durable unless the worker did, then count them as finished."""
-        batch = self._batch
-        receipts: dict[int, bytes] = {}
-        for place, result in zip(places, done.results, strict=False):
-            if isinstance(result, bytes):
-                receipts[place] = result
-            else:
-                self._fail(place, result)
+        keys = sent.job.keys or split_keys(done.keys)
+        receipts: dict[int, Any] = dict(zip(sent.places, done.results, strict=False))
+        by_key: dict[bytes, Any] = dict(zip(keys, done.results, strict=False))
+        for number in done.others:
+            del by_key[keys[number]]
+            result = receipts.pop(sent.places[number])
+            if result is not None:
+                self._fail(sent.places[number], result)
+        if not sent.job.keys:
+            self._looking.answered(sent.places, keys, done)
         try:
-            if batch.keep and receipts:
-                keys = map(batch.keys.__getitem__, receipts)
-                self._tools.cache.put(dict(zip(keys, receipts.values(), strict=True)), done.written)
+            if self._batch.keep and by_key:
+                self._tools.cache.put(by_key, done.written)
         except OSError as error:
             for place in receipts:
                 self._fail(place, not_kept(error))
             return
-        batch.results.update(receipts)
+        self._batch.results.update(receipts)
         self._tools.figures.executed(len(receipts), done.cycles)
 
     def _retry_alone(self, sent: _Sent) -> None:
@@ -291,51 +274,53 @@ class BatchRun:
         left = deque(sent.places)
         while left and self._ended() is None:
             with self._tools.pool.alone() as run:
-                while left and self._ended() is None and self._alone(run, left.popleft(), sent.job):
+                while left and self._ended() is None and self._alone(run, left.popleft(), sent):
                     pass
-        self._batch.pending.extendleft(reversed(left))
+        self._put_back(sent, tuple(left))
 
-    def _alone(self, run: Callable[[Job], Done], place: int, job: Job) -> bool:
-        """Run one item; False when its worker died and another one is needed."""
-        single = replace(
-            job,
-            inputs=(self._batch.inputs[place],),
-            keys=(self._batch.keys[place],),
-            image=self._batch.image,
-        )
+    def _alone(self, run: Callable[[Job], Done], place: int, lost: _Sent) -> bool:
+        """Run one item of a lost job; False when its worker died and another one is needed."""
+        keys = (self._batch.keys[place],) if lost.job.keys else ()
+        job = replace(lost.job, inputs=(self._batch.inputs[place],), keys=keys, image=self._batch.image)
+        single = replace(lost, places=(place,), job=job)
         try:
-            done = run(single)
+            done = run(job)
         except Exception as error:
             if not is_lost(error):
                 raise
-            self._fail(place, Failed(RuntimeReason.WORKER_LOST, "its worker died twice"))
+            self._end(single, Failed(RuntimeReason.WORKER_LOST, "its worker died twice"))
             return False
-        self._keep((place,), done)
+        self._keep(single, done)
         if not done.results:
-            self._batch.pending.append(place)
+            self._put_back(single, (place,))
         return True
 
     def _wind_up(self, ended: Cancelled | DeadlineExceeded) -> None:
         """Stop the workers; what they finished counts, the rest ends as said."""
         self._stop_file.touch()
-        for _ in self._looking:
-            pass  # what the cache has is no work: it is answered
         for future in [future for future in self._sent if future.cancel()]:
-            self._sent.pop(future)
+            sent = self._sent.pop(future)
+            self._put_back(sent, sent.places)
             self._release()
+        self._looking.rest()
         done, stuck = wait(self._sent, timeout=self._tools.kill_grace_s)
         for future in done:
             sent = self._sent.pop(future)
             self._release()
             if future.exception() is None:
-                self._keep(sent.places, future.result())
+                self._keep(sent, future.result())
+                self._put_back(sent, sent.places[len(future.result().results) :])
+            else:
+                self._put_back(sent, sent.places)
         if stuck:
             self._tools.pool.kill()
             self._tools.figures.restarted()
             self._tools.note(LogEvent.WORKERS_KILLED, jobs=len(stuck))
         for future in stuck:
-            self._sent.pop(future)
+            sent = self._sent.pop(future)
+            self._put_back(sent, sent.places)
             self._release()
+        self._looking.rest()
         for place in range(len(self._batch.inputs)):
             self._batch.results.setdefault(place, ended)
         self._batch.pending.clear()
@@ -343,10 +328,6 @@ class BatchRun:
     def _fail(self, place: int, failed: Failed) -> None:
         self._batch.results[place] = failed
         self._tools.figures.failed(failed.reason)
-
-
-_ALL: Final = object()
-"""All inputs were looked up."""
 
 
 def not_kept(error: OSError) -> Failed:

@@ -2,22 +2,27 @@
 
 A job names its program by id; a worker that has not seen it answers so, and the job comes again with the image. So an image travels
 once per worker whatever the executor is. A stop file and a deadline end a job between bounded amounts of work. A worker of this
-machine makes its receipts durable itself: what waits for the disk there holds nobody up here.
+machine makes its receipts durable itself: what waits for the disk there holds nobody up here. A job that comes to it without keys
+it looks up first; what the cache may hold it does not execute: that is for the one who keeps the cache.
 """
 
 import contextlib
 import multiprocessing
 import resource
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from veritape.executor.adapters.cache.index import Written
 from veritape.executor.adapters.cache.packs import PackWriter
 from veritape.executor.aggregation.cost_samples import Measured
 from veritape.executor.backend import TraceBackend
+from veritape.executor.cache.entries import KEY_BYTES, Namespace, cache_keys
+from veritape.executor.cache.prefixes import among
+from veritape.executor.digests import Tag
 from veritape.executor.image import Image
 from veritape.executor.receipts import SimulatedReceipt
 from veritape.executor.runtime.outcomes import Failed
@@ -53,19 +58,29 @@ class Job:
     threads: int = 1
     """Threads of the worker, each with a share of the inputs."""
     keys: tuple[bytes, ...] = ()
-    """Of the cache, one an input, for ``writer``."""
+    """Of the cache, one an input, for ``writer``; none: the worker forms them and looks its inputs up."""
     writer: PackWriter | None = None
     """Makes the receipts durable; only for a worker of this machine."""
+    held: Path | None = None
+    """Tells what the memory of the process holds that keeps the cache, for who looks inputs up."""
     stop_file: Path | None = None
     """It stops when this file exists or its folder is gone; on another machine the deadline alone stops it."""
+
+
+Answer = bytes | Failed | None
+"""A receipt's bytes or a failure; None: the cache may hold it, so it was not executed."""
 
 
 @dataclass(frozen=True)
 class Done:
     """What came of a job."""
 
-    results: tuple[bytes | Failed, ...]
-    """A receipt's bytes or a failure for each input, up to where it was stopped."""
+    results: tuple[Answer, ...]
+    """For each input, up to where it was stopped."""
+    keys: bytes = b""
+    """Of the cache, one after the other, of all inputs, where the worker formed them."""
+    others: tuple[int, ...] = ()
+    """Which results are no receipts."""
     cycles: int = 0
     """Of all receipts together."""
     needs_image: bool = False
@@ -122,17 +137,72 @@ def run_job(job: Job) -> Done:
         return late or (watched is not None and (watched.exists() or not watched.parent.exists()))
 
     backend = _WORKER.backend(job)
-    results, cycles = _run_shares(backend, image, job, stop)
+    work = _looked_up(job, backend)
+    results, cycles = _run_shares(backend, image, job, work, stop)
     seconds = (clock.monotonic_ns() - began_ns) / NANOSECONDS
-    written = _write(job, results, clock)
-    peak_bytes = _peak_bytes() - _WORKER.ready_bytes
-    costs = tuple(backend.measured())
-    return Done(tuple(results), cycles, seconds=seconds, written=written, costs=costs, peak_bytes=peak_bytes)
+    written = _write(job, work, results, clock)
+    return Done(
+        tuple(results),
+        b"" if job.keys else b"".join(work.keys),
+        tuple([number for number, result in enumerate(results) if not isinstance(result, bytes)]),
+        cycles,
+        seconds=seconds,
+        written=written,
+        costs=tuple(backend.measured()),
+        peak_bytes=_peak_bytes() - _WORKER.ready_bytes,
+    )
 
 
-def _write(job: Job, results: Sequence[bytes | Failed], clock: Clock) -> Written | OSError | None:
+class _Work(NamedTuple):
+    """What is to be done of a job."""
+
+    keys: Sequence[bytes]
+    """Of the cache, one an input; none where nothing is kept."""
+    digests: Sequence[bytes] | None = None
+    """Of the inputs, where they were taken."""
+    known: Collection[int] = frozenset()
+    """Places of inputs that the cache may hold: they are not executed."""
+
+    def left(self, inputs: Sequence[bytes]) -> "tuple[Sequence[bytes], Sequence[bytes] | None]":
+        """Return the inputs that are to be executed, with their digests."""
+        if not self.known or self.digests is None:
+            return inputs, self.digests
+        places = [place for place in range(len(inputs)) if place not in self.known]
+        return [inputs[place] for place in places], [self.digests[place] for place in places]
+
+    def placed(self, results: "Sequence[bytes | Failed]", count: int) -> list[Answer]:
+        """Return the results with None where nothing was executed, up to the first input that was stopped."""
+        if not self.known:
+            return list(results)
+        left = iter(results)
+        placed: list[Answer] = []
+        for place in range(count):
+            result = None if place in self.known else next(left, None)
+            if result is None and place not in self.known:
+                break
+            placed.append(result)
+        return placed
+
+
+def _looked_up(job: Job, backend: TraceBackend) -> _Work:
+    """Form the keys of a job that comes without, and ask the cache; where it cannot be asked it may hold all."""
+    if job.writer is None or job.keys:
+        return _Work(job.keys)
+    digests = backend.simulator.digests(Tag.INPUT, job.inputs)
+    keys = cache_keys(Namespace.TRACE, job.program_id, digests)
+    found = job.writer.known(keys)
+    with contextlib.suppress(OSError):
+        if found is not None and job.held is not None:
+            found |= among(job.held.read_bytes(), keys)
+            return _Work(
+                keys, digests, {place for place, key in enumerate(keys) if key in found} if found else ()
+            )
+    return _Work(keys, digests, range(len(keys)))
+
+
+def _write(job: Job, work: _Work, results: Sequence[Answer], clock: Clock) -> Written | OSError | None:
     """Make a job's receipts durable, where it has a writer; an error of the disk is an answer."""
-    made = zip(job.keys, results, strict=False)
+    made = zip(work.keys, results, strict=False)
     receipts = {key: data for key, data in made if isinstance(data, bytes)}
     if job.writer is None or not receipts:
         return None
@@ -146,35 +216,55 @@ Results = tuple[list[bytes | Failed], int]
 """Receipts' files and failures in order, and the cycles of the receipts."""
 
 
-def _run_shares(backend: TraceBackend, image: Image, job: Job, stop: Stop) -> Results:
+def _run_shares(
+    backend: TraceBackend, image: Image, job: Job, work: _Work, stop: Stop
+) -> tuple[list[Answer], int]:
     """Run the inputs, a share in each thread; what stands behind the first input that was stopped does not count."""
-    size = max(1, -(-len(job.inputs) // job.threads))
-    shares = [job.inputs[first : first + size] for first in range(0, len(job.inputs), size)]
+    inputs, digests = work.left(job.inputs)
+    size = max(1, -(-len(inputs) // job.threads))
+    shares = [slice(first, first + size) for first in range(0, len(inputs), size)]
+
+    def run(share: slice) -> Results:
+        return _run(backend, image, inputs[share], digests and digests[share], job.limits, stop)
+
     if len(shares) <= 1:
-        return _run(backend, image, job.inputs, job.limits, stop)
-    with ThreadPoolExecutor(len(shares)) as pool:
-        parts = list(pool.map(lambda share: _run(backend, image, share, job.limits, stop), shares))
+        parts = list(map(run, shares))
+    else:
+        with ThreadPoolExecutor(len(shares)) as pool:
+            parts = list(pool.map(run, shares))
     results: list[bytes | Failed] = []
     cycles = 0
     for share, (some, some_cycles) in zip(shares, parts, strict=True):
         results += some
         cycles += some_cycles
-        if len(some) < len(share):
+        if len(some) < len(inputs[share]):
             break
-    return results, cycles
+    return work.placed(results, len(job.inputs)), cycles
 
 
-def _run(backend: TraceBackend, image: Image, inputs: Sequence[bytes], limits: Limits, stop: Stop) -> Results:
+def _run(
+    backend: TraceBackend,
+    image: Image,
+    inputs: Sequence[bytes],
+    digests: Sequence[bytes] | None,
+    limits: Limits,
+    stop: Stop,
+) -> Results:
     results: list[bytes | Failed] = []
     cycles = 0
     with contextlib.suppress(StoppedError):
-        for result in backend.run(image, inputs, limits, stop):
+        for result in backend.run(image, inputs, limits, stop, digests):
             if isinstance(result, SimulatedReceipt):
                 cycles += result.claim.cycles
                 results.append(result.to_bytes())
             else:
                 results.append(result)
     return results, cycles
+
+
+def split_keys(keys: bytes) -> list[bytes]:
+    """Return the keys of an answer."""
+    return [keys[first : first + KEY_BYTES] for first in range(0, len(keys), KEY_BYTES)]
 
 
 def _peak_bytes() -> int:

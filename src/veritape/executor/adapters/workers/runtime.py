@@ -7,24 +7,24 @@ Results stand in the order of the inputs; equal inputs are executed once. ``subm
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from veritape.executor.adapters.cache.receipt_cache import ReceiptCache
+from veritape.executor.adapters.workers.batch import Batch, Show
 from veritape.executor.adapters.workers.batch_run import (
     LOOK_S,
-    Batch,
     BatchRun,
-    Show,
     Tools,
     not_kept,
 )
 from veritape.executor.adapters.workers.costs import CostFile
 from veritape.executor.adapters.workers.figures import Figures
 from veritape.executor.adapters.workers.jobs import MakeBackend
+from veritape.executor.adapters.workers.looking_up import KeysOf
 from veritape.executor.adapters.workers.pool import WorkerPool
 from veritape.executor.aggregation.decider import AggregationDecider
 from veritape.executor.aggregation.plans import Context, Mode
@@ -165,7 +165,7 @@ class L2Runtime:
         chosen, places = distinct(inputs)
         outcomes = self._execute(image, chosen, limits, seconds, stop, show)
         self._decide(sum(isinstance(outcome, Executed) for outcome in outcomes))
-        return [outcomes[place] for place in places]
+        return outcomes if len(outcomes) == len(inputs) else [outcomes[place] for place in places]
 
     def _decide(self, claims: int) -> None:
         """Say how a batch's claims would become one proof; its figures are estimates and called so (EX-450, 605)."""
@@ -291,39 +291,20 @@ class L2Runtime:
         meter = Meter(program.hex()[:12], len(inputs), now_ns)
         stopped: Stop = lambda: self._cancelled.is_set() or stop()  # noqa: E731 - one line
         batch = Batch(image, program, inputs, limits, end_ns, stopped, meter, show, keep=key is None)
-        looking = self._looking_up(batch) if key is None else _not_looked_up(batch, key)
+        if key is None:
+            batch.unseen.extend(range(len(inputs)))
+        else:
+            batch.keys[0] = key
+            batch.pending.append(0)
+        keys_of: KeysOf = lambda some: self._keys(program, some)  # noqa: E731 - one line
         longest = max(map(len, inputs), default=0)
         cost = self._backend.estimate(image, longest, limits, self._tools.threads)
         with tempfile.TemporaryDirectory(prefix="veritape-job-") as folder:
-            run = BatchRun(batch, looking, cost, Path(folder) / "stop", self._tools)
+            run = BatchRun(batch, keys_of, cost, Path(folder), self._tools)
             run.work()
             run.show(Phase.WRITE)
         self.figures.cache_sizes(self.cache.sizes())
         return _outcomes(batch)
-
-    def _looking_up(self, batch: Batch) -> Iterator[None]:
-        """Fill in what the cache has, some inputs at each step: what it has not is executed meanwhile."""
-        for first in range(0, len(batch.inputs), _KEYS_AT_ONCE):
-            keys = self._keys(batch.program_id, batch.inputs[first : first + _KEYS_AT_ONCE])
-            found = self.cache.get_many(keys)
-            batch.keys += keys
-            places = range(first, first + len(keys))
-            hits = (
-                {place: found[key] for place, key in zip(places, keys, strict=True) if key in found}
-                if found
-                else {}
-            )
-            batch.results.update(hits)
-            batch.cached.update(hits)
-            batch.pending.extend([place for place in places if place not in hits] if hits else places)
-            yield
-
-
-def _not_looked_up(batch: Batch, key: bytes) -> Iterator[None]:
-    """Have a single input executed whose key the caller has looked up."""
-    batch.keys.append(key)
-    batch.pending.append(0)
-    yield
 
 
 class _NotExecutedError(VeritapeError):
@@ -336,10 +317,12 @@ class _NotExecutedError(VeritapeError):
 
 def _outcomes(batch: Batch) -> list[Outcome]:
     """Return the results in order; receipts with the place of their claim in the list of all claims."""
+    results: list[Any] = list(map(batch.results.__getitem__, range(len(batch.inputs))))
+    if not batch.cached and set(map(type, results)) <= {bytes}:
+        return list(map(Executed, results, range(len(results))))
     outcomes: list[Outcome] = []
     claims = 0
-    for place in range(len(batch.inputs)):
-        result = batch.results[place]
+    for place, result in enumerate(results):
         if not isinstance(result, bytes):
             outcomes.append(result)
             continue
@@ -363,7 +346,3 @@ def _from_cache(data: bytes, limits: Limits, index: int) -> Outcome:
             f"{claim.journal_bytes} bytes of journal, at most {limits.journal_bytes}",
         )
     return found
-
-
-_KEYS_AT_ONCE = 1024
-"""Inputs that are looked up between two looks at the workers."""

@@ -71,7 +71,7 @@ def service(tmp_path: Path) -> Iterator[Service]:
 
 def test_a_job_is_accepted_and_its_state_told(service: Service) -> None:
     """EX-591: 202 with the id; GET tells the state until it is done; nothing is called proven."""
-    answer = service.post(program="echo", input="61626364", backend="trace", deadline_s=30)
+    answer = service.post(program="echo", input="61626364", backend="trace", deadline_s=600)
     assert answer.status_code == 202
     place = answer.headers["location"]
     while (found := service.client.get(place).json())["state"] in {"queued", "running"}:

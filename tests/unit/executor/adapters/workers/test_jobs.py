@@ -72,7 +72,7 @@ def test_what_stands_behind_a_stopped_item_does_not_count() -> None:
         65_536,
     )  # fmt: skip
     inputs = tuple(struct.pack("<I", number) for number in (0, 1, 0, 0))
-    results: tuple[bytes | Failed, ...] = ()
+    results: tuple[jobs.Answer, ...] = ()
     for seconds in (0.3, 3.0, 30.0):  # a busy machine needs longer until the first item is done
         job = Job(b"spins", inputs, Limits(), trace_backend, spins, seconds=seconds, threads=2)
         results = run_job(job).results
