@@ -8,7 +8,7 @@ from veritape.apps.bench.executor import executor
 from veritape.apps.bench.executor_scenarios import run_scenario, scenario_text
 from veritape.apps.bench.gateway import gateway
 from veritape.apps.bench.gateway_load import SCENARIOS
-from veritape.apps.bench.gateway_stand import run_load
+from veritape.apps.bench.gateway_stand import load_table, run_load
 from veritape.apps.bench.observer import observer
 from veritape.apps.bench.results import QUICK, Size, Suite, measured, text
 from veritape.apps.bench.telemetry import telemetry
@@ -33,7 +33,11 @@ SUITES: dict[str, Suite] = {
     type=click.Choice(["integration", "stress"]),
     help="Of the executor: a run of five scenarios.",
 )
-@click.option("--load", metavar="NAME|all", help="Of the gateway: a load scenario, or all of them.")
+@click.option(
+    "--load",
+    metavar="NAME|all",
+    help="Of the gateway: a load scenario, or all of them in turn (five minutes).",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document a suite.")
 def bench(suite: str | None, quick: bool, scenario: str | None, load: str | None, as_json: bool) -> int:
     """Measure the parts on this machine, now, beside a peer or a plain loop."""
@@ -57,9 +61,11 @@ def bench(suite: str | None, quick: bool, scenario: str | None, load: str | None
 
 
 def _load(name: str, seconds: float, *, as_json: bool) -> int:
-    """Run load scenarios; 1 when an expectation of one failed."""
+    """Run load scenarios, each told as it ends, all in a table at the end; 1 when an expectation of one failed."""
     rows = run_load(list(SCENARIOS) if name == "all" else [name], seconds)
     ok = all(row["ok"] for row in rows)
     if as_json:
         click.echo(json.dumps({"suite": "gateway", "load": rows, "ok": ok}))
+    else:
+        click.echo("\n".join(load_table(rows)))
     return int(not ok)

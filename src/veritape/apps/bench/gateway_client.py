@@ -43,6 +43,8 @@ class Hit(NamedTuple):
     done_ns: int
     reason: str = ""
     """Why a 503 was answered."""
+    quota_state: str = ""
+    """Who decided when it was not the shared store: ``local``, ``open`` or ``lease``."""
 
     @property
     def seconds(self) -> float:
@@ -82,29 +84,35 @@ async def _loop(target: Target, shots: Iterator[Shot], clock: Clock, think_s: fl
             if connection is None:
                 connection = await asyncio.open_connection(target.host, target.port)
             connection[1].write(shot.octets)
-            status, retry_after, reason = await asyncio.wait_for(_answer(connection[0]), ANSWER_S)
+            answer = await asyncio.wait_for(_answer(connection[0]), ANSWER_S)
         except (OSError, TimeoutError, asyncio.IncompleteReadError, ValueError):
-            status, retry_after, reason = 0, "", ""
+            answer = _Answer()
             if connection is not None:
                 connection[1].close()
             connection = None
-        hits.append(Hit(shot.label, status, retry_after, sent_ns, clock.monotonic_ns(), reason))
+        now_ns = clock.monotonic_ns()
+        hits.append(
+            Hit(shot.label, answer.status, answer.retry_after, sent_ns, now_ns, answer.reason, answer.state)
+        )
         if think_s:
             await clock.sleep_until(clock.monotonic_ns() + int(think_s * NANOSECONDS))
     if connection is not None:
         connection[1].close()
 
 
-async def _answer(reader: asyncio.StreamReader) -> tuple[int, str, str]:
-    """Read one answer; return its status, Retry-After and the reason of a 503."""
+class _Answer(NamedTuple):
+    status: int = 0
+    retry_after: str = ""
+    reason: str = ""
+    state: str = ""
+
+
+async def _answer(reader: asyncio.StreamReader) -> _Answer:
+    """Read one answer, with the reason of a 503."""
     head = await reader.readuntil(b"\r\n\r\n")
+    lines = (line.partition(b":") for line in head.split(b"\r\n")[1:])
+    fields = {name.lower(): value.strip().decode("latin-1") for name, _, value in lines}
     status = int(head[9:12])
-    length, retry_after = 0, ""
-    for line in head.split(b"\r\n")[1:]:
-        name, _, value = line.partition(b":")
-        if name.lower() == b"content-length":
-            length = int(value)
-        elif name.lower() == b"retry-after":
-            retry_after = value.strip().decode("latin-1")
-    body = await reader.readexactly(length)
-    return status, retry_after, str(json.loads(body)["reason"]) if status == UNAVAILABLE and body else ""
+    body = await reader.readexactly(int(fields.get(b"content-length", "0")))
+    reason = str(json.loads(body)["reason"]) if status == UNAVAILABLE and body else ""
+    return _Answer(status, fields.get(b"retry-after", ""), reason, fields.get(b"quota-state", ""))

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -31,6 +31,9 @@ BODY: Final = b'{"items":[]}'
 
 DRAIN_S: Final = 5
 """Seconds within which the ledger has what was answered."""
+
+MARGIN_S: Final = 60.0
+"""Seconds beyond its minute after which a scenario is given up."""
 
 PATHS: Final = {"identify": "/identify", "anonymous": "/identify", "compare": "/compare"}
 """What is asked for -> its path."""
@@ -108,11 +111,15 @@ async def _run(names: list[str], seconds: float, open_rate: int) -> list[dict[st
         for name in names:
             began_ns = stand.clock.monotonic_ns()
             try:
-                outcome = await SCENARIOS[name](stand)
+                async with asyncio.timeout(seconds + MARGIN_S):
+                    outcome = await SCENARIOS[name](stand)
                 problems = [*outcome.problems, *await usage_problems(stand, outcome)]
             except UnavailableError as error:
                 outcome = Outcome(Counter(), Counter(), [])
                 problems = [f"not run: {error.message}"]
+            except TimeoutError:
+                outcome = Outcome(Counter(), Counter(), [])
+                problems = [f"not over after {seconds + MARGIN_S:.0f} s"]
             rows.append({
                 "name": name, "ok": not problems, "problems": problems, "figures": outcome.figures, "overloaded": outcome.overloaded,
                 "statuses": {str(status): count for status, count in sorted(outcome.statuses.items())},
@@ -123,14 +130,34 @@ async def _run(names: list[str], seconds: float, open_rate: int) -> list[dict[st
 
 
 def load_line(row: Mapping[str, Any]) -> str:
-    """Return a scenario's row for people."""
-    verdict = "as expected" if row["ok"] else f"FAILED: {'; '.join(row['problems'])}"
-    if row["overloaded"]:
-        right = "right" if row["ok"] else verdict
-        verdict = f"{right}, speed is not judged: the machine was overloaded ({row['overloaded']})"
+    """Return a scenario's row for people, as it ends."""
     counts = ", ".join(f"{count} x {status}" for status, count in row["statuses"].items())
     figures = f" ({row['figures']})" if row["figures"] else ""
-    return f"{row['name']:10} {row['seconds']:7.2f} s  {counts}{figures}: {verdict}"
+    return f"{row['name']:10} {row['seconds']:7.2f} s  {counts}{figures}: {_verdict(row)}"
+
+
+def _verdict(row: Mapping[str, Any]) -> str:
+    verdict = "as expected" if row["ok"] else f"FAILED: {'; '.join(row['problems'])}"
+    if not row["overloaded"]:
+        return verdict
+    return f"{verdict}; not all is judged, the machine was overloaded ({row['overloaded']})"
+
+
+def load_table(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the lines of the table that all scenarios end with."""
+    yield f"{'scenario':10} {'seconds':>8} {'200':>8} {'429':>8} {'other':>8}  verdict"
+    for row in rows:
+        of = Counter({int(status): count for status, count in row["statuses"].items()})
+        other = of.total() - of[200] - of[429]
+        figures = f" ({row['figures']})" if row["figures"] else ""
+        counts = f"{of[200]:8,} {of[429]:8,} {other:8,}"
+        yield f"{row['name']:10} {row['seconds']:8.1f} {counts}  {_verdict(row)}{figures}"
+    seconds, right = sum(row["seconds"] for row in rows), sum(row["ok"] for row in rows)
+    in_part = sum(bool(row["ok"] and row["overloaded"]) for row in rows)
+    yield (
+        f"{len(rows)} scenarios in {seconds:.0f} s: {right} as expected"
+        f"{f' ({in_part} of them judged in part)' if in_part else ''}, {len(rows) - right} failed"
+    )
 
 
 @contextlib.asynccontextmanager

@@ -11,6 +11,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,7 +31,14 @@ FILE: Final = "usage.db"
 JOURNAL_BYTES: Final = 64 << 20
 """Length to which the write-ahead log is cut after a large transaction: deleting a month makes it as long as the month."""
 
-_INSERT: Final = f"INSERT INTO usage_event VALUES ({', '.join('?' * 19)}) ON CONFLICT DO NOTHING"  # noqa: S608 - constants
+ROWS_AT_ONCE: Final = 50
+"""Events of one statement: the interpreter lock changes hands once for all of them; 999 values work in every SQLite."""
+
+_ROW: Final = f"({', '.join('?' * 19)})"
+_INSERT: Final = f"INSERT INTO usage_event VALUES {_ROW} ON CONFLICT DO NOTHING"  # noqa: S608 - constants
+_INSERT_MANY: Final = (
+    f"INSERT INTO usage_event VALUES {', '.join([_ROW] * ROWS_AT_ONCE)} ON CONFLICT DO NOTHING"  # noqa: S608 - constants
+)
 _MONTH: Final = """INSERT INTO usage_month VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
   SET units_mu = units_mu + excluded.units_mu, events = events + excluded.events"""
 _MARK: Final = """INSERT INTO outbox_mark VALUES (?, ?, 0) ON CONFLICT DO UPDATE
@@ -209,7 +217,10 @@ def _insert(connection: sqlite3.Connection, events: Sequence[UsageEvent]) -> Seq
     """Insert events all at once; only if some were there already, one by one to learn which."""
     connection.execute("SAVEPOINT events")
     before = connection.total_changes
-    connection.executemany(_INSERT, events)
+    whole = len(events) // ROWS_AT_ONCE * ROWS_AT_ONCE
+    for first in range(0, whole, ROWS_AT_ONCE):
+        connection.execute(_INSERT_MANY, tuple(chain.from_iterable(events[first : first + ROWS_AT_ONCE])))
+    connection.executemany(_INSERT, events[whole:])
     if connection.total_changes - before == len(events):
         return events
     connection.execute("ROLLBACK TO events")

@@ -88,4 +88,6 @@ class Reconciling:
             events.append(repair_event(self._boot, self._seq, repair.subject, period, mended, wall_us))
         if events:
             self._ledger.write(events)
-            self._report(f"{len(events)} counters of {period} were put to what the ledger has")
+            self._report(
+                f"{len(events)} counters of {period} differed from the ledger and were set to what it has"
+            )

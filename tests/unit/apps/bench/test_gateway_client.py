@@ -15,7 +15,7 @@ async def test_answers_are_counted_by_number_and_timed() -> None:
         connections += 1
         for reply in (
             b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n200",
-            b"HTTP/1.1 429 X\r\nretry-after: 7\r\n\r\n",
+            b"HTTP/1.1 429 X\r\nretry-after: 7\r\nQuota-State: local\r\n\r\n",
             b'HTTP/1.1 503 X\r\nContent-Length: 23\r\n\r\n{"reason":"overloaded"}',
         ):
             await reader.readuntil(b"\r\n\r\n")
@@ -36,6 +36,7 @@ async def test_answers_are_counted_by_number_and_timed() -> None:
         (200, ""),
     ]
     assert [hit.reason for hit in hits] == ["", "", "overloaded", "", ""]
+    assert [hit.quota_state for hit in hits] == ["", "local", "", "", ""]
     assert connections == 2
     assert all(hit.seconds > 0 for hit in hits)
 

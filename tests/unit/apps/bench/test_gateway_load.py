@@ -22,6 +22,7 @@ from veritape.apps.bench.gateway_load import (
     open_loop_problems,
     outcome,
     spans_s,
+    too_few,
     usage_problems,
 )
 from veritape.apps.bench.gateway_upstream import upstream_process
@@ -138,8 +139,23 @@ def test_t_is_bounded_by_what_can_be_seen() -> None:
 def test_one_call_too_many_or_two_too_few_are_found(admitted: int, wrong: int) -> None:
     """GW-851: burst 150 and 1 s at 100 a minute: 151 at most, and one less than the bound at T = 0 at least."""
     hits = [hit(200, 0, 1) for _ in range(admitted)] + [hit(429, 0, 1)]
-    assert len(bucket_problems(hits, 150, 100)) == wrong
-    assert len(bucket_problems([*hits, hit(503, 0, 1)], 150, 100)) == wrong + 1
+    assert len(bucket_problems(hits, 150, 100) + too_few(hits, 150, 100)) == wrong
+    assert len(bucket_problems([*hits, hit(503, 0, 1)], 150, 100)) == (admitted > 151) + 1
+
+
+def test_answers_without_the_store_are_told_apart() -> None:
+    """GW-344, GW-851: what a share of the process admitted beside the store is no breach of the store's bound; the rest is judged."""
+    apart = [hit(200, 0, 1)._replace(quota_state="local")] * 20
+    leased = [hit(200, 0, 1)._replace(quota_state="lease")]
+    inside = [hit(200, 0, 1)] * 150
+    assert bucket_problems([*inside, *apart], 150, 100) == []
+    assert bucket_problems([*inside, *leased, *apart, *leased], 150, 100) == [
+        "152 admitted, at most 151 in 1.000 s"
+    ]
+    found = outcome([*inside, *apart], ["always"], ["with the store only"])
+    assert found.problems == ["always"]
+    assert found.overloaded == "20 answers without the store, which did not answer in its deadline"
+    assert outcome(inside, ["always"], ["with the store only"]).problems == ["always", "with the store only"]
 
 
 async def test_a_charge_that_is_missing_is_found() -> None:

@@ -103,7 +103,7 @@ async def test_the_difference_is_shown_and_repairs_are_events(ledger: Ledger, tm
     ]
     assert ledger.month_sums("2026-11") == {"acme:live": 2_000}
     assert [line.split(":")[0] for line in told] == [
-        "usage of 2026-11 differs for 2 subjects by 2 units", "2 counters of 2026-11 were put to what the ledger has",
+        "usage of 2026-11 differs for 2 subjects by 2 units", "2 counters of 2026-11 differed from the ledger and were set to what it has",
     ]  # fmt: skip
 
 
