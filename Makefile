@@ -31,7 +31,7 @@ check: env  ## formatting, lint, types, import contracts, spelling, dead code
 test: env  ## every test
 	@scripts/install-test-servers
 	$(BIN)/pytest -n auto tests/unit tests/property
-	$(BIN)/pytest -n 4 tests/scenario tests/servers $(addprefix --ignore=,$(ALONE))
+	$(BIN)/pytest -n 4 --dist loadgroup tests/scenario tests/servers $(addprefix --ignore=,$(ALONE))
 	$(BIN)/pytest $(ALONE)
 
 soak: env  ## the same tests at the specification's size

@@ -1,4 +1,4 @@
-"""A batch that a test kills: one worker process, items of about a tenth of a second. Arguments: folder of the cache, items."""
+"""A batch that a test kills: one worker process, items of some hundredths of a second. Arguments: folder of the cache, items."""
 
 import struct
 import sys
@@ -11,7 +11,7 @@ from veritape.executor.settings import CacheSettings, ExecutorSettings
 
 def main() -> None:
     settings = ExecutorSettings(workers=1, cache=CacheSettings(disk_path=sys.argv[1]))
-    inputs = [struct.pack("<III", 4_000_000 + number, 0, 1) for number in range(int(sys.argv[2]))]
+    inputs = [struct.pack("<III", 1_500_000 + number, 0, 1) for number in range(int(sys.argv[2]))]
     with make_runtime(settings) as runtime:
         runtime.run_batch(guest_image("fibonacci"), inputs, show=tell)
 

@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from click.testing import CliRunner
 from pyarrow import parquet
 from tests.waiting import PATIENCE_S
 
+from veritape.apps.audit import audit
 from veritape.observer.adapters.journal_files import read_journal
 
 DAY = "20131007"
@@ -181,8 +183,8 @@ class Run:
 
     def audit_document(self) -> dict[str, Any]:
         """Return the audit; the command must agree that every line closes."""
-        ended = self.command("audit", "--data", str(self.data), "--day", DAY, "--json")
-        document: dict[str, Any] = json.loads(ended.output)
+        ended = CliRunner().invoke(audit, ["--data", str(self.data), "--day", DAY, "--json"])
+        document: dict[str, Any] = json.loads(ended.stdout)
         statuses = {
             line["code"]: (
                 line["status"],
@@ -190,7 +192,7 @@ class Run:
             )
             for line in document["lines"]
         }
-        assert (document["closed"], ended.status) == (True, 0), statuses
+        assert (document["closed"], ended.exit_code) == (True, 0), statuses
         return document
 
     def journalled(self) -> set[tuple[int, int, bytes]]:

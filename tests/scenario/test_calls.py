@@ -86,6 +86,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Run, dict[
         yield run, counted
 
 
+@pytest.mark.xdist_group("swept")
 def test_two_thousand_symbols_in_five_seconds(swept: tuple[Run, dict[str, Any]]) -> None:
     """OB-931, OB-1025, OB-208: scenario 3: three cycles on the grid, each in time, every manifest closes."""
     run, counted = swept
@@ -102,6 +103,7 @@ def test_two_thousand_symbols_in_five_seconds(swept: tuple[Run, dict[str, Any]])
     assert counted["refusals"]["count"] <= 40, "the dead tokens' calls and the bad code's"
 
 
+@pytest.mark.xdist_group("swept")
 def test_a_bad_code_stands_alone_and_costs_nobody_else(swept: tuple[Run, dict[str, Any]]) -> None:
     """OB-931, OB-206: scenario 3: it is refused in its cycle, the 29 of its call are received, and it is back in the next."""
     run, _ = swept
@@ -111,6 +113,7 @@ def test_a_bad_code_stands_alone_and_costs_nobody_else(swept: tuple[Run, dict[st
     assert (before["missing"], after["missing"]) == ({}, {})
 
 
+@pytest.mark.xdist_group("swept")
 def test_a_token_that_dies_in_a_sweep_costs_no_symbol_and_one_issue(
     swept: tuple[Run, dict[str, Any]],
 ) -> None:

@@ -25,7 +25,7 @@ from veritape.observer.notes import NoteKind
 
 UNTIL = 32_400_000 + 60_000
 CODE = "990001"
-KILLS = 200 if os.environ.get("VERITAPE_SOAK") else 10  # noqa: TID251 - chooses the test's size
+KILLS = 200 if os.environ.get("VERITAPE_SOAK") else 5  # noqa: TID251 - chooses the test's size
 PAGE = f"/v1/trades?symbol={CODE}&day={DAY}&limit=1000"
 FREE, SLOW = b"minute = { limit = 100, burst = 150 }", b"minute = { limit = 1, burst = 150 }"
 """The shipped Free tier's bucket, and one that gives back a unit a minute: what is spent stays so however long a test takes."""

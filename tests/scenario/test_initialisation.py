@@ -148,6 +148,7 @@ def without_a_configuration(run: Run) -> None:
     run.configuration.unlink()
 
 
+@pytest.mark.xdist_group("start")
 @pytest.mark.parametrize(
     ("remove", "status", "words"),
     [

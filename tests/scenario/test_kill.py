@@ -18,6 +18,9 @@ from veritape.observer.adapters.recording import Recording
 from veritape.observer.axis import Totals
 from veritape.observer.journal import Kind, scan
 
+pytestmark = pytest.mark.xdist_group("killed_recorders")
+"""One worker has them all: they share what is dear to start."""
+
 ROOT = Path(__file__).resolve().parents[2]
 KILLS = 500 if os.environ.get("VERITAPE_SOAK") else 50  # noqa: TID251 - the two sizes of one test
 TAPES = 10

@@ -23,7 +23,7 @@ ITEMS = 60
 
 
 def inputs() -> list[bytes]:
-    return [struct.pack("<III", 4_000_000 + number, 0, 1) for number in range(ITEMS)]
+    return [struct.pack("<III", 1_500_000 + number, 0, 1) for number in range(ITEMS)]
 
 
 def killed_after(folder: Path, finished: int, temporary: str) -> int:

@@ -25,28 +25,6 @@ from tests.scenario.recording_run import (
 )
 from tests.waiting import PATIENCE_S
 
-FIGURES = {
-    "990001": (
-        (24_111, 3_908_167, 7_132_736_980_500),
-        (23_913, 3_872_370),
-        113,
-        (198, 35_797, 65_320_248_700),
-    ),
-    "990002": (
-        (25_265, 5_243_399, 2_565_381_036_300),
-        (25_062, 5_204_222),
-        84,
-        (203, 39_177, 19_176_495_900),
-    ),
-    "990003": (
-        (86_467, 62_342_503, 8_641_378_158_500),
-        (85_650, 61_801_530),
-        315,
-        (817, 540_973, 74_992_924_500),
-    ),
-}
-"""The worked day: code -> end, recorded, holes, residual."""
-
 KILLS = 20 if SOAK else 3
 """How often the recorder is killed."""
 
@@ -58,24 +36,6 @@ TAPE_SECONDS_A_KILL = 480
 def run(tmp_path: Path) -> Iterator[Run]:
     with a_run(tmp_path) as one:
         yield one
-
-
-def test_the_worked_day_gives_its_figures_exactly(run: Run) -> None:
-    """OB-608, OB-606, OB-931: scenario 6: the whole day at --speed max with drop = 0.01 and seed 7, each figure as in the table."""
-    broker = run.broker("--speed", "max", "--fault", "drop=0.01", "--seed", "7")
-    recorder = run.recorder("--day", DAY)
-    assert recorder.wait().status == 0, recorder.output
-    broker.send(signal.SIGTERM)
-    assert broker.wait().status == 0
-    lines = run.audit()
-    for code, (end, recorded, holes, residual) in FIGURES.items():
-        line = lines[code]
-        anchor = line["anchor"]
-        assert (anchor["trades"], anchor["shares"], anchor["value_krw"]) == end
-        assert (line["recorded"]["trades"], line["recorded"]["shares"]) == recorded
-        assert tuple(line["residual"][key] for key in ("trades", "shares", "value_krw")) == residual
-        assert (len(line["gaps"]), line["trades_exact"], line["status"]) == (holes, True, "residual")
-    assert_recorded_what_was_sent(run)
 
 
 @pytest.mark.parametrize("wire", ["trade=46", "trade=47"])

@@ -15,6 +15,9 @@ from veritape.observer.frames import Acknowledgement, parse_message
 from veritape.observer.journal import Kind
 from veritape.observer.track_b import replay
 
+pytestmark = pytest.mark.xdist_group("track_b")
+"""One worker has them all: they share what is dear to start."""
+
 SPEED = 60
 SURGING, QUIET = 50, 10
 CODES = [f"7{number:05}" for number in range(QUIET + SURGING)]

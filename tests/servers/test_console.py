@@ -20,6 +20,9 @@ from veritape.telemetry.metrics import page_metrics
 from veritape.telemetry.page import Page
 from veritape.telemetry.vectors import Vector
 
+pytestmark = pytest.mark.xdist_group("browser")
+"""One worker has them all: they share what is dear to start."""
+
 HOSTILE = '<img src=x onerror="document.title=1">'
 TABLES = {
     "symbols": [

@@ -17,6 +17,9 @@ from tests.servers.envoy_process import ANSWER_S, ENVOY, EXAMPLE, configured, en
 from tests.servers.gateway_process import VERITAPE
 from tests.waiting import PATIENCE_S
 
+pytestmark = pytest.mark.xdist_group("envoy")
+"""One worker has them all: they share what is dear to start."""
+
 POLICY = """
 version = 1
 engine = 1

@@ -98,7 +98,8 @@ def test_a_gateway_outlives_its_redis(redis: RedisProcess, tmp_path: Path, clien
     assert seen[404, "local"] >= 30
     admitted = sum(count for (code, _), count in seen.items() if code == 404)
     assert left[-1] == str(50_000 - admitted)
-    assert 150 <= admitted <= BURST + passed_s * PER_MINUTE / 60 + SLACK
+    # A call whose answer came too late was charged by Redis and by the gateway: twice, never not at all.
+    assert BURST - seen[404, "local"] <= admitted <= BURST + passed_s * PER_MINUTE / 60 + SLACK
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -18,6 +18,9 @@ from veritape.observer.adapters.backup.sending import How
 from veritape.observer.adapters.backup.targets import StoreTarget, open_target
 from veritape.observer.manifests import object_name
 
+pytestmark = pytest.mark.xdist_group("s3")
+"""One worker has them all: they share what is dear to start."""
+
 VERITAPE = Path(sys.executable).with_name("veritape")
 
 
