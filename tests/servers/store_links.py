@@ -24,10 +24,17 @@ async def away(link: Link) -> None:
 
 @asynccontextmanager
 async def opened(
-    url: str, client: StoreClient, *, deadline_s: float = 30, password: str = "", tls_ca: str = ""
+    url: str,
+    client: StoreClient,
+    *,
+    deadline_s: float = 30,
+    password: str = "",
+    tls_ca: str = "",
+    sentinel_password: str = "",
 ) -> AsyncIterator[Link]:
     """Open a connection and keep it; it need not be there yet."""
-    link = open_link(parse_store_url(url).with_secrets(password, tls_ca), deadline_s, client)
+    address = parse_store_url(url).with_secrets(password, tls_ca, sentinel_password)
+    link = open_link(address, deadline_s, client)
     running = asyncio.create_task(link.run())
     try:
         yield link

@@ -71,6 +71,8 @@ class StoreSettings(Settings):
     for the primary that sentinels know, redis+cluster://host,host for a cluster."""
     password_file: Path | None = None
     """File whose first line is the password, in place of one in ``url``."""
+    sentinel_password_file: Path | None = None
+    """File whose first line is the password of the sentinels themselves."""
     tls_ca: Path | None = None
     """File of the authorities that are trusted with rediss; the system's when not given."""
     client: StoreClient = StoreClient.OWN

@@ -59,13 +59,15 @@ class StoreAddress(NamedTuple):
     """The server, the sentinels, or the first servers of a cluster to be asked; with the credentials of the servers."""
     service: str = ""
     """Name under which the sentinels know the server."""
+    sentinel_password: str = ""
+    """What the sentinels themselves ask for; empty: nothing, as they ship."""
 
-    def with_secrets(self, password: str, tls_ca: str) -> "StoreAddress":
-        """Return it with a password and authorities, where they are given."""
+    def with_secrets(self, password: str, tls_ca: str, sentinel_password: str = "") -> "StoreAddress":
+        """Return it with passwords and authorities, where they are given."""
         servers = tuple(
             one._replace(password=password or one.password, tls_ca=tls_ca) for one in self.servers
         )
-        return self._replace(servers=servers)
+        return self._replace(servers=servers, sentinel_password=sentinel_password)
 
 
 _SCHEMES: Final[Mapping[str, tuple[Topology, int]]] = {

@@ -19,10 +19,13 @@ ANSWER_S: Final = 0.5
 """Seconds that one sentinel may take; the others are asked then."""
 
 
-def primary_of(sentinels: Sequence[RedisAddress], service: str) -> Locate:
-    """Return what finds the primary of a service; credentials, database and TLS are those of the sentinels' addresses.
+def primary_of(sentinels: Sequence[RedisAddress], service: str, password: str = "") -> Locate:
+    """Return what finds the primary of a service.
 
-    The sentinels themselves are asked without a user, as they ship.
+    Args:
+        sentinels: whom to ask; user, password and database in their addresses are the primary's, TLS is everybody's.
+        service: name under which they know it.
+        password: what they themselves ask for; empty: nothing, as they ship.
     """
 
     async def locate() -> RedisAddress:
@@ -31,6 +34,7 @@ def primary_of(sentinels: Sequence[RedisAddress], service: str) -> Locate:
             "retry": Retry(NoBackoff(), 0),
             "socket_timeout": ANSWER_S,
             "socket_connect_timeout": ANSWER_S,
+            "password": password or None,
             "ssl": first.tls,
             "protocol": 2,
         }

@@ -32,6 +32,13 @@ def test_how_the_store_is_named(tmp_path: Path) -> None:
     assert (server.password, server.tls_ca) == ("pw", str(files.certificate))
     with pytest.raises(MisuseError, match=r"begin store\.url with rediss"):
         store_address(settings.model_copy(update={"url": Secret("redis://h")}))
+    watched = {"url": Secret("redis+sentinel://h/name"), "tls_ca": None, "sentinel_password_file": secret}
+    found = store_address(settings.model_copy(update=watched))
+    assert (found.sentinel_password, found.servers[0].password) == ("pw", "pw")
+    with pytest.raises(MisuseError, match=r"store\.sentinel_password_file: cannot read .*none"):
+        store_address(settings.model_copy(update=watched | {"sentinel_password_file": tmp_path / "none"}))
+    with pytest.raises(MisuseError, match=r"begin store\.url with redis\+sentinel"):
+        store_address(settings.model_copy(update=watched | {"url": Secret("redis://h")}))
     for bad in (secret, tmp_path / "none"):
         with pytest.raises(MisuseError, match=rf"store.tls_ca: cannot read {bad} as certificates"):
             store_address(settings.model_copy(update={"tls_ca": bad}))

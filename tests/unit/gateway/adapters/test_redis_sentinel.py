@@ -10,7 +10,7 @@ import pytest
 import redis
 from tests.ports import kept_port
 from tests.servers.redis_process import redis_process
-from tests.servers.store_links import away, connected, linked_by
+from tests.servers.store_links import away, connected, linked_by, opened
 from tests.waiting import until
 
 from veritape.gateway.adapters.redis_address import parse_store_url
@@ -20,18 +20,18 @@ from veritape.gateway.settings import StoreClient
 
 
 @contextmanager
-def sentinel(folder: Path, primary: int) -> Iterator[int]:
-    """Watch a primary under the name ``quota``; yield the port."""
-    with kept_port() as port, _sentinel(folder, port, primary):
+def sentinel(folder: Path, primary: int, *more: str) -> Iterator[int]:
+    """Watch a primary under the name ``quota``, with further lines of configuration; yield the port."""
+    with kept_port() as port, _sentinel(folder, port, primary, *more):
         yield port
 
 
 @contextmanager
-def _sentinel(folder: Path, port: int, primary: int) -> Iterator[None]:
+def _sentinel(folder: Path, port: int, primary: int, *more: str) -> Iterator[None]:
     config = folder / "sentinel.conf"
     config.write_text(
         f"port {port}\nbind 127.0.0.1\ndir {folder}\nsentinel monitor quota 127.0.0.1 {primary} 1\n"
-        "sentinel down-after-milliseconds quota 500\nsentinel failover-timeout quota 5000\n"
+        "sentinel down-after-milliseconds quota 500\nsentinel failover-timeout quota 5000\n" + "\n".join(more)
     )
     process = subprocess.Popen(["redis-server", str(config), "--sentinel"], stdout=subprocess.DEVNULL)
     try:
@@ -81,3 +81,21 @@ async def test_nobody_knows_the_primary(tmp_path: Path) -> None:
             address = parse_store_url(f"redis+sentinel://{ports}/other")
             with pytest.raises(StoreError, match="no sentinel names a primary of 'other'"):
                 await primary_of(address.servers, address.service)()
+
+
+@pytest.mark.parametrize("client", list(StoreClient))
+async def test_sentinels_have_a_password_of_their_own(client: StoreClient, tmp_path: Path) -> None:
+    """GW-263: the sentinel asks for one password, the primary for another; without the sentinel's nobody finds the primary."""
+    secret, of_sentinel = "of the server", "of the sentinel"
+    asks = (f'requirepass "{of_sentinel}"', f'sentinel auth-pass quota "{secret}"')
+    with redis_process(tmp_path) as server, redis.Redis(port=server.port) as set_up:
+        set_up.config_set("requirepass", secret)
+        with sentinel(tmp_path, server.port, *asks) as port:
+            url = f"redis+sentinel://127.0.0.1:{port}/quota"
+            async with opened(url, client, password=secret, sentinel_password=of_sentinel) as link:
+                await connected(link)
+                assert await link.call([b"PING"]) == b"PONG"
+            known = parse_store_url(url)
+            for wrong in ("", secret):
+                with pytest.raises(StoreError, match="no sentinel names a primary"):
+                    await primary_of(known.servers, known.service, wrong)()
