@@ -39,7 +39,7 @@ FAILURES: Final = frozenset({400, 401, 404})
 """Statuses that count against an address group."""
 
 REMEMBERED: Final = 65_536
-"""Paths and addresses whose meaning under the policy is kept; at the bound all of a kind are forgotten."""
+"""Paths and writers of fields that are kept, and texts of addresses that were read; at the bound all of a kind are forgotten."""
 
 ADDRESS_CHARACTERS: Final = 45
 """Longest address as text, an IPv4 address in an IPv6 one."""
@@ -86,8 +86,6 @@ class Desk:
         self._named: dict[str, Route] = {}
         self._routes: dict[tuple[str, str], Route | None] = {}
         """By method and path."""
-        self._at: dict[str, Identity | Refusal | None] = {}
-        """By address."""
         self._writers: dict[tuple[Plan, str], AdmittedFields] = {}
         """Of the fields of what was admitted, by plan and tier."""
         self._random = RandomBytes()
@@ -122,7 +120,7 @@ class Desk:
         if self._policy is not policy:
             self._policy, self._paths = policy, _paths(policy)
             self._named = {route.name: route for route in policy.routes}
-            self._routes, self._at, self._writers = {}, {}, {}
+            self._routes, self._writers = {}, {}
 
     async def of_key(self, key: str, route: Route, address: Address | None) -> Identity | Refusal:
         """Return who has a key, or why it does not serve."""
@@ -150,21 +148,14 @@ class Desk:
 
     def of_address(self, address: Address | None) -> Identity | Refusal:
         """Return the class of an address, or why it is not served."""
-        if address is not None and self.gate.policy.addresses.is_denied(address):
+        if address is not None and self.gate.memory.origin(address).is_denied:
             return Refusal(Reason.IP_DENIED)
-        return identity.of_address(address, self.gate.policy)
+        return self.gate.caller_at(address)
 
     def at_address(self, text: str) -> Identity | Refusal | None:
         """Return the class of an address, or why it is not served; None for what is no address."""
-        self._follow_policy()
-        try:
-            return self._at[text]
-        except KeyError:
-            address = read_address(text)
-            found = None if address is None else self.of_address(address)
-            if len(text) <= ADDRESS_CHARACTERS:
-                _remember(self._at, text, found)
-            return found
+        address = read_address(text)
+        return None if address is None else self.of_address(address)
 
     async def charge(self, who: Identity, route: Route, cost_mu: int) -> Ruled:
         """Decide and charge, the event of an account included; a denial charges nothing.

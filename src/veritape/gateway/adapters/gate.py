@@ -293,6 +293,12 @@ class Gate:
         """Tell whether charged routes are served."""
         return self.on_failure is OnFailure.CONTINUE or self.durable()
 
+    def caller_at(self, address: Address | None) -> Identity | Refusal:
+        """Return who calls from an address without a credential, or why nobody does."""
+        return (
+            identity.of_address(None, self.policy) if address is None else self.memory.origin(address).caller
+        )
+
     def wall_us(self) -> int:
         """Return the wall clock, microseconds."""
         return self.clock.wall_ns() // 1_000
@@ -304,7 +310,7 @@ class Gate:
             return Refusal(credential)
         if credential is None:
             if route.anonymous:
-                return identity.of_address(visit.address, self.policy)
+                return self.caller_at(visit.address)
             return Refusal(Reason.MISSING_CREDENTIALS)
         try:
             if isinstance(credential, Bearer):

@@ -2,10 +2,12 @@
 
 from typing import Final, NamedTuple
 
+from veritape.gateway import identity
 from veritape.gateway.adapters.admission import Manner, manner
 from veritape.gateway.adapters.stores import Terms
 from veritape.gateway.addresses import Address
 from veritape.gateway.fast_quota import Plan, plan_of
+from veritape.gateway.identity import Identity, Refusal
 from veritape.gateway.policy import Policy, Route
 from veritape.gateway.quota import MICROSECONDS, Limits
 from veritape.gateway.rate_fields import AdmittedFields
@@ -20,6 +22,8 @@ class Origin(NamedTuple):
     group: str
     """Prefix that counts as one caller."""
     is_denied: bool
+    caller: Identity | Refusal
+    """Who calls from there without a credential, or why nobody does."""
 
 
 class Prepared(NamedTuple):
@@ -53,7 +57,8 @@ class PolicyMemory:
         found = self._origins.get(address)
         if found is None:
             addresses = self.policy.addresses
-            found = Origin(addresses.group_of(address), addresses.is_denied(address))
+            caller = identity.of_address(address, self.policy)
+            found = Origin(addresses.group_of(address), addresses.is_denied(address), caller)
             if len(self._origins) >= REMEMBERED:
                 self._origins.clear()
             self._origins[address] = found

@@ -9,6 +9,7 @@ from tests.upstream import policy_text
 
 from veritape.gateway.adapters import policy_memory
 from veritape.gateway.adapters.policy_memory import Origin, PolicyMemory
+from veritape.gateway.identity import of_address
 from veritape.gateway.policy_reader import read_policy
 from veritape.gateway.quota import Limits, make_rule
 
@@ -18,11 +19,12 @@ POLICY = read_policy(
 
 
 def test_an_address_is_looked_at_once_and_the_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """GW-444, GW-908: group and denial as the policy says; at the bound everything is forgotten, and found again."""
+    """GW-443, GW-444, GW-908: group, denial and class as the policy says; at the bound everything is forgotten, and found again."""
     memory = PolicyMemory(POLICY, legacy=True)
     denied, other = ip_address("192.0.2.1"), ip_address("192.0.2.99")
-    assert memory.origin(denied) == Origin("192.0.2.0/24", is_denied=True)
-    assert memory.origin(other) == Origin("192.0.2.0/24", is_denied=False)
+    callers = [of_address(one, POLICY) for one in (denied, other)]
+    assert memory.origin(denied) == Origin("192.0.2.0/24", is_denied=True, caller=callers[0])
+    assert memory.origin(other) == Origin("192.0.2.0/24", is_denied=False, caller=callers[1])
     kept = memory.origin(denied)
     assert memory.origin(denied) is kept
     monkeypatch.setattr(policy_memory, "REMEMBERED", 2)
