@@ -16,9 +16,10 @@ import pytest
 
 from veritape.gateway import quota
 from veritape.gateway.adapters.degrading_store import DegradingStore
-from veritape.gateway.adapters.redis_link import RedisLink, StoreError
+from veritape.gateway.adapters.redis_link import RedisLink
 from veritape.gateway.adapters.redis_store import RedisStore
 from veritape.gateway.adapters.redis_subjects import Seen
+from veritape.gateway.adapters.server_link import StoreError
 from veritape.gateway.adapters.stores import Terms
 from veritape.gateway.degradation import StoreState
 from veritape.gateway.fast_quota import Plan, Verdict, plan_of

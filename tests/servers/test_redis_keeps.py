@@ -8,8 +8,9 @@ import pytest
 from tests.servers.redis_process import RedisProcess, redis_process
 from tests.servers.redis_stand import linked, no_sums, store_on
 
-from veritape.gateway.adapters.redis_link import RedisLink, StoreError
+from veritape.gateway.adapters.redis_link import RedisLink
 from veritape.gateway.adapters.redis_store import RedisStore
+from veritape.gateway.adapters.server_link import StoreError
 from veritape.gateway.quota import MU, Limits, make_rule, month_of
 from veritape.kernel.clock import ManualClock, SystemClock
 

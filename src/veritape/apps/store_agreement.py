@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from veritape.gateway.adapters.degrading_store import EPOCH_BYTES
-from veritape.gateway.adapters.redis_link import StoreError
 from veritape.gateway.adapters.redis_links import open_link, store_address
 from veritape.gateway.adapters.redis_store import RedisStore
+from veritape.gateway.adapters.server_link import StoreError
 from veritape.gateway.adapters.store_link import Link
 from veritape.gateway.policy import Policy
 from veritape.gateway.settings import GatewaySettings

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from veritape.gateway.adapters.lease_desk import LEASE_SLOT, LeaseDesk
-from veritape.gateway.adapters.redis_link import StoreError
 from veritape.gateway.adapters.redis_store import RedisStore
+from veritape.gateway.adapters.server_link import StoreError
 from veritape.gateway.adapters.store_link import Link
 from veritape.gateway.adapters.stores import Judged, Terms, unfolded
 from veritape.gateway.degradation import Degradation, Signal, StoreState, local_limits

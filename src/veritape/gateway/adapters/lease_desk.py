@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from veritape.gateway.adapters.redis_link import StoreError
 from veritape.gateway.adapters.redis_store import RedisStore
+from veritape.gateway.adapters.server_link import StoreError
 from veritape.gateway.fast_quota import Plan, Verdict
 from veritape.gateway.leases import Errand, Holding, LeaseRule
 from veritape.gateway.quota import Limits, month_of

@@ -14,7 +14,7 @@ from typing import Any, Final, cast
 import hiredis
 
 from veritape.gateway.adapters.redis_address import RedisAddress
-from veritape.gateway.adapters.redis_link import StoreError
+from veritape.gateway.adapters.server_link import StoreError
 from veritape.gateway.adapters.store_link import Link
 from veritape.gateway.cluster_slots import Place, read_redirect, read_table, slot_of_command
 from veritape.kernel.errors import PeerError

@@ -7,50 +7,29 @@ answer comes in time, the connection is closed and every waiting call fails toge
 
 import asyncio
 import contextlib
-import random
 import ssl
 from collections import deque
-from collections.abc import Sequence
-from typing import Any, Final, cast
+from typing import Any, cast
 
 import hiredis
 
 from veritape.gateway.adapters.redis_address import Locate, RedisAddress
-from veritape.kernel.errors import UnavailableError
-
-WAITING_LIMIT: Final = 10_000
-"""Calls that may wait for their answers; the next one fails at once."""
-
-RECONNECT_S: Final = (0.05, 0.1, 0.2, 0.4, 0.5)
-"""Seconds before the next attempt to connect; the last one repeats."""
-
-JITTER: Final = 0.2
-"""Share by which those seconds vary."""
-
-CONNECT_S: Final = 2.0
-"""Seconds for one attempt to connect, AUTH and SELECT included."""
+from veritape.gateway.adapters.server_link import (
+    CONNECT_S,
+    WAITING_LIMIT,
+    ServerLink,
+    StoreError,
+    StoreTimeoutError,
+    reconnect_s,
+)
 
 
-class StoreError(UnavailableError):
-    """The store did not answer, or answered that it cannot; whether the call happened is unknown."""
-
-
-class StoreTimeoutError(StoreError):
-    """The store did not answer in time."""
-
-
-class RedisLink(asyncio.Protocol):
-    """A connection that comes back by itself."""
+class RedisLink(ServerLink, asyncio.Protocol):
+    """A connection of our own."""
 
     def __init__(self, address: RedisAddress, deadline_s: float, locate: Locate | None = None) -> None:
-        """Prepare; ``run`` connects.
-
-        Args:
-            address: where to.
-            deadline_s: seconds that a call may wait for its answer.
-            locate: asked for the address before each attempt to connect; the first one for ever when left out.
-        """
-        self._address, self._deadline_s, self._locate = address, deadline_s, locate
+        """Prepare as every link does."""
+        super().__init__(address, deadline_s, locate)
         self._tls = ssl.create_default_context(cafile=address.tls_ca or None) if address.tls else None
         self._waiting: deque[tuple[float, asyncio.Future[Any]]] = deque()
         self._unsent: list[bytes] = []
@@ -60,10 +39,6 @@ class RedisLink(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._reader = hiredis.Reader()
         self._lost = asyncio.Event()
-        self.connected = asyncio.Event()
-        """Set while calls can be made."""
-        self.connects = 0
-        """Connections that were made."""
 
     async def run(self) -> None:
         """Keep the connection until cancelled."""
@@ -83,15 +58,6 @@ class RedisLink(asyncio.Protocol):
         finally:
             self._drop()
 
-    @property
-    def servers(self) -> tuple["RedisLink"]:
-        """Return this one: there is one server."""
-        return (self,)
-
-    def call(self, parts: Sequence[bytes]) -> "asyncio.Future[Any]":
-        """Send a command as ``send`` does."""
-        return self.send(hiredis.pack_command(cast("Any", tuple(parts))))
-
     def send(self, command: bytes) -> "asyncio.Future[Any]":
         """Send a command as the protocol writes it, at the end of this turn of the loop.
 
@@ -99,9 +65,9 @@ class RedisLink(asyncio.Protocol):
         """
         loop = self._loop or asyncio.get_running_loop()
         answer: asyncio.Future[Any] = loop.create_future()
-        if self._transport is None or self._lost.is_set() or len(self._waiting) >= WAITING_LIMIT:
-            why = "is not connected" if len(self._waiting) < WAITING_LIMIT else "has too many calls waiting"
-            answer.set_exception(StoreError(f"the store {why}"))
+        full = len(self._waiting) >= WAITING_LIMIT
+        if full or self._transport is None or self._lost.is_set():
+            answer.set_exception(self._turned_away(full=full))
             return answer
         if not self._unsent:
             self._deadline = loop.time() + self._deadline_s
@@ -140,7 +106,7 @@ class RedisLink(asyncio.Protocol):
 
     async def _connect(self) -> None:
         loop = asyncio.get_running_loop()
-        address = self._address if self._locate is None else await self._locate()
+        address = await self._located()
         if address.socket:
             await loop.create_unix_connection(lambda: self, address.socket)
         else:
@@ -163,7 +129,7 @@ class RedisLink(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         left_s = self._waiting[0][0] - loop.time()
         if left_s <= 0:
-            self._drop(f"did not answer in {self._deadline_s * 1_000:.0f} ms", StoreTimeoutError)
+            self._drop(self._late, StoreTimeoutError)
         else:
             self._timer = loop.call_later(left_s, self._look)
 
@@ -183,12 +149,6 @@ class RedisLink(asyncio.Protocol):
             if not answer.done():
                 answer.set_exception(failure(f"the store {why}"))
         self._lost.set()
-
-
-def reconnect_s(attempt: int) -> float:
-    """Return the seconds before the next attempt to connect."""
-    delay = RECONNECT_S[min(attempt, len(RECONNECT_S) - 1)]
-    return delay * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - no secret
 
 
 def _require(answer: object) -> None:

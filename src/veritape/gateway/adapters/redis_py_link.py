@@ -9,8 +9,8 @@ of it was answered, so that it is slower the longer the way to Redis is.
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple, TypeAlias, cast
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import hiredis
 from redis.asyncio import Connection, SSLConnection, UnixDomainSocketConnection
@@ -30,11 +30,13 @@ from redis.exceptions import (
 )
 
 from veritape.gateway.adapters.redis_address import Locate, RedisAddress
-from veritape.gateway.adapters.redis_link import (
+from veritape.gateway.adapters.server_link import (
     CONNECT_S,
     WAITING_LIMIT,
+    ServerLink,
     StoreError,
     StoreTimeoutError,
+    let_go,
     reconnect_s,
 )
 
@@ -58,29 +60,14 @@ class _Call(NamedTuple):
     answer: "asyncio.Future[Any]"
 
 
-class RedisPyLink:
-    """A connection of redis-py that comes back by itself."""
+class RedisPyLink(ServerLink):
+    """A connection of redis-py."""
 
     def __init__(self, address: RedisAddress, deadline_s: float, locate: Locate | None = None) -> None:
-        """Prepare; ``run`` connects.
-
-        Args:
-            address: where to.
-            deadline_s: seconds that a call may wait for its answer.
-            locate: asked for the address before each attempt to connect; the first one for ever when left out.
-        """
-        self._address, self._deadline_s, self._locate = address, deadline_s, locate
+        """Prepare as every link does."""
+        super().__init__(address, deadline_s, locate)
         self._waiting: deque[_Call] = deque()
         self._called = asyncio.Event()
-        self.connected = asyncio.Event()
-        """Set while calls can be made."""
-        self.connects = 0
-        """Connections that were made."""
-
-    @property
-    def servers(self) -> tuple["RedisPyLink"]:
-        """Return this one: there is one server."""
-        return (self,)
 
     async def run(self) -> None:
         """Keep the connection until cancelled."""
@@ -92,10 +79,6 @@ class RedisPyLink:
             await asyncio.sleep(reconnect_s(attempt))
             attempt += 1
 
-    def call(self, parts: Sequence[bytes]) -> "asyncio.Future[Any]":
-        """Send a command as ``send`` does."""
-        return self.send(hiredis.pack_command(cast("Any", tuple(parts))))
-
     def send(self, command: bytes) -> "asyncio.Future[Any]":
         """Send a command as the protocol writes it, after those that wait.
 
@@ -103,9 +86,9 @@ class RedisPyLink:
         """
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Any] = loop.create_future()
-        if not self.connected.is_set() or len(self._waiting) >= WAITING_LIMIT:
-            why = "is not connected" if len(self._waiting) < WAITING_LIMIT else "has too many calls waiting"
-            answer.set_exception(StoreError(f"the store {why}"))
+        full = len(self._waiting) >= WAITING_LIMIT
+        if full or not self.connected.is_set():
+            answer.set_exception(self._turned_away(full=full))
             return answer
         self._waiting.append(_Call(command, loop.time() + self._deadline_s, answer))
         self._called.set()
@@ -123,7 +106,7 @@ class RedisPyLink:
             self.connected.set()
             await self._serve(connection)
         except TimeoutError:
-            failure = StoreTimeoutError(f"the store did not answer in {self._deadline_s * 1_000:.0f} ms")
+            failure = StoreTimeoutError(f"the store {self._late}")
         except (OSError, RedisError, StoreError):
             pass  # the callers are told below
         finally:
@@ -144,7 +127,7 @@ class RedisPyLink:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._called.wait(), IDLE_S)
             if not self._waiting:
-                self.call([b"PING"]).add_done_callback(_let_go)
+                self.call([b"PING"]).add_done_callback(let_go)
             self._called.clear()
             calls = list(self._waiting)
             async with asyncio.timeout_at(calls[0].deadline):
@@ -155,9 +138,6 @@ class RedisPyLink:
                 self._waiting.popleft()
                 if not call.answer.done():
                     call.answer.set_result(answer)
-
-    async def _located(self) -> RedisAddress:
-        return self._address if self._locate is None else await self._locate()
 
     def _fail(self, failure: StoreError) -> None:
         """Tell everybody who waits."""
@@ -198,12 +178,6 @@ async def read_answer(connection: AnyConnection) -> Any:
         return await connection.read_response(disable_decoding=True)
     except ResponseError as error:
         return hiredis.ReplyError(_as_redis_said(error))
-
-
-def _let_go(answer: "asyncio.Future[Any]") -> None:
-    """Look at a failure so that nobody complains that none did."""
-    if not answer.cancelled():
-        answer.exception()
 
 
 def _as_redis_said(error: ResponseError) -> str:

@@ -13,7 +13,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from veritape.gateway.adapters.redis_address import Locate, RedisAddress
-from veritape.gateway.adapters.redis_link import StoreError
+from veritape.gateway.adapters.server_link import StoreError
 
 ANSWER_S: Final = 0.5
 """Seconds that one sentinel may take; the others are asked then."""

@@ -12,7 +12,6 @@ from typing import Any, Final
 import hiredis
 
 from veritape.gateway.adapters.redis_configuration import check_configuration
-from veritape.gateway.adapters.redis_link import StoreError, StoreTimeoutError
 from veritape.gateway.adapters.redis_scripts import (
     CLAMP,
     DECIDE_BY_NAME,
@@ -27,6 +26,7 @@ from veritape.gateway.adapters.redis_scripts import (
     words,
 )
 from veritape.gateway.adapters.redis_subjects import KnownSubject, KnownSubjects, Seen
+from veritape.gateway.adapters.server_link import StoreError, StoreTimeoutError, let_go
 from veritape.gateway.adapters.store_link import Link
 from veritape.gateway.boot_shares import BootShares, Share
 from veritape.gateway.fast_quota import Plan, Verdict, plan_of
@@ -171,7 +171,7 @@ class RedisStore:
         """Free a slot, without waiting for the answer; freeing it twice changes nothing, its deadline frees it too."""
         if slot:
             key = keys_of(subject, "", self._partitions)[2]
-            self._link.call([b"ZREM", key, slot.encode()]).add_done_callback(_let_go)
+            self._link.call([b"ZREM", key, slot.encode()]).add_done_callback(let_go)
 
     def charged(self, subject: str, period: str, units_mu: int) -> None:
         """Note what this boot charged without the store; the next call or ``heal`` brings it there."""
@@ -394,9 +394,3 @@ class RedisStore:
         if not self._skew_us:
             return self._clock.wall_ns() // 1_000
         return self._clock.monotonic_ns() // 1_000 + self._skew_us
-
-
-def _let_go(answer: "asyncio.Future[Any]") -> None:
-    """Look at a failure so that nobody complains that none did."""
-    if not answer.cancelled():
-        answer.exception()

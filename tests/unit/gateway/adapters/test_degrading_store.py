@@ -14,8 +14,9 @@ from tests.waiting import PATIENCE_S, until
 
 from veritape.gateway.adapters.degrading_store import DegradingStore
 from veritape.gateway.adapters.redis_address import parse_redis_url
-from veritape.gateway.adapters.redis_link import RedisLink, StoreError
+from veritape.gateway.adapters.redis_link import RedisLink
 from veritape.gateway.adapters.redis_store import RedisStore
+from veritape.gateway.adapters.server_link import StoreError
 from veritape.gateway.adapters.stores import Terms
 from veritape.gateway.degradation import StoreState
 from veritape.gateway.leases import LeaseRule

@@ -9,8 +9,8 @@ from tests.servers.redis_stand import FREE, no_sums
 from tests.servers.store_links import away, connected, linked_by, opened
 from tests.servers.store_peer import echo, store_peer
 
-from veritape.gateway.adapters.redis_link import StoreError
 from veritape.gateway.adapters.redis_store import RedisStore
+from veritape.gateway.adapters.server_link import StoreError
 from veritape.gateway.cluster_slots import slot_of
 from veritape.gateway.quota import MU
 from veritape.gateway.settings import StoreClient

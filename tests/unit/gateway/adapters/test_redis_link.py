@@ -13,7 +13,8 @@ from tests.waiting import PATIENCE_S
 
 from veritape.gateway.adapters import redis_link
 from veritape.gateway.adapters.redis_address import RedisAddress, parse_redis_url
-from veritape.gateway.adapters.redis_link import RedisLink, StoreError
+from veritape.gateway.adapters.redis_link import RedisLink
+from veritape.gateway.adapters.server_link import StoreError
 
 
 @asynccontextmanager

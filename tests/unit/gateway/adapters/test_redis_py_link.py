@@ -8,8 +8,8 @@ from tests.servers.store_links import connected, linked_by
 from tests.servers.store_peer import StorePeer, echo, store_peer
 
 from veritape.gateway.adapters.redis_address import parse_redis_url
-from veritape.gateway.adapters.redis_link import StoreError
 from veritape.gateway.adapters.redis_py_link import open_connection
+from veritape.gateway.adapters.server_link import StoreError
 from veritape.gateway.settings import StoreClient
 
 

@@ -14,8 +14,8 @@ from tests.servers.store_links import away, connected, linked_by, opened
 from tests.waiting import until
 
 from veritape.gateway.adapters.redis_address import parse_store_url
-from veritape.gateway.adapters.redis_link import StoreError
 from veritape.gateway.adapters.redis_sentinel import primary_of
+from veritape.gateway.adapters.server_link import StoreError
 from veritape.gateway.settings import StoreClient
 
 

@@ -7,8 +7,8 @@ import pytest
 from tests.servers.redis_process import RedisProcess, redis_process
 from tests.servers.redis_stand import FREE, linked, no_sums, store_on
 
-from veritape.gateway.adapters.redis_link import StoreError
 from veritape.gateway.adapters.redis_store import RedisStore
+from veritape.gateway.adapters.server_link import StoreError
 from veritape.gateway.memory_store import MemoryStore
 from veritape.gateway.quota import MU, month_of
 from veritape.gateway.shared_calls import keys_of, period_of

@@ -12,8 +12,8 @@ from tests.servers.store_links import connected, linked_by, opened
 from tests.servers.store_peer import echo, store_peer
 
 from veritape.gateway.adapters.redis_address import parse_store_url
-from veritape.gateway.adapters.redis_link import WAITING_LIMIT, StoreError, StoreTimeoutError
 from veritape.gateway.adapters.redis_links import open_link
+from veritape.gateway.adapters.server_link import WAITING_LIMIT, StoreError, StoreTimeoutError
 from veritape.gateway.settings import StoreClient
 
 pytestmark = pytest.mark.parametrize("client", list(StoreClient))
