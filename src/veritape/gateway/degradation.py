@@ -147,18 +147,18 @@ class Degradation:
         self.state = after
         return True
 
-    def called(self, now_us: int, *, answered: bool, refused: bool = False) -> bool:
-        """Note how a call of a request went; return whether the state changed.
+    def answered(self, now_us: int) -> None:
+        """Note a call of a request that the store answered as it should: this changes no state."""
+        self._in_a_row = 0
+        self._calls.append((now_us, True))
+
+    def failed(self, now_us: int, *, refused: bool = False) -> bool:
+        """Note a call of a request that failed; return whether the state changed.
 
         Args:
             now_us: monotonic clock.
-            answered: the store answered as it should.
             refused: there is no connection and none is to be had.
         """
-        if answered:
-            self._in_a_row = 0
-            self._calls.append((now_us, True))
-            return False
         self._in_a_row += 1
         self._calls.append((now_us, False))
         while self._calls[0][0] <= now_us - MICROSECONDS:

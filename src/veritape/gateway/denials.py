@@ -31,7 +31,8 @@ class Denials:
     """The last denial of each subject; clocks are monotonic."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, _Denied] = {}
+        self.kept: dict[str, _Denied] = {}
+        """Subject -> its denial; many are over."""
 
     def note(self, subject: str, limits: Limits, decision: Decision, asked_us: int) -> None:
         """Remember a denial; what no wait can help is not remembered."""
@@ -39,19 +40,19 @@ class Denials:
         most_us = MONTH_HELD_US if decision.reason is Reason.MONTH_QUOTA_EXHAUSTED else HELD_US
         if decision.admitted or not wait_us:
             return
-        if len(self._kept) >= SUBJECTS_LIMIT:
-            self._kept.clear()
-        self._kept[subject] = _Denied(decision, limits, asked_us, asked_us + min(wait_us, most_us))
+        if len(self.kept) >= SUBJECTS_LIMIT:
+            self.kept.clear()
+        self.kept[subject] = _Denied(decision, limits, asked_us, asked_us + min(wait_us, most_us))
 
     def answer(
         self, subject: str, limits: Limits, cost_mu: int, version: int, now_us: int
     ) -> Decision | None:
         """Return the denial of the same request, with the waits that are left; None when the store has to be asked."""
-        found = self._kept.get(subject)
+        found = self.kept.get(subject)
         if found is None:
             return None
         if now_us >= found.until_us:
-            del self._kept[subject]
+            del self.kept[subject]
             return None
         decision = found.decision
         if (decision.cost_mu, decision.policy_version, found.limits) != (cost_mu, version, limits):
@@ -63,7 +64,7 @@ class Denials:
 
     def forget(self, subject: str) -> None:
         """Ask the store again: something was given back to a subject."""
-        self._kept.pop(subject, None)
+        self.kept.pop(subject, None)
 
 
 def _later(part: LimitState, passed_us: int) -> LimitState:

@@ -95,17 +95,15 @@ class Verdict(NamedTuple):
         """Return the calendar month that it is charged to."""
         return quota.month_of(self.wall_us).period
 
+    @property
+    def state(self) -> State:
+        """Return the state that it stands on, in the words of the definition."""
+        buckets = Bucket(*self.minute), Bucket(*self.hour)
+        return State(*buckets, self.used_mu, self.slots, self.held_mu, self.lease_end_us)
+
     def unfolded(self) -> Decision:
         """Return everything that there is to say of the decision, by the definition."""
-        plan = self.plan
-        state = State(
-            Bucket(*self.minute),
-            Bucket(*self.hour),
-            self.used_mu,
-            self.slots,
-            self.held_mu,
-            self.lease_end_us,
-        )
+        plan, state = self.plan, self.state
         if self.admitted:
             month = quota.month_of(self.wall_us)
             found = quota.admission(plan.limits, state, plan.cost_mu, self.now_us, month, plan.policy_version)

@@ -51,6 +51,10 @@ class Code:
     DENIED, ADMITTED, BRING_SUM, OTHER_MONTH = range(4)
 
 
+_ADMITTED: Final = Code.ADMITTED
+_EXACT: Final = Mode.EXACT
+"""Members that hot paths name: each is looked up in its class otherwise."""
+
 _DECIDED: Final = frozenset({Code.DENIED, Code.ADMITTED})
 _UNDECIDED: Final = frozenset({Code.BRING_SUM, Code.OTHER_MONTH})
 """Codes of full answers, and of the others."""
@@ -224,6 +228,35 @@ def read_reply(answer: object) -> Reply:
             if code in _UNDECIDED and 0 <= now_us <= EXACT_LIMIT:
                 return Reply(code, now_us)
     raise PeerError(f"the store answered {answer!r:.80}")
+
+
+def read_admission(answer: object, plan: Plan) -> tuple[Verdict, int, int] | None:
+    """Read the usual answer: the request was admitted, under the plan's rules.
+
+    Returns:
+        the verdict, the boot's field after the call, and the buckets whose clock was set anew; None for any other
+        answer, which ``read_reply`` reads.
+    """
+    if type(answer) is not bytes or len(answer) != _ANSWER.size:
+        return None
+    (
+        code, now_us, minute, minute_us, minute_weight, hour, hour_us, hour_weight, used_mu, slots, held_mu, lease_end_us,
+        mine_mu, rebased,
+    ) = _ANSWER.unpack(answer)  # fmt: skip
+    if code != _ADMITTED or not 0 <= now_us <= EXACT_LIMIT:
+        return None
+    if (plan.minute.gain and minute_weight != plan.minute.weight) or (
+        plan.hour.gain and hour_weight != plan.hour.weight
+    ):
+        return None
+    verdict = make_tuple(
+        Verdict,
+        (
+            True, plan, (minute, minute_us, minute_weight), (hour, hour_us, hour_weight), used_mu, slots, now_us, now_us, held_mu,
+            lease_end_us, _EXACT,
+        ),
+    )  # fmt: skip
+    return verdict, mine_mu, rebased
 
 
 def verdict_of(reply: Reply, plan: Plan) -> Verdict:

@@ -29,7 +29,7 @@ def test_the_same_request_is_refused_for_a_tenth_of_a_second() -> None:
     assert later is not None
     assert (later.admitted, later.limits[0].wait_us, later.retry_after_s) == (False, 500_001, 1)
     assert kept.answer("a", LIMITS, 1_000, 7, 101_000) is None
-    assert kept._kept == {}
+    assert kept.kept == {}
 
 
 def test_a_denial_holds_no_longer_than_its_own_wait() -> None:
@@ -67,7 +67,7 @@ def test_what_is_no_denial_to_wait_for_is_not_kept() -> None:
     kept = Denials()
     kept.note("a", LIMITS, denial(spent=0), 0)
     kept.note("b", LIMITS, denial(cost_mu=151_000), 0)
-    assert kept._kept == {}
+    assert kept.kept == {}
 
 
 def test_random_subjects_do_not_fill_memory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,4 +76,4 @@ def test_random_subjects_do_not_fill_memory(monkeypatch: pytest.MonkeyPatch) -> 
     kept = Denials()
     for number in range(10):
         kept.note(str(number), LIMITS, denial(), 0)
-    assert len(kept._kept) <= 3
+    assert len(kept.kept) <= 3

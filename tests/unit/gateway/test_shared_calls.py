@@ -19,6 +19,7 @@ from veritape.gateway.shared_calls import (
     leased_verdict,
     named_period,
     period_of,
+    read_admission,
     read_reply,
     status_arguments,
     verdict_of,
@@ -132,9 +133,29 @@ def test_what_is_no_answer_is_refused(answer: object) -> None:
     st.integers(-(2**63), 2**63 - 1), min_size=13, max_size=13)).map(lambda pair: answer_of(pair[0], *pair[1])))  # fmt: skip
 def test_reading_is_total(answer: bytes) -> None:
     """GW-349: any bytes give a verdict that can be unfolded, or a reason."""
+    usual = read_admission(answer, PLAN)
     try:
         reply = read_reply(answer)
         if reply.code in {Code.DENIED, Code.ADMITTED}:
-            verdict_of(reply, PLAN).unfolded()
+            verdict = verdict_of(reply, PLAN)
+            verdict.unfolded()
+            assert usual == ((verdict, reply.mine_mu, reply.rebased) if verdict.admitted else None)
     except PeerError:
+        assert usual is None
+
+
+@given(st.lists(st.integers(0, 2**53), min_size=10, max_size=10), st.booleans(), st.booleans())
+def test_the_usual_answer_is_read_as_every_other(numbers: list[int], admits: bool, hour: bool) -> None:
+    """GW-257, GW-603: an admission under the plan's rules is the same verdict by either way; anything else is left to the other."""
+    plan = plan_of(Limits(FREE.minute, make_rule(7, 3_600, 9) if hour else None), MU, 7)
+    one, two, three, four, *rest, last = numbers
+    weights = (plan.minute.weight, plan.hour.weight)
+    answer = answer_of(admits, NOW_US, one, two, weights[0], three, four, weights[1], *rest, last)
+    usual = read_admission(answer, plan)
+    if not admits:
+        assert usual is None
         return
+    reply = read_reply(answer)
+    assert usual == (verdict_of(reply, plan), reply.mine_mu, reply.rebased)
+    other = plan_of(Limits(make_rule(13, 60, 13)), MU, 7)
+    assert read_admission(answer, other) is None

@@ -64,7 +64,7 @@ class DegradingStore:
             report: told of each change of state, one line.
         """
         self._link, self._redis, self._clock, self._report = link, redis, clock, report
-        self._workers_least = workers_least
+        self._workers_least, self._monotonic_ns = workers_least, clock.monotonic_ns
         self.states = Degradation(self._now_us(), grace_s)
         """Where decisions come from."""
         self.workers = workers_least
@@ -139,12 +139,24 @@ class DegradingStore:
             UnavailableError: the store is lost and the route is closed then, or the start is not over.
         """
         if self.states.state is StoreState.HEALTHY or subject in self._pushed:
-            asked_us = self._now_us()
-            found = self._known(subject, plan, terms, asked_us) or await self._ask(
-                subject, plan, terms, asked_us
-            )
-            if found is not None:
-                return found
+            asked_us = self._monotonic_ns() // 1_000
+            if terms.lease is not None or self._denials.kept:
+                known = self._known(subject, plan, terms, asked_us)
+                if known is not None:
+                    return known
+            try:
+                if subject in self._away:
+                    await self._push_one(subject)
+                verdict, slot = await self._redis.judge(subject, plan, terms.slot_us)
+            except StoreError:
+                self._failed()
+            else:
+                self.states.answered(self._monotonic_ns() // 1_000)
+                if not verdict.admitted:
+                    self._denials.note(subject, plan.limits, verdict.unfolded(), asked_us)
+                if self._bridged:
+                    self._end_bridge(subject)
+                return verdict, slot
         if self.state is StoreState.STARTING:
             raise UnavailableError("the quota store has not answered yet")
         return self._judge_here(subject, plan, terms)
@@ -197,22 +209,6 @@ class DegradingStore:
         denied = self._denials.answer(subject, plan.limits, plan.cost_mu, plan.policy_version, now_us)
         return None if denied is None else (denied, "")
 
-    async def _ask(self, subject: str, plan: Plan, terms: Terms, asked_us: int) -> tuple[Judged, str] | None:
-        """Decide by the store; None when it failed."""
-        try:
-            if subject in self._away:
-                await self._push_one(subject)
-            verdict, slot = await self._redis.judge(subject, plan, terms.slot_us)
-        except StoreError:
-            self._called(answered=False)
-            return None
-        self._called(answered=True)
-        if not verdict.admitted:
-            self._denials.note(subject, plan.limits, verdict.unfolded(), asked_us)
-        if self._bridged:
-            self._end_bridge(subject)
-        return verdict, slot
-
     def _judge_here(self, subject: str, plan: Plan, terms: Terms) -> tuple[Judged, str]:
         cost_mu, lost, exhausted = plan.cost_mu, terms.lost, self.states.is_exhausted
         if lost is Lost.CLOSED or (exhausted and lost is Lost.LOCAL_THEN_CLOSED):
@@ -258,10 +254,10 @@ class DegradingStore:
     def _away_of(self, subject: str) -> LocalCharges:
         return self._away.setdefault(subject, LocalCharges())
 
-    def _called(self, *, answered: bool) -> None:
-        refused = not answered and not self._link.connected.is_set()
-        before = self.states.state
-        if self.states.called(self._now_us(), answered=answered, refused=refused):
+    def _failed(self) -> None:
+        """Note a call that was not answered."""
+        before, refused = self.states.state, not self._link.connected.is_set()
+        if self.states.failed(self._now_us(), refused=refused):
             self._changed(before)
 
     def _signal(self, signal: Signal) -> None:
@@ -302,13 +298,13 @@ class DegradingStore:
             else:
                 await self._push()  # of single calls that failed while the store was there
         except StoreError:
-            self._called(answered=False)
+            self._failed()
 
     async def _settle(self, *, everything: bool) -> None:
         try:
             await self._redis.settle(everything=everything)
         except StoreError:
-            self._called(answered=False)
+            self._failed()
 
     async def _probe(self) -> None:
         if not self._link.connected.is_set():

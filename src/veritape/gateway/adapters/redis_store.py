@@ -44,6 +44,7 @@ from veritape.gateway.shared_calls import (
     keys_of,
     named_period,
     period_of,
+    read_admission,
     read_lease_reply,
     read_reply,
     renewal_arguments,
@@ -93,7 +94,7 @@ class RedisStore:
         self._period = period_of(self._store_us())
         self._shares = BootShares()
         self._subjects = KnownSubjects()
-        self._terms: dict[tuple[Plan, int], bytes] = {}
+        self._terms: dict[tuple[Plan, int], tuple[bytes, bytes]] = {}
         self._boot_word, self._no_word = words(boot.encode()), words(b"")
         self._last_slot = 0
         self.clock_steps = 0
@@ -128,44 +129,44 @@ class RedisStore:
         known.under_way += 1
         try:
             for _ in range(_ATTEMPTS):
-                period, arguments, share = (
-                    self._period,
-                    self._arguments(known, plan, slot, slot_us),
-                    known.share,
-                )
+                period, command = self._period, self._command(known, plan, slot, slot_us)
+                share = known.share
                 try:  # no function around the call: each is a coroutine more that every answer goes through
-                    answer = await self._link.send(DECIDE_BY_NAME + arguments)
+                    answer = await self._link.send(command)
                     if type(answer) is not bytes:
-                        answer = await self._decide_by_text(answer, arguments)
+                        answer = await self._decide_by_text(answer, command)
                 except StoreError as error:
                     self._failed("decide", error)
                     raise
                 self.operations["decide", "ok"] += 1
+                usual = read_admission(answer, plan)
+                if usual is not None:
+                    verdict, mine_mu, rebased = usual
+                    self._look_at_clock(verdict.now_us)
+                    self.clock_rebased += rebased
+                    self._decided(known, share, verdict, mine_mu)
+                    return verdict, slot
                 reply = self._read(answer)
                 if reply.code == Code.OTHER_MONTH:
                     self._turn_month(reply.now_us)
                 elif reply.code == Code.BRING_SUM:
                     await self._bring_sum(subject, period)
                 else:
-                    verdict = self._decided(known, share, plan, reply)
+                    verdict = _verdict_of(reply, plan)
+                    self._decided(known, share, verdict, reply.mine_mu)
                     return verdict, slot if verdict.admitted else ""
         finally:
             known.under_way -= 1
         raise StoreError("the store does not settle on a month")
 
-    def _decided(self, known: KnownSubject, share: Share, plan: Plan, reply: Reply) -> Verdict:
+    def _decided(self, known: KnownSubject, share: Share, verdict: Verdict, mine_mu: int) -> None:
         """Note what the store decided of a subject."""
-        try:
-            verdict = verdict_of(reply, plan)
-        except PeerError as error:
-            raise StoreError(error.message) from error
-        known.heard(reply, plan.limits, self._skew_us)
+        known.heard(verdict, verdict.plan.limits, self._skew_us)
         if known.is_counted:
             if verdict.admitted:
-                self._shares.add(share, plan.cost_mu)
+                self._shares.add(share, verdict.plan.cost_mu)
             if known.under_way == 1:
-                self._shares.note_field(share, reply.mine_mu)
-        return verdict
+                self._shares.note_field(share, mine_mu)
 
     def release_slot(self, subject: str, slot: str) -> None:
         """Free a slot, without waiting for the answer; freeing it twice changes nothing, its deadline frees it too."""
@@ -322,32 +323,38 @@ class RedisStore:
         self._period = period_of(store_us)
         self._terms.clear()
 
-    def _arguments(self, known: KnownSubject, plan: Plan, slot: str, slot_us: int) -> bytes:
-        """Return keys and arguments of a decision, as words of a command."""
+    def _command(self, known: KnownSubject, plan: Plan, slot: str, slot_us: int) -> bytes:
+        """Return the command that decides."""
         period = self._period
         if known.period is not period:
             known.turn(period, self._partitions)
-        terms = self._terms.get((plan, slot_us)) or self._write_terms(plan, slot_us)
+        terms, uncounted = self._terms.get((plan, slot_us)) or self._write_terms(plan, slot_us)
+        if not known.is_counted and not slot:
+            return known.head + uncounted
         boot = self._boot_word if known.is_counted else self._no_word
         return b"%b%b%b\r\n%b%b" % (
-            known.keys, terms, boot_share(self._shares.of(known.share)), boot,
+            known.head, terms, boot_share(self._shares.of(known.share)), boot,
             words(slot.encode()) if slot else self._no_word,
         )  # fmt: skip
 
-    def _write_terms(self, plan: Plan, slot_us: int) -> bytes:
-        """Write the part of a decision's first argument that is the same for all subjects, and keep it."""
+    def _write_terms(self, plan: Plan, slot_us: int) -> tuple[bytes, bytes]:
+        """Write and keep the part of a decision's first argument that is the same for all subjects.
+
+        Beside it stand all arguments of a decision without a slot about a subject whose month nobody counts.
+        """
         if len(self._terms) >= PLANS_LIMIT:
             self._terms.clear()
-        terms = decide_terms(plan, slot_us + SLOT_GRACE_US, self._period)
-        made = b"$%d\r\n%b" % (len(terms) + len(boot_share(0)), terms)
+        terms, none = decide_terms(plan, slot_us + SLOT_GRACE_US, self._period), boot_share(0)
+        head = b"$%d\r\n%b" % (len(terms) + len(none), terms)
+        made = head, b"%b%b\r\n%b%b" % (head, none, self._no_word, self._no_word)
         self._terms[plan, slot_us] = made
         return made
 
-    async def _decide_by_text(self, answer: object, arguments: bytes) -> object:
+    async def _decide_by_text(self, answer: object, command: bytes) -> object:
         """Look at what is no decision: a store that does not know the script gets its text."""
         if is_unknown_script(answer):
             self.operations["decide", "reloaded"] += 1
-            answer = await self._link.send(DECIDE_BY_TEXT + arguments)
+            answer = await self._link.send(DECIDE_BY_TEXT + command.removeprefix(DECIDE_BY_NAME))
         return self._check(answer)
 
     async def _evaluate(self, script: Script, keys: Sequence[bytes], arguments: Sequence[bytes]) -> Any:
@@ -394,3 +401,15 @@ class RedisStore:
         if not self._skew_us:
             return self._clock.wall_ns() // 1_000
         return self._clock.monotonic_ns() // 1_000 + self._skew_us
+
+
+def _verdict_of(reply: Reply, plan: Plan) -> Verdict:
+    """Return the decision that an answer stands for.
+
+    Raises:
+        StoreError: it stands for none.
+    """
+    try:
+        return verdict_of(reply, plan)
+    except PeerError as error:
+        raise StoreError(error.message) from error

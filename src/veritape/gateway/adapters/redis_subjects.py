@@ -4,10 +4,11 @@ from collections import OrderedDict
 from itertools import islice
 from typing import Final, NamedTuple
 
-from veritape.gateway.adapters.redis_scripts import words
+from veritape.gateway.adapters.redis_scripts import DECIDE_BY_NAME, words
+from veritape.gateway.fast_quota import Verdict
 from veritape.gateway.memory_store import UNLIMITED
 from veritape.gateway.quota import Bucket, Limits, Rule, decay
-from veritape.gateway.shared_calls import LeaseReply, Period, Reply, keys_of, period_of
+from veritape.gateway.shared_calls import LeaseReply, Period, keys_of, period_of
 
 SUBJECTS_LIMIT: Final = 100_000
 """Subjects that are remembered."""
@@ -28,7 +29,7 @@ class Seen(NamedTuple):
 class KnownSubject:
     """One of them."""
 
-    __slots__ = ("is_counted", "keys", "limits", "name", "period", "reply", "share", "skew_us", "under_way")
+    __slots__ = ("head", "is_counted", "limits", "name", "period", "reply", "share", "skew_us", "under_way")
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -36,13 +37,13 @@ class KnownSubject:
         """Its month is kept: an account's, not an address'."""
         self.period: Period | None = None
         """Of the next two."""
-        self.keys = b""
-        """Its keys, as words of a command."""
+        self.head = b""
+        """How the command of a decision about it begins: until its arguments."""
         self.share = (name, "")
         """Names what this boot charged it in the month."""
         self.under_way = 0
         """Decisions that are asked for."""
-        self.reply: Reply | LeaseReply | None = None
+        self.reply: Verdict | LeaseReply | None = None
         """What the store last said."""
         self.limits = UNLIMITED
         """Limits that it was asked about."""
@@ -52,9 +53,9 @@ class KnownSubject:
     def turn(self, period: Period, partitions: int) -> None:
         """Go on in a month."""
         self.period, self.share = period, (self.name, period.name)
-        self.keys = words(*keys_of(self.name, period.name, partitions))
+        self.head = DECIDE_BY_NAME + words(*keys_of(self.name, period.name, partitions))
 
-    def heard(self, reply: Reply | LeaseReply, limits: Limits, skew_us: int) -> None:
+    def heard(self, reply: Verdict | LeaseReply, limits: Limits, skew_us: int) -> None:
         """Keep what the store said."""
         self.reply, self.limits, self.skew_us = reply, limits, skew_us
 

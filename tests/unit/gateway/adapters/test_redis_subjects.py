@@ -3,12 +3,15 @@
 import pytest
 
 from veritape.gateway.adapters import redis_subjects as module
+from veritape.gateway.adapters.redis_scripts import DECIDE_BY_NAME
 from veritape.gateway.adapters.redis_subjects import KnownSubjects
+from veritape.gateway.fast_quota import NOTHING, Verdict, plan_of
 from veritape.gateway.quota import MU, Bucket, Limits, State, make_rule
-from veritape.gateway.shared_calls import LeaseReply, Reply, period_of
+from veritape.gateway.shared_calls import LeaseReply, period_of
 
 NOW_US = 1_795_187_045_000_000
 MINUTE = make_rule(100, 60, 150)
+SAID = Verdict(True, plan_of(Limits(MINUTE), MU, 1), NOTHING, NOTHING, 0, 0, NOW_US, NOW_US)
 
 
 def test_the_least_recently_asked_for_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -16,11 +19,11 @@ def test_the_least_recently_asked_for_is_forgotten(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(module, "SUBJECTS_LIMIT", 3)
     known = KnownSubjects()
     for name in ("one", "two", "three", "one", "four"):
-        known.of(name).heard(Reply(1, NOW_US), Limits(), 0)
+        known.of(name).heard(SAID, Limits(), 0)
     assert [name for name in ("one", "two", "three", "four") if known.seen(name) is None] == ["two"]
     for name in ("three", "one", "four"):
         known.of(name).under_way = 1
-    known.of("five").heard(Reply(1, NOW_US), Limits(), 0)
+    known.of("five").heard(SAID, Limits(), 0)
     assert all(known.seen(name) is not None for name in ("one", "three", "four", "five"))
     assert (known.is_asking("one"), known.is_asking("five"), known.is_asking("nobody")) == (
         True,
@@ -34,7 +37,7 @@ def test_what_was_said_is_told_by_our_clock() -> None:
     known = KnownSubjects()
     subject = known.of("acme:live")
     assert (known.seen("acme:live"), known.seen("nobody")) == (None, None)
-    subject.heard(Reply(1, NOW_US, (5, NOW_US - 7, 600), used_mu=9), Limits(MINUTE), NOW_US - 100)
+    subject.heard(SAID._replace(minute=(5, NOW_US - 7, 600), used_mu=9), Limits(MINUTE), NOW_US - 100)
     assert known.seen("acme:live") == (Bucket(5, 93, 600), Bucket(0, 100 - NOW_US, 0), 9, "2026-11")
     state = State(Bucket(5, NOW_US - 7, 600), held_mu=2 * MU)
     subject.heard(LeaseReply(1, NOW_US, state, 0, 0, 0, 0, 0, 0), Limits(MINUTE), NOW_US - 100)
@@ -45,10 +48,11 @@ def test_what_was_said_is_told_by_our_clock() -> None:
 
 
 def test_keys_and_share_turn_with_the_month() -> None:
-    """GW-255: four keys with one tag, as words of a command."""
+    """GW-255: four keys with one tag, as words of the command that decides."""
     subject = KnownSubjects().of("acme:live")
     subject.turn(period_of(NOW_US), 64)
     assert subject.share == ("acme:live", "2026-11")
-    assert subject.keys.startswith(
+    assert subject.head.startswith(DECIDE_BY_NAME)
+    assert subject.head.removeprefix(DECIDE_BY_NAME).startswith(
         b"$19\r\nvt1:{9}:b:acme:live\r\n$26\r\nvt1:{9}:q:acme:live:202611\r\n$19\r\n"
     )
