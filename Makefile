@@ -4,6 +4,8 @@ SHELL := /bin/bash
 BIN := .venv/bin
 # Tests of times that a requirement states: they want the machine to themselves.
 ALONE := tests/scenario/test_interrupted_run.py tests/scenario/test_chain.py
+# Tests wait for disks, sockets and clocks as long as they compute.
+AT_ONCE := $(shell expr 2 \* $$(nproc))
 # Tests start hundreds of processes: without compiled files each compiles all that it imports, most of its start.
 export PYTHONDONTWRITEBYTECODE :=
 
@@ -30,8 +32,8 @@ check: env  ## formatting, lint, types, import contracts, spelling, dead code
 
 test: env  ## every test
 	@scripts/install-test-servers
-	$(BIN)/pytest -n auto tests/unit tests/property
-	$(BIN)/pytest -n 4 --dist loadgroup tests/scenario tests/servers $(addprefix --ignore=,$(ALONE))
+	$(BIN)/pytest -n $(AT_ONCE) tests/unit tests/property
+	$(BIN)/pytest -n 6 --dist loadgroup tests/scenario tests/servers $(addprefix --ignore=,$(ALONE))
 	$(BIN)/pytest $(ALONE)
 
 soak: env  ## the same tests at the specification's size
