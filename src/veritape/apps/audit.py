@@ -12,12 +12,12 @@ import click
 
 from veritape.apps.broker_account import followed_clock, open_broker
 from veritape.apps.keeping import require_whole_log
+from veritape.apps.output_files import write_output
 from veritape.apps.recorded_days import recorded_day, require_folder
 from veritape.apps.settings_file import settings_bytes
 from veritape.kernel.canonical import canonical_json
 from veritape.kernel.clock import SystemClock
 from veritape.kernel.errors import MisuseError
-from veritape.kernel.files import write_atomically
 from veritape.kernel.settings import SettingsT, load_settings
 from veritape.observer.adapters.backfiller import Backfiller, Brought
 from veritape.observer.adapters.binance.recording import BinanceRecording
@@ -197,10 +197,7 @@ def _audited(recording: Recording, day: str, wanted: Wanted, config: Path | None
         )
     document = recording.audit(day, now_ns, wanted.symbols or None)
     if wanted.picture is not None:
-        try:
-            write_atomically(wanted.picture, recording.picture(document))
-        except OSError as error:
-            raise MisuseError(f"--picture {wanted.picture}: {error.strerror}") from error
+        write_output(wanted.picture, recording.picture(document), "audit: --picture")
     return document
 
 

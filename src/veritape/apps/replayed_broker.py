@@ -6,9 +6,9 @@ from pathlib import Path
 import click
 import structlog
 
+from veritape.apps.output_files import write_output
 from veritape.kernel.clock import SystemClock
-from veritape.kernel.errors import MisuseError, UnavailableError
-from veritape.kernel.files import write_atomically
+from veritape.kernel.errors import MisuseError
 from veritape.replay import day_faults
 from veritape.replay.accounts import APPKEY, APPSECRET, Account, Accounts
 from veritape.replay.adapters.certificates import certify
@@ -27,18 +27,6 @@ from veritape.replay.rest_faults import RestFaults
 from veritape.replay.schedule import Session, kst_datetime, session
 from veritape.replay.series import Series, TapeReason
 from veritape.replay.sockets import Exchange
-
-
-def write_output(path: Path, data: bytes, option: str) -> None:
-    """Write a file that an option names.
-
-    Raises:
-        UnavailableError: the path cannot be written.
-    """
-    try:
-        write_atomically(path, data)
-    except OSError as error:
-        raise UnavailableError(f"replay: {option} {path}: {error.strerror}: choose another path") from error
 
 
 @dataclass(frozen=True)
@@ -98,7 +86,7 @@ class Broker:
                 self._note_refusal,
             )
             await self.proxy.start(doors.proxy)
-            write_output(doors.ca_file, authority, "--ca-file")
+            write_output(doors.ca_file, authority, "replay: --ca-file")
         click.echo(f"REST       http://{LOOPBACK}:{self.server.rest_port}")
         click.echo(f"WebSocket  ws://{LOOPBACK}:{self.server.websocket_port}/tryitout")
         if self.proxy is not None:
@@ -143,4 +131,4 @@ class Broker:
         )
         self.player.load(played, market)
         if calendar_file is not None:
-            write_output(calendar_file, played.calendar_row().encode(), "--calendar-file")
+            write_output(calendar_file, played.calendar_row().encode(), "replay: --calendar-file")

@@ -11,6 +11,7 @@ import click
 from veritape.apps.compiled_kernels import compiled_simulator
 from veritape.apps.executor_runtime import executor_settings, make_runtime
 from veritape.apps.interruption import stoppable
+from veritape.apps.output_files import write_output
 from veritape.apps.program_input import input_options, many_inputs, one_input, program_image
 from veritape.apps.reported_errors import reports
 from veritape.apps.run_report import KIND, SCHEMA, batch_document, document_of, text, trap_document
@@ -98,8 +99,12 @@ def run(
     with stoppable() as stop, trace_file(trace_out) as watch:
         document, receipt = _single(program, image, data, limits, _show if debug else None, stop, watch)
     if receipt is not None:
-        _write(output, receipt.to_bytes())
-        _write(journal_out, receipt.journal)
+        for path, data, option in (
+            (output, receipt.to_bytes(), "-o"),
+            (journal_out, receipt.journal, "--journal-out"),
+        ):
+            if path is not None:
+                write_output(path, data, f"run: {option}")
     click.echo(json.dumps(document) if as_json else text(document))
     return int(not document["ok"])
 
@@ -174,9 +179,7 @@ def _progress() -> Show:
     return show
 
 
-def _write(path: Path | None, data: bytes) -> None:
-    if path is None:
-        return
+def _write(path: Path, data: bytes) -> None:
     try:
         write_atomically(path, data)
     except OSError as error:

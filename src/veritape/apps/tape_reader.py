@@ -12,18 +12,21 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Final, NamedTuple
 
-from veritape.gateway.readers import DayCompleteness, Line, Segment, Totals, Trade
+from veritape.gateway.readers import DayCompleteness, Fetched, Line, Segment, Totals, Trade
 from veritape.kernel.clock import NANOSECONDS, Clock
 from veritape.observer import audit
+from veritape.observer.adapters.backfill_files import BackfillFiles
+from veritape.observer.adapters.binance.fill_files import FillFiles
 from veritape.observer.adapters.binance.recording import BinanceRecording
 from veritape.observer.adapters.binance.segment_files import segment_store
 from veritape.observer.adapters.kept_audit import is_journal_gone, kept_audit, statement_path
 from veritape.observer.adapters.recording import Recording
-from veritape.observer.adapters.segment_files import Seal
+from veritape.observer.adapters.segment_files import Seal, read_columns
 from veritape.observer.binance.statements import VENUE as BINANCE
 from veritape.observer.binance.trade_ids import DAY_US, day_start_us, utc_day
 from veritape.observer.kept import QUANTITIES, closes
 from veritape.observer.recorder import KST_NS
+from veritape.wire.binance.streams import PRICE_SCALE
 
 REFRESH_NS: Final = 2 * NANOSECONDS
 """Shortest time between two computations of a day that is being recorded."""
@@ -39,6 +42,14 @@ ROWS_KEPT: Final = 8
 
 DAYS_KEPT: Final = 8
 """Days whose statement stays in memory."""
+
+FETCHED: Final = "fetched"
+"""Name that stands for a day's fetched trades: behind every hour."""
+
+FILL_COLUMNS: Final = (
+    "code", "event_us", "price", "shares", "source", "fetched_us", "gap_id", "trade_id", "last_id",
+)  # fmt: skip
+"""Columns of Binance's fetched trades that are read."""
 
 COLUMNS: Final = (
     "sequence", "record", "event_s", "received_us", "price", "shares", "side", "counted", "chain_shares", "chain_epoch",
@@ -92,6 +103,23 @@ class RecordedTape:
             if len(self._rows) > ROWS_KEPT:
                 self._rows.popitem(last=False)
         return rows
+
+    def fetched(self, day: str, symbol: str) -> tuple[Segment, list[Fetched]] | None:
+        """Return a symbol's fetched trades of a day that were not recorded after all, in chain order; None without any."""
+        places = {
+            (trade.chain_epoch, trade.chain_shares)
+            for segment in self.segments(day, symbol)
+            for trade in self.trades(segment, symbol)
+        }
+        rows = {
+            (row.epoch, row.chain_shares): Fetched(
+                row.event_s, row.price, row.shares, row.source.value, row.fetched_us, row.gap_id, row.chain_shares,
+                row.epoch,
+            )
+            for row in BackfillFiles(self._data, self._venue).trades(day).get(symbol, ())
+        }  # fmt: skip
+        left = [rows[place] for place in sorted(rows.keys() - places)]
+        return (fetched_segment(day, 0, KST_NS), left) if left else None
 
     def completeness(self, day: str) -> DayCompleteness | None:
         """Return the statement of a day, None when nothing was recorded."""
@@ -190,6 +218,22 @@ class BinanceTape(RecordedTape):
             )
         ]  # fmt: skip
 
+    def fetched(self, day: str, symbol: str) -> tuple[Segment, list[Fetched]] | None:
+        """Return a symbol's fetched trades of a UTC day, in the order of their ids; None without any."""
+        start_us, rows = day_start_us(day), list[Fetched]()
+        for path in FillFiles(self._data).paths(day):
+            table = read_columns(path, list(FILL_COLUMNS))
+            for code, at_us, *rest in zip(*(table[name].to_pylist() for name in FILL_COLUMNS), strict=True):
+                if code == symbol:
+                    second, left_us = divmod(at_us - start_us, SECOND_US)
+                    price, shares, source, fetched_us, gap, first, last = rest
+                    rows.append(
+                        Fetched(second, price, shares, source, fetched_us, gap, 0, 0, left_us, first, last)
+                    )
+        rows.sort(key=lambda row: row.trade_id or 0)
+        segment = fetched_segment(day, PRICE_SCALE, 0)._replace(share_scale=PRICE_SCALE)
+        return (segment, rows) if rows else None
+
     def _statement(self, day: str) -> tuple[DayCompleteness, bool]:
         recording = BinanceRecording(self._data)
         recording.load([day])
@@ -211,6 +255,13 @@ class BinanceTape(RecordedTape):
 def open_tape(data: Path, venue: str, clock: Clock) -> RecordedTape:
     """Return a recorder's data folder as the gateway reads it."""
     return BinanceTape(data, venue, clock) if venue == BINANCE else RecordedTape(data, venue, clock)
+
+
+def fetched_segment(day: str, price_scale: int, ahead_ns: int) -> Segment:
+    """Return what stands for a day's fetched trades: behind its sealed files, without a seal's digest."""
+    midnight = datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC)
+    midnight_ns = int(midnight.timestamp()) * NANOSECONDS - ahead_ns
+    return Segment(day, FETCHED, "", price_scale, midnight_ns, 0, DAY_US // SECOND_US - 1)
 
 
 def segment_of(seal: Seal, ahead_ns: int) -> Segment:

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from veritape.gateway.cursors import BadCursorError, Position, read_cursor, write_cursor
 from veritape.gateway.parameters import CURSOR, DAY, LIMIT, SYMBOL, Parameter
 from veritape.gateway.problems import RefusedError
-from veritape.gateway.readers import Line, Receipt, ReceiptReader, Segment, TapeReader, Totals, Trade
+from veritape.gateway.readers import Fetched, Line, Receipt, ReceiptReader, Segment, TapeReader, Totals, Trade
 from veritape.gateway.reasons import Reason
 from veritape.kernel.canonical import Json, canonical_json
 
@@ -34,6 +34,9 @@ SPAN_LIMIT_NS: Final = 31 * 86_400 * SECOND_NS
 
 NOT_PROVEN: Final = "executed, not proven"
 """What a simulated receipt is called wherever a person sees it."""
+
+BACKFILL: Final = "backfill"
+"""Value of ``include`` with which fetched trades are served too (OB-705)."""
 
 _NANOSECONDS_PATTERN: Final = "[0-9]{1,19}"
 
@@ -83,32 +86,47 @@ class ProductRoute(NamedTuple):
 
 
 def read_trades(sources: Sources, query: Query) -> Page:
-    """Answer ``GET /v1/trades``: a symbol's sealed trades in chain order."""
+    """Answer ``GET /v1/trades``: a symbol's sealed trades in chain order, and behind each day's what was fetched, if asked for."""
     tape, symbol, limit = _tape(sources), query.values["symbol"], int(query.values["limit"])
     start_ns, end_ns, days = _span(tape, query.values)
+    fetched = _fetched_of(tape, days, query)
     segments = [segment for day in days for segment in tape.segments(day, symbol)]
-    segments = [one for one in segments if _touches(one, start_ns, end_ns)]
+    segments = sorted((one for one in (*segments, *fetched) if _touches(one, start_ns, end_ns)), key=_place)
     if not segments:
         raise RefusedError(Reason.NOT_FOUND, "no sealed trades of this symbol in this time")
     items: list[Json] = []
     used: list[Segment] = []
     following: Position | None = None
-    for segment, index, trade in _from(tape, segments, symbol, _position(sources, query)):
+
+    def rows_of(segment: Segment) -> Sequence[Trade | Fetched]:
+        return fetched[segment] if segment in fetched else tape.trades(segment, symbol)
+
+    for segment, index, trade in _from(rows_of, segments, _position(sources, query)):
         event_ns = segment.midnight_ns + trade.event_s * SECOND_NS + trade.event_us * 1_000
         if not start_ns <= event_ns < end_ns:
             continue
         if len(items) == limit:
             following = (_place(segment), index)
             break
-        used += [] if segment in used else [segment]
-        items.append(_trade(segment, trade, symbol, event_ns))
+        used += [] if segment in used or segment in fetched else [segment]
+        items.append(_item(segment, trade, symbol, event_ns))
     sealed = all(tape.is_sealed(day) for day in days)
     extra: dict[str, Json] = {
         "symbol": symbol,
         "segment": {_place(segment): segment.digest for segment in used},
         "sealed": sealed,
     }
-    return _page(sources, query, items, following, extra, sealed=sealed)
+    return _page(sources, query, items, following, extra, sealed=sealed and "include" not in query.values)
+
+
+def _fetched_of(
+    tape: TapeReader, days: Iterable[str], query: Query
+) -> dict[Segment, Sequence[Trade | Fetched]]:
+    """Return what was fetched of a symbol on some days, where it was asked for."""
+    if query.values.get("include") != BACKFILL:
+        return {}
+    found = (tape.fetched(day, query.values["symbol"]) for day in days)
+    return dict(filter(None, found))
 
 
 def read_bars(sources: Sources, query: Query) -> Page:
@@ -256,14 +274,16 @@ def _place(segment: Segment) -> str:
 
 
 def _from(
-    tape: TapeReader, segments: Sequence[Segment], symbol: str, position: Position | None
-) -> Iterator[tuple[Segment, int, Trade]]:
+    rows_of: Callable[[Segment], Sequence[Trade | Fetched]],
+    segments: Sequence[Segment],
+    position: Position | None,
+) -> Iterator[tuple[Segment, int, Trade | Fetched]]:
     """Yield every trade from a position on; files are read one by one as they are needed."""
     name, index = position or ("", 0)
     for segment in segments:
         if _place(segment) >= name:
             first = index if _place(segment) == name else 0
-            for place, trade in enumerate(tape.trades(segment, symbol)):
+            for place, trade in enumerate(rows_of(segment)):
                 if place >= first:
                     yield segment, place, trade
 
@@ -286,6 +306,24 @@ def _page(
     body = canonical_json({**extra, "items": items, "next_cursor": cursor})
     etag = f'"{hashlib.sha256(query.path.encode() + body).hexdigest()[:32]}"' if sealed else ""
     return Page(body, etag)
+
+
+def _item(segment: Segment, trade: Trade | Fetched, symbol: str, event_ns: int) -> Json:
+    """Return an item of trades; only one that was fetched says from where."""
+    if isinstance(trade, Trade):
+        return _trade(segment, trade, symbol, event_ns)
+    item: dict[str, Json] = {
+        "code": symbol,
+        "event_ns": event_ns,
+        "price": decimal_text(trade.price, segment.price_scale),
+        "shares": decimal_text(trade.shares, segment.share_scale),
+        "source": trade.source,
+        "fetched_ns": trade.fetched_us * 1_000,
+        "gap_id": trade.gap_id,
+    }
+    if trade.trade_id is not None:
+        return {**item, "trade_id": str(trade.trade_id), "last_trade_id": str(trade.last_id)}
+    return {**item, "chain_shares": str(trade.chain_shares), "chain_epoch": trade.chain_epoch}
 
 
 def _trade(segment: Segment, trade: Trade, symbol: str, event_ns: int) -> Json:
@@ -358,14 +396,22 @@ ROUTES: Final[tuple[ProductRoute, ...]] = (
             SYMBOL, _OPTIONAL_DAY._replace(description="Business date, YYYYMMDD; or give from and to."),
             Parameter("from", _NANOSECONDS_PATTERN, "Start of the time, nanoseconds UTC."),
             Parameter("to", _NANOSECONDS_PATTERN, "End of the time, nanoseconds UTC, not included."), LIMIT, CURSOR,
+            Parameter(
+                "include", BACKFILL, "backfill: behind each day also what was missed and fetched, with its source.",
+                choices=(BACKFILL,),
+            ),
         ),
         read_trades, "tape",
         {
             "code": _TEXT, "sequence": _WHOLE, "record": _WHOLE, "event_ns": _WHOLE, "received_ns": _WHOLE, "price": _TEXT,
             "shares": _TEXT, "side": _WHOLE, "counted": _BOOLEAN, "chain_shares": _TEXT, "chain_epoch": _WHOLE,
             "value_hole": _TEXT, "session": _TEXT, "sells": _WHOLE, "buys": _WHOLE, "trade_id": _TEXT,
+            "source": _TEXT, "fetched_ns": _WHOLE, "gap_id": _TEXT, "last_trade_id": _TEXT,
         },
-        frozenset({"chain_shares", "chain_epoch", "value_hole", "session", "sells", "buys", "trade_id"}),
+        frozenset({
+            "chain_shares", "chain_epoch", "value_hole", "session", "sells", "buys", "trade_id", "sequence", "record",
+            "received_ns", "side", "counted", "source", "fetched_ns", "gap_id", "last_trade_id",
+        }),
     ),
     ProductRoute(
         "/v1/bars", "Open, high, low, close, volume and value of each interval with trades.",

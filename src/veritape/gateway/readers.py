@@ -54,6 +54,30 @@ class Trade(NamedTuple):
     """The venue's own number of the trade; where there is one, the running totals are 0 and are not shown."""
 
 
+class Fetched(NamedTuple):
+    """One trade that was missed and fetched afterwards; prices and sizes are scaled integers."""
+
+    event_s: int
+    """Venue seconds since its midnight."""
+    price: int
+    shares: int
+    source: str
+    """How it came: by the venue's call, or by reading a frame again; never as a recorded trade."""
+    fetched_us: int
+    """Wall clock of the answer, microseconds UTC."""
+    gap_id: str
+    """Gap that it belongs to."""
+    chain_shares: int = 0
+    """Shares of the day, this trade included."""
+    chain_epoch: int = 0
+    event_us: int = 0
+    """Microseconds behind ``event_s``, where the venue tells them."""
+    trade_id: int | None = None
+    """The venue's own number of the trade, of several together their first; then there are no running totals."""
+    last_id: int | None = None
+    """Number of the last trade of several together."""
+
+
 class Totals(NamedTuple):
     """The three quantities in which a line closes."""
 
@@ -109,6 +133,13 @@ class TapeReader(Protocol):
         """Return a symbol's trades of one file, in chain order."""
         ...
 
+    def fetched(self, day: str, symbol: str) -> tuple[Segment, Sequence[Fetched]] | None:
+        """Return a symbol's fetched trades of a day that were not recorded after all; None without any.
+
+        The segment stands for their files: it sorts behind the sealed ones of the day and has no digest.
+        """
+        ...
+
     def completeness(self, day: str) -> DayCompleteness | None:
         """Return the statement of a day, None when nothing was recorded."""
         ...
@@ -156,6 +187,8 @@ class MemoryTape:
     """Day -> completeness."""
     sealed: frozenset[str] = frozenset()
     """Days whose recording is over."""
+    backfilled: Mapping[tuple[str, str], tuple[Segment, Sequence[Fetched]]] = field(default_factory=dict)
+    """(day, symbol) -> what was fetched."""
 
     def days(self) -> Sequence[str]:
         """Return the days that have data, rising."""
@@ -172,6 +205,10 @@ class MemoryTape:
     def trades(self, segment: Segment, symbol: str) -> Sequence[Trade]:
         """Return a symbol's trades of one file, in chain order."""
         return dict(self.files[segment.day, symbol])[segment]
+
+    def fetched(self, day: str, symbol: str) -> tuple[Segment, Sequence[Fetched]] | None:
+        """Return a symbol's fetched trades of a day that were not recorded after all; None without any."""
+        return self.backfilled.get((day, symbol))
 
     def completeness(self, day: str) -> DayCompleteness | None:
         """Return the statement of a day, None when nothing was recorded."""

@@ -64,8 +64,11 @@ def test_the_picture_is_drawn(data: Path, tmp_path: Path) -> None:
     assert first.startswith(b"<svg")
     CliRunner().invoke(audit, ["--data", str(data), "--picture", str(file)], standalone_mode=False)
     assert file.read_bytes() == first
-    nowhere = ["--data", str(data), "--picture", "/proc/nowhere/day.svg"]
-    assert isinstance(CliRunner().invoke(audit, nowhere, standalone_mode=False).exception, MisuseError)
+    nowhere = ["--data", str(data), "--picture", str(tmp_path / "none" / "day.svg")]
+    refusal = CliRunner().invoke(audit, nowhere, standalone_mode=False).exception
+    assert isinstance(refusal, MisuseError)
+    assert "there is no folder" in refusal.message
+    assert not (tmp_path / "none").exists()
 
 
 @pytest.mark.parametrize("arguments", [["--reparse"], ["--reparse", DAY], [f"--reparse={DAY}", "--json"]])

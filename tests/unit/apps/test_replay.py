@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from tests.waiting import PATIENCE_S
 
 from veritape.apps.replay import replay
-from veritape.kernel.errors import MisuseError, UnavailableError
+from veritape.kernel.errors import MisuseError
 from veritape.replay.schedule import parse_clock
 
 
@@ -53,15 +53,15 @@ def test_bad_options_end_before_anything_listens(arguments: list[str], words: st
 
 @pytest.mark.parametrize("option", ["--calendar-file", "--ca-file", "--truth"])
 def test_an_output_that_cannot_be_written_ends_with_one_line(tmp_path: Path, option: str) -> None:
-    """OB-971: exit 1; the message names the option and the path."""
-    (tmp_path / "file").write_text("")
-    path = tmp_path / "file" / "below"
+    """OB-971: exit 2; the message names the option, the path and the folder, which nobody makes."""
+    path = tmp_path / "none" / "below"
     ports = ["--rest-port", "0", "--websocket-port", "0"]
     proxy = ["--proxy-port", "0"] if option == "--ca-file" else []
     result = CliRunner().invoke(replay, [*ports, *proxy, option, str(path)])
-    assert isinstance(result.exception, UnavailableError)
-    assert f"{option} {path}" in result.exception.message
-    assert result.exception.exit_code == 1
+    assert isinstance(result.exception, MisuseError)
+    assert f"{option} {path}: there is no folder {path.parent}" in result.exception.message
+    assert result.exception.exit_code == 2
+    assert not path.parent.exists()
 
 
 def test_a_day_is_logged_from_the_open_doors_to_the_end() -> None:

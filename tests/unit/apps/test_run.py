@@ -118,7 +118,7 @@ def test_what_cannot_be_read_or_written_is_named(tmp_path: Path, config: Path) -
         invoke("nothing", "--input-hex", "")
     with pytest.raises(MisuseError, match="cannot read"):
         invoke("fibonacci", "--input", tmp_path / "none")
-    with pytest.raises(MisuseError, match="cannot write"):
+    with pytest.raises(MisuseError, match="there is no folder"):
         invoke("fibonacci", "--input-u32", "10,0,1", "-o", config / "below" / "r.sim")
     with pytest.raises(MisuseError, match="stands alone"):
         invoke("fibonacci", "--inputs", tmp_path, "--input-hex", "")

@@ -20,10 +20,14 @@ from veritape.gateway.product import Query, Sources, read_bars, read_completenes
 from veritape.gateway.readers import Totals
 from veritape.kernel.clock import NANOSECONDS, ManualClock, SystemClock
 from veritape.kernel.errors import MisuseError
+from veritape.observer.adapters.backfill_files import BackfillFiles
+from veritape.observer.adapters.binance.fill_files import FillFiles
 from veritape.observer.adapters.binance.recording import BinanceRecording
 from veritape.observer.adapters.journal_output import JournalOptions
 from veritape.observer.adapters.journal_writer import JournalWriter
 from veritape.observer.adapters.recording import Recording
+from veritape.observer.backfill import Fetched, Source
+from veritape.observer.binance.lines import Filled
 from veritape.observer.binance.trade_ids import day_start_us, utc_day
 from veritape.observer.journal import Frame
 from veritape.observer.notes import NoteKind
@@ -73,6 +77,36 @@ async def test_sealed_trades_are_those_of_the_source(data: Path) -> None:
     assert all(row.counted is True and isinstance(row.session, str) for row in rows)
     assert tape.segments(DAY, "000000") == []
     assert tape.segments("20991231", CODE) == []
+
+
+async def test_fetched_trades_are_read_apart_from_the_sealed_ones(data: Path) -> None:
+    """OB-703, OB-705: in chain order, each once; what was recorded after all is left out; none, no segment."""
+    seal(data)
+    tape = RecordedTape(data, "KRX", ManualClock())
+    assert tape.fetched(DAY, CODE) is None
+    (segment,) = tape.segments(DAY, CODE)
+    recorded = tape.trades(segment, CODE)[0]
+    fetched = [
+        Fetched(
+            CODE,
+            recorded.event_s,
+            recorded.price,
+            recorded.shares,
+            recorded.chain_shares,
+            Source.BY_TIME,
+            1,
+            "g",
+        ),
+        *(Fetched(CODE, 50_000, 7, 1, chain, Source.BY_TIME, 2, "g") for chain in (9_000_002, 9_000_001)),
+    ]
+    for _ in range(2):
+        BackfillFiles(data, "KRX").add_trades(DAY, fetched, MIDNIGHT_NS)
+    found = tape.fetched(DAY, CODE)
+    assert found is not None
+    assert [row.chain_shares for row in found[1]] == [9_000_001, 9_000_002]
+    assert found[1][0] == (50_000, 7, 1, "by_time", 2, "g", 9_000_001, 0, 0, None, None)
+    assert found[0].name > segment.name
+    assert (found[0].midnight_ns, found[0].digest) == (segment.midnight_ns, "")
 
 
 async def test_the_statement_is_the_audit_s(data: Path) -> None:
@@ -176,6 +210,27 @@ async def test_the_second_venue_s_tape_is_served_by_its_own_rules(tmp_path: Path
     assert line.recorded == Totals(*(said["recorded"][name] for name in ("trades", "quantity", "value")))
     assert (line.residual, line.closed) == (Totals(0, 0, 0), True)
     assert not tape.is_sealed(FIRST), "the recorder did not finish the day"
+
+
+def test_fetched_trades_of_the_venue_with_numbers_have_theirs(tmp_path: Path) -> None:
+    """OB-705, OB-904: a trade of its own by its number, several fills together by their first and last."""
+    start_us = day_start_us(FIRST)
+    one = Filled(BTC, 5, 5, 1, start_us + 1_500_000, 100, 7, 5, 5, 9, single=True, left_id=4)
+    several = one._replace(first_id=8, last_id=10, trades=3, single=False)
+    FillFiles(tmp_path).write(FIRST, [several, one, one._replace(code="ETHUSDT")])
+    tape = open_tape(tmp_path, "BINANCE", ManualClock())
+    found = tape.fetched(FIRST, BTC)
+    assert found is not None
+    assert [(row.trade_id, row.last_id, row.source) for row in found[1]] == [
+        (5, 5, "by_id"),
+        (8, 10, "aggregate"),
+    ]
+    assert (found[1][0].event_s, found[1][0].event_us, found[0].share_scale) == (1, 500_000, 8)
+    sources = Sources(tape, None, b"k" * 32)
+    asked = {"symbol": BTC, "day": FIRST, "limit": "9", "include": "backfill"}
+    first, second = json.loads(read_trades(sources, Query("/v1/trades", asked)).body)["items"]
+    assert (first["trade_id"], second["last_trade_id"], first["price"]) == ("5", "10", "0.00000100")
+    assert tape.fetched(FIRST, "XRPUSDT") is None
 
 
 async def test_a_missing_trade_s_size_is_unknown(tmp_path: Path) -> None:

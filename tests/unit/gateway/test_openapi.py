@@ -32,6 +32,7 @@ def test_every_route_parameter_status_and_scope_is_described(tmp_path: Path) -> 
         "to",
         "limit",
         "cursor",
+        "include",
     ]
     assert "trades:read" in trades["description"]
     assert {

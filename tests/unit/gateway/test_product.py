@@ -14,6 +14,7 @@ from veritape.gateway.product import Page, Query, Sources
 from veritape.gateway.readers import (
     Claim,
     DayCompleteness,
+    Fetched,
     Line,
     MemoryReceipts,
     MemoryTape,
@@ -72,6 +73,66 @@ def test_trades_have_decimal_texts_and_nanoseconds() -> None:
     assert body["segment"] == {"20131007/09": NINE.digest}
     assert body["sealed"]
     assert page.etag.startswith('"')
+
+
+MISSED = [
+    Fetched(32_402, 111, 3, "by_time", 9, "gap1", 8, 0),
+    Fetched(36_001, 99, 2, "by_time", 9, "gap2", 14, 0),
+]
+AFTERWARDS = Segment(DAY, "fetched", "", 0, MIDNIGHT_NS, 0, 86_399)
+WITH_FETCHED = SOURCES._replace(
+    tape=MemoryTape(
+        {(DAY, SYMBOL): [(NINE, MORNING), (TEN, LATER)]},
+        {},
+        frozenset({DAY}),
+        {(DAY, SYMBOL): (AFTERWARDS, MISSED)},
+    )
+)
+
+
+def test_fetched_trades_come_only_to_who_asks() -> None:
+    """OB-705: behind the day's recorded ones, each with its source; such a page may still change, so it has no validator."""
+    values = {"symbol": SYMBOL, "day": DAY, "limit": "100"}
+    plain, _ = ask("/v1/trades", values, WITH_FETCHED)
+    assert plain == ask("/v1/trades", values)[0]
+    body, page = ask("/v1/trades", values | {"include": "backfill"}, WITH_FETCHED)
+    assert body["items"][:-2] == plain["items"]
+    assert body["items"][-2] == {
+        "code": SYMBOL, "event_ns": MIDNIGHT_NS + 32_402 * 10**9, "price": "111", "shares": "3", "chain_shares": "8",
+        "chain_epoch": 0, "source": "by_time", "fetched_ns": 9_000, "gap_id": "gap1",
+    }  # fmt: skip
+    assert (body["segment"], page.etag) == (plain["segment"], "")
+
+
+@pytest.mark.parametrize("limit", ["1", "2", "3", "4", "5", "6"])
+def test_pages_lead_through_fetched_trades_too(limit: str) -> None:
+    """OB-705, GW-741: the cursors of any page size, and a span of time."""
+    values, seen = {"symbol": SYMBOL, "day": DAY, "limit": limit, "include": "backfill"}, []
+    while True:
+        body, _ = ask("/v1/trades", values, WITH_FETCHED)
+        seen += [item.get("source", "") for item in body["items"]]
+        if body["next_cursor"] is None:
+            break
+        values = {**values, "cursor": body["next_cursor"]}
+    assert seen == ["", "", "", "", "by_time", "by_time"]
+    start = MIDNIGHT_NS + 32_401 * 10**9
+    span = {
+        "from": str(start),
+        "to": str(start + 2 * 10**9),
+        "symbol": SYMBOL,
+        "limit": "9",
+        "include": "backfill",
+    }
+    assert [item["price"] for item in ask("/v1/trades", span, WITH_FETCHED)[0]["items"]] == ["110", "111"]
+
+
+def test_a_day_of_which_only_fetched_trades_are_known_is_found() -> None:
+    """OB-705: nothing of it was recorded, and only who asks for what was fetched sees it."""
+    sources = SOURCES._replace(tape=MemoryTape({}, {}, frozenset(), {(DAY, SYMBOL): (AFTERWARDS, MISSED)}))
+    values = {"symbol": SYMBOL, "day": DAY, "limit": "9"}
+    assert len(ask("/v1/trades", values | {"include": "backfill"}, sources)[0]["items"]) == 2
+    with pytest.raises(RefusedError):
+        ask("/v1/trades", values, sources)
 
 
 @pytest.mark.parametrize("limit", ["1", "2", "3", "4", "100"])

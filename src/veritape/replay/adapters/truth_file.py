@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
-from veritape.kernel.errors import UnavailableError
+from veritape.kernel.errors import MisuseError, UnavailableError
 from veritape.replay.delivery import Outcome
 from veritape.replay.market import Market
 from veritape.replay.packing import Frame
@@ -28,13 +28,17 @@ class TruthFile:
             settings: how the day is played.
 
         Raises:
+            MisuseError: there is no folder for it.
             UnavailableError: the path cannot be written.
         """
         if self._path is None:
             return
         path = Path(self._path.replace("{day}", market.day))
+        if not path.parent.is_dir():
+            raise MisuseError(
+                f"replay: --truth {path}: there is no folder {path.parent}: make it first, or name another"
+            )
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("w")
         except OSError as error:
             raise UnavailableError(
