@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Coroutine
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import click
 
@@ -41,6 +41,22 @@ COLUMNS = 78
 
 PROGRESS_SECONDS = 5
 """Pause between two lines of progress where there is no terminal."""
+
+
+ResultT = TypeVar("ResultT")
+
+
+class Said(NamedTuple):
+    """What the parts said of the day while they ran."""
+
+    gateway: dict[str, int]
+    """Counts of requests."""
+    families: int
+    """Metric families on the live page."""
+    audit: dict[str, Any]
+    """Document ``veritape.audit.v1``."""
+    receipts: Receipts
+    """What a fresh process found of them."""
 
 
 @click.command(context_settings={"show_default": True})
@@ -96,17 +112,18 @@ async def _run(options: ChainOptions) -> dict[str, Any]:
     async with until_signal() as stop, running(options) as supervisor:
         stopped = asyncio.create_task(stop.wait())
         try:
-            facts = await unless(_facts_of(options, supervisor), stopped, supervisor.failed)
+            said = await unless(_said_of(options, supervisor), stopped, supervisor.failed)
         finally:
             stopped.cancel()
+    facts = _facts(options, said)  # the broker has ended: only then its truth file is whole
     return compose(replace(facts, seconds=(clock.monotonic_ns() - began_ns) / NANOSECONDS))
 
 
 async def unless(
-    work: Coroutine[Any, Any, Facts],
+    work: Coroutine[Any, Any, ResultT],
     stopped: "asyncio.Future[Literal[True]]",
     failed: "asyncio.Future[CheckFailedError]",
-) -> Facts:
+) -> ResultT:
     """Return what comes of the work, unless Ctrl-C or the fall of a part comes first.
 
     Raises:
@@ -127,7 +144,7 @@ async def unless(
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def _facts_of(options: ChainOptions, supervisor: Supervisor) -> Facts:
+async def _said_of(options: ChainOptions, supervisor: Supervisor) -> Said:
     """Let the day be played; return what each part says of it.
 
     What needs nothing of the day is done while the tape plays; audit, receipts and requests follow its end side by side.
@@ -146,7 +163,7 @@ async def _facts_of(options: ChainOptions, supervisor: Supervisor) -> Facts:
         base = f"http://{LOOPBACK}:{options.ports.gateway}"
         gateway = await visit(base, await keys, options.played.codes, DEFAULT_DAY)
         families = families_of(await page_text(f"http://{LOOPBACK}:{options.ports.metrics}/metrics"))
-        return _facts(options, gateway, families, await audit, await receipts)
+        return Said(gateway, families, await audit, await receipts)
     finally:
         for task in beside:
             task.cancel()
@@ -168,22 +185,20 @@ async def _show(supervisor: Supervisor) -> None:
         click.echo(f"\r{line:<{COLUMNS}.{COLUMNS}}" if terminal else line, err=True, nl=not terminal)
 
 
-def _facts(
-    options: ChainOptions, gateway: dict[str, int], families: int, audit: dict[str, Any], receipts: Receipts
-) -> Facts:
+def _facts(options: ChainOptions, said: Said) -> Facts:
     folders = Folders(options.folder)
     with (folders.root / f"truth-{DEFAULT_DAY}.jsonl").open("rb") as lines:
         truth = read_truth(lines)
     seals = SegmentStore(folders.observer).seals(DEFAULT_DAY)
     return Facts(
-        receipts=receipts,
+        receipts=said.receipts,
         truth=truth,
-        audit=audit,
+        audit=said.audit,
         segments_sealed=len(seals),
         segment_bytes=sum(seal.path.stat().st_size for seal in seals),
         seconds=0,
-        gateway=gateway,
-        families=families,
+        gateway=said.gateway,
+        families=said.families,
     )
 
 
