@@ -134,7 +134,7 @@ class Run:
             waits: whether the tape stands before the open until every code is registered.
         """
         calendar = self.folder / "calendar.toml"
-        broker = self._start(
+        broker = self.start(
             "replay", "--rest-port", "0", "--websocket-port", "0", "--virtual", *(["--wait-registered"] if waits else []),
             "--truth", str(self.truth_file), "--calendar-file", str(calendar), *options,
         )  # fmt: skip
@@ -162,7 +162,7 @@ class Run:
             "VERITAPE_RECORD_KIS__APPKEY": self.appkey,
             "VERITAPE_RECORD_KIS__APPSECRET": self.appsecret,
         }
-        return self._start(
+        return self.start(
             "record", "--config", str(self.configuration), *options, environment={**secrets, **environment}
         )
 
@@ -175,7 +175,7 @@ class Run:
 
     def command(self, *words: str) -> Ended:
         """Run a command of the product to its end."""
-        return self._start(*words).wait()
+        return self.start(*words).wait()
 
     def audit(self) -> dict[str, dict[str, Any]]:
         """Return the audit's lines by code; the command must agree that every line closes."""
@@ -224,7 +224,8 @@ class Run:
         for process in self._processes:
             process.end()
 
-    def _start(self, *command: str, environment: Mapping[str, str] | None = None) -> Process:
+    def start(self, *command: str, environment: Mapping[str, str] | None = None) -> Process:
+        """Start a command of the product."""
         log = self.folder / f"{len(self._processes):02}-{command[0]}.log"
         self._processes.append(Process(command, log, environment or {}))
         return self._processes[-1]

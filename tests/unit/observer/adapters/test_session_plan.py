@@ -72,6 +72,18 @@ async def test_sessions_begin_with_the_master_files_four_hours_before_their_open
     assert world.desk.asked == [day]
 
 
+@pytest.mark.parametrize(
+    ("done", "following"),
+    [("20260227", "20260303"), ("20261030", "20261102"), ("20261230", "20270104"), ("20240228", "20240229")],
+)
+async def test_the_next_session_is_found_over_the_end_of_a_month_and_a_year(
+    tmp_path: Path, done: str, following: str
+) -> None:
+    """OB-012, OB-121: February with a holiday behind it, October, the year's last session, the day of a leap year."""
+    world = World(tmp_path, done, 16)
+    assert (await world.next(done=done)).day == following
+
+
 async def test_the_plan_is_made_anew_at_midnight(tmp_path: Path) -> None:
     """OB-125: a Saturday that a row opens on Friday evening is not slept through."""
     world = World(tmp_path, "20261120", 16)
