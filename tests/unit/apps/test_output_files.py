@@ -18,7 +18,7 @@ def test_a_file_is_written_whole_and_over_an_old_one(tmp_path: Path) -> None:
 
 def test_no_folder_is_made_of_a_mistyped_path(tmp_path: Path) -> None:
     """OB-971: the line names option, path and remedy; exit 2."""
-    path = tmp_path / "exprot" / "day.svg"
+    path = tmp_path / "abroad" / "day.svg"
     with pytest.raises(MisuseError, match=f"audit: --picture {path}: there is no folder .* make it first"):
         write_output(path, b"", "audit: --picture")
     with pytest.raises(MisuseError, match="is a folder: name a file in it"):
