@@ -6,7 +6,6 @@ kernels: 0.3 s that a command which hashes and executes nothing does not pay.
 """
 
 import contextlib
-import gc
 import hashlib
 import importlib
 import os
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import veritape
+from veritape.apps.garbage import keep_to_the_end
 from veritape.executor.adapters.guest_files import guest_image
 from veritape.executor.backend import Simulator, TraceBackend
 from veritape.executor.vm.execution import Limits
@@ -48,7 +48,7 @@ def compiled_simulator(home: Path | None = None) -> Simulator:
     machine = importlib.import_module("veritape.executor.vm.compiled.machine")
     hashing = importlib.import_module("veritape.stark.compiled.hashing")
     hashing.digest_each(0, ())  # loads what every use of a simulator needs
-    gc.freeze()  # a hundred thousand objects of the compiler stay to the end: without this a batch pays for walks over them
+    keep_to_the_end()  # a hundred thousand objects of the compiler stay to the end: without this a batch pays for walks over them
     return Simulator(machine.execute, hashing.sponge, machine.execute_batch, hashing.digest_each)
 
 
