@@ -5,28 +5,21 @@ state that it answers, by the same arithmetic as in memory.
 """
 
 import asyncio
-from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
 
-import hiredis
-
+from veritape.gateway.adapters.redis_calls import ScriptCalls, checked
 from veritape.gateway.adapters.redis_configuration import check_configuration
 from veritape.gateway.adapters.redis_scripts import (
     CLAMP,
-    DECIDE_BY_NAME,
-    DECIDE_BY_TEXT,
-    KINDS,
     LEASE,
     MONTH,
     OWE,
     STATUS,
-    Script,
-    is_unknown_script,
     words,
 )
 from veritape.gateway.adapters.redis_subjects import KnownSubject, KnownSubjects, Seen
-from veritape.gateway.adapters.server_link import StoreError, StoreTimeoutError, let_go
+from veritape.gateway.adapters.server_link import StoreError, let_go
 from veritape.gateway.adapters.store_link import Link
 from veritape.gateway.boot_shares import BootShares, Share
 from veritape.gateway.fast_quota import Plan, Verdict, plan_of
@@ -103,7 +96,8 @@ class RedisStore:
         """Buckets whose clock was set anew."""
         self.warnings: list[str] = []
         """What ``prepare`` found that costs something when the store goes."""
-        self.operations: Counter[tuple[str, str]] = Counter()
+        self._calls = ScriptCalls(link)
+        self.operations = self._calls.counts
         """(kind, end) -> calls of scripts."""
 
     async def decide(
@@ -134,9 +128,9 @@ class RedisStore:
                 try:  # no function around the call: each is a coroutine more that every answer goes through
                     answer = await self._link.send(command)
                     if type(answer) is not bytes:
-                        answer = await self._decide_by_text(answer, command)
+                        answer = await self._calls.decide_by_text(answer, command)
                 except StoreError as error:
-                    self._failed("decide", error)
+                    self._calls.failed("decide", error)
                     raise
                 self.operations["decide", "ok"] += 1
                 usual = read_admission(answer, plan)
@@ -201,7 +195,7 @@ class RedisStore:
         """Add what was admitted without the store to the buckets' debts, at most to their caps (GW-345)."""
         keys = keys_of(subject, "", self._partitions)
         arguments = [*status_arguments(limits), b"%d" % minute_mu, b"%d" % hour_mu]
-        await self._evaluate(OWE, keys, arguments)
+        await self._calls.evaluate(OWE, keys, arguments)
 
     async def refund(self, subject: str, period: str, units_mu: int) -> None:
         """Give units back to a month, never tokens (GW-216)."""
@@ -221,7 +215,9 @@ class RedisStore:
             call = renewal._replace(boot=self._boot, mine_mu=own_mu, exact=alone)
             keys = keys_of(subject, period.name, self._partitions)
             try:
-                reply = read_lease_reply(await self._evaluate(LEASE, keys, renewal_arguments(call, period)))
+                reply = read_lease_reply(
+                    await self._calls.evaluate(LEASE, keys, renewal_arguments(call, period))
+                )
             except PeerError as error:
                 raise StoreError(error.message) from error
             self._look_at_clock(reply.now_us)
@@ -248,20 +244,20 @@ class RedisStore:
         """Return what is owed, used and in progress now."""
         period = period_of(self._store_us()).name
         keys = keys_of(subject, period, self._partitions)
-        return self._read(await self._evaluate(STATUS, keys, status_arguments(limits))).state
+        return self._read(await self._calls.evaluate(STATUS, keys, status_arguments(limits))).state
 
     async def reset(self, subject: str, limit: LimitName | None = None) -> None:
         """Forgive what a subject owes, of one bucket or of all; the month stays (GW-212)."""
         key = keys_of(subject, "", self._partitions)[0]
-        self._check(await self._link.call([b"DEL", key] if limit is None else [b"HDEL", key, limit.encode()]))
+        checked(await self._link.call([b"DEL", key] if limit is None else [b"HDEL", key, limit.encode()]))
 
     async def clamp(self, subject: str, limits: Limits) -> None:
         """Bring the debts down to the caps of new limits, once (GW-211)."""
-        await self._evaluate(CLAMP, keys_of(subject, "", self._partitions), status_arguments(limits))
+        await self._calls.evaluate(CLAMP, keys_of(subject, "", self._partitions), status_arguments(limits))
 
     async def epoch(self) -> bytes | None:
         """Return the name of the store's memory, None when it was begun anew."""
-        found: bytes | None = self._check(await self._link.call([b"HGET", META_KEY, b"epoch"]))
+        found: bytes | None = checked(await self._link.call([b"HGET", META_KEY, b"epoch"]))
         return found
 
     async def heartbeat(self, period_ms: int) -> int:
@@ -271,7 +267,7 @@ class RedisStore:
         gone = self._link.call([b"ZREMRANGEBYSCORE", WORKERS_KEY, b"-inf", b"%d" % (now_ms - period_ms)])
         count = self._link.call([b"ZCARD", WORKERS_KEY])
         answers = await asyncio.gather(alive, gone, count)
-        return [int(self._check(answer)) for answer in answers][-1]
+        return [int(checked(answer)) for answer in answers][-1]
 
     async def prepare(self, epoch: bytes) -> bytes:
         """Agree with whoever uses the store on layout and partitions; see that it forgets nothing; return its epoch.
@@ -282,8 +278,8 @@ class RedisStore:
         """
         ours = {b"epoch": epoch, b"layout": LAYOUT, b"partitions": b"%d" % self._partitions}
         for field, value in ours.items():
-            self._check(await self._link.call([b"HSETNX", META_KEY, field, value]))
-        found = self._check(await self._link.call([b"HMGET", META_KEY, b"layout", b"partitions", b"epoch"]))
+            checked(await self._link.call([b"HSETNX", META_KEY, field, value]))
+        found = checked(await self._link.call([b"HMGET", META_KEY, b"layout", b"partitions", b"epoch"]))
         if found[0] != LAYOUT:
             raise CheckFailedError("store_layout: the store holds another layout: use an empty database")
         if found[1] != ours[b"partitions"]:
@@ -311,7 +307,7 @@ class RedisStore:
         """Change a month's fields; return False when the store does not know the month."""
         pairs = [part for boot, units in fields.items() for part in (boot.encode(), b"%d" % units)]
         keys = keys_of(subject, period, self._partitions)
-        answer = await self._evaluate(MONTH, keys, [operation, named_period(period).expire_ms, *pairs])
+        answer = await self._calls.evaluate(MONTH, keys, [operation, named_period(period).expire_ms, *pairs])
         return bool(answer[0])
 
     def _next_slot(self) -> str:
@@ -349,37 +345,6 @@ class RedisStore:
         made = head, b"%b%b\r\n%b%b" % (head, none, self._no_word, self._no_word)
         self._terms[plan, slot_us] = made
         return made
-
-    async def _decide_by_text(self, answer: object, command: bytes) -> object:
-        """Look at what is no decision: a store that does not know the script gets its text."""
-        if is_unknown_script(answer):
-            self.operations["decide", "reloaded"] += 1
-            answer = await self._link.send(DECIDE_BY_TEXT + command.removeprefix(DECIDE_BY_NAME))
-        return self._check(answer)
-
-    async def _evaluate(self, script: Script, keys: Sequence[bytes], arguments: Sequence[bytes]) -> Any:
-        """Call any other script."""
-        kind = "refund" if script is MONTH and arguments[0] == b"add" else KINDS[script.digest]
-        rest = (b"%d" % len(keys), *keys, *arguments)
-        try:
-            answer = await self._link.call((b"EVALSHA", script.digest, *rest))
-            if is_unknown_script(answer):
-                self.operations[kind, "reloaded"] += 1
-                answer = await self._link.call((b"EVAL", script.text, *rest))
-            self._check(answer)
-        except StoreError as error:
-            self._failed(kind, error)
-            raise
-        self.operations[kind, "ok"] += 1
-        return answer
-
-    def _failed(self, kind: str, error: StoreError) -> None:
-        self.operations[kind, "timeout" if isinstance(error, StoreTimeoutError) else "error"] += 1
-
-    def _check(self, answer: Any) -> Any:
-        if isinstance(answer, hiredis.ReplyError):
-            raise StoreError(f"the store answered {str(answer).partition(' ')[0]}")
-        return answer
 
     def _read(self, answer: object) -> Reply:
         try:
