@@ -28,10 +28,10 @@ FIRST_SHARE: Final = 0.3
 LAST_SHARE: Final = 1.3
 """Of the same: no rate above it is tried."""
 
-STEP: Final = 1.15
+STEP: Final = 1.2
 """The next rate that is tried is so many times the last."""
 
-STEP_S: Final = 2.0
+STEP_S: Final = 1.5
 """Seconds of one rate."""
 
 REST_S: Final = 6.0
