@@ -11,6 +11,9 @@ from typing import Protocol
 NANOSECONDS = 1_000_000_000
 """Nanoseconds in a second."""
 
+MILLISECOND_NS = 1_000_000
+"""What the timers of event loops are counted in."""
+
 
 class Clock(Protocol):
     """What adapters need of time."""
@@ -38,9 +41,9 @@ class SystemClock:
     """Return the system's monotonic clock."""
 
     async def sleep_until(self, monotonic_ns: int) -> None:
-        """Sleep on the running event loop."""
+        """Sleep on the running event loop, for whole milliseconds: loops round, and what is left below one would be waited for in turns of the loop."""
         while (left_ns := monotonic_ns - self.monotonic_ns()) > 0:  # noqa: ASYNC110 - a timer may fire early
-            await asyncio.sleep(left_ns / NANOSECONDS)
+            await asyncio.sleep(-(-left_ns // MILLISECOND_NS) * MILLISECOND_NS / NANOSECONDS)
 
 
 class ManualClock:

@@ -14,6 +14,24 @@ async def test_the_system_clock_sleeps_until_the_moment_it_was_given() -> None:
     assert clock.monotonic_ns() >= until_ns
 
 
+async def test_a_sleep_is_of_whole_milliseconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loop that counts milliseconds would take a shorter rest for none and turn for as long as it lasts."""
+    slept, sleep = list[float](), asyncio.sleep
+
+    async def noted(delay_s: float) -> None:
+        slept.append(delay_s)
+        await sleep(delay_s)
+
+    monkeypatch.setattr(asyncio, "sleep", noted)
+    clock = SystemClock()
+    await clock.sleep_until(clock.monotonic_ns() + 3_300_000)
+    assert slept
+    assert [delay_s * 1_000 for delay_s in slept] == [
+        pytest.approx(round(delay_s * 1_000)) for delay_s in slept
+    ]
+    assert min(slept) >= 0.001
+
+
 def test_the_wall_clock_is_this_century() -> None:
     assert SystemClock().wall_ns() > 1_500_000_000 * NANOSECONDS
 

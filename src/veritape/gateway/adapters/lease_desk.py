@@ -56,6 +56,8 @@ class LeaseDesk:
         self._redis, self._clock, self._workers = redis, clock, workers
         self._desks: OrderedDict[str, _Desk] = OrderedDict()
         self._asked: set[asyncio.Task[None]] = set()
+        self._occupied = asyncio.Event()
+        """There are desks to look at."""
         self.events: Counter[str] = Counter()
         """What became of leases."""
 
@@ -65,6 +67,7 @@ class LeaseDesk:
         if desk is None or desk.limits != plan.limits:
             if desk is None and len(self._desks) < HOLDINGS_LIMIT:
                 desk = self._desks[subject] = _Desk(Holding(rule), plan.limits)
+                self._occupied.set()
                 desk.holding.spend(cost_mu, self._now_us(), with_slot=False)
             return None
         holding, with_slot = desk.holding, plan.counts_slots
@@ -93,8 +96,11 @@ class LeaseDesk:
         """Renew and give back until cancelled; then everything is given back."""
         try:
             while True:
+                await self._occupied.wait()
                 await self._clock.sleep_until(self._clock.monotonic_ns() + LOOK_NS)
                 self._look()
+                if not self._desks:
+                    self._occupied.clear()
         finally:
             await self.close()
 
