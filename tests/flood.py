@@ -15,7 +15,6 @@ from tests.servers.gateway_world import World
 from tests.tokens import AUDIENCE, ISSUER, SECRET, claims, hs256
 
 from veritape.executor.adapters.workers.machine import process_peak_bytes
-from veritape.gateway.adapters.gate import Visit
 from veritape.gateway.adapters.token_verifier import TokenVerifier, Trust
 from veritape.gateway.keys import Environment, make_key
 from veritape.gateway.policy import Route
@@ -26,7 +25,7 @@ from veritape.gateway.tokens import Algorithm, TokenIssuer
 
 async def call(world: World, route: Route, number: int, credential: tuple[bytes, bytes] | None) -> None:
     """Pass the gate as a request of an address of its own would."""
-    visit = Visit(str(number), IPv4Address(0x0B00_0000 + number))
+    visit = world.gate.visit(str(number), IPv4Address(0x0B00_0000 + number), [])
     try:
         world.gate.bar(visit)
         await world.gate.identify(visit, route, [credential] if credential else [], b"")

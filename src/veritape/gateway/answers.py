@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from veritape.gateway.keys import Credential, find_credential
 from veritape.gateway.paths import BadPathError, normal_path
 from veritape.gateway.policy import Cors, Route
 from veritape.gateway.problems import CONTENT_TYPE, RefusedError, problem_body
@@ -35,6 +36,17 @@ BODILESS: Final = frozenset({NO_CONTENT, NOT_MODIFIED})
 """Statuses without a body and its length (GW-508)."""
 
 
+def header_lines(fields: Headers) -> bytes:
+    """Return header fields as they are written, each with its line end.
+
+    A field that holds the end of a line itself raises RuntimeError: a bug of ours, which ends before it is written (GW-905).
+    """
+    lines = b"".join([b"%b: %b\r\n" % field for field in fields])
+    if not lines.count(b"\n") == lines.count(b"\r") == len(fields) or b"\0" in lines:
+        raise RuntimeError("a field holds the end of a line")
+    return lines
+
+
 class Answer(NamedTuple):
     """A response before the fields that every response has."""
 
@@ -43,9 +55,9 @@ class Answer(NamedTuple):
     body: bytes = b""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Call:
-    """The parts of a request that the steps need."""
+    """The parts of a request that the steps need. Requests with the same head share one: it holds what follows from that head."""
 
     method: str
     path: str
@@ -56,14 +68,28 @@ class Call:
     """The path as it came."""
     fields: dict[bytes, bytes] = field(init=False)
     """Header fields by name; of repeated ones the first."""
+    credential: Credential = field(init=False)
+    """What says who calls."""
+    passed_on: "PassedOn | None" = None
+    """The head that an upstream got last."""
 
     def __post_init__(self) -> None:
         """Look at the header fields once."""
         self.fields = dict(reversed(self.headers))
+        self.credential = find_credential(self.headers, self.query)
 
     def field(self, name: bytes) -> bytes | None:
         """Return a header field, None when absent."""
         return self.fields.get(name)
+
+
+class PassedOn(NamedTuple):
+    """A request's head as an upstream gets it."""
+
+    cause: tuple[object, ...]
+    """What it follows from beside the request's own head."""
+    pieces: list[bytes]
+    """The head, cut where the request's id stands."""
 
 
 def checked_path(call: Call, raw: bytes) -> str:

@@ -94,6 +94,21 @@ _IDENTITY: Final = ((b"x-account-id", "account"), (b"x-tier", "tier"), (b"x-key-
 """Fields that say who the caller is, and the variables that hold it."""
 
 
+MARK: Final = "\0"
+"""Stands for the id of a request in a pattern: no field of a client and none of a policy can hold it."""
+
+
+def head_pattern(line: str, fields: Headers) -> list[bytes]:
+    """Return the head of requests that differ in their ids alone, cut where the id stands: ``id.join`` completes it.
+
+    Args:
+        line: the request line.
+        fields: with ``MARK`` in place of the id.
+    """
+    lines = [line.encode("ascii"), *(b"%b: %b" % field for field in fields)]
+    return (b"\r\n".join(lines) + b"\r\n\r\n").split(MARK.encode())
+
+
 def answer_fields(headers: Headers, rule: FieldRule, variables: Mapping[str, str]) -> Headers:
     """Return the fields of an upstream's answer for the client, without those that frame its body."""
     named = _named(headers)

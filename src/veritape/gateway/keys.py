@@ -41,6 +41,9 @@ KEYS_LIMIT: Final = 20
 OVERLAP_LIMIT_S: Final = 30 * 86_400
 """Longest time for which a rotated key goes on serving."""
 
+NEVER_US: Final = 1 << 63
+"""Later than every moment."""
+
 KEY_ID: Final = "key_"
 """What a key's id begins with."""
 
@@ -111,6 +114,11 @@ class KeyRecord(NamedTuple):
         """Return who is limited."""
         return f"{self.account}:{self.environment}"
 
+    def changes_us(self, wall_us: int) -> int:
+        """Return the next moment at which it begins or ceases to serve by itself; a far one if there is none."""
+        moments = (self.not_before_us, self.expires_us, self.revoked_us)
+        return min((moment for moment in moments if moment > wall_us), default=NEVER_US)
+
     def state(self, wall_us: int) -> KeyState:
         """Tell whether it serves at a moment."""
         if self.revoked_us and self.revoked_us <= wall_us:
@@ -119,6 +127,9 @@ class KeyRecord(NamedTuple):
             return KeyState.EXPIRED
         return KeyState.PENDING if wall_us < self.not_before_us else KeyState.ACTIVE
 
+
+Credential = str | Bearer | Reason | None
+"""What a request holds: a key, a token, why neither can be taken, or nothing."""
 
 _STATE_REASONS: Final[Mapping[KeyState, Reason]] = {
     KeyState.PENDING: Reason.EXPIRED_KEY,
@@ -182,7 +193,7 @@ def refusal(record: KeyRecord, wall_us: int, address: Address | None) -> Reason 
     return reason
 
 
-def find_credential(headers: Sequence[tuple[bytes, bytes]], query: bytes) -> str | Bearer | Reason | None:
+def find_credential(headers: Sequence[tuple[bytes, bytes]], query: bytes) -> Credential:
     """Return the one credential of a request, a key or a token, why it cannot be taken, or None (GW-406).
 
     Args:

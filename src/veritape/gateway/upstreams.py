@@ -74,3 +74,8 @@ class FieldRule(NamedTuple):
     """Fields beside those of the name."""
     remove: tuple[str, ...] = ()
     """Lower-case names."""
+
+    @property
+    def has_variables(self) -> bool:
+        """Tell whether a value depends on the request."""
+        return any("$" in value for _, value in (*self.set, *self.add))

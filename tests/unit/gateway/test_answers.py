@@ -7,6 +7,7 @@ from veritape.gateway.answers import (
     check_length,
     checked_path,
     cors_fields,
+    header_lines,
     options_answer,
     page_answer,
     problem_answer,
@@ -101,3 +102,11 @@ def test_a_validator_spares_the_page() -> None:
     assert page_answer(call((b"if-none-match", b'"y", "x"')), page)[::2] == (304, b"")
     assert page_answer(call((b"if-none-match", b'"y"')), page)[::2] == (200, b"{}")
     assert page_answer(call(), Page(b"{}", "")).fields[1] == ("Cache-Control", "no-store")
+
+
+@pytest.mark.parametrize("value", [b"1\r\nx-b: 2", b"1\n", b"1\r", b"\0"])
+def test_no_field_ends_a_line(value: bytes) -> None:
+    """GW-905: such a field is a bug of ours and is never written; others stand each on a line of its own."""
+    assert header_lines([(b"x-a", b"1"), (b"x-b", b"2: 3")]) == b"x-a: 1\r\nx-b: 2: 3\r\n"
+    with pytest.raises(RuntimeError, match="end of a line"):
+        header_lines([(b"x-a", value)])

@@ -3,7 +3,14 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veritape.gateway.forwarding import answer_fields, is_loop, is_writable, request_fields
+from veritape.gateway.forwarding import (
+    MARK,
+    answer_fields,
+    head_pattern,
+    is_loop,
+    is_writable,
+    request_fields,
+)
 from veritape.gateway.upstreams import FieldRule
 
 WHO = {
@@ -93,3 +100,17 @@ def test_control_characters_of_an_upstream_are_found() -> None:
     assert is_writable([(b"a", b"x\ty\xe4")])
     for octet in (0, 10, 13, 27, 127):
         assert not is_writable([(b"a", b"x" + bytes([octet]))])
+
+
+def test_a_pattern_becomes_the_head_of_each_request() -> None:
+    """GW-407, GW-510: the id stands wherever the policy names it, and nothing else changes."""
+    rule = FieldRule(set=(("X-Trace", "a-$request_id-b"),))
+    marked = request_fields([(b"accept", b"*/*")], rule, {**WHO, "request_id": MARK}, b"", "back:1")
+    pieces = head_pattern("GET /a HTTP/1.1", marked)
+    for name in (b"r1", b"r2"):
+        fields = request_fields(
+            [(b"accept", b"*/*")], rule, {**WHO, "request_id": name.decode()}, b"", "back:1"
+        )
+        lines = [b"GET /a HTTP/1.1", *(b"%b: %b" % field for field in fields), b"", b""]
+        assert name.join(pieces) == b"\r\n".join(lines)
+    assert len(pieces) == 3

@@ -112,3 +112,13 @@ def test_ids_tell_nothing() -> None:
     """GW-404: ``key_`` and 16 characters of base 32; a pepper's id is not the pepper."""
     assert keys.key_id(bytes(10)) == "key_" + "a" * 16
     assert keys.pepper_id(bytes(32)) != keys.pepper_id(b"x" * 32)
+
+
+@given(st.lists(st.integers(0, 40), min_size=3, max_size=3), st.integers(0, 40))
+def test_a_state_holds_until_its_next_change(moments: list[int], at_us: int) -> None:
+    """GW-405: up to then the state is the same, so that who remembers it until then never lets a dead key in."""
+    begins, ends, revoked = moments
+    record = RECORD._replace(not_before_us=begins, expires_us=ends, revoked_us=revoked)
+    until_us = record.changes_us(at_us)
+    assert until_us > at_us
+    assert {record.state(moment) for moment in range(at_us, min(until_us, 60))} == {record.state(at_us)}

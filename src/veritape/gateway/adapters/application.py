@@ -5,6 +5,7 @@ is not the route's own is a problem document. A response to a charged request is
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
@@ -17,14 +18,15 @@ from veritape.gateway.adapters.gate import Gate, Visit, peer_address
 from veritape.gateway.adapters.proxy import LEFT
 from veritape.gateway.adapters.random_bytes import RandomBytes
 from veritape.gateway.adapters.upstream_router import Passing, Upstreams, counted_body, refuse_loop
+from veritape.gateway.adapters.way import in_task
 from veritape.gateway.answers import (
     Answer,
     Call,
-    Headers,
     allowed,
     check_length,
     checked_path,
     cors_fields,
+    header_lines,
     options_answer,
     page_answer,
     problem_answer,
@@ -106,8 +108,7 @@ class Gateway:
             name, reason, answer = await self._answer(visit, call, client)
             status = answer.status
             if isinstance(answer, Passing):
-                with client.departure.cancellable():
-                    await self._pass_on(visit, call, answer, client)
+                await self._pass_on(visit, call, answer, client)
                 return
             if status in FAILURES:
                 self.gate.note_failure(visit)
@@ -148,7 +149,8 @@ class Gateway:
         try:
             client.departure.check()
             self.gate.bar(visit)
-            call.path = checked_path(call, call.raw_path)
+            if not call.path:
+                call.path = checked_path(call, call.raw_path)
             builtin = self._builtin(call)
             if builtin is not None:
                 return "builtin", "", builtin
@@ -171,6 +173,14 @@ class Gateway:
             if served is not None:
                 await self._give_back(visit, served.route, Reason.INTERNAL_ERROR)
             return name, Reason.INTERNAL_ERROR, _problem(visit, RefusedError(Reason.INTERNAL_ERROR))
+        finally:
+            await self._settle(visit)
+
+    async def _settle(self, visit: Visit) -> None:
+        """Wait for the charge of a refusal that stays charged, as any answer does (GW-661); one that is lost costs nothing."""
+        if visit.receipt is not None:
+            with contextlib.suppress(RefusedError):
+                await self.gate.settle(visit)
 
     async def _ask(
         self, visit: Visit, call: Call, served: Served, rest: str, client: Client
@@ -239,16 +249,19 @@ class Gateway:
         if call.method == "OPTIONS":
             return options_answer(self.table.policy.cors, call, route.methods)
         refuse_loop(call)
-        await self.gate.identify(visit, route, call.headers, call.query)
+        await self.gate.recognise(visit, route, call.credential)
         check_length(call, route)
         priced, body = await counted_body(call, route, client.receive)
-        await self.gate.charge(visit, priced)
+        await self.gate.admit(visit, priced)
         passing = await self.upstreams.relay(visit, call, route, client, body)
-        if passing.status >= HTTPStatus.INTERNAL_SERVER_ERROR and route.refund == "5xx":
-            await self._give_back(visit, route, UPSTREAM_5XX)
-        if client.departure.cause is not None:
-            passing.exchange.close()
+        try:
+            await self.gate.settle(visit)
+            if passing.status >= HTTPStatus.INTERNAL_SERVER_ERROR and route.refund == "5xx":
+                await self._give_back(visit, route, UPSTREAM_5XX)
             client.departure.check()
+        except BaseException:
+            passing.exchange.close()
+            raise
         return passing
 
     async def _page(
@@ -257,9 +270,9 @@ class Gateway:
         route = served.route
         if call.method == "OPTIONS":
             return options_answer(self.table.policy.cors, call, route.methods)
-        await self.gate.identify(visit, route, call.headers, call.query)
+        await self.gate.recognise(visit, route, call.credential)
         check_length(call, route)
-        await self.gate.charge(visit, route)
+        await self.gate.admit(visit, route)
         values = read_query(call.query, product.parameters)
         query = Query(call.path, {**values, "rest": rest} if rest else values)
         asked_ns = self.gate.clock.monotonic_ns()
@@ -267,29 +280,31 @@ class Gateway:
             page = await asyncio.to_thread(product.handler, self._sources, query)
         finally:
             visit.upstream_ns = self.gate.clock.monotonic_ns() - asked_ns
+        await self.gate.settle(visit)
         return page_answer(call, page)
 
     async def _pass_on(self, visit: Visit, call: Call, passing: Passing, client: Client) -> None:
         """Send an upstream's answer: at once if it is whole, else as it comes; the slower side sets the pace (GW-554)."""
-        fields = [*passing.fields, *self._own_fields(visit, call)]
+        lines = passing.lines + self._own_lines(visit, call)
         body = None if call.method == "HEAD" else passing.exchange.rest()
         if body is not None:
-            await client.whole(passing.status, fields, body)
+            await client.whole(passing.status, lines, body)
             return
-        await client.begin(passing.status, fields, passing.length)
-        while piece := await passing.exchange.read():
-            await client.write(piece)
-        await client.end()
+        with client.departure.cancellable():
+            await client.begin(passing.status, lines, passing.length)
+            while piece := await passing.exchange.read():
+                await client.write(piece)
+            await client.end()
 
-    def _own_fields(self, visit: Visit, call: Call) -> Headers:
-        """Return the fields that every answer has, the rate fields from the decision on."""
-        fields = [(b"x-request-id", visit.request_id.encode()), *self.gate.rate_fields(visit)]
+    def _own_lines(self, visit: Visit, call: Call) -> bytes:
+        """Return the lines that every answer has, those of the rate from the decision on."""
+        lines = b"x-request-id: %b\r\n%b" % (visit.request_id.encode(), self.gate.rate_lines(visit))
         cors = self.table.policy.cors
-        return fields if cors is None else [*fields, *_encoded(cors_fields(cors, call.field(b"origin")))]
+        return lines if cors is None else lines + _lines(cors_fields(cors, call.field(b"origin")))
 
     async def _send(self, visit: Visit, call: Call, answer: Answer, client: Client) -> None:
-        fields = [*_encoded(answer.fields), *self._own_fields(visit, call)]
-        await client.whole(answer.status, fields, answer.body)
+        lines = _lines(answer.fields) + self._own_lines(visit, call)
+        await client.whole(answer.status, lines, answer.body)
 
     async def _serve_console(self, visit: Visit, call: Call, client: Client) -> None:
         """Hand a request to the console: from a loopback peer with a loopback Host only (TL-780)."""
@@ -302,6 +317,7 @@ class Gateway:
         if self.gate.overload.level >= SAMPLED_LEVEL:
             await self._send(visit, call, _problem(visit, RefusedError(Reason.OVERLOADED)), client)
             return
+        await in_task()  # it may ask which task runs
         await self._console(client.scope, client.receive, client.send)
 
     def _access(
@@ -338,8 +354,8 @@ def _by_method(found: Sequence[Served], method: str) -> Served:
     raise RefusedError(Reason.METHOD_NOT_ALLOWED, fields={"Allow": allowed(methods)})
 
 
-def _encoded(fields: list[tuple[str, str]]) -> Headers:
-    return [(name.lower().encode("ascii"), value.encode("ascii")) for name, value in fields]
+def _lines(fields: list[tuple[str, str]]) -> bytes:
+    return header_lines([(name.lower().encode("ascii"), value.encode("ascii")) for name, value in fields])
 
 
 def _is_console(raw: bytes) -> bool:

@@ -53,11 +53,11 @@ class Client(Protocol):
         """Return what takes the parts of the answer, as ASGI has it."""
         ...
 
-    async def whole(self, status: int, fields: Headers, body: bytes) -> None:
-        """Take an answer that is there as a whole; its length is written here."""
+    async def whole(self, status: int, lines: bytes, body: bytes) -> None:
+        """Take an answer that is there as a whole: its header lines but for the length, which is written here, and its body."""
         ...
 
-    async def begin(self, status: int, fields: Headers, length: int | None) -> None:
+    async def begin(self, status: int, lines: bytes, length: int | None) -> None:
         """Take the head of an answer whose body follows; None when nobody knows its length."""
         ...
 
@@ -83,15 +83,17 @@ class AsgiClient:
         self.host: str | None = client[0] if client else None
         self.scheme = str(scope.get("scheme", "http"))
 
-    async def whole(self, status: int, fields: Headers, body: bytes) -> None:
+    async def whole(self, status: int, lines: bytes, body: bytes) -> None:
         """Send an answer that is there as a whole."""
-        await self.begin(status, fields, len(body))
+        await self.begin(status, lines, len(body))
         await self.send({"type": "http.response.body", "body": b"" if self.call.method == "HEAD" else body})
 
-    async def begin(self, status: int, fields: Headers, length: int | None) -> None:
+    async def begin(self, status: int, lines: bytes, length: int | None) -> None:
         """Send the head of an answer."""
+        parts = [line.partition(b": ") for line in lines.split(b"\r\n")[:-1]]
+        fields = [(name, value) for name, _, value in parts]
         if length is not None and status not in BODILESS:
-            fields = [*fields, (b"content-length", b"%d" % length)]
+            fields.append((b"content-length", b"%d" % length))
         await self.send({"type": "http.response.start", "status": status, "headers": fields})
 
     async def write(self, piece: bytes) -> None:

@@ -6,7 +6,7 @@ in half: elsewhere it looks, once its present step is done.
 
 import asyncio
 from collections.abc import MutableMapping
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 KEY: Final = "veritape.departure"
 """Where it stands in the scope."""
@@ -16,16 +16,30 @@ class ClientLeftError(Exception):
     """The client closed the connection before its answer was complete."""
 
 
+class Cancellable(Protocol):
+    """A task, or a way that becomes one when it is cancelled."""
+
+    def cancel(self, msg: Any = None) -> Any:
+        """Raise ``CancelledError`` where it waits."""
+        ...
+
+    def uncancel(self) -> Any:
+        """Take one cancellation back."""
+        ...
+
+
 class Departure:
     """Why one request ends early, once it does."""
+
+    __slots__ = ("cause", "owner", "task")
 
     def __init__(self) -> None:
         self.cause: Exception | None = None
         """``ClientLeftError``, or the refusal of the bytes; None while the request goes on."""
-        self.task: asyncio.Task[Any] | None = None
+        self.task: Cancellable | None = None
         """What the cause cancels; None where nothing may be cancelled."""
-        self.owner: asyncio.Task[Any] | None = None
-        """The task of the request, if that is known."""
+        self.owner: Cancellable | None = None
+        """What runs the request, if that is known; else the present task does."""
 
     def end(self, cause: Exception) -> None:
         """Note the cause, the first one only, and cancel the task if it may be cancelled now."""
@@ -61,7 +75,7 @@ class _Cancellable:
 
     def __init__(self, departure: Departure) -> None:
         self._departure = departure
-        self._task: asyncio.Task[Any] | None = None
+        self._task: Cancellable | None = None
 
     def __enter__(self) -> None:
         self._departure.check()

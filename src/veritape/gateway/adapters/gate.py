@@ -16,19 +16,21 @@ from veritape.gateway import identity, keys
 from veritape.gateway.accounts import Account
 from veritape.gateway.activity import Activity
 from veritape.gateway.adapters.admission import admit, manner
-from veritape.gateway.adapters.policy_memory import REMEMBERED, PolicyMemory
+from veritape.gateway.adapters.group_commit import Receipt
+from veritape.gateway.adapters.policy_memory import REMEMBERED, Origin, PolicyMemory
 from veritape.gateway.adapters.stores import Judged, Store, unfolded
-from veritape.gateway.addresses import Address, client_address, plain_address
+from veritape.gateway.addresses import Address, believed_chain, plain_address
+from veritape.gateway.answers import header_lines
 from veritape.gateway.failure_guard import FailureGuard
 from veritape.gateway.fast_quota import Verdict
 from veritape.gateway.identity import Identity, Refusal
-from veritape.gateway.keys import Bearer, KeyRecord
+from veritape.gateway.keys import Bearer, Credential, KeyRecord
 from veritape.gateway.memory_store import Charge, MemoryStore, Past
 from veritape.gateway.overload import Overload
 from veritape.gateway.policy import Policy, Route
 from veritape.gateway.problems import AUTHENTICATE, RefusedError
 from veritape.gateway.quota import MICROSECONDS, Decision, Limits, month_of
-from veritape.gateway.rate_fields import AdmittedFields, RawField, rate_fields, raw_fields
+from veritape.gateway.rate_fields import AdmittedFields, rate_fields, raw_fields
 from veritape.gateway.reasons import PROBLEMS, Reason
 from veritape.gateway.tokens import Token, TokenReason, TokenRefusedError
 from veritape.gateway.usage import (
@@ -92,12 +94,16 @@ class Tokens(Protocol):
 class UsageLedger(Protocol):
     """What the gate needs of the ledger."""
 
+    def begin(self, event: UsageEvent) -> Receipt:
+        """Begin to write an event; its receipt tells when it is durable, or why it is nowhere."""
+        ...
+
     async def append(self, event: UsageEvent) -> None:
         """Return once the event is durable."""
         ...
 
 
-@dataclass
+@dataclass(slots=True)
 class Visit:
     """One request on its way through the gate."""
 
@@ -113,6 +119,8 @@ class Visit:
     """Writes the rate fields of what was admitted."""
     slot: str = ""
     charge: UsageEvent | None = None
+    receipt: Receipt | None = None
+    """Tells when the charge is durable; None once that is known."""
     units_mu: int = 0
     """Charged, less what was refunded."""
     refunded_mu: int = 0
@@ -123,6 +131,10 @@ class Visit:
     """How long the decision took, waits included."""
     upstream_ns: int = 0
     """How long the route's own work took."""
+    origin: Origin | None = None
+    """What the policy says of the address."""
+    chain: bytes = b""
+    """Addresses that the request came through, as far as they are believed, the client's first."""
 
     @property
     def decision(self) -> Decision | None:
@@ -162,8 +174,15 @@ class Gate:
 
     def visit(self, request_id: str, peer: Address | None, headers: list[tuple[bytes, bytes]]) -> Visit:
         """Return the visit of a request, with the client's address behind trusted proxies."""
-        client = None if peer is None else client_address(peer, headers, self.policy.addresses)
-        return Visit(request_id, client)
+        if peer is None:
+            return Visit(request_id, None)
+        memory = self.memory
+        origin = memory.origin(peer)
+        if not origin.is_trusted:
+            return Visit(request_id, peer, origin=origin, chain=origin.text)
+        chain = believed_chain(peer, headers, self.policy.addresses)
+        texts = [memory.origin(one).text for one in reversed(chain)]
+        return Visit(request_id, chain[-1], origin=memory.origin(chain[-1]), chain=b", ".join(texts))
 
     def bar(self, visit: Visit) -> None:
         """Refuse who failed too often (GW-444).
@@ -171,39 +190,56 @@ class Gate:
         Raises:
             RefusedError: ``too_many_failures``.
         """
-        if visit.address is None:
+        if visit.origin is None:
             return
         now_us = self.clock.monotonic_ns() // 1_000
-        group = self.memory.origin(visit.address).group
-        seconds = self.guard.wait_s(group, self.policy.addresses.guard, now_us)
+        seconds = self.guard.wait_s(visit.origin.group, self.policy.addresses.guard, now_us)
         if seconds:
             raise RefusedError(Reason.TOO_MANY_FAILURES, fields={"Retry-After": str(seconds)})
 
     def note_failure(self, visit: Visit) -> None:
         """Count a failed authentication, an unknown path or a malformed request of an address group."""
-        if visit.address is not None:
-            group = self.memory.origin(visit.address).group
-            self.guard.note(group, self.policy.addresses.guard, self.clock.monotonic_ns() // 1_000)
+        if visit.origin is not None:
+            self.guard.note(
+                visit.origin.group, self.policy.addresses.guard, self.clock.monotonic_ns() // 1_000
+            )
 
     async def identify(
         self, visit: Visit, route: Route, headers: list[tuple[bytes, bytes]], query: bytes
     ) -> None:
-        """Find out who calls and what limits them; steps 5 to 7.
+        """Find out who calls and what limits them, from the fields and the query of a request."""
+        await self.recognise(visit, route, keys.find_credential(headers, query))
+
+    async def recognise(self, visit: Visit, route: Route, credential: Credential) -> None:
+        """Find out whose credential it is and what limits them; steps 5 to 7.
 
         Raises:
             RefusedError: denied address, bad credential, missing scope, or the key store does not answer.
         """
-        if visit.address is not None and self.memory.origin(visit.address).is_denied:
+        if visit.origin is not None and visit.origin.is_denied:
             raise RefusedError(Reason.IP_DENIED)
-        found = await self._identity(visit, route, keys.find_credential(headers, query))
+        found = await self._identity(visit, route, credential)
         if isinstance(found, Refusal):
             raise _refused(found.reason, found.detail)
-        visit.caller, visit.tier, visit.limits = found
-        if found.caller.key_id.startswith(keys.KEY_ID):
-            self.used_keys[found.caller.key_id] = self.wall_us()
+        caller, visit.tier, visit.limits = found
+        visit.caller = caller
+        if caller.key_id.startswith(keys.KEY_ID):
+            self.used_keys[caller.key_id] = self.wall_us()
 
     async def charge(self, visit: Visit, route: Route) -> None:
-        """Decide, charge and make the charge durable; steps 9 and 10. Cost 0 touches nothing (GW-145).
+        """Decide, charge and make the charge durable; steps 9 and 10.
+
+        Raises:
+            RefusedError: a quota denied, or the ledger cannot be written; then nothing is charged.
+        """
+        await self.admit(visit, route)
+        await self.settle(visit)
+
+    async def admit(self, visit: Visit, route: Route) -> None:
+        """Decide, charge and begin to make the charge durable; steps 9 and 10. Cost 0 touches nothing (GW-145).
+
+        What follows may begin beside it, the answer only after ``settle`` (GW-502). After a charge that could not be made
+        durable the next ones are waited for here, so that nobody is served for nothing meanwhile.
 
         Raises:
             RefusedError: a quota denied, or the ledger cannot be written; then nothing is charged.
@@ -234,33 +270,39 @@ class Gate:
         if anonymous:
             self._count(Kind.ANONYMOUS, caller, route, "")
             return
-        await self._record(visit, caller, route, judged)
+        event = self.events.charge(caller, route.name, judged, self.wall_us(), visit.request_id)
+        visit.charge, visit.receipt, visit.units_mu = event, self.ledger.begin(event), judged.cost_mu
+        if not self.durable():
+            await self.settle(visit)
 
-    async def _record(self, visit: Visit, caller: Caller, route: Route, judged: Judged) -> None:
-        """Make a charge durable; what cannot be is taken back.
+    async def settle(self, visit: Visit) -> None:
+        """Return once a visit's charge is durable; what cannot be is taken back.
 
         Raises:
             RefusedError: it is not durable, and such requests are not served.
         """
-        visit.charge = self.events.charge(caller, route.name, judged, self.wall_us(), visit.request_id)
-        try:
-            await self.ledger.append(visit.charge)
-        except UnavailableError as error:
-            await self.store.refund(caller.subject, judged.period, judged.cost_mu)
-            visit.charge = None
-            if self.on_failure is OnFailure.CLOSED:
-                raise RefusedError(Reason.USAGE_UNAVAILABLE) from error
-            return
-        visit.units_mu = judged.cost_mu
+        if visit.receipt is not None and not await self._is_durable(visit, visit.receipt):
+            raise RefusedError(Reason.USAGE_UNAVAILABLE)
 
-    def rate_fields(self, visit: Visit) -> list[RawField]:
-        """Return the header fields that say what a visit cost and what is left; none before a decision."""
+    async def _is_durable(self, visit: Visit, receipt: Receipt) -> bool:
+        """Return whether a visit's charge is durable, or need not be, once that is known; else it is taken back."""
+        await receipt
+        charge, visit.receipt = visit.charge, None
+        if receipt.failure is None or charge is None:
+            return True
+        visit.charge, visit.units_mu = None, 0
+        await self.store.refund(charge.subject, charge.period, charge.units_mu)
+        return self.on_failure is OnFailure.CONTINUE
+
+    def rate_lines(self, visit: Visit) -> bytes:
+        """Return the header lines that say what a visit cost and what is left; none before a decision."""
         judged = visit.judged
         if judged is None:
-            return []
+            return b""
         if isinstance(judged, Verdict) and visit.fields is not None:
-            return visit.fields.of(judged)
-        return raw_fields(rate_fields(unfolded(judged), visit.tier, self.wall_us(), legacy=self.legacy))
+            return header_lines(visit.fields.of(judged))
+        fields = rate_fields(unfolded(judged), visit.tier, self.wall_us(), legacy=self.legacy)
+        return header_lines(raw_fields(fields))
 
     @property
     def memory(self) -> PolicyMemory:
@@ -270,7 +312,9 @@ class Gate:
         return self._memory
 
     async def refund(self, visit: Visit, reason: str) -> None:
-        """Give the month's units back, durably and once (GW-216). Tokens stay spent."""
+        """Give the month's units back, durably and once (GW-216), after the charge is durable. Tokens stay spent."""
+        if visit.receipt is not None:
+            await self._is_durable(visit, visit.receipt)
         charge = visit.charge
         if charge is None:
             return
@@ -303,9 +347,7 @@ class Gate:
         """Return the wall clock, microseconds."""
         return self.clock.wall_ns() // 1_000
 
-    async def _identity(
-        self, visit: Visit, route: Route, credential: str | Bearer | Reason | None
-    ) -> Identity | Refusal:
+    async def _identity(self, visit: Visit, route: Route, credential: Credential) -> Identity | Refusal:
         if isinstance(credential, Reason):
             return Refusal(credential)
         if credential is None:
@@ -318,7 +360,7 @@ class Gate:
             record = await self.key_store.find(credential)
         except UnavailableError:
             return Refusal(Reason.IDENTITY_UNAVAILABLE)
-        return identity.of_key(record, self.policy, route, self.wall_us(), visit.address)
+        return self.memory.of_key(record, route, self.wall_us(), visit.address)
 
     async def _token_identity(self, route: Route, text: str) -> Identity | Refusal:
         if self.tokens is None:

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
+from veritape.gateway.adapters.way import Signal
 from veritape.gateway.usage import UsageEvent
 from veritape.kernel.clock import NANOSECONDS, Clock
 from veritape.kernel.errors import UnavailableError
@@ -29,12 +30,27 @@ class Commit(NamedTuple):
     failure: UnavailableError | None
 
 
-class _Waiting(NamedTuple):
-    event: UsageEvent | None
-    """None of a probe."""
-    written: asyncio.Future[None] | None
-    """None when nobody waits."""
-    loop: asyncio.AbstractEventLoop
+class Receipt(Signal):
+    """What becomes of an event: the signal is set once that is known."""
+
+    __slots__ = ("event", "failure", "loop")
+
+    def __init__(self, event: UsageEvent | None, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin; a probe has no event."""
+        super().__init__()
+        self.event, self.loop = event, loop
+        self.failure: UnavailableError | None = None
+        """Why it is nowhere."""
+
+    async def durable(self) -> None:
+        """Return once the event is durable.
+
+        Raises:
+            UnavailableError: it could not be written; then it is nowhere.
+        """
+        await self
+        if self.failure is not None:
+            raise self.failure
 
 
 class GroupCommit:
@@ -56,8 +72,8 @@ class GroupCommit:
             pause_s: seconds between two groups; above 0 nobody waits for them, and that much can be lost (``async``).
         """
         self._write, self._clock, self._told, self._pause_s = write, clock, told, pause_s
-        self._queue: queue.SimpleQueue[list[_Waiting] | None] = queue.SimpleQueue()
-        self._coming: list[_Waiting] = []
+        self._queue: queue.SimpleQueue[list[Receipt] | None] = queue.SimpleQueue()
+        self._coming: list[Receipt] = []
         """Of this turn of the event loop: the writer is woken once for all of them."""
         self._closing = threading.Event()
         self.failed = False
@@ -65,19 +81,25 @@ class GroupCommit:
         self._thread = threading.Thread(target=self._run, name="usage-commit")
         self._thread.start()
 
+    def begin(self, event: UsageEvent | None) -> Receipt:
+        """Take an event to be written; its receipt tells when it is durable, at once when commits are asynchronous.
+
+        None stands for no event.
+        """
+        receipt = Receipt(event, asyncio.get_running_loop())
+        receipt.is_set = bool(self._pause_s and event is not None)
+        if not self._coming:
+            receipt.loop.call_soon(self._hand_over)
+        self._coming.append(receipt)
+        return receipt
+
     async def append(self, event: UsageEvent) -> None:
         """Return once the event is durable; at once when commits are asynchronous.
 
         Raises:
             UnavailableError: it could not be written; then it is nowhere.
         """
-        loop = asyncio.get_running_loop()
-        if self._pause_s:
-            self._take(_Waiting(event, None, loop))
-            return
-        written = loop.create_future()
-        self._take(_Waiting(event, written, loop))
-        await written
+        await self.begin(event).durable()
 
     async def probe(self) -> None:
         """Commit nothing, to see whether that works again: one attempt after a failure.
@@ -85,10 +107,7 @@ class GroupCommit:
         Raises:
             UnavailableError: it does not.
         """
-        loop = asyncio.get_running_loop()
-        written = loop.create_future()
-        self._take(_Waiting(None, written, loop))
-        await written
+        await self.begin(None).durable()
 
     def close(self) -> None:
         """Write what waits, then end the thread."""
@@ -97,18 +116,13 @@ class GroupCommit:
         self._queue.put(None)
         self._thread.join()
 
-    def _take(self, waiting: _Waiting) -> None:
-        if not self._coming:
-            waiting.loop.call_soon(self._hand_over)
-        self._coming.append(waiting)
-
     def _hand_over(self) -> None:
         if self._coming:
             self._queue.put(self._coming)
             self._coming = []
 
     def _run(self) -> None:
-        waiting, ended = list[_Waiting](), False
+        waiting, ended = list[Receipt](), False
         while not ended or waiting:
             if not waiting:
                 first = self._queue.get()
@@ -124,8 +138,8 @@ class GroupCommit:
             self._commit(waiting[:GROUP_LIMIT])
             waiting = waiting[GROUP_LIMIT:]
 
-    def _commit(self, group: Sequence[_Waiting]) -> None:
-        events = [waiting.event for waiting in group if waiting.event is not None]
+    def _commit(self, group: Sequence[Receipt]) -> None:
+        events = [receipt.event for receipt in group if receipt.event is not None]
         begun_ns = self._clock.monotonic_ns()
         failure: UnavailableError | None = None
         try:
@@ -137,13 +151,9 @@ class GroupCommit:
         if not group[0].loop.is_closed():
             group[0].loop.call_soon_threadsafe(self._settle, group, commit)
 
-    def _settle(self, group: Sequence[_Waiting], commit: Commit) -> None:
+    def _settle(self, group: Sequence[Receipt], commit: Commit) -> None:
         self._told(commit)
-        for waiting in group:
-            written = waiting.written
-            if written is None or written.done():
-                continue
-            if commit.failure is None:
-                written.set_result(None)
-            else:
-                written.set_exception(commit.failure)
+        for receipt in group:
+            if not receipt.is_set:
+                receipt.failure = commit.failure
+                receipt.set()

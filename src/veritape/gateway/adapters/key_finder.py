@@ -1,6 +1,7 @@
 """Find keys and accounts for one worker: a bounded memory before the key store, and its change log behind (GW-418).
 
-A known and an unknown key cost the same: one HMAC for each valid pepper and at most one query. What a command or another
+A known and an unknown key cost the same: one HMAC for each valid pepper, unless the key was asked for lately, and at most one
+query. What a command or another
 worker changes is seen within a second, when the change log is read, and acts from the next request on. A store elsewhere is
 asked in its thread; one that failed is left alone until the change log can be read again, so that requests do not queue up
 behind a database that hangs.
@@ -16,11 +17,15 @@ from veritape.gateway.adapters.key_database import T, beside
 from veritape.gateway.adapters.key_reader import Changes
 from veritape.gateway.keys import KeyRecord, key_digest
 from veritape.gateway.look_ups import K, LookUps, V
+from veritape.gateway.remembered import Remembered
 from veritape.kernel.clock import NANOSECONDS, Clock
 from veritape.kernel.errors import UnavailableError
 
 POLL_NS: Final = NANOSECONDS
 """How often the change log is read: changes act within 2 s in every worker."""
+
+DIGESTS: Final = 4_096
+"""Keys whose digests are remembered."""
 
 Digest = Callable[[bytes, str], bytes]
 """Digest of a key under a pepper."""
@@ -88,6 +93,9 @@ class KeyFinder:
             peppers: reads the peppers anew when they changed; they stay as they are when left out.
         """
         self._store, self._clock, self._digest, self._note = store, clock, digest, note
+        self._digests: Remembered[str, tuple[bytes, ...]] = Remembered(DIGESTS)
+        """Key -> its digest under each pepper, whether it is known or not."""
+        self._digested = store.peppers
         self._peppers = peppers
         self.keys: LookUps[bytes, KeyRecord] = LookUps()
         """Digest -> key."""
@@ -105,7 +113,7 @@ class KeyFinder:
         Raises:
             UnavailableError: the key store does not answer, and the key was not used lately.
         """
-        digests = [self._digest(pepper, key) for pepper in self._store.peppers]
+        digests = self._digests_of(key)
         now_ns = self._clock.monotonic_ns()
         answer = self.keys.fresh(digests[0], now_ns)
         self._note(answer is not None)
@@ -152,6 +160,15 @@ class KeyFinder:
             self._store.peppers = self._peppers()
         self.keys.forget(lambda record: record.account in accounts)
         self.accounts.forget(lambda account: account.id in accounts)
+
+    def _digests_of(self, key: str) -> tuple[bytes, ...]:
+        peppers = self._store.peppers
+        if self._digested is not peppers:
+            self._digested = peppers
+            self._digests.clear()
+        return self._digests.get(key) or self._digests.keep(
+            key, tuple([self._digest(one, key) for one in peppers])
+        )
 
     def _read(self, moving: Mapping[str, bytes]) -> News:
         """Move keys that were found under the pepper before to the present one (GW-403), then read the change log."""

@@ -8,9 +8,8 @@ from veritape.gateway.adapters.departure import ClientLeftError
 from veritape.gateway.adapters.target_pool import TargetPool
 from veritape.gateway.adapters.upstream_connection import FIRST_BYTE_S, AnswerHead, UpstreamConnection
 from veritape.gateway.adapters.upstream_pool import UpstreamPool
-from veritape.gateway.answers import Headers
+from veritape.gateway.adapters.way import in_task
 from veritape.gateway.balance import may_retry
-from veritape.gateway.forwarding import is_writable
 from veritape.gateway.problems import RefusedError
 from veritape.gateway.reasons import Reason
 from veritape.gateway.upstream_failures import UpstreamFailedError
@@ -28,10 +27,8 @@ class Forwarded(NamedTuple):
     """A request for an upstream."""
 
     method: str
-    target: str
-    """Path and query."""
-    fields: Callable[[str], Headers]
-    """Returns the fields for a target's authority."""
+    head: Callable[[str], bytes]
+    """Returns the head for a target's authority."""
     body: bytes | None
     """The whole body, if it was read; None when it streams or there is none."""
     length: int | None
@@ -161,6 +158,7 @@ class Exchange:
 
     async def _connected(self, target: TargetPool) -> UpstreamConnection:
         """Return a connection that has to be made or waited for."""
+        await in_task()
         try:
             async with asyncio.timeout_at(self._deadline):
                 return await target.acquire()
@@ -169,13 +167,9 @@ class Exchange:
 
     async def _head_of(self, connection: UpstreamConnection, target: TargetPool) -> AnswerHead:
         request = self._request
-        fields = request.fields(target.target.authority)
         has_body = request.streams or bool(request.body)
-        connection.begin(request.method, _head_bytes(request, fields), has_body=has_body)
-        head = await (self._send_and_wait(connection) if has_body else connection.head(self._until_s()))
-        if not is_writable(head.fields):
-            raise UpstreamFailedError(Reason.UPSTREAM_PROTOCOL_ERROR, answer_begun=True)
-        return head
+        connection.begin(request.method, request.head(target.authority), has_body=has_body)
+        return await (self._send_and_wait(connection) if has_body else connection.head(self._until_s()))
 
     async def _send_and_wait(self, connection: UpstreamConnection) -> AnswerHead:
         """Send the body until the answer begins; it may begin before the body has ended."""
@@ -222,19 +216,6 @@ class Exchange:
         seconds = (self._clock.monotonic_ns() - self.began_ns) / NANOSECONDS
         self._pool.figures.attempt(self._pool.upstream.name, outcome, seconds)
         self._pool.note(self._target, status, failure.reason if failure else None)
-
-
-def _head_bytes(request: Forwarded, fields: Headers) -> bytes:
-    lines = [f"{request.method} {request.target} HTTP/1.1".encode("ascii")]
-    lines += [b"%b: %b" % field for field in fields]
-    if request.body is not None or (request.streams and request.length is not None):
-        length = len(request.body) if request.body is not None else request.length
-        lines.append(b"content-length: %d" % (length or 0))
-    elif request.streams:
-        lines.append(b"transfer-encoding: chunked")
-    elif request.method in {"POST", "PUT", "PATCH"}:
-        lines.append(b"content-length: 0")
-    return b"\r\n".join(lines) + b"\r\n\r\n"
 
 
 async def _whole(body: bytes) -> AsyncIterator[bytes]:

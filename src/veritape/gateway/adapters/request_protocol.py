@@ -6,7 +6,7 @@ because what follows cannot be trusted to be a request.
 """
 
 import asyncio
-from typing import Any, Final, NoReturn, Protocol, cast
+from typing import Any, Final, NamedTuple, NoReturn, Protocol, cast
 
 import httptools
 from uvicorn.config import Config
@@ -17,7 +17,8 @@ from veritape.gateway.adapters.alarm import Alarm
 from veritape.gateway.adapters.flow import Flow
 from veritape.gateway.adapters.reading_watch import ReadingWatch
 from veritape.gateway.adapters.turn import Serve, Turn, encoded
-from veritape.gateway.answers import Answer, Call, Headers
+from veritape.gateway.adapters.way import Way
+from veritape.gateway.answers import Answer, Call, Headers, header_lines
 from veritape.gateway.framing import TRAILERS_BYTES, Framing, Part
 from veritape.gateway.http_rules import (
     BLOCK_BYTES,
@@ -33,6 +34,7 @@ from veritape.gateway.http_rules import (
 from veritape.gateway.pace import BodyPace
 from veritape.gateway.problems import RefusedError
 from veritape.gateway.reasons import Reason
+from veritape.gateway.remembered import Remembered
 
 HEAD_S: Final = 10.0
 """Longest time from the first byte of a request to the end of its head."""
@@ -45,6 +47,12 @@ AHEAD_BYTES: Final = 65_536
 
 DROP_BYTES: Final = 65_536
 """Bytes of an unread body that are dropped to keep a connection."""
+
+KNOWN_HEADS: Final = 1_024
+"""Heads that are remembered, at most 8 KiB each with what they say; at the bound all are forgotten."""
+
+KNOWN_BYTES: Final = 2_048
+"""Longest of them."""
 
 LINGER_S: Final = 2.0
 """Time that a client has to read an answer before its connection is gone."""
@@ -71,17 +79,37 @@ class Door(Protocol):
         ...
 
 
+class Head(NamedTuple):
+    """What the head of a request says."""
+
+    call: Call
+    version: str
+    """``1.0`` or ``1.1``."""
+    length: int | None
+    """Of its body; None when it is chunked."""
+    keeps: bool
+    """Another request may follow."""
+    asks: bool
+    """The client waits to be asked for the body."""
+
+
+KnownHeads = Remembered[bytes, Head]
+"""Heads of requests without a body, as they came -> what they say. Who asks again asks with the same bytes."""
+
+
 class RequestProtocol(asyncio.Protocol):
     """A client's connection; uvicorn's server makes one for each and tells it when the server ends."""
 
     def __init__(
         self, config: Config, server_state: ServerState, app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None, *, door: Door, serve: Serve,
+        known: KnownHeads | None = None,
     ) -> None:  # fmt: skip
         del app_state
         self._loop = _loop or asyncio.get_running_loop()
         self._server, self._keep_alive_s = server_state, config.timeout_keep_alive
         self._door, self._serve = door, serve
+        self._known = KnownHeads(KNOWN_HEADS) if known is None else known
         self.transport: asyncio.Transport
         self.flow: Flow
         self.peer: tuple[str, int] | None = None
@@ -92,7 +120,11 @@ class RequestProtocol(asyncio.Protocol):
         self._url, self._headers, self._asks = b"", Headers(), False
         self._turn: Turn | None = None
         """The present request; the one before while none has begun."""
+        self._coming: Way | None = None
+        """Of a request whose head has come; it begins once all the bytes that are here are read."""
         self._group: str | None = None
+        self._head: Head | None = None
+        """Of the request that has just begun."""
         self._framing = Framing()
         self._rest = b""
         self._block_bytes = 0
@@ -101,6 +133,7 @@ class RequestProtocol(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._idle: Alarm
         self._reading: ReadingWatch
+        self._dated_by, self._dated = Headers(), b""
         self._is_over = False
         self._is_refused = False
         self._dropped_bytes = 0
@@ -158,10 +191,17 @@ class RequestProtocol(asyncio.Protocol):
             if not self._framing.head_bytes and self._rest[:2] == b"\r\n":
                 self._rest = self._rest[2:]  # an empty line before a request (RFC 9112, section 2.2)
                 continue
+            if not self._framing.head_bytes and (head := self._known.get(self._rest)) is not None:
+                self._rest = b""
+                self._begin(head)
+                break
             taken = self._framing.take(self._rest)
             piece, self._rest = self._rest[:taken], self._rest[taken:]
             self._feed(piece)
         self._watch()
+        way, self._coming = self._coming, None
+        if way is not None:
+            way.go_on()
 
     def _is_answered(self) -> bool:
         return self._turn is None or self._turn.is_over
@@ -170,12 +210,20 @@ class RequestProtocol(asyncio.Protocol):
         try:
             self._parser.feed_data(piece)
             self._check_measure(len(piece))
+            self._learn(piece)
         except RefusedError as refusal:
             self._refuse(refusal)
         except httptools.HttpParserUpgrade:
             self._refuse(RefusedError(Reason.UPGRADE_NOT_SUPPORTED))
         except httptools.HttpParserError:
             self._refuse(self._refusal or RefusedError(Reason.BAD_REQUEST))
+
+    def _learn(self, piece: bytes) -> None:
+        """Remember what a head says that came as a whole and has no body: the parser need not read it again."""
+        head, self._head = self._head, None
+        whole = head is not None and head.length == 0 and len(piece) == self._framing.head_bytes
+        if head is not None and whole and len(piece) <= KNOWN_BYTES:
+            self._known.keep(piece, head)
 
     def _check_measure(self, count: int) -> None:
         """Refuse what the parser does not count.
@@ -241,32 +289,35 @@ class RequestProtocol(asyncio.Protocol):
         version, method = self._parser.get_http_version(), self._parser.get_method().decode("ascii")
         headers = self._headers
         path, query = check_head(RequestHead(method, self._url, version, headers))
-        length = body_length(headers)
-        self._framing.expect_body(length)
-        self._dropped_bytes = 0
-        self._idle.clear()
         call = Call(method, "", query, headers, path)
         keeps = version == "1.1" and self._parser.should_keep_alive()
         asks = version == "1.1" and b"expect" in call.fields
-        self._turn = turn = Turn(self, call, version, keeps=keeps, asks=asks)
+        self._begin(Head(call, version, body_length(headers), keeps, asks))
+
+    def _begin(self, head: "Head") -> None:
+        """Begin the turn of a request."""
+        self._head, length = head, head.length
+        self._framing.expect_body(length)
+        self._dropped_bytes = 0
+        self._idle.clear()
+        self._turn = turn = Turn(self, head.call, head.version, keeps=head.keeps, asks=head.asks)
         if length != 0:
             now_s = self._loop.time()
             self._pace = BodyPace(now_s, now_s)
-        turn.departure.owner = task = self._loop.create_task(self._run(turn))
-        self._server.tasks.add(task)
+        turn.departure.owner = self._coming = way = Way(turn.run(self._serve), self._over)
+        self._server.tasks.add(cast("asyncio.Task[None]", way))  # it is cancelled like one
 
-    async def _run(self, turn: Turn) -> None:
-        """Have a turn answered, as a task that the server knows."""
-        try:
-            await turn.run(self._serve)
-        finally:
-            self._server.tasks.discard(cast("asyncio.Task[None]", turn.departure.owner))
+    def _over(self, way: Way) -> None:
+        self._server.tasks.discard(cast("asyncio.Task[None]", way))
 
     # Answers out
 
-    def dated(self) -> list[bytes]:
-        """Return the lines that every answer has: the date."""
-        return [b"%b: %b" % field for field in self._server.default_headers]
+    def dated(self) -> bytes:
+        """Return the lines that every answer has: the date, which the server writes anew each second."""
+        fields = self._server.default_headers
+        if fields is not self._dated_by:
+            self._dated_by, self._dated = fields, header_lines(fields)
+        return self._dated
 
     def turn_over(self, turn: Turn) -> None:
         """Go on with the next request, or end the connection when the answer said so."""

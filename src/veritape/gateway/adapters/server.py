@@ -4,17 +4,18 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import uvicorn
 
 from veritape.gateway.adapters.application import Gateway
 from veritape.gateway.adapters.client import Application
 from veritape.gateway.adapters.front_door import OpenDoor
-from veritape.gateway.adapters.request_protocol import Door, RequestProtocol
-from veritape.gateway.adapters.turn import Serve
+from veritape.gateway.adapters.request_protocol import KNOWN_HEADS, Door, KnownHeads, RequestProtocol
+from veritape.gateway.adapters.turn import Serve, Turn
+from veritape.gateway.adapters.way import Way, in_task
 
 KEEP_ALIVE_S: Final = 30
 """Seconds that an idle connection is kept (GW-553)."""
@@ -44,7 +45,8 @@ async def serve_beside(application: Application, listener: socket.socket) -> Non
 
 def server_config(application: Application, drain_s: int, door: Door) -> uvicorn.Config:
     """Return how uvicorn serves an application behind a door."""
-    protocol: Any = partial(RequestProtocol, door=door, serve=served_by(application))
+    known = KnownHeads(KNOWN_HEADS)
+    protocol: Any = partial(RequestProtocol, door=door, serve=served_by(application), known=known)
     return uvicorn.Config(
         application, http=protocol, ws="none", lifespan="off", log_config=None, access_log=False, server_header=False,
         timeout_keep_alive=KEEP_ALIVE_S, timeout_graceful_shutdown=drain_s, proxy_headers=False,
@@ -55,12 +57,17 @@ def served_by(application: Application) -> Serve:
     """Return how an application takes a turn: the gateway as it is, any other as ASGI has it."""
     if isinstance(application, Gateway):
         return application.serve
-    return lambda turn: application(turn.scope, turn.receive, turn.send)
+
+    async def serve(turn: Turn) -> None:
+        await in_task()  # it may ask which task runs
+        await application(turn.scope, turn.receive, turn.send)
+
+    return serve
 
 
-async def _cut(tasks: set[asyncio.Task[None]]) -> None:
+async def _cut(ways: Iterable[Way]) -> None:
     """Cancel what is not finished, and let it tell its client: what stands behind the requests ends after this."""
-    unfinished = [task for task in tasks if not task.done()]
+    unfinished = [way.task() for way in ways if not way.is_over]
     for task in unfinished:
         if not task.cancelling():
             task.cancel()
@@ -107,7 +114,7 @@ async def serve(
         if begun is not None:
             await begun()
         await server.serve(sockets=[listener])
-        await _cut(server.server_state.tasks)
+        await _cut(cast("set[Way]", server.server_state.tasks))
     finally:
         for timer in ending:
             timer.cancel()

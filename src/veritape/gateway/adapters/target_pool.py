@@ -5,7 +5,7 @@ import ssl
 from collections import deque
 from typing import Final
 
-from veritape.gateway.adapters.upstream_connection import UpstreamConnection
+from veritape.gateway.adapters.upstream_connection import KNOWN_HEADS, KnownAnswers, UpstreamConnection
 from veritape.gateway.outbound import is_refused
 from veritape.gateway.reasons import Reason
 from veritape.gateway.target_health import TargetHealth
@@ -26,10 +26,12 @@ class TargetPool:
     """One target: its addresses, its connections, what is known of its health."""
 
     def __init__(self, target: Target, tls: ssl.SSLContext | None, server_name: str) -> None:
-        self.target = target
+        self.target, self.authority = target, target.authority
         self.health = TargetHealth()
         self.in_flight = 0
         """Requests in progress here, the waiting ones included."""
+        self.known = KnownAnswers(KNOWN_HEADS)
+        """Heads of answers that came before."""
         self._tls, self._server_name = tls, server_name or target.host
         self._addresses: list[str] = []
         self._turn = 0
@@ -108,7 +110,7 @@ class TargetPool:
         try:
             async with asyncio.timeout(CONNECT_S):
                 _, connection = await asyncio.get_running_loop().create_connection(
-                    lambda: UpstreamConnection(self._lost), await self._address(), self.target.port,
+                    lambda: UpstreamConnection(self._lost, self.known), await self._address(), self.target.port,
                     ssl=self._tls, server_hostname=self._server_name if self._tls else None,
                 )  # fmt: skip
         except (OSError, TimeoutError) as error:

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 from veritape.gateway.adapters.departure import KEY, ClientLeftError, Departure
 from veritape.gateway.adapters.flow import Flow
 from veritape.gateway.adapters.proxy import AnswerCutError
-from veritape.gateway.answers import BODILESS, Answer, Call, Headers
+from veritape.gateway.answers import BODILESS, Answer, Call, header_lines
 from veritape.gateway.problems import RefusedError
 
 Serve = Callable[["Turn"], Awaitable[None]]
@@ -22,8 +22,8 @@ Serve = Callable[["Turn"], Awaitable[None]]
 KEPT_BYTES: Final = 65_536
 """Bytes of a body that wait for who reads it before the client is paused."""
 
-STATUS_LINES: Final = {one.value: f"HTTP/1.1 {one.value} {one.phrase}".encode() for one in HTTPStatus}
-"""Status -> first line of an answer."""
+STATUS_LINES: Final = {one.value: f"HTTP/1.1 {one.value} {one.phrase}\r\n".encode() for one in HTTPStatus}
+"""Status -> first line of an answer, with its end."""
 
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 """Tells a client that asked to send its body."""
@@ -54,7 +54,7 @@ class Line(Protocol):
         """Return ``http`` or ``https``."""
         ...
 
-    def dated(self) -> list[bytes]:
+    def dated(self) -> bytes:
         """Return the lines that every answer has: the date."""
         ...
 
@@ -65,6 +65,11 @@ class Line(Protocol):
 
 class Turn:
     """One request and its answer."""
+
+    __slots__ = (
+        "_body", "_has_body", "_is_chunked", "_is_news", "_keeps", "_left", "_line", "_more", "_version", "_waiter", "call",
+        "closes", "departure", "has_begun", "is_gone", "is_over", "waits_to_be_asked", "was_asked",
+    )  # fmt: skip
 
     def __init__(self, line: Line, call: Call, version: str, *, keeps: bool, asks: bool) -> None:
         """Begin.
@@ -160,22 +165,22 @@ class Turn:
 
     # The answer
 
-    async def whole(self, status: int, fields: Headers, body: bytes) -> None:
+    async def whole(self, status: int, lines: bytes, body: bytes) -> None:
         """Write an answer that is there as a whole."""
-        head = self._head(status, fields, len(body))
+        head = self._head(status, lines, len(body))
         if not self.is_gone:
             self._line.transport.write(head + body if self._has_body else head)
             self._complete()
 
-    async def begin(self, status: int, fields: Headers, length: int | None) -> None:
+    async def begin(self, status: int, lines: bytes, length: int | None) -> None:
         """Write the head of an answer.
 
         Args:
             status: its status.
-            fields: those that do not frame its body.
+            lines: header lines, but for those that frame its body.
             length: of its body; None when that is not known, or when it has none.
         """
-        head, self._left = self._head(status, fields, length), length
+        head, self._left = self._head(status, lines, length), length
         if not self.is_gone:
             self._line.transport.write(head)
 
@@ -204,27 +209,21 @@ class Turn:
         """Let this be the last request of its connection."""
         self._keeps = False
 
-    def _head(self, status: int, fields: Headers, length: int | None) -> bytes:
+    def _head(self, status: int, lines: bytes, length: int | None) -> bytes:
         """Return an answer's head, and note how its body is framed; HTTP/1.0 gets no chunks."""
         if self.waits_to_be_asked:
             self.waits_to_be_asked = self.was_asked = False
         self.has_begun = True
         self._has_body = self.call.method != "HEAD" and status not in BODILESS
         self._is_chunked = self._has_body and length is None and self._version == "1.1"
-        says_close = (b"connection", b"close") in fields
-        self.closes = says_close or not self._keeps or (self._version == "1.0")
-        lines = [STATUS_LINES.get(status) or b"HTTP/1.1 %d " % status, *self._line.dated()]
-        lines += [b"%b: %b" % field for field in fields]
+        head = (STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status) + self._line.dated() + lines
+        says_close = b"\r\nconnection: close\r\n" in head
+        self.closes = says_close or not self._keeps or self._version == "1.0"
         if length is not None and status not in BODILESS:
-            lines.append(b"content-length: %d" % length)
+            head += b"content-length: %d\r\n" % length
         elif self._is_chunked:
-            lines.append(b"transfer-encoding: chunked")
-        if self.closes and not says_close:
-            lines.append(b"connection: close")
-        head = b"\r\n".join(lines)
-        if not head.count(b"\n") == head.count(b"\r") == len(lines) - 1 or b"\0" in head:
-            raise RuntimeError("a field holds the end of a line")
-        return head + b"\r\n\r\n"
+            head += b"transfer-encoding: chunked\r\n"
+        return head + (b"connection: close\r\n\r\n" if self.closes and not says_close else b"\r\n")
 
     def _complete(self) -> None:
         self.is_over = True
@@ -256,8 +255,8 @@ class Turn:
         if self.has_begun or self.is_gone:
             self._cut()
         else:
-            fields = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
-            await self.whole(HTTPStatus.INTERNAL_SERVER_ERROR, fields, b"Internal Server Error")
+            lines = b"content-type: text/plain; charset=utf-8\r\nconnection: close\r\n"
+            await self.whole(HTTPStatus.INTERNAL_SERVER_ERROR, lines, b"Internal Server Error")
 
     def _cut(self) -> None:
         self.is_gone = True
@@ -283,7 +282,7 @@ class Turn:
             lengths = [int(value) for name, value in fields if name == b"content-length"]
             framing = {b"content-length", b"transfer-encoding"}
             kept = [field for field in fields if field[0] not in framing]
-            await self.begin(message["status"], kept, lengths[0] if lengths else None)
+            await self.begin(message["status"], header_lines(kept), lengths[0] if lengths else None)
             return
         if piece := message.get("body", b""):
             await self.write(piece)
@@ -294,6 +293,6 @@ class Turn:
 def encoded(answer: Answer) -> bytes:
     """Return an answer as bytes that end a connection."""
     fields = [*answer.fields, ("Content-Length", str(len(answer.body)))]
-    lines = [STATUS_LINES[answer.status].decode(), *(f"{name}: {value}" for name, value in fields)]
+    lines = [STATUS_LINES[answer.status].decode().rstrip(), *(f"{name}: {value}" for name, value in fields)]
     lines += [] if any(name == "Connection" for name, _ in fields) else ["Connection: close"]
     return "\r\n".join(lines).encode("ascii") + b"\r\n\r\n" + answer.body

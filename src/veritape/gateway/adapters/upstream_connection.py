@@ -7,15 +7,20 @@ answer that nobody asked for. Whoever breaks a rule loses the connection.
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Final, NamedTuple, cast
+from dataclasses import dataclass
+from typing import Final, cast
 
 import httptools
 
 from veritape.gateway.adapters.alarm import Alarm
 from veritape.gateway.adapters.flow import Flow
+from veritape.gateway.adapters.way import Signal
 from veritape.gateway.answers import Headers
+from veritape.gateway.forwarding import is_writable
 from veritape.gateway.reasons import Reason
+from veritape.gateway.remembered import Remembered
 from veritape.gateway.upstream_failures import UpstreamFailedError
+from veritape.gateway.upstreams import FieldRule
 
 HEAD_LIMIT_BYTES: Final = 65_536
 """Largest header block of an answer."""
@@ -29,6 +34,15 @@ FIRST_BYTE_S: Final = 30.0
 FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
 """Fields that say where a body ends."""
 
+KNOWN_HEADS: Final = 256
+"""Heads of answers that are remembered of one target; at the bound all are forgotten."""
+
+KNOWN_BYTES: Final = 2_048
+"""Longest of them."""
+
+HEAD_END: Final = b"\r\n\r\n"
+"""Behind it the body begins."""
+
 INFORMATIONAL: Final = range(100, 200)
 """Statuses before the answer's own."""
 
@@ -36,29 +50,43 @@ SWITCHING: Final = 101
 """An upgrade, which is never asked for."""
 
 
-class AnswerHead(NamedTuple):
-    """Beginning of an answer."""
+@dataclass(slots=True, eq=False)
+class AnswerHead:
+    """Beginning of an answer. Answers with the same head share one: it holds what follows from that head."""
 
     status: int
     fields: Headers
     """Lower-case names."""
-    length: int | None = None
+    length: int | None
     """Of the body, as it was announced."""
+    keeps_alive: bool
+    """Another request may follow."""
+    passed_back: tuple[FieldRule, bytes] | None = None
+    """The lines that clients got last, and the rule that changed them."""
+
+
+KnownAnswers = Remembered[bytes, AnswerHead]
+"""Heads of answers whose length was announced, as they came -> what they say."""
 
 
 class UpstreamConnection(asyncio.Protocol):
     """A connection; it may be used again once ``is_reusable``."""
 
-    def __init__(self, on_lost: Callable[["UpstreamConnection"], None]) -> None:
+    def __init__(
+        self, on_lost: Callable[["UpstreamConnection"], None], known: KnownAnswers | None = None
+    ) -> None:
         self._on_lost = on_lost
+        self._known = KnownAnswers(KNOWN_HEADS) if known is None else known
         self._transport: asyncio.Transport
         self._flow: Flow
         self._loop: asyncio.AbstractEventLoop
         self._patience: Alarm
         """Rings when the target has been silent for too long."""
-        self._parser = httptools.HttpResponseParser(self)
+        self._parser: httptools.HttpResponseParser | None = None
+        """Of the present answer, once it had to be parsed."""
         self._failure: UpstreamFailedError | None = None
-        self._waiter: asyncio.Future[None] | None = None
+        self._news: Signal | None = None
+        """What whoever waits for the answer waits for."""
         self._chunks: deque[bytes] = deque()
         self._buffered = self._head_bytes = 0
         self._is_asked = self._answer_begun = False
@@ -83,7 +111,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def begin(self, method: str, head: bytes, *, has_body: bool) -> None:
         """Write the head of a request."""
-        self._parser = httptools.HttpResponseParser(self)
+        self._parser = None
         self._method, self._head, self._head_bytes = method, None, 0
         self._is_complete = self._until_close = self._answer_begun = False
         self._is_asked, self.request_ended = True, not has_body
@@ -157,11 +185,14 @@ class UpstreamConnection(asyncio.Protocol):
         if not self._is_asked or self._is_complete:
             self._fail(Reason.UPSTREAM_PROTOCOL_ERROR)  # bytes that nobody asked for
             return
-        self._answer_begun = True
+        if not self._answer_begun and self._recognise(data):
+            self._wake()
+            return
+        is_first, self._answer_begun = not self._answer_begun, True
         if self._head is None:
             self._head_bytes += len(data)
         try:
-            self._parser.feed_data(data)
+            self._parse(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._fail(Reason.UPSTREAM_PROTOCOL_ERROR)
             return
@@ -169,7 +200,32 @@ class UpstreamConnection(asyncio.Protocol):
             self._fail(Reason.UPSTREAM_PROTOCOL_ERROR)
         elif self._buffered >= BUFFER_BYTES and not self._transport.is_closing():
             self._flow.pause_reading()
+        if is_first and self._is_complete:
+            self._learn(data)
         self._wake()
+
+    def _parse(self, data: bytes) -> None:
+        if self._parser is None:
+            self._parser = httptools.HttpResponseParser(self)
+        self._parser.feed_data(data)
+
+    def _recognise(self, data: bytes) -> bool:
+        """Take an answer that came as a whole behind a head that was parsed before; False when it has to be parsed."""
+        end = data.find(HEAD_END) + len(HEAD_END)
+        head = self._known.get(data[:end])
+        if head is None or head.length != len(data) - end or self._method == "HEAD":
+            return False
+        self._answer_begun = self._is_complete = True
+        self._head, self._keeps_alive = head, head.keeps_alive
+        self.on_body(data[end:])
+        return True
+
+    def _learn(self, data: bytes) -> None:
+        """Remember the head of an answer that came as a whole, if its body is what follows the head and as long as it said."""
+        end = data.find(HEAD_END) + len(HEAD_END)
+        head, is_whole = self._head, self._failure is None and end <= KNOWN_BYTES
+        if head is not None and is_whole and head.length == len(data) - end:
+            self._known.keep(data[:end], head)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Complete an answer that ends with its connection; fail one that was cut off."""
@@ -180,8 +236,8 @@ class UpstreamConnection(asyncio.Protocol):
         elif not self._is_complete and self._failure is None:
             self._failure = self._failed(Reason.UPSTREAM_CLOSED)
         self.resume_writing()
-        self._wake()
         self._on_lost(self)
+        self._wake()
 
     def pause_writing(self) -> None:
         """Make ``write`` wait: the target does not take more."""
@@ -206,7 +262,10 @@ class UpstreamConnection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         """Take the head of the answer; what frames it in two ways is refused."""
-        self._status = self._parser.get_status_code()
+        parser = self._parser
+        if parser is None:
+            raise AssertionError("who calls this is the parser")
+        self._status = parser.get_status_code()
         if self._status in INFORMATIONAL:
             if self._status == SWITCHING:
                 raise ValueError("an upgrade that nobody asked for")
@@ -221,9 +280,11 @@ class UpstreamConnection(asyncio.Protocol):
             length = int(framing[0][1])
         elif framing and framing[0][1].lower() != b"chunked":
             raise ValueError("an encoding that was not asked for")
-        self._keeps_alive = self._parser.should_keep_alive()
+        if not is_writable(self._fields):
+            raise ValueError("a field that could end a line")
+        self._keeps_alive = parser.should_keep_alive()
         self._until_close = not framing and self._method != "HEAD"
-        self._head = AnswerHead(self._status, self._fields, length)
+        self._head = AnswerHead(self._status, self._fields, length, self._keeps_alive)
         if self._method == "HEAD":
             self._complete()
 
@@ -250,17 +311,18 @@ class UpstreamConnection(asyncio.Protocol):
 
     async def _wait(self, until_s: float) -> None:
         """Wait until something happens; that nothing does in time is a failure too."""
-        self._waiter = self._loop.create_future()
+        self._news = news = Signal()
         self._patience.set(until_s)
         try:
-            await self._waiter
+            await news
         finally:
-            self._waiter = None
+            self._news = None
             self._patience.clear()
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        """Tell who waits, who goes on within this call."""
+        if self._news is not None:
+            self._news.set()
 
     def _fail(self, reason: Reason) -> None:
         if self._failure is None:

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from veritape.gateway.adapters.client import Client
-from veritape.gateway.adapters.gate import Visit, peer_address
+from veritape.gateway.adapters.gate import Visit
 from veritape.gateway.adapters.proxy import Exchange, Forwarded, Receive, whole_body
+from veritape.gateway.adapters.upstream_connection import AnswerHead
 from veritape.gateway.adapters.upstream_pool import UpstreamFigures, UpstreamPool
-from veritape.gateway.addresses import AddressPolicy, address_text, believed_chain
-from veritape.gateway.answers import Call, Headers
-from veritape.gateway.forwarding import answer_fields, is_loop, request_fields
+from veritape.gateway.addresses import address_text
+from veritape.gateway.answers import Call, Headers, PassedOn, header_lines
+from veritape.gateway.forwarding import MARK, answer_fields, head_pattern, is_loop, request_fields
 from veritape.gateway.item_count import count_items
 from veritape.gateway.policy import Policy, Route
 from veritape.gateway.problems import RefusedError
@@ -28,7 +29,8 @@ class Passing:
     """An answer of an upstream on its way to the client; it must be closed."""
 
     status: int
-    fields: Headers
+    lines: bytes
+    """Its header lines, but for those that frame its body."""
     length: int | None
     """Of its body, as the upstream announced it."""
     exchange: Exchange
@@ -47,7 +49,6 @@ class Upstreams:
     ) -> None:
         self._clock, self._figures, self._report = clock, figures or NoFigures(), report
         self._pools: dict[str, UpstreamPool] = {}
-        self._addresses = AddressPolicy()
         self._is_running = False
         self.swap(policy)
 
@@ -66,7 +67,7 @@ class Upstreams:
                 pool.start()
         for name in policy.in_process:
             self._figures.healthy(name, 1)
-        self._pools, self._addresses = made, policy.addresses
+        self._pools = made
 
     def start(self) -> None:
         """Begin to check targets; needs a running loop."""
@@ -93,13 +94,19 @@ class Upstreams:
             RefusedError: no target answered, the body is too large or turned out malformed.
             ClientLeftError: the client left meanwhile.
         """
-        variables = _variables(visit, route, client.scheme)
-        chain = self._chain(client.host, call.headers)
+        scheme = client.scheme
 
-        def fields(authority: str) -> Headers:
-            return request_fields(call.headers, route.request_fields, variables, chain, authority)
+        def head(authority: str) -> bytes:
+            cause = route, visit.caller, visit.tier, visit.address, visit.chain, scheme, authority
+            known = call.passed_on
+            if known is None or known.cause != cause or body is not None:
+                variables = _variables(visit, route, scheme, MARK)
+                fields = request_fields(call.headers, route.request_fields, variables, visit.chain, authority)
+                framing = _framing(call, body)
+                call.passed_on = known = PassedOn(cause, head_pattern(_line(call), [*fields, *framing]))
+            return visit.request_id.encode().join(known.pieces)
 
-        request = _forwarded(call, route, fields, body)
+        request = _forwarded(call, route, head, body)
         exchange = Exchange(self._pools[route.upstream], request, client.receive, self._clock)
         try:
             with client.departure.cancellable():
@@ -107,21 +114,13 @@ class Upstreams:
         except BaseException:
             exchange.close()
             raise
-        sent = answer_fields(answer.fields, route.response_fields, variables)
-        return Passing(answer.status, sent, answer.length, exchange)
+        return Passing(answer.status, _lines_back(answer, visit, route, scheme), answer.length, exchange)
 
     def _pool(self, name: str, policy: Policy) -> UpstreamPool:
         upstream, present = policy.upstreams[name], self._pools.get(name)
         if present is not None and present.upstream == upstream:
             return present
         return UpstreamPool(upstream, self._clock, self._figures, self._report)
-
-    def _chain(self, host: str | None, headers: Headers) -> bytes:
-        peer = peer_address(host)
-        if peer is None:
-            return b""
-        chain = believed_chain(peer, headers, self._addresses)
-        return ", ".join(address_text(one) for one in reversed(chain)).encode("ascii")
 
 
 def refuse_loop(call: Call) -> None:
@@ -156,15 +155,31 @@ async def counted_body(call: Call, route: Route, receive: Receive) -> tuple[Rout
     return (route if rule.per_call else route._replace(cost_mu=route.cost_mu * items)), body
 
 
-def _forwarded(call: Call, route: Route, fields: Callable[[str], Headers], body: bytes | None) -> Forwarded:
+def _line(call: Call) -> str:
+    query = f"?{call.query.decode('latin-1')}" if call.query else ""
+    return f"{call.method} {call.path}{query} HTTP/1.1"
+
+
+def _framing(call: Call, body: bytes | None) -> Headers:
+    """Return the field that says where the body ends, for an upstream; none for a request that has no body and needs none."""
+    length = call.field(b"content-length")
+    if body is not None:
+        return [(b"content-length", b"%d" % len(body))]
+    if length is None and call.field(b"transfer-encoding") is not None:
+        return [(b"transfer-encoding", b"chunked")]
+    announced = int(length or 0)
+    if announced or call.method in {"POST", "PUT", "PATCH"}:
+        return [(b"content-length", b"%d" % announced)]
+    return []
+
+
+def _forwarded(call: Call, route: Route, head: Callable[[str], bytes], body: bytes | None) -> Forwarded:
     length = call.field(b"content-length")
     announced = int(length) if length is not None else None
     streams = body is None and (bool(announced) or call.field(b"transfer-encoding") is not None)
-    query = f"?{call.query.decode('latin-1')}" if call.query else ""
     return Forwarded(
         call.method,
-        call.path + query,
-        fields,
+        head,
         body,
         announced,
         streams,
@@ -173,11 +188,23 @@ def _forwarded(call: Call, route: Route, fields: Callable[[str], Headers], body:
     )
 
 
-def _variables(visit: Visit, route: Route, scheme: str) -> Mapping[str, str]:
+def _lines_back(answer: AnswerHead, visit: Visit, route: Route, scheme: str) -> bytes:
+    """Return the header lines of an answer for the client; those that no variable changes are written once."""
+    rule, known = route.response_fields, answer.passed_back
+    if known is not None and known[0] is rule:
+        return known[1]
+    variables = _variables(visit, route, scheme, visit.request_id)
+    lines = header_lines(answer_fields(answer.fields, rule, variables))
+    if not rule.has_variables:
+        answer.passed_back = rule, lines
+    return lines
+
+
+def _variables(visit: Visit, route: Route, scheme: str, request_id: str) -> Mapping[str, str]:
     caller = visit.caller
     is_known = caller is not None and bool(caller.env)
     return {
-        "request_id": visit.request_id,
+        "request_id": request_id,
         "account": caller.account if caller is not None and is_known else "",
         "key_id": caller.key_id if caller is not None else "",
         "tier": visit.tier,

@@ -10,7 +10,8 @@ SCOPE = {
     "type": "http", "method": "GET", "path": "/a b", "raw_path": b"/a%20b?x", "query_string": b"x", "client": ("192.0.2.1", 5),
     "headers": [(b"Host", b"a"), (b"X-A", b"1")], "scheme": "https",
 }  # fmt: skip
-FIELDS: Headers = [(b"x-b", b"2")]
+FIELDS: Headers = [(b"x-b", b"2: 3")]
+LINES = b"x-b: 2: 3\r\n"
 
 
 class Server:
@@ -45,10 +46,10 @@ async def test_a_whole_answer_has_its_length_and_one_of_head_no_body() -> None:
     start = {"type": "http.response.start", "status": 200, "headers": [*FIELDS, (b"content-length", b"2")]}
     for method, body in (("GET", b"ab"), ("HEAD", b"")):
         server = Server()
-        await server.client(method=method).whole(200, FIELDS, b"ab")
+        await server.client(method=method).whole(200, LINES, b"ab")
         assert server.sent == [start, {"type": "http.response.body", "body": body}]
     server = Server()
-    await server.client().whole(204, FIELDS, b"")
+    await server.client().whole(204, LINES, b"")
     assert server.sent[0] == {"type": "http.response.start", "status": 204, "headers": FIELDS}
 
 
@@ -56,7 +57,7 @@ async def test_an_answer_in_pieces() -> None:
     """GW-554: piece by piece, then its end."""
     server = Server()
     client = server.client()
-    await client.begin(200, FIELDS, None)
+    await client.begin(200, LINES, None)
     await client.write(b"ab")
     await client.end()
     assert server.sent == [

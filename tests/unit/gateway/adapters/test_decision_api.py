@@ -204,10 +204,16 @@ async def test_what_is_away_is_503(caller: Caller, monkeypatch: pytest.MonkeyPat
     async def away(*_: object) -> None:
         raise UnavailableError("planted")
 
+    def full(*_: object) -> None:
+        raise UnavailableError("planted")
+
     await caller.status("?account=acme")
-    for place, name in ((caller.world.usage, "append"), (caller.world.gate.store, "judge")):
+    for place, name, planted in (
+        (caller.world.usage, "_write", full),
+        (caller.world.gate.store, "judge", away),
+    ):
         with monkeypatch.context() as patched:
-            patched.setattr(place, name, away)
+            patched.setattr(place, name, planted)
             answer = await caller.check(account="acme", **TRADES)
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
     for name in ("status", "reset"):

@@ -1,5 +1,6 @@
 """The gate: identity, scope, quota, usage, in their order."""
 
+import asyncio
 import random
 import sqlite3
 from collections import Counter
@@ -11,6 +12,7 @@ from tests.servers.gateway_world import SCOPES, World
 from tests.tokens import AUDIENCE, ISSUER, SECRET, WALL_S, claims, hs256, rs256
 
 from veritape.gateway.adapters.gate import Visit, peer_address
+from veritape.gateway.adapters.group_commit import Receipt
 from veritape.gateway.adapters.key_store import Grant
 from veritape.gateway.adapters.token_verifier import TokenVerifier, Trust
 from veritape.gateway.addresses import GUARD
@@ -32,7 +34,7 @@ def route(world: World, name: str = "trades", **changes: object) -> Route:
 
 
 async def identify(world: World, key: str | None, at: Route) -> Visit:
-    visit = Visit("r1", PEER)
+    visit = world.gate.visit("r1", PEER, [])
     await world.gate.identify(visit, at, [(b"x-api-key", key.encode())] if key else [], b"")
     return visit
 
@@ -89,14 +91,14 @@ def with_addresses(world: World, **changes: object) -> Policy:
 def test_who_fails_too_often_is_barred_for_a_while(world: World) -> None:
     """GW-444: thirty failures at once or a minute, by group, in process; others and unix sockets are not touched."""
     world.gate.policy = with_addresses(world, guard=GUARD)
-    visit = Visit("r", ip_address("192.0.2.1"))
+    visit = world.gate.visit("r", ip_address("192.0.2.1"), [])
     for _ in range(30):
         world.gate.bar(visit)
         world.gate.note_failure(visit)
     with pytest.raises(RefusedError) as caught:
         world.gate.bar(visit)
     assert (caught.value.reason, caught.value.fields) == (Reason.TOO_MANY_FAILURES, {"Retry-After": "2"})
-    world.gate.bar(Visit("r", ip_address("192.0.2.2")))
+    world.gate.bar(world.gate.visit("r", ip_address("192.0.2.2"), []))
     world.gate.note_failure(Visit("r", None))
     world.gate.bar(Visit("r", None))
     world.clock.advance_ns(2 * 10**9)
@@ -205,8 +207,14 @@ async def test_cost_zero_touches_nothing(world: World) -> None:
 
 
 class FullDisk:
+    def begin(self, event: UsageEvent) -> Receipt:
+        receipt = Receipt(event, asyncio.get_running_loop())
+        receipt.failure = UnavailableError(f"disk full at {event.seq}")
+        receipt.set()
+        return receipt
+
     async def append(self, event: UsageEvent) -> None:
-        raise UnavailableError(f"disk full at {event.seq}")
+        await self.begin(event).durable()
 
 
 async def test_a_full_disk_is_503_and_uncharged(world: World) -> None:
@@ -268,7 +276,7 @@ def with_tokens(world: World, **changes: object) -> TokenIssuer:
 
 
 async def identify_token(world: World, text: str, at: Route) -> Visit:
-    visit = Visit("r1", PEER)
+    visit = world.gate.visit("r1", PEER, [])
     await world.gate.identify(visit, at, [(b"authorization", b"Bearer " + text.encode())], b"")
     return visit
 

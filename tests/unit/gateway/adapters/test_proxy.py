@@ -30,8 +30,14 @@ async def nothing() -> MutableMapping[str, Any]:
 
 
 def request(method: str = "GET", **changes: Any) -> Forwarded:
-    made = Forwarded(method, "/", lambda host: [(b"host", host.encode())], None, None, False, 1_000, 5)
-    return made._replace(**changes)
+    made = Forwarded(method, lambda _: b"", None, None, False, 1_000, 5)._replace(**changes)
+    length = len(made.body) if made.body is not None else made.length or 0
+    framing = (
+        "Transfer-Encoding: chunked" if made.streams and made.length is None else f"Content-Length: {length}"
+    )
+    return made._replace(
+        head=lambda host: f"{method} / HTTP/1.1\r\nHost: {host}\r\n{framing}\r\n\r\n".encode()
+    )
 
 
 async def run(pool: UpstreamPool, asked: Forwarded) -> tuple[int, bytes]:

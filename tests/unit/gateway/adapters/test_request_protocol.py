@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,30 @@ async def test_pipelined_requests_are_served_one_at_a_time(tmp_path: Path) -> No
         assert [f"/echo/{n}".encode() in received for n in range(5)] == [True] * 5
         assert received.index(b"/echo/0") < received.index(b"/echo/4")
         assert (most, len(back.requests)) == (1, 5)
+        writer.close()
+
+
+async def test_the_same_head_again_is_the_same_request(tmp_path: Path) -> None:
+    """GW-551, GW-503: alone, in pieces, or before another one; each has an id of its own; what was refused is refused again."""
+    request = b"GET /echo?a=1 HTTP/1.1\r\nHost: a\r\nAccept: */*\r\n\r\n"
+    async with upstream(plain) as back, serving(World(tmp_path, policy_text(back.url))) as port:
+        reader, writer = await open_to(port)
+        heads = []
+        for pieces in ([request], [request], [request[:9], request[9:]], [request + request], []):
+            for piece in pieces:
+                writer.write(piece)
+                await writer.drain()
+                await asyncio.sleep(0.01)
+            heads.append(await head_of(reader))
+        assert len({line for head in heads for line in head.split(b"\r\n") if b"request-id" in line}) == 5
+        assert {head.count(b"\r\n") for head in heads} == {heads[0].count(b"\r\n")}
+        sent = [re.sub(rb"x-request-id: \w+", b"", peer.head) for peer in back.requests]
+        assert sent == sent[:1] * 5
+        for _ in range(2):
+            reader, other = await open_to(port)
+            other.write(request.replace(b"Host: a", b"Host: a\r\nHost: b"))
+            assert (await everything(reader)).startswith(b"HTTP/1.1 400 ")
+            other.close()
         writer.close()
 
 

@@ -139,6 +139,47 @@ async def test_a_cut_answer_is_never_taken_for_a_whole_one(octets: bytes, reason
         assert (failure.value.reason, failure.value.answer_begun) == (reason, True)
 
 
+@pytest.mark.parametrize(
+    ("following", "method", "expected"),
+    [
+        (b"yz", "GET", b"yz"),
+        (b"y", "GET", Reason.UPSTREAM_CLOSED),
+        (b"yz!", "GET", Reason.UPSTREAM_PROTOCOL_ERROR),
+        (b"", "HEAD", b""),
+        (b"yz", "HEAD", Reason.UPSTREAM_PROTOCOL_ERROR),
+    ],
+)
+async def test_a_head_that_is_known_frames_its_body_as_before(
+    following: bytes, method: str, expected: bytes | Reason
+) -> None:
+    """GW-582: with other octets behind it; fewer or more than it says are failures as with any head."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A: 1\r\n\r\n"
+
+    async def twice(peer: Peer) -> None:
+        peer.writer.write(head + (following if peer.number else b"ab"))
+        if peer.number:
+            peer.writer.close()
+
+    async with upstream(twice) as back:
+        connection = await connect(back.port)
+        connection.begin("GET", GET, has_body=False)
+        first = await connection.head(soon())
+        assert await connection.read(soon()) == b"ab"
+        connection.begin(method, GET.replace(b"GET", method.encode()), has_body=False)
+        if isinstance(expected, Reason):
+            with pytest.raises(UpstreamFailedError) as failure:
+                await read_all(connection)
+            assert failure.value.reason is expected
+        else:
+            again = await connection.head(soon())
+            received = b""
+            while piece := await connection.read(soon()):
+                received += piece
+            assert received == expected
+            assert (again is first, again.fields) == (method == "GET", first.fields)
+        connection.close()
+
+
 async def test_silence_is_a_timeout() -> None:
     """GW-582: no byte in time."""
 

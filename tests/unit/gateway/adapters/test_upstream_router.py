@@ -1,15 +1,21 @@
 """Requests through the whole gateway to an upstream and back."""
 
 import asyncio
+import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
 import pytest
+from tests.connections import head_of, open_to, serving
 from tests.servers.gateway_world import World
 from tests.upstream import Peer, answer, policy_text, upstream
+from tests.waiting import PATIENCE_S
 
 from veritape.gateway.policy_reader import read_policy
 from veritape.gateway.reasons import PROBLEMS
+from veritape.gateway.usage import UsageEvent
+from veritape.kernel.errors import UnavailableError
 
 
 async def ask(world: World, method: str = "GET", path: str = "/echo", **given: object) -> httpx.Response:
@@ -347,3 +353,38 @@ async def test_a_reload_keeps_unchanged_upstreams_and_drains_the_others(tmp_path
         assert (len(first.requests), len(second.requests)) == (2, 1)
         world.gateway.upstreams.close()
         world.close()
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_the_upstream_works_while_the_charge_is_written(tmp_path: Path, *, fails: bool) -> None:
+    """GW-502, GW-661: both at the same time; no byte of the answer before the charge is durable, and none at all if it cannot be."""
+    disk, answered = threading.Event(), asyncio.Event()
+
+    async def quick(peer: Peer) -> None:
+        peer.writer.write(answer(200, b"whole"))
+        answered.set()
+
+    async with upstream(quick) as back:
+        world = World(tmp_path, policy_text(back.url))
+        write = world.usage._write
+
+        def held(events: Sequence[UsageEvent]) -> object:
+            disk.wait(PATIENCE_S)
+            if fails:
+                raise UnavailableError("disk full")
+            return write(events)
+
+        world.usage._write = held
+        async with serving(world) as port:
+            reader, writer = await open_to(port)
+            writer.write(b"GET /echo HTTP/1.1\r\nHost: a\r\nX-API-Key: %b\r\n\r\n" % world.key().encode())
+            await asyncio.wait_for(answered.wait(), PATIENCE_S)
+            receiving = asyncio.ensure_future(head_of(reader))
+            await asyncio.wait((receiving,), timeout=0.1)
+            assert not receiving.done()
+            disk.set()
+            head = await receiving
+            assert head.startswith(b"HTTP/1.1 503 " if fails else b"HTTP/1.1 200 ")
+            (used,) = world.memory.months.values()
+            assert used == (0 if fails else 1_000)
+            writer.close()
