@@ -149,7 +149,7 @@ class MemoryStore:
             _free_ended(account, now_us)
         verdict = judge(plan, account, now_us, wall_us)
         if plan.counts_slots and verdict.admitted:
-            return verdict, self._take_slot(account, now_us + slot_us + SLOT_GRACE_US)
+            return verdict, self.take_slot(account, now_us + slot_us + SLOT_GRACE_US)
         return verdict, 0
 
     def account(self, subject: str) -> Account | None:
@@ -167,6 +167,15 @@ class MemoryStore:
         if account is not None:
             self._months.pop((subject, account.period), None)
             account.period = ""
+
+    def take_slot(self, account: Account, end_us: int) -> int:
+        """Count a request in progress until a monotonic time at the latest; return the slot to release."""
+        self._last_slot += 1
+        if not account.ends or end_us < account.first_end_us:
+            account.first_end_us = end_us
+        account.ends[self._last_slot] = end_us
+        account.slots = len(account.ends)
+        return self._last_slot
 
     def release_slot(self, subject: str, slot: int) -> None:
         """Free a slot once its response has ended; freeing it twice changes nothing."""
@@ -254,14 +263,6 @@ class MemoryStore:
         if account is not None and account.period == period:
             return account.used_mu
         return self._months.get((subject, period), 0)
-
-    def _take_slot(self, account: Account, end_us: int) -> int:
-        self._last_slot += 1
-        if not account.ends or end_us < account.first_end_us:
-            account.first_end_us = end_us
-        account.ends[self._last_slot] = end_us
-        account.slots = len(account.ends)
-        return self._last_slot
 
     def _evict(self, now_us: int) -> None:
         """Forget a subject that owes nothing, else one that nobody asked about since it was last looked at.

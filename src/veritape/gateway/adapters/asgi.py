@@ -80,6 +80,8 @@ class Lane:
     """What they cost whom, and what decides it in memory; None: nothing."""
     straight: Charge = no_charge
     """Charges in the usual case, where nobody asks for the ruling."""
+    subject: str = ""
+    """Who is charged then."""
 
 
 class Seen(NamedTuple):
@@ -142,12 +144,13 @@ class Limit:
         key = (scope["method"], scope["path"], scope.get("root_path"), peer[0] if peer else "")
         lane = self._lanes.get(key)
         if lane is None or lane.callers is not self.engine.callers:
-            fields = None
+            charged = None
         else:
-            fields = lane.straight(self._monotonic_ns() // 1_000)
-        if fields is None:
+            charged = lane.straight(self._monotonic_ns() // 1_000)
+        if lane is None or charged is None:
             await self._rule(scope, receive, send, key)
             return
+        fields, slot = charged
         scope[KEY] = _CHARGED
         begun = False
 
@@ -163,6 +166,9 @@ class Limit:
         except Exception:
             await self._fail(scope, send, fields, begun=begun)
             raise
+        finally:
+            if slot:
+                self.engine.release(lane.subject, slot)
 
     async def _rule(self, scope: Scope, receive: Receive, send: Send, key: LaneKey) -> None:
         """Serve a request that is not the usual one, or whose ruling somebody wants."""
@@ -214,7 +220,7 @@ class Limit:
         paid = (price, client, self.engine.decider(client, price))
         if found is not None or self._usage is not None or not callers.by_address_alone:
             return Lane(callers, found, paid)
-        return Lane(callers, found, paid, self.engine.straight(client, price) or no_charge)
+        return Lane(callers, found, paid, self.engine.straight(client, price) or no_charge, client.subject)
 
     async def _answer(
         self, scope: Scope, receive: Receive, send: Send, price: Price, ruling: Ruling, charge: UsageEvent | None
@@ -237,7 +243,7 @@ class Limit:
             raise
         finally:
             if ruling.slot:
-                self.engine.release(ruling)
+                self.engine.release(ruling.subject, ruling.slot)
             if status >= SERVER_ERROR and price.refunded:
                 await self._refund(ruling, charge)
 
@@ -278,7 +284,7 @@ class Limit:
         except UnavailableError as error:
             await self.engine.store.refund(ruling.subject, event.period, event.units_mu)
             if ruling.slot:
-                self.engine.release(ruling)
+                self.engine.release(ruling.subject, ruling.slot)
             raise RefusedError(Reason.USAGE_UNAVAILABLE) from error
         return event
 

@@ -138,7 +138,8 @@ class Engine:
         if self._memory is None or self._legacy:
             return None
         prepared = client.group.prepared.get(price) or self._prepare(client.group, price)
-        return straight(self._memory, client.subject, prepared.plan, self._wall_ns() // 1_000)
+        wall_us = self._wall_ns() // 1_000
+        return straight(self._memory, client.subject, prepared.plan, price.slot_us, wall_us)
 
     async def decide(self, client: Client, price: Price) -> Ruling:
         """Decide.
@@ -158,12 +159,12 @@ class Engine:
         fields = prepared.fields.of(judged) if isinstance(judged, Verdict) else self._fields(client, judged)
         return make_tuple(Ruling, (fields, subject, slot, judged))
 
-    def release(self, ruling: Ruling) -> None:
+    def release(self, subject: str, slot: int | str) -> None:
         """Free a request's slot; its response has ended."""
         if self._memory is None:
-            self.store.release_slot(ruling.subject, str(ruling.slot))
+            self.store.release_slot(subject, str(slot))
         else:
-            self._memory.release_slot(ruling.subject, int(ruling.slot))
+            self._memory.release_slot(subject, int(slot))
 
     def _denied(self, client: Client, decision: Decision) -> DeniedError:
         reason = decision.reason or Reason.INTERNAL_ERROR

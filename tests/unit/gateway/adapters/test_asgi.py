@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 from starlette.websockets import WebSocket
 from tests import limited
+from tests.waiting import PATIENCE_S
 
 from veritape.gateway.adapters import asgi as module
 from veritape.gateway.adapters.asgi import Limit
@@ -149,6 +150,33 @@ async def test_the_usual_request_is_answered_as_every_other() -> None:
         f'"minute";r={left};t=2' for left in (*range(44, -1, -1), 0)
     ]
     assert answers[44].json()["reason"] == "internal_error"
+
+
+async def test_the_usual_request_gives_its_slot_back() -> None:
+    """GW-210, GW-601: one in progress at a time: requests one after the other pass, failed ones too; a second at once does not."""
+    text = limited.POLICY.replace("burst = 45 } }", "burst = 45 }, concurrency = 1 }")
+    entered, let, wanted = asyncio.Event(), asyncio.Event(), list[str]()
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        wanted.append(scope["path"])
+        if len(wanted) == 4:
+            raise RuntimeError("planted")
+        if len(wanted) == 6:
+            entered.set()
+            await let.wait()
+        await limited.plain(scope, receive, send)
+
+    made = Limit(application, engine=limited.engine(policy=limited.policy(text)))
+    async with limited.client_of(made, raises=False) as client:
+        answers = [await client.get("/a") for _ in range(5)]
+        waiting = asyncio.ensure_future(client.get("/a"))
+        await asyncio.wait_for(entered.wait(), PATIENCE_S)
+        answers.append(await client.get("/a"))
+        let.set()
+        answers += [await waiting, await client.get("/a")]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 500, 200, 429, 200, 200]
+    assert answers[5].json()["reason"] == "concurrency_limited"
+    assert answers[-1].headers["ratelimit"].endswith('"concurrency";r=0')
 
 
 async def test_routes_of_the_policy_have_their_price() -> None:
