@@ -21,13 +21,16 @@ from veritape.executor.adapters.service import Service, chain_programs
 from veritape.executor.adapters.workers.pool import WorkerPool
 from veritape.executor.log_events import LogEvent
 from veritape.executor.metrics import METRICS
-from veritape.kernel.clock import SystemClock
+from veritape.kernel.clock import Clock, SystemClock
 from veritape.kernel.errors import VeritapeError
 from veritape.telemetry.metrics import part_metrics
 from veritape.telemetry.registry import Registry
 
 CACHE = "receipt-cache"
 """Folder of the receipt cache, beside the receipts."""
+
+LOOK_SECONDS = 0.5
+"""Pause between two signs of life while the workers are made ready."""
 
 PART = "executor"
 """Name of this part on the metrics page."""
@@ -79,8 +82,7 @@ async def _run(
 ) -> None:
     clock = SystemClock()
     async with until_signal() as stop, shown_metrics(PART, registry, listen, descriptor, clock):
-        work = asyncio.ensure_future(service.once() if once else service.run(clock))
-        warm = asyncio.create_task(asyncio.to_thread(_warm, service.runtime.pool, once=once))
+        work = asyncio.ensure_future(service.once() if once else _follow(service, clock))
         stopped = asyncio.create_task(stop.wait())
         waits: set[asyncio.Future[Any]] = {work, stopped}
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -88,15 +90,26 @@ async def _run(
         if not work.done():
             service.runtime.cancel()
             work.cancel()
-        if not warm.done():
-            service.runtime.pool.kill()
         with contextlib.suppress(asyncio.CancelledError):
             await work
 
 
-def _warm(pool: WorkerPool, *, once: bool) -> None:
-    """Make a worker of a service ready while nothing is sealed: on a new machine it compiles for some seconds."""
-    if once:
-        return
+async def _follow(service: Service, clock: Clock) -> None:
+    """Compute what is sealed until cancelled, once a worker is ready.
+
+    On a new machine a worker compiles for some seconds, while nothing is sealed yet; several at once would compile the same.
+    """
+    warm = asyncio.create_task(asyncio.to_thread(_warm, service.runtime.pool))
+    try:
+        while not warm.done():
+            service.runtime.figures.tick(clock.monotonic_ns())
+            await asyncio.wait({warm}, timeout=LOOK_SECONDS)
+        await service.run(clock)
+    finally:
+        if not warm.done():
+            service.runtime.pool.kill()
+
+
+def _warm(pool: WorkerPool) -> None:
     with contextlib.suppress(BrokenExecutor, VeritapeError):  # the first batch meets the same, and tells
         pool.ready()
