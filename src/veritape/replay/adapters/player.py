@@ -11,19 +11,17 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from veritape.kernel.clock import Clock
+from veritape.replay.adapters.answers import Answers
 from veritape.replay.adapters.outbox import How, Outbox
 from veritape.replay.adapters.truth_file import TruthFile
 from veritape.replay.books import book_frame
-from veritape.replay.control_faults import SHUFFLE_SECONDS, When
 from veritape.replay.delivery import Delivery, Fate, Outcome, Packet, Sending
 from veritape.replay.faults import Faults
 from veritape.replay.followers import Followers, Question
 from veritape.replay.market import Market
 from veritape.replay.master_files import archive
-from veritape.replay.notices import notice_text
 from veritape.replay.packing import Frame, pack
-from veritape.replay.rendering import clock_text, record
-from veritape.replay.rules import rule_of
+from veritape.replay.rendering import record
 from veritape.replay.schedule import (
     AFTER_MS,
     START_MS,
@@ -32,7 +30,7 @@ from veritape.replay.schedule import (
     kst_datetime,
     midnight_ns,
 )
-from veritape.replay.sockets import ACCEPTED, Exchange, Reply, Socket
+from veritape.replay.sockets import Exchange, Socket
 from veritape.replay.statuses import changes, expected_frame
 from veritape.replay.widths import Widths
 from veritape.wire.kis.frames import (
@@ -41,7 +39,6 @@ from veritape.wire.kis.frames import (
     BOOK_NXT,
     BOOK_STREAMS,
     EXPECTED_KRX,
-    NOTICE_STREAMS,
     STATUS_KRX,
     TRADE_STREAMS,
     TRADES_BOTH,
@@ -110,6 +107,8 @@ class Player:
         """Whether the tape moves."""
         self.followers = Followers()
         """Clients whose clock the tape is."""
+        self.answers = Answers(self, exchange)
+        """What clients are told of their commands."""
 
     def load(self, session: Session, market: Market) -> None:
         """Make a day current: its clock stands at the start until ``play``."""
@@ -132,37 +131,14 @@ class Player:
         """Return the broker clock: tape time with the virtual clock, else the machine's."""
         return self._midnight_ns + self.tape.now_ns if self._options.virtual else self._clock.wall_ns()
 
+    def is_silent(self) -> bool:
+        """Tell whether nothing is sent now (``silence``)."""
+        return self._delivery.silent(self.tape.now_ms)
+
     def stamp_ns(self) -> int:
         """Return the broker clock as its stamps show it (``clock_skew``)."""
         skew = self._faults.active("clock_skew", self.tape.now_ms)
         return self.broker_ns() + (int(skew.number) * 1_000_000 if skew else 0)
-
-    def acknowledge(self, outbox: Outbox, reply: Reply) -> None:
-        """Say what a command earned, when its faults let it be said."""
-        if reply.code:
-            self._note_command(outbox.socket, reply)
-        if reply.text is None or reply.delay.when is When.NEVER:
-            return
-        notice = self._notice(reply)
-        if notice and self._exchange.trouble.says("key_late", self.tape.now_ms):
-            self._say(outbox, notice)
-            notice = ""
-        self._say_when(outbox, reply, reply.text)
-        if notice:
-            self._say(outbox, notice)
-
-    def _say_when(self, outbox: Outbox, reply: Reply, text: str) -> None:
-        if reply.delay.when is When.LATE:
-            delay_s = reply.delay.delay_ms / 1000 / (self.clock_document()["speed"] or 1.0)
-            asyncio.get_running_loop().call_later(delay_s, self._say, outbox, text)
-        elif reply.delay.when is When.AFTER_DATA:
-            outbox.after_data[reply.place] = text
-        elif reply.delay.when is When.AFTER_NEXT and not outbox.after_next:
-            outbox.after_next.append(text)
-            asyncio.get_running_loop().call_later(SHUFFLE_SECONDS, self._say_next, outbox)
-        else:
-            self._say(outbox, text)
-            self._say_next(outbox)
 
     def clock_document(self) -> dict[str, Any]:
         """Return the answer of ``GET /replay/clock``: a follower may walk ahead at ``speed`` while it is running."""
@@ -219,7 +195,7 @@ class Player:
                     self.note("cut", {"connection": outbox.socket.number, "rule": "KIS-109"})
                     outbox.abort()
                 elif self._must_ping(outbox, now_ns, tape_ms):
-                    self._say(outbox, pingpong(stamp))
+                    self.answers.say(outbox, pingpong(stamp))
 
     def _must_ping(self, outbox: Outbox, now_ns: int, tape_ms: int) -> bool:
         trouble = self._exchange.trouble
@@ -274,7 +250,7 @@ class Player:
             packet = self._packet(tr_id, frame, struck, sockets) if sockets else None
             if packet is not None:
                 self._dispatch(self._delivery.send(packet, struck, frame.emit_ms), frame.emit_ms)
-                self._say_after_data(packet)
+                self.answers.say_after_data(packet)
                 sessions.extend(socket.number for socket in sockets)
         self._send_books(frame)
         outcome = self._delivery.outcome(struck, watched=bool(sessions))
@@ -345,47 +321,6 @@ class Player:
             for outbox in list(self.outboxes.values()):
                 self.note("fault", {"fault": how, "connection": outbox.socket.number})
                 outbox.put("", how)
-
-    def _say(self, outbox: Outbox, text: str) -> None:
-        """Send an acknowledgement or a heartbeat, unless the broker is silent."""
-        if not self._delivery.silent(self.tape.now_ms):
-            outbox.put(text)
-
-    def _notice(self, reply: Reply) -> str:
-        """Return the one execution notice that a registration earns, empty for other commands."""
-        tr_id, hts_id = reply.place
-        if reply.code != "OPSP0000" or tr_id not in NOTICE_STREAMS:
-            return ""
-        now_ms, code = self.tape.now_ms, self.market.codes[0]
-        last, listing = self.market.last(code, now_ms), self.market.quoted[code].listing
-        price = last.price if last else listing.open_price
-        text = notice_text(hts_id, code, listing.symbol.name, price, clock_text(now_ms))
-        return self._exchange.notice(reply.place, text, now_ms)
-
-    def _say_next(self, outbox: Outbox) -> None:
-        for text in outbox.after_next:
-            self._say(outbox, text)
-        outbox.after_next.clear()
-
-    def _say_after_data(self, packet: Packet) -> None:
-        for socket in packet.sockets:
-            box = self.outboxes.get(socket)
-            if box and (text := box.after_data.pop((packet.tr_id, packet.code), None)):
-                self._say(box, text)
-
-    def _note_command(self, socket: Socket, reply: Reply) -> None:
-        detail: dict[str, Any] = {
-            "connection": socket.number,
-            "code": reply.code,
-            "tr_id": reply.place[0],
-            "tr_key": reply.place[1],
-        }
-        if reply.delay.fault:
-            detail["faults"] = [reply.delay.fault]
-        accepted = reply.code in ACCEPTED
-        if not accepted:
-            detail["rule"] = rule_of(str(reply.code))
-        self.note("acknowledged" if accepted else "refused", detail)
 
     def _settings(self) -> dict[str, Any]:
         return {

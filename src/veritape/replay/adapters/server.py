@@ -214,4 +214,4 @@ class BrokerServer:
             if message.type != aiohttp.WSMsgType.TEXT:
                 continue
             reply = self._exchange.receive(socket, message.data, self._player.broker_ns(), tape_ms)
-            self._player.acknowledge(outbox, reply)
+            self._player.answers.acknowledge(outbox, reply)
