@@ -138,6 +138,7 @@ def test_live_figures_at_every_width(
 
 def test_outside_text_is_text_and_no_other_origin_is_asked(chain: Chain, browser: Browser) -> None:
     """TL-750 and TL-780: no foreign request, no refused one, hostile text does nothing."""
+    browser.open("about:blank", 820, dark=False)  # the page before it asks no more
     browser.events.clear()
     browser.open(f"{chain.url}/console", 820, dark=False)
     browser.wait_for("document.body.dataset.state === 'live'")
