@@ -23,8 +23,10 @@ def missing_receipts(data: Path, folder: Path) -> list[str]:
     return [name for name in names if not (folder / name).exists()]
 
 
-async def until_made(data: Path, folder: Path, log: Path, patience_seconds: float = PATIENCE_SECONDS) -> int:
-    """Wait until the executor has made every receipt, or has said that it cannot; return how many are missing.
+async def until_made(
+    data: Path, folder: Path, log: Path, patience_seconds: float = PATIENCE_SECONDS
+) -> list[str]:
+    """Wait until the executor has made every receipt, or has said that it cannot; return the missing ones.
 
     Args:
         data: the recorder's data directory, where everything is sealed.
@@ -38,7 +40,7 @@ async def until_made(data: Path, folder: Path, log: Path, patience_seconds: floa
         await asyncio.sleep(LOOK_SECONDS)
         before, left = left, [name for name in left if not (folder / name).exists()]
         looks = looks + 1 if left == before else 0
-    return len(missing_receipts(data, folder))
+    return missing_receipts(data, folder)
 
 
 def _has_failed(log: Path) -> bool:

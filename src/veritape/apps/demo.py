@@ -28,6 +28,7 @@ from veritape.apps.running_chain import (
 )
 from veritape.apps.supervisor import Supervisor
 from veritape.apps.traffic import page_text, visit
+from veritape.executor.tapes import parse_receipt_name
 from veritape.kernel.clock import NANOSECONDS, SystemClock
 from veritape.kernel.errors import CheckFailedError, VeritapeError
 from veritape.observer.adapters.segment_files import SegmentStore
@@ -211,7 +212,7 @@ async def _audit(options: ChainOptions) -> dict[str, Any]:
     return document
 
 
-async def _receipts(options: ChainOptions, missing: int) -> Receipts:
+async def _receipts(options: ChainOptions, missing: list[str]) -> Receipts:
     """Have a fresh process execute every receipt again and compare the claims."""
     document = json.loads(await output_of("recheck", *executor_folders(options), "--json"))
     computed = tuple(
@@ -219,4 +220,5 @@ async def _receipts(options: ChainOptions, missing: int) -> Receipts:
         for line in document["computed"]
     )
     others = document["count"] - len(computed)
-    return Receipts(document["kind"], computed, document["verified"], others, missing)
+    codes = tuple(named[1].code for name in missing if (named := parse_receipt_name(name)))
+    return Receipts(document["kind"], computed, document["verified"], others, codes)

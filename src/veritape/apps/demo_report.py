@@ -7,7 +7,7 @@ independent accounts of the same day.
 Example, shortened (``T`` = trades, shares, value_krw)::
 
     {"ticks": {"sent": 2, "recorded": 2, ..., "symbols": {"990001": {"truth": T, "closed": true, ...}}},
-     "receipts": {"kind": "simulated", "count": 3, "verified": 3, "missing": 0, "vwap": {"990001": "1825085.0029"}}, "ok": true}
+     "receipts": {"kind": "simulated", "count": 3, "verified": 3, "missing": 0, "refused": 0, "vwap": {"990001": "1825085.0029"}}, "ok": true}
 """
 
 import json
@@ -68,8 +68,8 @@ class Receipts(NamedTuple):
     """Receipts that a fresh process checked."""
     others: int = 0
     """Receipts without an average: of other guests, or refused."""
-    missing: int = 0
-    """Receipts that the executor owes: a program over a sealed tape without one."""
+    missing: tuple[str, ...] = ()
+    """Codes of the receipts that are not there, of every program over every sealed tape."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def compose(facts: Facts) -> dict[str, Any]:
         },
         "sweeps": dict(facts.audit["sweeps"]),
         "segments": {"sealed": facts.segments_sealed, "bytes_per_tick": _bytes_per_tick(facts, symbols)},
-        **({} if facts.receipts is None else {"receipts": _receipts(facts.receipts)}),
+        **({} if facts.receipts is None else {"receipts": _receipts(facts.receipts, facts.audit)}),
         **({} if facts.gateway is None else {"gateway": dict(facts.gateway)}),
         **({} if facts.families is None else {"metrics": {"families": facts.families}}),
         "seconds": {"total": round(facts.seconds, 1)},
@@ -162,6 +162,7 @@ def text(report: Mapping[str, Any]) -> str:
     if receipts := report.get("receipts"):
         called = "executed, not proven" if receipts["kind"] == "simulated" else "proven"
         missing = f", {receipts['missing']} MISSING" if receipts["missing"] else ""
+        missing += f", {receipts['refused']} refused: contradicted tapes" if receipts["refused"] else ""
         rows.append(
             f"receipts  {receipts['verified']} of {receipts['count']} checked by a fresh process ({called}){missing}"
         )
@@ -174,12 +175,20 @@ def text(report: Mapping[str, Any]) -> str:
     return "\n".join(rows)
 
 
-def _receipts(receipts: Receipts) -> dict[str, Any]:
+def _owed(receipts: Receipts, audit: Mapping[str, Any]) -> list[str]:
+    """Return the codes of missing receipts that the executor owes: a guest may refuse what the audit calls contradicted."""
+    contradicted = {line["code"] for line in audit["lines"] if line.get("status") == "contradicted"}
+    return [code for code in receipts.missing if code not in contradicted]
+
+
+def _receipts(receipts: Receipts, audit: Mapping[str, Any]) -> dict[str, Any]:
+    owed = len(_owed(receipts, audit))
     return {
         "kind": receipts.kind,
         "count": len(receipts.computed) + receipts.others,
         "verified": receipts.verified,
-        "missing": receipts.missing,
+        "missing": owed,
+        "refused": len(receipts.missing) - owed,
         "vwap": _averages(receipts.computed),
     }
 
@@ -188,7 +197,7 @@ def _parts_ok(facts: Facts) -> bool:
     """Tell whether every part that is there did its work."""
     receipts, gateway = facts.receipts, facts.gateway
     receipts_ok = receipts is None or (
-        receipts.verified == len(receipts.computed) + receipts.others > 0 and not receipts.missing
+        receipts.verified == len(receipts.computed) + receipts.others > 0 and not _owed(receipts, facts.audit)
     )
     gateway_ok = gateway is None or (gateway["allowed"] > 0 and gateway["errors"] == 0)
     return receipts_ok and gateway_ok and facts.families != 0

@@ -71,6 +71,7 @@ def test_a_closed_day_is_reported_in_full() -> None:
             "count": 1,
             "verified": 1,
             "missing": 0,
+            "refused": 0,
             "vwap": {"990001": "103.3333"},
         },
         "gateway": GATEWAY,
@@ -104,7 +105,7 @@ def test_one_too_many_in_any_quantity_does_not_close(quantity: str) -> None:
         replace(FACTS, audit={"lines": [LINE, {**LINE, "code": "990009"}], "sweeps": SWEEPS}),
         with_line(residual={"trades": None, "shares": 0, "value_krw": 1}),
         replace(FACTS, receipts=FACTS.receipts._replace(verified=0) if FACTS.receipts else None),
-        replace(FACTS, receipts=FACTS.receipts._replace(missing=1) if FACTS.receipts else None),
+        replace(FACTS, receipts=FACTS.receipts._replace(missing=("990001",)) if FACTS.receipts else None),
         replace(FACTS, receipts=Receipts("simulated", (), 0)),
         replace(FACTS, families=0),
         replace(FACTS, gateway={**GATEWAY, "errors": 1}),
@@ -135,9 +136,21 @@ def test_a_simulated_receipt_is_never_called_proven() -> None:
 
 def test_a_receipt_that_the_executor_owes_is_counted_for_people() -> None:
     """EX-343: a program over a sealed tape without a receipt fails the run in so many words."""
-    lacking = FACTS.receipts._replace(missing=2) if FACTS.receipts else None
+    lacking = FACTS.receipts._replace(missing=("990001", "990001")) if FACTS.receipts else None
     assert "(executed, not proven), 2 MISSING" in text(compose(replace(FACTS, receipts=lacking)))
     assert "MISSING" not in text(compose(FACTS))
+
+
+def test_a_guest_may_refuse_a_tape_that_contradicts_itself() -> None:
+    """EX-343, OB-641: the audit says so of its line: counted apart, and no failure of the chain."""
+    contradicted = with_line(status="contradicted")
+    report = compose(
+        replace(
+            contradicted, receipts=FACTS.receipts._replace(missing=("990001",)) if FACTS.receipts else None
+        )
+    )
+    assert (report["ok"], report["receipts"]["missing"], report["receipts"]["refused"]) == (True, 0, 1)
+    assert "1 refused: contradicted tapes" in text(report)
 
 
 def test_the_whole_days_average_is_that_of_the_specification() -> None:
