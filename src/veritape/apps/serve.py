@@ -53,6 +53,7 @@ from veritape.gateway.metrics import METRICS, DecisionFigures
 from veritape.gateway.overload import Overload
 from veritape.gateway.policy import Policy
 from veritape.gateway.product import Sources
+from veritape.gateway.route_table import left_out_lines
 from veritape.gateway.settings import GatewaySettings
 from veritape.gateway.upstream_metrics import RegistryFigures
 from veritape.kernel.addresses import Address, parse_address
@@ -209,8 +210,8 @@ async def _run(
             click.echo(
                 f"gateway on http://{name[0]}:{name[1]}, policy version {policy.version}, store {policy.store.kind}"
             )
-        if isinstance(listeners.public, socket) and gateway.table.left_out and worker is None:
-            click.echo(f"routes left out, their part is not installed: {', '.join(gateway.table.left_out)}")
+            for line in left_out_lines(gateway.table):
+                click.echo(line)
         audit = stack.enter_context(opened_audit(settings, clock))
         api = stack.enter_context(
             admin_api(

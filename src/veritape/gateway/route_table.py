@@ -2,13 +2,16 @@
 
 import json
 from importlib.metadata import version
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from veritape.gateway import openapi
 from veritape.gateway.paths import PathTable
 from veritape.gateway.policy import Policy, Route
-from veritape.gateway.product import ProductRoute, Sources, installed
+from veritape.gateway.product import ROUTES, ProductRoute, Sources, installed
 from veritape.kernel.errors import MisuseError
+
+SETTINGS: Final = {"tape": "read.observer_dir", "receipts": "read.receipts_dir"}
+"""What a page reads -> setting that says where it is."""
 
 
 class Served(NamedTuple):
@@ -28,7 +31,7 @@ class RouteTable(NamedTuple):
     openapi: bytes
     docs: bytes
     left_out: tuple[str, ...]
-    """Routes whose part is not installed here."""
+    """Routes that are not served here: what they read is not set, or this version has no such page."""
 
 
 def make_table(policy: Policy, sources: Sources) -> RouteTable:
@@ -59,3 +62,17 @@ def make_table(policy: Policy, sources: Sources) -> RouteTable:
     api = openapi.document(policy, served, version("veritape"))
     paths = PathTable((path, tuple(found)) for path, found in by_path.items())
     return RouteTable(policy, paths, json.dumps(api).encode(), openapi.page(api), tuple(left_out))
+
+
+def left_out_lines(table: RouteTable) -> list[str]:
+    """Return for each cause a line with the routes that it leaves out."""
+    settings = {page.path: SETTINGS[page.reads] for page in ROUTES}
+    by_setting: dict[str, list[str]] = {}
+    for route in table.policy.routes:
+        if route.name in table.left_out:
+            setting = next((settings[path] for path in route.paths if path in settings), "")
+            by_setting.setdefault(setting, []).append(route.name)
+    return [
+        f"routes left out, {f'{setting} is not set' if setting else 'this version does not have them'}: {', '.join(names)}"
+        for setting, names in by_setting.items()
+    ]
