@@ -5,6 +5,7 @@ running then is for the caller to try again, alone.
 """
 
 import contextlib
+import fcntl
 import multiprocessing
 import os
 import signal
@@ -22,6 +23,9 @@ from veritape.kernel.errors import MisuseError, UnavailableError
 MakeExecutor = Callable[[int], Executor]
 """Makes an executor with so many workers."""
 
+PIPE_BYTES: Final = 1 << 20
+"""Of the pipe that brings answers: the most that any user may have; a thousand receipts take a third of it."""
+
 LOST: Final = ("KilledWorker", "CommClosedError", "FutureCancelledError")
 """Names of the errors with which Dask says that a worker is gone for good; its package is not imported here."""
 
@@ -34,7 +38,19 @@ def process_executor(workers: int) -> Executor:
     """
     context = multiprocessing.get_context("forkserver")
     _start_server()
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=_belong_to_parent)
+    executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_belong_to_parent)
+    _widen(executor)
+    return executor
+
+
+def _widen(executor: Any) -> None:
+    """Let an answer fit its pipe: else it comes in pieces of 64 KiB, and both sides wait for each other at every one."""
+    pipe = getattr(getattr(executor, "_result_queue", None), "_writer", None)
+    if pipe is not None:
+        with contextlib.suppress(
+            OSError
+        ):  # the user's pipes have all the pages that they may: slower, and no worse
+            fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
 
 def _start_server() -> None:

@@ -164,7 +164,7 @@ class L2Runtime:
         check_size(len(inputs))
         chosen, places = distinct(inputs)
         outcomes = self._execute(image, chosen, limits, seconds, stop, show)
-        self._decide(sum(isinstance(outcome, Executed) for outcome in outcomes))
+        self._decide(list(map(type, outcomes)).count(Executed))
         return outcomes if len(outcomes) == len(inputs) else [outcomes[place] for place in places]
 
     def _decide(self, claims: int) -> None:

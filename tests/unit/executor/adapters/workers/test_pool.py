@@ -1,9 +1,11 @@
 """Pools of workers."""
 
+import fcntl
 import os
 import signal
 from concurrent.futures import Executor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from typing import Any
 
 import pytest
 from tests.receipt_caches import ECHO
@@ -12,6 +14,7 @@ from veritape.apps.compiled_kernels import trace_backend
 from veritape.executor.adapters.workers.jobs import Job
 from veritape.executor.adapters.workers.machine import process_peak_bytes
 from veritape.executor.adapters.workers.pool import (
+    PIPE_BYTES,
     WorkerPool,
     is_lost,
     make_executor,
@@ -55,6 +58,14 @@ def test_workers_are_processes_of_a_fork_server() -> None:
     assert pool.peak_bytes() > MIB
     pool.close()
     pool.close()
+
+
+def test_an_answer_fits_its_pipe() -> None:
+    """EX-913: neither the worker nor who waits for it is woken for every 64 KiB."""
+    executor: Any = process_executor(1)
+    size = fcntl.fcntl(executor._result_queue._writer.fileno(), fcntl.F_GETPIPE_SZ)
+    executor.shutdown()
+    assert size == PIPE_BYTES
 
 
 def test_workers_that_are_threads_take_this_process_s_memory() -> None:
