@@ -267,8 +267,10 @@ async def open10k(stand: Stand) -> Outcome:
     tally = await open_loop(stand.target, octets, stand.open_rate, stand.seconds, stand.clock)
     overloaded = overloaded_by(busy.foreign_share(), 0)
     problems = [] if overloaded else open_loop_problems(tally)
-    if set(tally.statuses) - {0, OK, UNAVAILABLE}:
-        problems.append(f"other answers than 200 and 503: {dict(tally.statuses)}")
+    other = set(tally.statuses) - {0, OK, UNAVAILABLE}
+    if other:
+        counts = ", ".join(f"{tally.statuses[status]} x {status}" for status in sorted(other))
+        problems.append(f"other answers than 200 and 503: {counts}")
     figures = f"{tally.per_second:,.0f}/s, P95 {tally.latency_ms(95):.1f} ms, generator up to {ceiling.per_second:,.0f}/s"
     answered, unanswered = Counter({label: tally.statuses[OK]}), {label: tally.statuses[0]}
     return Outcome(tally.statuses, answered, problems, unanswered, figures, overloaded)
