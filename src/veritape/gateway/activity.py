@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from veritape.gateway.closed_labels import known_values
-from veritape.gateway.fast_quota import Verdict
+from veritape.gateway.fast_quota import Verdict, make_tuple
 from veritape.gateway.quota import MICROSECONDS, MU, Decision, LimitName, LimitState, Mode
 from veritape.telemetry.metric import OTHER, Merge, Metric, MetricType
 from veritape.telemetry.registry import Registry
@@ -108,7 +108,8 @@ class Activity:
         """
         before = self._seen.pop(subject, None)
         says = judged if before is None or isinstance(judged, Verdict) or judged.limits else before.judged
-        self._seen[subject] = _Seen(now_us, account, tier if account else "anonymous", says)
+        shown = tier if account else "anonymous"
+        self._seen[subject] = make_tuple(_Seen, (now_us, account, shown, says))
         if len(self._seen) > SUBJECTS_LIMIT:
             self._seen.popitem(last=False)
         second = now_us // MICROSECONDS

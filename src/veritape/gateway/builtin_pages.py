@@ -21,12 +21,24 @@ QUOTA_WORDS: Final = {
 """What readiness says of the quota; every other state is ``local``."""
 
 
+FIXED: Final = frozenset({"/health", "/ready", "/openapi.json", "/docs"})
+"""Paths of single pages."""
+
+PROBLEM_PAGES: Final = "/problems/"
+"""Before a reason: the page that explains it."""
+
+
 class BuiltinPage(NamedTuple):
     """An answer."""
 
     status: int
     media: str
     body: bytes
+
+
+def is_builtin(path: str) -> bool:
+    """Tell, quickly, whether a path could be one of ours."""
+    return path in FIXED or path.startswith(PROBLEM_PAGES)
 
 
 def builtin_page(
@@ -57,7 +69,7 @@ def builtin_page(
     if path == "/docs":
         return BuiltinPage(200, HTML, docs)
     head, _, reason = path.rpartition("/")
-    if head == "/problems" and reason in PROBLEMS:
+    if f"{head}/" == PROBLEM_PAGES and reason in PROBLEMS:
         return BuiltinPage(200, HTML, problem_page(Reason(reason)))
     return None
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from veritape.gateway.fast_quota import Verdict
+from veritape.gateway.fast_quota import Verdict, make_tuple
 from veritape.gateway.quota import MICROSECONDS, Decision, month_of
 
 MINUTE_US: Final = 60 * MICROSECONDS
@@ -34,6 +34,10 @@ class Kind(StrEnum):
     """Anonymous requests admitted in one minute, counted."""
     RECONCILED = "reconciled"
     """A repair of a difference."""
+
+
+_CHARGE: Final = Kind.CHARGE
+"""A member of an enum is looked up in its class each time."""
 
 
 class Commit(StrEnum):
@@ -109,9 +113,10 @@ class EventSource:
         self, caller: Caller, route: str, judged: Verdict | Decision, wall_us: int, request_id: str
     ) -> UsageEvent:
         """Return the charge of an admitted request."""
-        return UsageEvent(
-            self.boot, self._next(), Kind.CHARGE, *caller, route, judged.cost_mu, "admitted", "",
-            judged.mode, judged.policy_version, judged.period, wall_us, request_id, None, None, 1,
+        return make_tuple(
+            UsageEvent,
+            (self.boot, self._next(), _CHARGE, *caller, route, judged.cost_mu, "admitted", "",
+             judged.mode, judged.policy_version, judged.period, wall_us, request_id, None, None, 1),
         )  # fmt: skip
 
     def refund(self, charge: UsageEvent, reason: str, wall_us: int) -> UsageEvent:

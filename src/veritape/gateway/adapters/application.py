@@ -31,7 +31,7 @@ from veritape.gateway.answers import (
     page_answer,
     problem_answer,
 )
-from veritape.gateway.builtin_pages import builtin_page
+from veritape.gateway.builtin_pages import builtin_page, is_builtin
 from veritape.gateway.overload import SAMPLED_LEVEL, is_shed, retry_after_s
 from veritape.gateway.parameters import read_query
 from veritape.gateway.policy import Policy, Route
@@ -215,6 +215,8 @@ class Gateway:
 
     def _builtin(self, call: Call) -> Answer | None:
         """Answer what costs nothing and needs no key."""
+        if not is_builtin(call.path):
+            return None
         table = self.table
         page = builtin_page(
             call.path,
@@ -251,7 +253,9 @@ class Gateway:
         refuse_loop(call)
         await self.gate.recognise(visit, route, call.credential)
         check_length(call, route)
-        priced, body = await counted_body(call, route, client.receive)
+        priced, body = route, None
+        if route.counted is not None:
+            priced, body = await counted_body(call, route, client.receive)
         await self.gate.admit(visit, priced)
         passing = await self.upstreams.relay(visit, call, route, client, body)
         try:

@@ -81,6 +81,10 @@ async def whole_body(receive: Receive, limit_bytes: int) -> bytes:
 class Exchange:
     """One request and its answer, over one or two attempts."""
 
+    __slots__ = (
+        "_body", "_clock", "_connection", "_deadline", "_loop", "_pool", "_request", "_sending", "_target", "began_ns",
+    )  # fmt: skip
+
     def __init__(self, pool: UpstreamPool, request: Forwarded, receive: Receive, clock: Clock) -> None:
         self._pool, self._request, self._clock = pool, request, clock
         self._body = Body(receive, request.body_max_bytes)

@@ -88,6 +88,9 @@ class UpstreamPool:
             UpstreamFailedError: ``no_healthy_upstream``.
         """
         now_ns = self._clock.monotonic_ns()
+        first = self.targets[0]
+        if len(self.targets) == 1 and tried is None and standing(first.health, now_ns) is Standing.IN:
+            return first  # nothing to choose, and no turn to owe
         where = [standing(one.health, now_ns) for one in self.targets]
         able = self._able(where, Standing.IN, tried) or self._probed(where, tried, now_ns)
         loads = [Load(one.in_flight, one.target.weight) for one in self.targets]
