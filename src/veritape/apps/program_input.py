@@ -134,4 +134,6 @@ def _words(words: Sequence[str], place: str) -> bytes:
     try:
         return struct.pack(f"<{len(words)}I", *(int(word, 0) for word in words))
     except (ValueError, struct.error) as error:
-        raise MisuseError(f"{place}: {','.join(words)[:40]!r} are no 32-bit words") from error
+        raise MisuseError(
+            f"{place}: {','.join(words)[:40]!r}: 32-bit words are whole numbers from 0 to 4294967295, with commas between"
+        ) from error

@@ -8,6 +8,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
@@ -51,7 +52,7 @@ def application(jobs: Jobs, watch: Watch, version: str) -> Starlette:
         Route("/v1/jobs/{id}", _answering(watch, partial(_job, jobs)), methods=["GET"]),
         Route("/v1/jobs/{id}", _answering(watch, partial(_cancel, jobs)), methods=["DELETE"]),
     ]
-    return Starlette(routes=routes)
+    return Starlette(routes=routes, exception_handlers={HTTPException: _no_route})
 
 
 def _answering(watch: Watch, handler: Handler) -> Handler:
@@ -68,9 +69,24 @@ def _answering(watch: Watch, handler: Handler) -> Handler:
     return answer
 
 
-def _problem(error: VeritapeError) -> Response:
+async def _no_route(request: Request, error: Exception) -> Response:
+    """Answer a path that is not there, or a method that it does not have, as any other refusal."""
+    if isinstance(error, HTTPException) and error.status_code == _METHOD_NOT_ALLOWED:
+        refusal = _bad(f"{request.method} is not what {request.url.path} takes")
+        return _problem(refusal, _METHOD_NOT_ALLOWED, error.headers)
+    text = "not_found: POST /v1/jobs takes a job, GET /v1/jobs/ID tells its state, DELETE cancels it"
+    return _problem(MisuseError(text, JobReason.NOT_FOUND))
+
+
+_METHOD_NOT_ALLOWED = 405
+"""HTTP's own number."""
+
+
+def _problem(
+    error: VeritapeError, status: int | None = None, headers: Mapping[str, str] | None = None
+) -> Response:
     reason = None if error.reason is None else str(error.reason)
-    status = _STATUS.get(reason or "", 400)
+    status = status or _STATUS.get(reason or "", 400)
     body = {
         "type": "about:blank",
         "title": reason,
@@ -78,7 +94,7 @@ def _problem(error: VeritapeError) -> Response:
         "detail": error.message,
         "reason": reason,
     }
-    fields = {"Retry-After": str(RETRY_S)} if status == 503 else {}  # noqa: PLR2004 - HTTP's own number
+    fields = {"Retry-After": str(RETRY_S)} if status == 503 else dict(headers or {})  # noqa: PLR2004 - HTTP's own number
     return JSONResponse(body, status, fields, media_type="application/problem+json")
 
 

@@ -79,6 +79,24 @@ def test_a_job_is_accepted_and_its_state_told(service: Service) -> None:
     assert (found["state"], found["kind"], found["claim"]["journal_hex"]) == ("done", "simulated", "61626364")
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status", "reason"),
+    [
+        ("GET", "/v1/nothing", 404, "not_found"),
+        ("GET", "/v1/jobs", 405, "bad_request"),
+        ("PUT", "/v1/jobs/1", 405, "bad_request"),
+    ],
+)
+def test_what_has_no_route_is_a_problem_too(
+    service: Service, method: str, path: str, status: int, reason: str
+) -> None:
+    """EX-592: a path that is not there, or a method that it does not take, is answered like any refusal, with what there is."""
+    answer = service.client.request(method, path)
+    assert (answer.status_code, answer.json()["reason"]) == (status, reason)
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert ("allow" in answer.headers) == (status == 405)
+
+
 def test_a_full_queue_is_503_with_retry_after(service: Service) -> None:
     """EX-352: queue_full, counted; DELETE cancels."""
     running = service.post(program="endless", input="").json()["id"]
