@@ -30,8 +30,8 @@ PAGE = f"/v1/trades?symbol={CODE}&day={DAY}&limit=1000"
 FREE, SLOW = b"minute = { limit = 100, burst = 150 }", b"minute = { limit = 1, burst = 150 }"
 """The shipped Free tier's bucket, and one that gives back a unit a minute: what is spent stays so however long a test takes."""
 
-BURST, GIVEN_BACK = 150, 5
-"""Of that bucket; units that come back within the five minutes that a test may take."""
+BURST, GIVEN_BACK = 150, 10
+"""Of that bucket; units that come back within the ten minutes that a test may take."""
 
 
 async def record(data: Path) -> None:
