@@ -21,17 +21,12 @@ from typing import Any, Final, NamedTuple
 
 from veritape.gateway import problems
 from veritape.gateway.adapters.callers import Callers, Client, Identify, require
-from veritape.gateway.adapters.degrading_store import DegradingStore
 from veritape.gateway.adapters.engine import Decide, DeniedError, Engine, Ruling
 from veritape.gateway.adapters.gate import Keys, UsageLedger
 from veritape.gateway.adapters.marks import PATH_CHARACTERS, Found, MarkedRoutes
+from veritape.gateway.adapters.middleware_store import open_store
 from veritape.gateway.adapters.policy_file import PolicyFile
-from veritape.gateway.adapters.redis_address import parse_redis_url
-from veritape.gateway.adapters.redis_link import RedisLink
-from veritape.gateway.adapters.redis_store import RedisStore
-from veritape.gateway.adapters.stores import ProcessStore, Store
 from veritape.gateway.fast_quota import make_tuple
-from veritape.gateway.memory_store import MemoryStore
 from veritape.gateway.openapi_limits import describe_limits
 from veritape.gateway.policy import Policy
 from veritape.gateway.prices import Price, units_of
@@ -41,7 +36,7 @@ from veritape.gateway.reasons import PROBLEMS, Reason
 from veritape.gateway.request_ids import request_id
 from veritape.gateway.straight_quota import Charge, no_charge
 from veritape.gateway.usage import BOOT_BYTES, EventSource, UsageEvent
-from veritape.kernel.clock import Clock, SystemClock
+from veritape.kernel.clock import SystemClock
 from veritape.kernel.errors import MisuseError, UnavailableError
 
 Scope = MutableMapping[str, Any]
@@ -375,30 +370,8 @@ class Limit:
             raise MisuseError('Limit: give it a policy: app.add_middleware(Limit, policy="policy.toml")')
         read = policy if isinstance(policy, Policy) else PolicyFile(Path(policy)).read()
         clock = SystemClock()
-        store = self._open_store(read, redis, clock)
+        store, self._background = open_store(read, redis, clock)
         return Engine(read, store, clock, key_store=keys, identify=identify, legacy=legacy)
-
-    def _open_store(self, policy: Policy, redis: str, clock: Clock) -> Store:
-        if (policy.store.kind == "redis") != bool(redis):
-            raise MisuseError(
-                'Limit: redis="redis://..." and store.kind = "redis" in the policy belong together'
-            )
-        if not redis:
-            return ProcessStore(MemoryStore(), clock)
-        link = RedisLink(parse_redis_url(redis), policy.store.deadline_ms / 1_000)
-        boot = secrets.token_bytes(BOOT_BYTES).hex()
-        shared = RedisStore(link, boot, _no_sums, clock, policy.store.partitions)
-        store = DegradingStore(
-            link, shared, clock, policy.store.grace_s, policy.store.workers_min, lambda _: None
-        )
-        self._background = [link.run(), store.run()]
-        return store
-
-
-async def _no_sums(subject: str, period: str) -> dict[str, int]:
-    """Know of no charge before: without a ledger a month begins at nothing when Redis does not know it."""
-    del subject, period
-    return {}
 
 
 def _has_own_answer(application: Any) -> bool:
