@@ -5,6 +5,7 @@ state that it answers, by the same arithmetic as in memory.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
@@ -19,7 +20,7 @@ from veritape.gateway.adapters.redis_scripts import (
     words,
 )
 from veritape.gateway.adapters.redis_subjects import KnownSubject, KnownSubjects, Seen
-from veritape.gateway.adapters.server_link import StoreError, let_go
+from veritape.gateway.adapters.server_link import WAITING_LIMIT, StoreError, let_go
 from veritape.gateway.adapters.store_link import Link
 from veritape.gateway.boot_shares import BootShares, Share
 from veritape.gateway.fast_quota import Plan, Verdict, plan_of
@@ -90,6 +91,8 @@ class RedisStore:
         self._terms: dict[tuple[Plan, int], tuple[bytes, bytes]] = {}
         self._boot_word, self._no_word = words(boot.encode()), words(b"")
         self._last_slot = 0
+        self._unsure_slots: deque[tuple[str, str]] = deque(maxlen=WAITING_LIMIT)
+        """Slots that calls without an answer may have taken; nobody else knows them."""
         self.clock_steps = 0
         """Steps of the store's clock over a second."""
         self.clock_rebased = 0
@@ -121,8 +124,10 @@ class RedisStore:
         known = self._subjects.of(subject)
         slot = self._next_slot() if plan.counts_slots else ""
         known.under_way += 1
+        unsure = ""
         try:
             for _ in range(_ATTEMPTS):
+                unsure = slot
                 period, command = self._period, self._command(known, plan, slot, slot_us)
                 share = known.share
                 try:  # no function around the call: each is a coroutine more that every answer goes through
@@ -132,6 +137,7 @@ class RedisStore:
                 except StoreError as error:
                     self._calls.failed("decide", error)
                     raise
+                unsure = ""
                 self.operations["decide", "ok"] += 1
                 usual = read_admission(answer, plan)
                 if usual is not None:
@@ -151,6 +157,8 @@ class RedisStore:
                     return verdict, slot if verdict.admitted else ""
         finally:
             known.under_way -= 1
+            if unsure:
+                self._unsure_slots.append((subject, unsure))
         raise StoreError("the store does not settle on a month")
 
     def _decided(self, known: KnownSubject, share: Share, verdict: Verdict, mine_mu: int) -> None:
@@ -175,11 +183,14 @@ class RedisStore:
     async def settle(self, *, everything: bool = False) -> None:
         """Put shares to what this boot surely charged: those whose answers differed, or all that moved since the last time.
 
-        A subject with a call under way waits for the next time: what the call does is not known yet (GW-671).
+        A subject with a call under way waits for the next time: what the call does is not known yet (GW-671). Slots that calls
+        without an answer may have taken are freed.
 
         Raises:
             StoreError: no answer; what was not settled is tried again.
         """
+        while self._unsure_slots:
+            self.release_slot(*self._unsure_slots.popleft())
         due = self._shares.due(everything=everything)
         quiet = [share for share in due if not self._subjects.is_asking(share[0])]
         for first in range(0, len(quiet), SETTLE_GROUP):

@@ -2,12 +2,17 @@
 
 import asyncio
 import contextlib
+import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import hiredis
 import pytest
 import uvloop
+from tests.servers import redis_stand
+from tests.servers.redis_process import RedisProcess, redis_process
 from tests.servers.store_peer import StorePeer, echo, store_peer
 from tests.waiting import PATIENCE_S
 
@@ -120,6 +125,32 @@ async def test_a_store_that_refuses_us_is_tried_again() -> None:
     assert "secret" not in str(caught.value)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+
+
+def be_busy(ours: socket.socket) -> None:
+    """Hold the loop among its sockets, once."""
+    ours.recv(1)
+    time.sleep(1)
+
+
+def test_an_answer_that_was_there_in_time_is_read_however_busy_the_loop_was(tmp_path: Path) -> None:
+    """GW-262: timers of uvloop come before its sockets; a busy worker is no silent store."""
+
+    async def ask(server: RedisProcess) -> object:
+        loop = asyncio.get_running_loop()
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            async with redis_stand.linked(server, 0.5) as link:
+                answer = link.call([b"BLPOP", b"nothing", b"0.1"])
+                await asyncio.sleep(0)  # the connection writes
+                loop.add_reader(ours, be_busy, ours)
+                theirs.send(b"!")
+                found = await answer
+                loop.remove_reader(ours)
+                return found
+
+    with redis_process(tmp_path) as server, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(ask(server)) is None
 
 
 def test_it_runs_on_the_loop_that_serves() -> None:

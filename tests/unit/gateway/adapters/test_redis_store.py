@@ -59,6 +59,21 @@ async def test_slots_months_refunds_and_resets(server: RedisProcess) -> None:
         assert (state.used_mu, state.minute.debt, await store.health()) == (6_000, 0, True)
 
 
+async def test_a_slot_whose_taker_left_before_the_answer_is_freed(server: RedisProcess) -> None:
+    """GW-210: nobody else knows it, and it would be held until its deadline."""
+    async with linked(server) as link:
+        store = store_on(link)
+        await store.decide("left:live", FREE, 1_000, 7)
+        asking = asyncio.create_task(store.decide("left:live", FREE, 1_000, 7))
+        for _ in range(2):  # it asks, the connection writes
+            await asyncio.sleep(0)
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+        assert (await store.status("left:live", FREE)).slots == 2
+        await store.settle()
+        assert (await store.status("left:live", FREE)).slots == 1
+
+
 async def test_keys_expire_when_they_say_nothing_more(server: RedisProcess) -> None:
     """GW-255, GW-256: a bucket lives until it owes nothing and a second longer, a month 62 days past its end."""
     async with linked(server) as link:
