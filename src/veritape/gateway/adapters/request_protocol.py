@@ -193,7 +193,7 @@ class RequestProtocol(asyncio.Protocol):
                 continue
             if not self._framing.head_bytes and (head := self._known.get(self._rest)) is not None:
                 self._rest = b""
-                self._begin(head)
+                self._begin(head).take_end()
                 break
             taken = self._framing.take(self._rest)
             piece, self._rest = self._rest[:taken], self._rest[taken:]
@@ -294,8 +294,8 @@ class RequestProtocol(asyncio.Protocol):
         asks = version == "1.1" and b"expect" in call.fields
         self._begin(Head(call, version, body_length(headers), keeps, asks))
 
-    def _begin(self, head: "Head") -> None:
-        """Begin the turn of a request."""
+    def _begin(self, head: "Head") -> Turn:
+        """Begin the turn of a request and return it."""
         self._head, length = head, head.length
         self._framing.expect_body(length)
         self._dropped_bytes = 0
@@ -306,6 +306,7 @@ class RequestProtocol(asyncio.Protocol):
             self._pace = BodyPace(now_s, now_s)
         turn.departure.owner = self._coming = way = Way(turn.run(self._serve), self._over)
         self._server.tasks.add(cast("asyncio.Task[None]", way))  # it is cancelled like one
+        return turn
 
     def _over(self, way: Way) -> None:
         self._server.tasks.discard(cast("asyncio.Task[None]", way))

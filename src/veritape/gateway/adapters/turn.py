@@ -272,7 +272,7 @@ class Turn:
             "type": "http", "asgi": {"version": "3.0", "spec_version": "2.3"}, "http_version": self._version,
             "server": self._line.transport.get_extra_info("sockname"), "client": self._line.peer, "scheme": self.scheme,
             "method": call.method, "root_path": "", "path": unquote(call.raw_path.decode("ascii")), "raw_path": call.raw_path,
-            "query_string": call.query, "headers": call.headers, "state": {}, KEY: self.departure,
+            "query_string": call.query, "headers": [*call.headers], "state": {}, KEY: self.departure,
         }  # fmt: skip
 
     async def send(self, message: MutableMapping[str, Any]) -> None:

@@ -33,11 +33,11 @@ async def steps(
 
 
 async def test_steps_rise_until_one_fails_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    """GW-852: 100, 115, 132.25, 152.09: the last one that held is told; no step follows one that failed twice."""
-    assert await steps(monkeypatch, 140, 100.0, 1_000.0) == (132.0, [100, 115, 132, 152, 152])
-    assert await steps(monkeypatch, 140, 100.0, 1_000.0, 1) == (132.0, [100, 115, 115, 132, 152, 152])
+    """GW-852: 100, 120, 144: the last one that held is told; no step follows one that failed twice."""
+    assert await steps(monkeypatch, 140, 100.0, 1_000.0) == (120.0, [100, 120, 144, 144])
+    assert await steps(monkeypatch, 140, 100.0, 1_000.0, 1) == (120.0, [100, 120, 120, 144, 144])
     assert await steps(monkeypatch, 10, 100.0, 1_000.0) == (0.0, [100, 100])
-    assert await steps(monkeypatch, 1_000, 100.0, 120.0) == (115.0, [100, 115])
+    assert await steps(monkeypatch, 1_000, 100.0, 120.0) == (120.0, [100, 120])
     assert await steps(monkeypatch, 1_000, 100.0, 50.0) == (0.0, [])
 
 

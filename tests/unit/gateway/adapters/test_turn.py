@@ -5,7 +5,7 @@ import contextlib
 from pathlib import Path
 
 import pytest
-from tests.connections import everything, open_to, serving
+from tests.connections import everything, head_of, open_to, serving
 from tests.servers.gateway_world import SYMBOL, World
 from tests.upstream import Peer, answer, policy_text, upstream
 from tests.waiting import PATIENCE_S, until
@@ -202,6 +202,30 @@ async def test_who_acts_on_whole_bodies_is_not_asked_for_an_answer(tmp_path: Pat
     assert received.startswith(b"HTTP/1.1 400 ")
     assert received.count(b"HTTP/1.1 ") == 1
     assert await asyncio.wait_for(seen, PATIENCE_S) == ["http.request", "http.disconnect"]
+    writer.close()
+    served.cancel()
+    await asyncio.gather(served, return_exceptions=True)
+
+
+async def test_another_application_sees_the_end_of_no_body_each_time() -> None:
+    """GW-551: a head that is known by its bytes is a whole request, and what an application does to its fields stays its own."""
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        part = await receive()
+        scope["headers"].append((b"seen", b"1"))
+        found = (part["body"], part.get("more_body", False), len(scope["headers"]))
+        await send(
+            {"type": "http.response.start", "status": 200, "headers": [(b"x-found", repr(found).encode())]}
+        )
+        await send({"type": "http.response.body", "body": b""})
+
+    listener = bind(Address("127.0.0.1", 0))
+    served = asyncio.ensure_future(serve_beside(application, listener))
+    reader, writer = await open_to(listener.getsockname()[1])
+    for _ in range(3):
+        writer.write(b"GET /page HTTP/1.1\r\nHost: a\r\n\r\n")
+        head = await head_of(reader)
+        assert b"x-found: (b'', False, 2)\r\n" in head
     writer.close()
     served.cancel()
     await asyncio.gather(served, return_exceptions=True)
