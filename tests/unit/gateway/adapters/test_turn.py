@@ -214,9 +214,8 @@ async def test_another_application_sees_the_end_of_no_body_each_time() -> None:
         part = await receive()
         scope["headers"].append((b"seen", b"1"))
         found = (part["body"], part.get("more_body", False), len(scope["headers"]))
-        await send(
-            {"type": "http.response.start", "status": 200, "headers": [(b"x-found", repr(found).encode())]}
-        )
+        fields = [(b"x-found", repr(found).encode()), (b"content-length", b"0")]
+        await send({"type": "http.response.start", "status": 200, "headers": fields})
         await send({"type": "http.response.body", "body": b""})
 
     listener = bind(Address("127.0.0.1", 0))
