@@ -1,16 +1,16 @@
 """One connection to Redis, made for many small calls at a time (GW-261, GW-262).
 
-All calls of one turn of the event loop leave in one write; answers come in order. A call has a deadline from the moment it
-is made and is never repeated: whether it happened is then unknown, and the caller's arithmetic must heal that. When no
-answer comes in time, the connection is closed and every waiting call fails together. An answer that is there in time is
-one, however late a busy loop comes to read it.
+Calls of one turn of the event loop leave together, at most ``WRITE_CALLS`` in one write; answers come in order. A call has
+a deadline from the moment it is made and is never repeated: whether it happened is then unknown, and the caller's arithmetic
+must heal that. When no answer comes in time, the connection is closed and every waiting call fails together. An answer that
+is there in time is one, however late a busy loop comes to read it.
 """
 
 import asyncio
 import contextlib
 import ssl
 from collections import deque
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import hiredis
 
@@ -23,6 +23,9 @@ from veritape.gateway.adapters.server_link import (
     StoreTimeoutError,
     reconnect_s,
 )
+
+WRITE_CALLS: Final = 16
+"""Calls that are written before the turn of the loop is over: the store decides them while we make the next ones."""
 
 
 class RedisLink(ServerLink, asyncio.Protocol):
@@ -77,11 +80,14 @@ class RedisLink(ServerLink, asyncio.Protocol):
                 self._timer = loop.call_later(self._deadline_s, self._look)
         self._waiting.append((self._deadline, answer))
         self._unsent.append(command)
+        if len(self._unsent) >= WRITE_CALLS:
+            self._flush()
         return answer
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin with an empty reader."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
+        self._transport.set_write_buffer_limits(high=0)  # else uvloop keeps what is written to the turn's end
         self._loop = asyncio.get_running_loop()
         self._reader = hiredis.Reader()
         self._lost.clear()

@@ -34,12 +34,30 @@ async def linked(to: StorePeer, deadline_s: float = 5, query: str = "") -> Async
         await asyncio.gather(running, return_exceptions=True)
 
 
-async def test_answers_come_in_order_and_one_turn_is_one_write() -> None:
+async def test_answers_come_in_order_whatever_a_turn_asks() -> None:
     """GW-261: a hundred calls of one turn, each gets its own answer."""
     async with store_peer(echo) as one, linked(one, query="user:pass%40word@") as link:
         answers = await asyncio.gather(*(link.call([b"ECHO", b"%d" % n]) for n in range(100)))
         assert answers == [b"%d" % n for n in range(100)]
         assert one.commands[:2] == [[b"AUTH", b"user", b"pass@word"], [b"SELECT", b"3"]]
+
+
+@pytest.mark.parametrize(("calls", "writes"), [(1, 1), (16, 1), (17, 2), (40, 3)])
+async def test_calls_of_a_turn_leave_in_few_writes(calls: int, writes: int) -> None:
+    """GW-261: all in one write, or sixteen at a time, of which the first leave before the turn is over."""
+    async with store_peer(echo) as one, linked(one) as link:
+        written = list[bytes]()
+        write = link._transport.write  # type: ignore[union-attr]
+
+        def count(octets: bytes) -> None:
+            written.append(octets)
+            write(octets)
+
+        link._transport.write = count  # type: ignore[union-attr, method-assign]
+        waiting = [link.call([b"ECHO", b"%d" % n]) for n in range(calls)]
+        assert len(written) == calls // 16
+        await asyncio.gather(*waiting)
+        assert (len(written), b"".join(written).count(b"ECHO")) == (writes, calls)
 
 
 async def test_an_error_is_an_answer() -> None:
