@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -129,7 +130,7 @@ def interrupted(folder: Path) -> float:
     try:
         log = folder / "logs" / "observer.log"
         deadline = time.monotonic() + PATIENCE_S  # noqa: TID251 - a whole process is watched
-        while not (log.exists() and "09:02" in log.read_text()):
+        while not (log.exists() and re.search("^09:0[2-9]", log.read_text(), re.MULTILINE)):
             assert time.monotonic() < deadline  # noqa: TID251 - as above
             assert process.poll() is None
             time.sleep(0.1)
