@@ -21,6 +21,7 @@ from veritape.executor.backend import Simulator
 from veritape.executor.image import Image
 from veritape.executor.log_events import LEVELS, LogEvent
 from veritape.executor.receipts import SimulatedReceipt, describe_trap
+from veritape.executor.runtime.batching import twins
 from veritape.executor.runtime.outcomes import Executed, Outcome
 from veritape.executor.runtime.progress import Progress
 from veritape.executor.settings import ExecutorSettings
@@ -157,7 +158,7 @@ def _batch(
     seconds = (clock.monotonic_ns() - began_ns) / NANOSECONDS
     if output is not None:
         _write_all(output, outcomes)
-    return batch_document(name, outcomes, seconds, used, counters)
+    return batch_document(name, outcomes, twins(inputs), seconds, used, counters)
 
 
 def _write_all(folder: Path, outcomes: list[Outcome]) -> None:

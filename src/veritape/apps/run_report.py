@@ -60,17 +60,29 @@ def trap_document(name: str, program_id: str, execution: Execution, seconds: flo
 
 
 def batch_document(
-    name: str, outcomes: Sequence[Outcome], seconds: float, used: Parallel, cache: dict[str, Any]
+    name: str,
+    outcomes: Sequence[Outcome],
+    same_as: Sequence[int | None],
+    seconds: float,
+    used: Parallel,
+    cache: dict[str, Any],
 ) -> dict[str, Any]:
-    """Return the document of a batch: one item an input, in order."""
-    items = [_item(place, outcome) for place, outcome in enumerate(outcomes)]
+    """Return the document of a batch: one item an input, in order.
+
+    Every receipt counts once: as executed now, as found in the cache, or as shared with an earlier item of an equal input, whose
+    index is in ``same_as``.
+    """
+    items = [{**_item(place, outcome), "same_as": same_as[place]} for place, outcome in enumerate(outcomes)]
+    first = [one for one, twin in zip(outcomes, same_as, strict=True) if twin is None]
+    receipts = [one for one in first if isinstance(one, Executed)]
     reasons = [item["reason"] for item in items if item["reason"] is not None]
     return {
         **_head(ok=not reasons, reason=reasons[0] if reasons else None),
         "program": {"name": name},
         "items": items,
-        "executed": sum(isinstance(one, Executed) and not one.cached for one in outcomes),
-        "cached": sum(isinstance(one, Executed) and one.cached for one in outcomes),
+        "executed": sum(not one.cached for one in receipts),
+        "same": sum(isinstance(one, Executed) for one in outcomes) - len(receipts),
+        "cached": sum(one.cached for one in receipts),
         "failed": len(reasons),
         "effective": {"workers": used.workers, "threads": used.threads},
         "cache": cache,
@@ -131,7 +143,8 @@ def text(document: dict[str, Any]) -> str:
 
 
 def _batch_lines(document: dict[str, Any]) -> list[str]:
-    counts = f"{document['executed']:,} executed, {document['cached']:,} from the cache, {document['failed']:,} failed"
+    same = f"{document['same']:,} the same as another, " if document["same"] else ""
+    counts = f"{document['executed']:,} executed, {same}{document['cached']:,} from the cache, {document['failed']:,} failed"
     workers = document["effective"]["workers"]
     lines = [f"{document['label']}: {counts} in {document['seconds']:.2f} s on {workers} workers"]
     failed = [item for item in document["items"] if item["reason"] is not None]

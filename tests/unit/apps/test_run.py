@@ -82,18 +82,19 @@ def test_exit_codes_traps_and_debug_text(tmp_path: Path) -> None:
 
 
 def test_a_batch_goes_through_workers_and_cache(tmp_path: Path, config: Path) -> None:
-    """EX-631: a file of inputs; executed once, then from the cache; receipts in a folder, one an item."""
+    """EX-631: a file of inputs; equal ones are executed once and said so, then from the cache; a receipt an item."""
     lines = tmp_path / "inputs.jsonl"
     lines.write_text('[10, 0, 1]\n"0a0000000000000001000000"\n\n[20, 0, 1]\n[10, 0, "0x2"]\n')
     arguments = ("fibonacci", "--inputs", lines, "--config", config, "--json")
     shown = json.loads(invoke(*arguments, "-o", tmp_path / "out").output)
-    assert (shown["executed"], shown["cached"], shown["failed"]) == (4, 0, 0)
+    assert (shown["executed"], shown["same"], shown["cached"], shown["failed"]) == (3, 1, 0, 0)
+    assert [item["same_as"] for item in shown["items"]] == [None, 0, None, None]
     assert [item["claim"] for item in shown["items"]] == [0, 0, 1, 2]
     assert len(list((tmp_path / "out").glob("*.sim"))) == 4
     again = json.loads(invoke(*arguments).output)
-    assert (again["executed"], again["cached"]) == (0, 4)
+    assert (again["executed"], again["same"], again["cached"]) == (0, 1, 3)
     assert again["effective"]["workers"] >= 1
-    assert "0 executed, 4 from the cache" in invoke(*arguments[:-1]).output
+    assert "0 executed, 1 the same as another, 3 from the cache, 0 failed" in invoke(*arguments[:-1]).output
 
 
 def test_failed_items_fail_the_command_and_are_named(tmp_path: Path, config: Path) -> None:

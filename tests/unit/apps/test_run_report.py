@@ -49,7 +49,7 @@ def test_documents_say_what_they_are() -> None:
         DeadlineExceeded(),
         Failed(RuntimeReason.WORKER_LOST, "twice"),
     ]
-    batch = batch_document("echo", outcomes, 1.0, Parallel(2, 1), {})
+    batch = batch_document("echo", outcomes, [None] * 4, 1.0, Parallel(2, 1), {})
     for document in (halted, trapped, batch):
         assert (document["schema"], document["kind"]) == ("veritape.run/1", "simulated")
         assert text(document).startswith("executed, not proven")
@@ -62,3 +62,17 @@ def test_documents_say_what_they_are() -> None:
     ]
     with pytest.raises(ValueError, match="halted"):
         trap_document("echo", "id", SIMULATOR.machine(ECHO, b"abcd"), 0.1)
+
+
+def test_a_batch_says_where_each_receipt_came_from() -> None:
+    """EX-344: each receipt counts once, as executed, as found or as an earlier item's; an item names the one that it equals."""
+    data = SIMULATOR.run(ECHO, b"abcd").to_bytes()
+    new, found = Executed(data, 0), Executed(data, 1, cached=True)
+    lost = Failed(RuntimeReason.WORKER_LOST, "twice")
+    outcomes: list[Outcome] = [new, found, new, new, found, lost, lost]
+    batch = batch_document("echo", outcomes, [None, None, 0, 0, 1, None, 5], 1.0, Parallel(2, 1), {})
+    assert [batch[name] for name in ("executed", "same", "cached", "failed")] == [1, 3, 1, 2]
+    assert [item["same_as"] for item in batch["items"]] == [None, None, 0, 0, 1, None, 5]
+    assert "1 executed, 3 the same as another, 1 from the cache, 2 failed" in text(batch)
+    alone = batch_document("echo", [new], [None], 1.0, Parallel(2, 1), {})
+    assert "1 executed, 0 from the cache, 0 failed" in text(alone)

@@ -44,6 +44,13 @@ def distinct(inputs: Sequence[bytes]) -> tuple[Sequence[bytes], Sequence[int]]:
     return list(places), chosen
 
 
+def twins(inputs: Sequence[bytes]) -> list[int | None]:
+    """Return for each input the place of the first one that equals it; None for one that is the first itself."""
+    first: dict[bytes, int] = {}
+    found = [first.setdefault(data, place) for place, data in enumerate(inputs)]
+    return [None if twin == place else twin for place, twin in enumerate(found)]
+
+
 class Chunks:
     """Chooses how many items the next job takes, from how long the last ones took."""
 

@@ -13,6 +13,7 @@ from veritape.executor.runtime.batching import (
     Doubling,
     check_size,
     distinct,
+    twins,
 )
 from veritape.executor.runtime.outcomes import RuntimeReason
 from veritape.kernel.errors import MisuseError
@@ -24,6 +25,14 @@ def test_equal_inputs_count_once(inputs: list[bytes]) -> None:
     chosen, places = distinct(inputs)
     assert len(set(chosen)) == len(chosen)
     assert [chosen[place] for place in places] == inputs
+
+
+@given(st.lists(st.binary(max_size=2), max_size=50))
+def test_a_twin_is_the_first_of_its_equals(inputs: list[bytes]) -> None:
+    """EX-344: an input that came before names its first; the first of each kind names none."""
+    for place, twin in enumerate(twins(inputs)):
+        first = inputs.index(inputs[place])
+        assert twin == (None if first == place else first)
 
 
 def test_a_batch_has_at_most_65536_items() -> None:
