@@ -186,6 +186,18 @@ async def _health(watch: Watch, version: str, request: Request) -> Response:
 
 async def _ready(watch: Watch, request: Request) -> Response:
     del request
-    answer = health.ready(watch.signs(), watch.now_ns())
-    body = {"status": "ready" if answer else "not_ready", "service": "executor"}
+    signs, now_ns = watch.signs(), watch.now_ns()
+    answer = health.ready(signs, now_ns)
+    shown = [
+        {
+            "name": check.name,
+            "passed": check.reason is None,
+            "required": check.required,
+            "age_seconds": check.age_seconds,
+            "reason": str(check.reason or ""),
+            "detail": check.detail,
+        }
+        for check in health.checks(signs, now_ns)
+    ]
+    body = {"status": "ready" if answer else "not_ready", "service": "executor", "checks": shown}
     return JSONResponse(body, 200 if answer else 503, {} if answer else {"Retry-After": "5"})

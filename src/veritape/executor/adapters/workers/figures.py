@@ -69,6 +69,11 @@ class Figures:
             active = self._registry.value(WORKERS_ACTIVE)
             self._registry.set(WORKERS_ACTIVE, active + change)
 
+    def busy_workers(self) -> int:
+        """Return the workers that run a job."""
+        with self._lock:
+            return int(self._registry.value(WORKERS_ACTIVE))
+
     def restarted(self) -> None:
         """Count a worker that died and was replaced."""
         with self._lock:

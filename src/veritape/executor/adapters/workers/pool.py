@@ -166,10 +166,21 @@ class WorkerPool:
             _shut_down(executor, wait=False)
 
     def ready(self) -> bool:
-        """Start a worker and make it ready; True when it answers."""
+        """Start a worker and make it ready; True when it answers.
+
+        Workers that died are replaced the next time, whether or not a job comes meanwhile.
+
+        Raises:
+            BrokenExecutor: they died.
+        """
         with self._lock:
             executor = self._executor = self._executor or self._make(self.workers)
-        return executor.submit(warm_up, self._make_backend).result()
+            generation = self._generation
+        try:
+            return executor.submit(warm_up, self._make_backend).result()
+        except BrokenExecutor:
+            self.replace(generation)
+            raise
 
     def peak_bytes(self) -> int:
         """Return the most memory that one worker process has taken so far; workers that are threads take it in this process."""

@@ -99,7 +99,8 @@ class L2Runtime:
             decider,
             Context(True, pool.workers, threads, memory_bytes=budget_bytes),
         )
-        self._queue_limit = queue_limit
+        self.queue_limit = queue_limit
+        """Items that may wait."""
         self._waiting: deque[tuple[int, Callable[[], Outcome], Future[Outcome]]] = deque()
         self._threads: list[threading.Thread] = []
         self._closed, self._cancelled = threading.Event(), threading.Event()
@@ -211,9 +212,9 @@ class L2Runtime:
         """
         future: Future[Outcome] = Future()
         with self._changed:
-            while len(self._waiting) >= self._queue_limit and not self._closed.is_set():
+            while len(self._waiting) >= self.queue_limit and not self._closed.is_set():
                 if not block:
-                    text = f"queue_full: {self._queue_limit} items wait: try again later"
+                    text = f"queue_full: {self.queue_limit} items wait: try again later"
                     raise UnavailableError(text, RuntimeReason.QUEUE_FULL)
                 self._changed.wait(LOOK_S)
             if self._closed.is_set():

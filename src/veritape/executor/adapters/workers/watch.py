@@ -21,6 +21,7 @@ class Watch:
         self._answered_ns: int | None = None
         self._restarts = pool.restarts
         self._lost_ns: int | None = None
+        self._lost_because = ""
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -42,16 +43,25 @@ class Watch:
         redis = self.runtime.cache.redis
         alone = redis is not None and not redis.breaker.allows(self.now_ns())
         queue = self.runtime.figures.queue_length()
-        refused = self.runtime.cache.disk_refused
-        return Signs(self._answered_ns, self._lost_ns, refused, alone, queue, self._started_ns)
+        return Signs(
+            self._answered_ns,
+            self._lost_ns,
+            self.runtime.cache.disk_refused,
+            alone,
+            queue,
+            self._started_ns,
+            self.runtime.queue_limit,
+            self._pool.workers - self.runtime.figures.busy_workers(),
+            self._lost_because,
+        )
 
     def ask(self, ready: Callable[[], bool]) -> None:
         """Ask once, and remember an answer or a loss."""
         try:
             if ready():
-                self._answered_ns = self.now_ns()
-        except Exception:  # noqa: BLE001 - whatever a broken pool raises: there was no answer
-            self._lost_ns = self.now_ns()
+                self._answered_ns, self._lost_because = self.now_ns(), ""
+        except Exception as error:  # noqa: BLE001 - whatever a broken pool raises: there was no answer
+            self._lost_ns, self._lost_because = self.now_ns(), str(error) or type(error).__name__
         self._note_losses()
 
     def _run(self) -> None:

@@ -98,15 +98,23 @@ def test_what_has_no_route_is_a_problem_too(
 
 
 def test_a_full_queue_is_503_with_retry_after(service: Service) -> None:
-    """EX-352: queue_full, counted; DELETE cancels."""
+    """EX-352, TL-720: queue_full, counted, and the service is not ready; DELETE cancels."""
     running = service.post(program="endless", input="").json()["id"]
     while service.client.get(f"/v1/jobs/{running}").json()["state"] != "running":
         pass
+    service.watch.ask(lambda: True)
+    assert service.client.get("/ready").status_code == 200
     waiting = service.post(program="endless", input="01").json()["id"]
     full = service.post(program="endless", input="02")
     assert (full.status_code, full.json()["reason"], full.headers["retry-after"]) == (503, "queue_full", "1")
     assert full.headers["content-type"] == "application/problem+json"
     assert REGISTRY.value(ERRORS_BY_REASON, reason="queue") == 1
+    ready = service.client.get("/ready")
+    assert (ready.status_code, ready.json()["checks"][1]["detail"]) == (503, "1 of 1 jobs wait")
+    while service.watch.signs().idle_workers:  # a job that runs may not have reached its worker
+        pass
+    service.clock.advance_ns(10 * 10**9)
+    assert service.client.get("/ready").json()["checks"][0]["reason"] == "busy"
     for name in (waiting, running):
         assert service.client.delete(f"/v1/jobs/{name}").status_code == 202
     while service.client.get(f"/v1/jobs/{running}").json()["state"] != "cancelled":
@@ -143,10 +151,20 @@ def test_unknown_jobs_and_large_bodies(service: Service, monkeypatch: pytest.Mon
 
 
 def test_health_and_readiness_follow_the_signs(service: Service) -> None:
-    """EX-591, EX-593: 503 before a worker answers, 200 after, 503 when none answers for ten seconds."""
+    """EX-591, EX-593, TL-710: 503 with the reason before a worker answers, 200 after, 503 when none answers for ten seconds."""
     assert service.client.get("/ready").status_code == 503
+    assert service.client.get("/ready").json()["checks"][0]["reason"] == "not_started"
     service.watch.ask(lambda: True)
-    assert service.client.get("/ready").json() == {"status": "ready", "service": "executor"}
+    names = ("name", "passed", "required", "age_seconds", "reason", "detail")
+    assert service.client.get("/ready").json() == {
+        "status": "ready",
+        "service": "executor",
+        "checks": [
+            dict(zip(names, ("workers", True, True, 0.0, "", ""), strict=True)),
+            dict(zip(names, ("queue", True, True, 0.0, "", ""), strict=True)),
+            dict(zip(names, ("cache", True, False, 0.0, "", ""), strict=True)),
+        ],
+    }
     health = service.client.get("/health")
     assert (health.status_code, health.json()["status"], health.json()["version"]) == (
         200,
@@ -156,7 +174,9 @@ def test_health_and_readiness_follow_the_signs(service: Service) -> None:
     service.clock.advance_ns(10 * 10**9)
     health = service.client.get("/health")
     assert (health.status_code, health.json()["status"]) == (503, "failing")
-    assert service.client.get("/ready").headers["retry-after"] == "5"
+    late = service.client.get("/ready")
+    assert late.headers["retry-after"] == "5"
+    assert (late.json()["status"], late.json()["checks"][0]["reason"]) == ("not_ready", "stale")
 
 
 def test_the_page_of_links_says_what_it_is(service: Service) -> None:

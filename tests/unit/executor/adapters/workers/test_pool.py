@@ -102,6 +102,22 @@ def test_a_dead_worker_is_noticed_and_replaced() -> None:
     pool.kill()
 
 
+def test_idle_workers_that_died_answer_again() -> None:
+    """EX-350, EX-593: who asks whether they are ready has them replaced; no job has to come first."""
+    pool = WorkerPool(process_executor, 1, trace_backend)
+    assert pool.ready()
+    executor = pool._executor
+    assert executor is not None
+    (process,) = executor._processes.values()  # type: ignore[attr-defined]  # a ProcessPoolExecutor's own
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    with pytest.raises(BrokenProcessPool):
+        pool.ready()
+    assert pool.restarts == 1
+    assert pool.ready()
+    pool.close()
+
+
 def test_workers_that_never_start_are_an_error() -> None:
     """EX-350: a pool that breaks again at once is not tried for ever."""
 

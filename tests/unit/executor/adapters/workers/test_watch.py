@@ -27,7 +27,9 @@ def test_answers_and_losses_are_remembered(tmp_path: Path) -> None:
         clock.advance_ns(11 * 10**9)
         assert status(watch.signs(), watch.now_ns())[0] is Status.FAILING
         watch.ask(broken)
+        assert watch.signs().lost_because == "no worker"
         watch.ask(lambda: True)
+        assert watch.signs().lost_because == ""
         assert status(watch.signs(), watch.now_ns())[0] is Status.DEGRADED
         clock.advance_ns(60 * 10**9)
         watch.ask(lambda: True)
