@@ -7,6 +7,7 @@ state that it answers, by the same arithmetic as in memory.
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Final
 
 from veritape.gateway.adapters.redis_calls import ScriptCalls, checked
@@ -20,7 +21,7 @@ from veritape.gateway.adapters.redis_scripts import (
     words,
 )
 from veritape.gateway.adapters.redis_subjects import KnownSubject, KnownSubjects, Seen
-from veritape.gateway.adapters.server_link import WAITING_LIMIT, StoreError, let_go
+from veritape.gateway.adapters.server_link import WAITING_LIMIT, StoreError
 from veritape.gateway.adapters.store_link import Link
 from veritape.gateway.boot_shares import BootShares, Share
 from veritape.gateway.fast_quota import Plan, Verdict, plan_of
@@ -92,7 +93,7 @@ class RedisStore:
         self._boot_word, self._no_word = words(boot.encode()), words(b"")
         self._last_slot = 0
         self._unsure_slots: deque[tuple[str, str]] = deque(maxlen=WAITING_LIMIT)
-        """Slots that calls without an answer may have taken; nobody else knows them."""
+        """Slots that calls without an answer may have taken or may not have freed; nobody else knows them."""
         self.clock_steps = 0
         """Steps of the store's clock over a second."""
         self.clock_rebased = 0
@@ -171,10 +172,20 @@ class RedisStore:
                 self._shares.note_field(share, mine_mu)
 
     def release_slot(self, subject: str, slot: str) -> None:
-        """Free a slot, without waiting for the answer; freeing it twice changes nothing, its deadline frees it too."""
+        """Free a slot, without waiting for the answer; freeing it twice changes nothing, its deadline frees it too.
+
+        One that the store did not hear of is freed by the next ``settle``: a connection that breaks under load would else keep
+        a slot of every request in progress, and a caller without slots gets nothing but denials.
+        """
         if slot:
             key = keys_of(subject, "", self._partitions)[2]
-            self._link.call([b"ZREM", key, slot.encode()]).add_done_callback(let_go)
+            self._link.call([b"ZREM", key, slot.encode()]).add_done_callback(
+                partial(self._freed, subject, slot)
+            )
+
+    def _freed(self, subject: str, slot: str, answer: "asyncio.Future[object]") -> None:
+        if not answer.cancelled() and answer.exception() is not None:
+            self._unsure_slots.append((subject, slot))
 
     def charged(self, subject: str, period: str, units_mu: int) -> None:
         """Note what this boot charged without the store; the next call or ``heal`` brings it there."""
@@ -189,7 +200,7 @@ class RedisStore:
         Raises:
             StoreError: no answer; what was not settled is tried again.
         """
-        while self._unsure_slots:
+        for _ in range(len(self._unsure_slots)):  # one that fails again waits for the next time
             self.release_slot(*self._unsure_slots.popleft())
         due = self._shares.due(everything=everything)
         quiet = [share for share in due if not self._subjects.is_asking(share[0])]

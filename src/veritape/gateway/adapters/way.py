@@ -74,7 +74,12 @@ class Way:
         """It has ended."""
 
     def go_on(self, _: object = None) -> None:
-        """Run up to where something has to be waited for; what escapes is a bug and is told to the loop's handler."""
+        """Run up to where something has to be waited for; what escapes is a bug and is told to the loop's handler.
+
+        A wake-up that was on its way when the way became a task does nothing: the task waits for the same.
+        """
+        if self._task is not None:
+            return
         before, _now.way, self._runs = _now.way, self, True
         try:
             awaited = self._steps.send(None)

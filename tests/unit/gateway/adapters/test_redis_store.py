@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 from tests.servers.redis_process import RedisProcess, redis_process
 from tests.servers.redis_stand import FREE, linked, no_sums, store_on
+from tests.waiting import PATIENCE_S, until
 
 from veritape.gateway.adapters.redis_store import RedisStore
 from veritape.gateway.adapters.server_link import StoreError
@@ -72,6 +73,23 @@ async def test_a_slot_whose_taker_left_before_the_answer_is_freed(server: RedisP
         assert (await store.status("left:live", FREE)).slots == 2
         await store.settle()
         assert (await store.status("left:live", FREE)).slots == 1
+
+
+async def test_a_slot_that_was_freed_without_a_connection_is_freed_when_there_is_one(
+    server: RedisProcess,
+) -> None:
+    """GW-210, GW-349: a connection that breaks under load keeps no slot of the requests that were in progress."""
+    async with linked(server) as link:
+        store = store_on(link)
+        slots = [(await store.decide("cut:live", FREE, 1_000, 7))[1] for _ in range(10)]
+        await link.call([b"QUIT"])
+        await until(lambda: not link.connected.is_set())
+        for slot in slots:
+            store.release_slot("cut:live", slot)
+        await asyncio.wait_for(link.connected.wait(), PATIENCE_S)
+        assert (await store.status("cut:live", FREE)).slots == 10
+        await store.settle()
+        assert (await store.status("cut:live", FREE)).slots == 0
 
 
 async def test_keys_expire_when_they_say_nothing_more(server: RedisProcess) -> None:

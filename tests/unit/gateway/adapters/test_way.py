@@ -137,6 +137,34 @@ async def test_a_cancelled_way_ends_where_it_waits(wait: Callable[[Scene], Steps
     scene.signal.set()
 
 
+async def test_a_wake_up_on_its_way_does_not_drive_a_way_that_is_cancelled_meanwhile() -> None:
+    """GW-554: the store answers and the client leaves in one turn of the loop: the steps go on once, and free what they hold once."""
+    scene, told = Scene(), list[dict[str, Any]]()
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: told.append(context))
+    held, after = loop.create_future(), loop.create_future()
+
+    async def steps() -> None:
+        try:
+            scene.said.append(await held)
+            await after
+        except asyncio.CancelledError:
+            scene.said.append("cancelled")
+            way.uncancel()
+        finally:
+            scene.said.append("freed")
+
+    way = scene.way(steps())
+    way.go_on()
+    held.set_result("answered")
+    way.cancel()
+    await until(lambda: way.is_over)
+    after.set_result(None)
+    await asyncio.sleep(0)
+    assert (scene.said, scene.ended, told) == (["cancelled", "freed"], [way], [])
+    assert way.task().exception() is None
+
+
 async def test_a_way_that_becomes_a_task_goes_on_with_what_it_waits_for() -> None:
     """GW-558: whoever ends the server waits for it as for any task."""
     scene = Scene()
