@@ -1,4 +1,4 @@
-"""Backends that die or hang in a worker, for the tests of the runtime; made by name in each worker."""
+"""Backends that die, hang or take memory in a worker, for the tests of the runtime; made by name in each worker."""
 
 import os
 import signal
@@ -23,6 +23,10 @@ HANG = b"hang"
 """An input on which the worker sees no stop token."""
 
 
+TAKE = b"take"
+"""The begin of an input for which the worker takes memory while it runs; the rest says how many MiB."""
+
+
 class FaultyBackend(TraceBackend):
     """Executes, but for the inputs above."""
 
@@ -39,6 +43,8 @@ class FaultyBackend(TraceBackend):
                 os.kill(os.getpid(), signal.SIGKILL)
             if data == HANG:
                 threading.Event().wait(600)
+            if data.startswith(TAKE):
+                _ = bytearray(b"\xff") * (int(data.removeprefix(TAKE)) << 20)
         yield from super().run(image, inputs, limits, stop, digests)
 
     @staticmethod

@@ -8,7 +8,7 @@ it looks up first; what the cache may hold it does not execute: that is for the 
 
 import contextlib
 import multiprocessing
-import resource
+import os
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from veritape.executor.adapters.cache.index import Written
 from veritape.executor.adapters.cache.packs import PackWriter
+from veritape.executor.adapters.workers.machine import Memory, process_memory
 from veritape.executor.aggregation.cost_samples import Measured
 from veritape.executor.backend import TraceBackend
 from veritape.executor.cache.entries import KEY_BYTES, Namespace, cache_keys
@@ -31,9 +32,6 @@ from veritape.kernel.clock import NANOSECONDS, Clock, SystemClock
 
 IMAGES_KEPT = 16
 """Programs that a worker remembers."""
-
-KIB = 1024
-"""The kernel counts a process's peak memory in these."""
 
 MakeBackend = Callable[[], TraceBackend]
 """Makes a worker's backend; a function of a module, because it travels by its name."""
@@ -92,7 +90,8 @@ class Done:
     costs: tuple[Measured, ...] = ()
     """What the backend measured."""
     peak_bytes: int = 0
-    """Largest memory that the worker ever took beyond what it had when it was ready: its guests' share."""
+    """Largest memory of the worker in this job, beyond what it had when it was ready: its guests' share. A peak that an earlier job
+    left behind is not this one's: what does not rise above it counts with what the worker has at its end."""
 
 
 class _Worker:
@@ -102,6 +101,7 @@ class _Worker:
         self.images: OrderedDict[bytes, Image] = OrderedDict()
         self.backends: dict[MakeBackend, TraceBackend] = {}
         self.ready_bytes = 0
+        """Memory of the process when its last backend was made."""
 
     def image(self, job: Job) -> Image | None:
         if job.image is not None:
@@ -113,7 +113,7 @@ class _Worker:
     def backend(self, job: Job) -> TraceBackend:
         if job.make_backend not in self.backends:
             self.backends[job.make_backend] = job.make_backend()
-            self.ready_bytes = _peak_bytes()
+            self.ready_bytes = _memory().now_bytes
         return self.backends[job.make_backend]
 
 
@@ -137,6 +137,7 @@ def run_job(job: Job) -> Done:
         return late or (watched is not None and (watched.exists() or not watched.parent.exists()))
 
     backend = _WORKER.backend(job)
+    before = _memory()
     work = _looked_up(job, backend)
     results, cycles = _run_shares(backend, image, job, work, stop)
     seconds = (clock.monotonic_ns() - began_ns) / NANOSECONDS
@@ -149,7 +150,7 @@ def run_job(job: Job) -> Done:
         seconds=seconds,
         written=written,
         costs=tuple(backend.measured()),
-        peak_bytes=_peak_bytes() - _WORKER.ready_bytes,
+        peak_bytes=_taken_bytes(before),
     )
 
 
@@ -267,11 +268,16 @@ def split_keys(keys: bytes) -> list[bytes]:
     return [keys[first : first + KEY_BYTES] for first in range(0, len(keys), KEY_BYTES)]
 
 
-def _peak_bytes() -> int:
-    """Return the process's largest memory; 0 in a process that is not a worker's own, where others grow it too."""
-    if multiprocessing.parent_process() is None:
-        return 0
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KIB
+def _memory() -> Memory:
+    """Return the memory of this process; nothing in one that is not a worker's own, where others grow it too."""
+    return Memory(0, 0) if multiprocessing.parent_process() is None else process_memory(os.getpid())
+
+
+def _taken_bytes(before: Memory) -> int:
+    """Return what a job took at most, from what there was before it."""
+    after = _memory()
+    most_bytes = after.peak_bytes if after.peak_bytes > before.peak_bytes else after.now_bytes
+    return max(0, most_bytes - _WORKER.ready_bytes)
 
 
 def warm_up(make_backend: MakeBackend) -> bool:

@@ -4,6 +4,7 @@ import contextlib
 import os
 import platform
 from pathlib import Path
+from typing import NamedTuple
 
 from veritape.executor.runtime.presets import cores_available
 
@@ -54,14 +55,29 @@ def memory_bytes(cgroup: Path = CGROUP, meminfo: Path = MEMINFO) -> int:
         return available
 
 
-def process_peak_bytes(pid: int, processes: Path = PROCESSES) -> int:
-    """Return the most memory that a process has taken since its start; 0 for one that is gone."""
+class Memory(NamedTuple):
+    """What a process has of the machine's memory."""
+
+    now_bytes: int
+    """Now."""
+    peak_bytes: int
+    """At most, since its program began: what the process had that started it is not in it, as it is in ``ru_maxrss``."""
+
+
+def process_memory(pid: int, processes: Path = PROCESSES) -> Memory:
+    """Return what a process has; nothing for one that is gone."""
     try:
         status = (processes / str(pid) / "status").read_text()
     except OSError:
-        return 0
-    peaks = [int(line.split()[1]) * KIB for line in status.splitlines() if line.startswith("VmHWM:")]
-    return max(peaks, default=0)
+        return Memory(0, 0)
+    lines = [line.split() for line in status.splitlines() if line.startswith("Vm")]
+    sizes = {name: int(size) * KIB for name, size, _ in lines}
+    return Memory(sizes.get("VmRSS:", 0), sizes.get("VmHWM:", 0))
+
+
+def process_peak_bytes(pid: int, processes: Path = PROCESSES) -> int:
+    """Return the most memory that a process has taken since its start; 0 for one that is gone."""
+    return process_memory(pid, processes).peak_bytes
 
 
 def processor_ns(pid: int, processes: Path = PROCESSES) -> int:

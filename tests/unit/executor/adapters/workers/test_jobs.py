@@ -2,14 +2,17 @@
 
 import errno
 import hashlib
+import multiprocessing
 import pickle
 import struct
 import threading
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from tests import rv32
 from tests.compiled import READABLE, SIMULATOR
 from tests.receipt_caches import ECHO, ENDLESS, TRAPPER
+from tests.worker_faults import TAKE, faulty_backend
 
 from veritape.apps.compiled_kernels import trace_backend
 from veritape.executor.adapters.cache.index import Written
@@ -22,6 +25,8 @@ from veritape.executor.receipts import parse_receipt
 from veritape.executor.runtime.outcomes import Failed
 from veritape.executor.vm.execution import Limits
 from veritape.executor.vm.traps import TrapReason
+
+MIB = 1 << 20
 
 
 def test_an_image_travels_once() -> None:
@@ -131,3 +136,23 @@ def test_the_readable_backend_gives_the_same_bytes() -> None:
     """EX-201: receipts of the two implementations are equal, byte for byte."""
     readable = list(TraceBackend(READABLE).run(ECHO, [b"abcd"], Limits()))
     assert readable == list(TraceBackend(SIMULATOR).run(ECHO, [b"abcd"], Limits()))
+
+
+def test_a_peak_is_what_this_job_took() -> None:
+    """EX-351: of a worker that was spawned by a large process too; what an earlier job took is not a later one's."""
+    sizes = (128, 0, 192, 0)
+    large = bytearray(b"\xff") * (300 * MIB)  # a process that this one starts must not count it
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as workers:
+        jobs_sent = [Job(b"echo", (TAKE + b"%d" % size,), Limits(), faulty_backend, ECHO) for size in sizes]
+        peaks = [workers.submit(run_job, job).result().peak_bytes for job in jobs_sent]
+    del large
+    differences = [peak / MIB - size for peak, size in zip(peaks, sizes, strict=True)]
+    assert all(-16 < one < 64 for one in differences), (
+        differences
+    )  # the machine's own memory comes and goes beside it
+
+
+def test_this_process_is_no_worker() -> None:
+    """EX-351: where others grow the same process, nothing is said of a job's memory."""
+    done = run_job(Job(b"echo", (TAKE + b"1",), Limits(), faulty_backend, ECHO))
+    assert done.peak_bytes == 0

@@ -8,6 +8,7 @@ from veritape.executor.adapters.workers.machine import (
     cores,
     machine_id,
     memory_bytes,
+    process_memory,
     process_peak_bytes,
     processor_ns,
 )
@@ -50,6 +51,10 @@ def test_the_peak_of_a_process_is_read(tmp_path: Path) -> None:
     (tmp_path / "8").mkdir()
     (tmp_path / "8" / "status").write_text("Name:\tzombie\n")
     assert [process_peak_bytes(pid, tmp_path) for pid in (7, 8, 9)] == [2048 * 1024, 0, 0]
+    (tmp_path / "7" / "status").write_text(
+        "Name:\tVm VmHWM\nVmHWM:\t  2048 kB\nVmRSS:\t  1024 kB\nThreads:\t3\n"
+    )
+    assert process_memory(7, tmp_path) == (1024 * 1024, 2048 * 1024)
 
 
 def test_processor_time_is_that_of_all_threads(tmp_path: Path) -> None:
