@@ -72,6 +72,14 @@ class Process:
             time.sleep(0.02)
         raise AssertionError(f"{self.command[0]} never said {pattern!r}:\n{self.output}")
 
+    def records_past(self, minute: int, slots: int = len(CODES)) -> None:
+        """Wait until a recorder's line of a minute after nine, or of a later one, says that so many codes are registered.
+
+        Who gets no processor for a moment says nothing of some minutes.
+        """
+        minutes = "|".join(f"{one:02}" for one in range(minute, 60))
+        self.says(rf"(?m)^09:({minutes}) .* {slots} of 41 slots")
+
     def holds_the_account(self, data: Path, seconds: float = PATIENCE_S) -> None:
         """Wait until a recorder has its account's lock: its program is loaded, what follows needs the broker."""
         deadline = time.monotonic() + seconds  # noqa: TID251 - a test's own limit

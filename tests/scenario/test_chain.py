@@ -130,7 +130,7 @@ def interrupted(folder: Path) -> float:
     try:
         log = folder / "logs" / "observer.log"
         deadline = time.monotonic() + PATIENCE_S  # noqa: TID251 - a whole process is watched
-        while not (log.exists() and re.search("^09:0[2-9]", log.read_text(), re.MULTILINE)):
+        while not (log.exists() and re.search(r"^09:(0[2-9]|[1-5]\d) ", log.read_text(), re.MULTILINE)):
             assert time.monotonic() < deadline  # noqa: TID251 - as above
             assert process.poll() is None
             time.sleep(0.1)

@@ -37,7 +37,7 @@ def test_a_session_full_of_faults_closes(run: Run) -> None:
     options = [word for fault in faults for word in ("--fault", fault)]
     broker = run.broker("--speed", "60", "--seconds", "960", "--wire", "trade=46,trade=47@09:13:00", *options)
     recorder = run.recorder("--day", DAY)
-    recorder.says("09:0[3-6].* 3 of 41 slots")  # connected, so that the gap is the kill's
+    recorder.records_past(3)  # connected, so that the gap is the kill's
     recorder.runs_on_for(random.Random(9).uniform(0, 0.5))
     recorder.send(signal.SIGKILL)
     recorder.wait()

@@ -32,8 +32,8 @@ def test_a_process_that_stands_still_for_seconds_loses_nothing(run: Run, who: st
     broker = run.broker("--speed", "60", "--seconds", "300")
     recorder = run.recorder("--day", DAY)
     slow = recorder if who == "recorder" else broker
-    for minute in ("09:0[1-9]", "09:0[3-9]", "09:0[5-9]"):
-        recorder.says(f"{minute}.* of 41 slots")
+    for minute in (1, 3, 5):
+        recorder.records_past(minute)
         with standing_still(slow):
             time.sleep(STOOD_STILL_SECONDS)
     assert recorder.wait().status == 0, recorder.output

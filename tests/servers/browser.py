@@ -9,11 +9,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests.waiting import PATIENCE_S
+
 COMMANDS, EVENTS = 3, 4
 """Descriptors on which Chromium reads commands and writes answers: one JSON text each, ended by a zero byte."""
-
-LIMIT_SECONDS = 60.0
-"""What an answer, a load or a change of the page may take on a busy machine; a browser that hangs is told, not waited for."""
 
 LOOK_SECONDS = 0.05
 """Pause between two looks at the page."""
@@ -62,7 +61,7 @@ class Browser:
         if self._session:
             message["sessionId"] = self._session
         os.write(self._write, json.dumps(message).encode() + b"\0")
-        deadline = _now() + LIMIT_SECONDS
+        deadline = _now() + PATIENCE_S
         while (answer := self._next(deadline - _now())) is not None:
             if answer.get("id") == self._number:
                 assert "error" not in answer, answer
@@ -102,7 +101,7 @@ class Browser:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.ask("Emulation.setEmulatedMedia", features=[scheme])
         loader = self.ask("Page.navigate", url=url)["loaderId"]
-        deadline = _now() + LIMIT_SECONDS
+        deadline = _now() + PATIENCE_S
         while not any(_is_load(event, loader) for event in self.events):
             assert _now() < deadline, f"{url} does not load"
             self._happens(LOOK_SECONDS)
@@ -115,7 +114,7 @@ class Browser:
 
     def wait_for(self, expression: str) -> None:
         """Look again and again until an expression is true; what it cannot be asked of yet counts as false."""
-        deadline = _now() + LIMIT_SECONDS
+        deadline = _now() + PATIENCE_S
         while not self.value(f"(() => {{ try {{ return !!({expression}); }} catch {{ return false; }} }})()"):
             assert _now() < deadline, f"never true: {expression}"
             self._happens(LOOK_SECONDS)
@@ -130,7 +129,7 @@ class Browser:
         self._session = ""
         self.ask("Browser.close")
         try:
-            self._process.wait(LIMIT_SECONDS)
+            self._process.wait(PATIENCE_S)
         finally:
             self._process.kill()
             os.close(self._write)

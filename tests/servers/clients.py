@@ -135,7 +135,7 @@ def report_of_calls(calls: int, fault: str, folder: Path) -> tuple[int, dict[str
             text=True,
         )
         assert ended.returncode == 0, ended.stdout + ended.stderr
-        with urllib.request.urlopen(f"{addresses['REST']}/replay/report") as answer:  # noqa: S310 - our own address
+        with urllib.request.urlopen(f"{addresses['REST']}/replay/report", timeout=PATIENCE_S) as answer:  # noqa: S310 - our own address
             document = json.load(answer)
     return len(output.read_text().splitlines()), document["accounts"][APPKEY]
 

@@ -11,11 +11,9 @@ from typing import Any, NamedTuple
 import pytest
 from tests.servers.gateway_process import VERITAPE, gateway_process
 from tests.upstream import Peer, Upstream, answer, policy_text, upstream
+from tests.waiting import PATIENCE_S
 
 CORPUS = Path(__file__).parents[1] / "vectors" / "hostile"
-PATIENCE_S = 8.0
-"""Longest time for a case: well below every timeout of the gateway that a hang would need."""
-
 ROUTES = """body_max_kib = 1
 [routes.batch]
 path = "/batch"
@@ -56,7 +54,10 @@ def _unescape(found: re.Match[str]) -> str:
 
 
 async def send(port: int, data: bytes) -> bytes:
-    """Send bytes; return everything that comes until the answer is there or the gateway closes."""
+    """Send bytes; return everything that comes until the answer is there or the gateway closes.
+
+    Whom the gateway lets wait gets its 408 or 504 in the end, which no case expects.
+    """
     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**22)
     received = b""
     try:

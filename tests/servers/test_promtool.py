@@ -62,11 +62,11 @@ def test_a_planted_finding_is_seen() -> None:
 def test_a_running_recorders_page_has_exactly_the_stated_findings(tmp_path: Path) -> None:
     """TL-060, TL-190, TL-210, TL-220: a live scrape: promtool finds what is stated; every family of the catalogue is there and adds up."""
     with a_run(tmp_path) as run, kept_port() as port:
-        broker = run.broker("--speed", "60", "--seconds", "600", "--fault", "drop=0.02")
+        broker = run.broker("--speed", "60", "--fault", "drop=0.02")
         configuration = run.configuration.read_text()
         run.configuration.write_text(configuration.replace('listen = ""', f'listen = "127.0.0.1:{port}"'))
         recorder = run.recorder("--day", DAY)
-        recorder.says(r"09:0[1-9].* 3 of 41 slots")
+        recorder.records_past(1)
         text = b""
         while not text or b"observer_gaps_detected_total 0.0\n" in text:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE_S) as answer:

@@ -95,8 +95,8 @@ def _described(error: click.ClickException) -> str:
 
 def main() -> NoReturn:
     """Run the command line and exit: 0 done, 1 a check failed or the run could not go on, 2 bad usage or configuration."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         outcome = veritape.main(standalone_mode=False)
     except VeritapeError as error:
         click.echo(f"veritape: {error.message}", err=True)

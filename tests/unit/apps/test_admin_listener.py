@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.servers.gateway_process import VERITAPE, gateway_process
+from tests.waiting import PATIENCE_S
 
 from veritape.apps.admin_listener import bind_admin, load_token, shown_address
 from veritape.kernel.errors import MisuseError, UnavailableError
@@ -74,11 +75,14 @@ def test_a_running_gateway_is_administered(tmp_path: Path) -> None:
         f'data_dir = "{tmp_path / "data"}"\ntelemetry = {{ listen = "" }}\nlisten = {{ admin = "{socket_path}" }}\n'
     )
     with gateway_process(config) as gateway:
-        httpx.get(f"{gateway.base}/health")
+        gateway.get("/health")
         token = (tmp_path / "data" / "admin-token").read_text().strip()
         transport = httpx.HTTPTransport(uds=str(socket_path))
         with httpx.Client(
-            transport=transport, base_url="http://admin/admin/v1", headers={"X-API-Key": token}
+            transport=transport,
+            base_url="http://admin/admin/v1",
+            headers={"X-API-Key": token},
+            timeout=PATIENCE_S,
         ) as client:
             assert client.post("/accounts", json={"id": "acme", "tier": "free"}).status_code == 201
             key = client.post("/accounts/acme/keys", json={"scopes": ["admin:read"]}).json()["key"]
@@ -91,7 +95,7 @@ def test_a_running_gateway_is_administered(tmp_path: Path) -> None:
                     capture_output=True, text=True, check=True,
                 ).stdout.strip()  # fmt: skip
                 assert client.get("/state", headers={"X-API-Key": made}).status_code == 200
-        assert httpx.get(f"{gateway.base}/admin/v1/state", headers={"X-API-Key": token}).status_code == 404
+        assert gateway.get("/admin/v1/state", {"X-API-Key": token}).status_code == 404
         status, output = gateway.end(signal.SIGTERM)
     assert (status, f"admin API on unix:{socket_path}" in output) == (0, True)
     kept = [path for path in (tmp_path / "data").rglob("*") if path.is_file() and path.name != "admin-token"]

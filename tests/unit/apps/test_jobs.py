@@ -25,14 +25,13 @@ def ports() -> Iterator[tuple[int, int]]:
 
 
 def ask(port: int, path: str, body: bytes | None = None) -> dict[str, object]:
-    with urllib.request.urlopen(
-        urllib.request.Request(f"http://127.0.0.1:{port}{path}", data=body)
-    ) as answer:
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data=body)
+    with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:  # noqa: S310 - our own address
         return dict(json.load(answer))
 
 
 def text(port: int, path: str) -> str:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}") as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=PATIENCE_S) as answer:
         return str(answer.read())
 
 

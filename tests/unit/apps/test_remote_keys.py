@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 from click.testing import CliRunner
 from tests.servers.gateway_process import GatewayProcess, gateway_process
@@ -22,7 +21,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Gat
         f'data_dir = "{folder / "data"}"\ntelemetry = {{ listen = "" }}\nlisten = {{ admin = "{folder / "a.sock"}" }}\n'
     )
     with gateway_process(config) as gateway:
-        httpx.get(f"{gateway.base}/health")
+        gateway.get("/health")
         yield folder, gateway
 
 

@@ -4,14 +4,19 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 from click.testing import CliRunner
 from tests.servers.gateway_process import gateway_process
+from tests.waiting import waited
 
 from veritape.apps.keys import keys
 from veritape.apps.usage import usage
 from veritape.kernel.errors import MisuseError, VeritapeError
+
+
+def calls_in_ledger(config: Path) -> int:
+    shown = CliRunner().invoke(usage, ["--config", str(config), "--format", "json"]).stdout
+    return sum(row["calls"] for row in json.loads(shown)["rows"])
 
 
 @pytest.fixture(scope="module")
@@ -30,12 +35,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     ]
     with gateway_process(config) as gateway:
         for key in (issued[0], issued[0], issued[1], issued[0]):
-            answer = httpx.get(f"{gateway.base}/v1/completeness?day=20131007", headers={"X-API-Key": key})
+            answer = gateway.get("/v1/completeness?day=20131007", {"X-API-Key": key})
             assert answer.status_code == 404
-        for _ in range(1_000):  # each charge is in the ledger within a second
-            shown = CliRunner().invoke(usage, ["--config", str(config), "--format", "json"]).stdout
-            if sum(row["calls"] for row in json.loads(shown)["rows"]) == 4:
-                break
+        waited(lambda: calls_in_ledger(config) == 4)
         yield made
 
 

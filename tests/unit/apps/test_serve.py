@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 from tests.servers.gateway_process import VERITAPE, GatewayProcess, gateway_process
 from tests.usage import BOOT, charges
@@ -43,8 +42,8 @@ def test_it_serves_and_ends_with_0_when_nobody_is_to_be_waited_for(
 ) -> None:
     """GW-558, GW-773: health answers, the access log is JSON, Ctrl-C and SIGTERM end with 0 long before ``drain_s``."""
     assert "policy version 7" in served.first
-    assert httpx.get(f"{served.base}/health").json() == {"status": "ok"}
-    assert httpx.get(f"{served.base}/docs").status_code == 200
+    assert served.get("/health").json() == {"status": "ok"}
+    assert served.get("/docs").status_code == 200
     started = time.monotonic()  # noqa: TID251 - a real process ends in real time
     status, rest = served.end(number)
     assert status == 0
@@ -55,7 +54,7 @@ def test_it_serves_and_ends_with_0_when_nobody_is_to_be_waited_for(
 
 def test_a_busy_port_and_a_locked_ledger_end_with_1(config: Path, served: GatewayProcess) -> None:
     """GW-941: one line each, exit 1."""
-    httpx.get(f"{served.base}/health")
+    served.get("/health")
     port = served.base.rpartition(":")[2]
     busy = run("serve", "--config", str(config), "--port", port)
     assert (busy.returncode, busy.stderr.count("\n")) == (1, 1)
@@ -105,7 +104,7 @@ def test_a_damaged_outbox_is_put_aside_and_the_start_goes_on(config: Path, tmp_p
         text=True,
     )
     gateway = GatewayProcess(process)
-    assert httpx.get(f"{gateway.base}/health").status_code == 200
+    assert gateway.get("/health").status_code == 200
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0

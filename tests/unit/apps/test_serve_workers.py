@@ -82,7 +82,7 @@ def test_two_workers_share_port_quota_and_ledger(redis: RedisProcess, tmp_path: 
         gateway.process.send_signal(signal.SIGHUP)
         answered += ask(20)
         for _ in range(600):
-            shown = httpx.get(f"http://{page}/metrics", verify=NO_TLS).text
+            shown = httpx.get(f"http://{page}/metrics", verify=NO_TLS, timeout=PATIENCE_S).text
             restarted = re.search(r'gateway_rare_events_total\{event="worker_restarted"\} 1\b', shown)
             drained = re.search(r'gateway_ledger_events_total\{result="drained"\} (\d+)', shown)
             if restarted and drained and int(drained[1]) >= answered:

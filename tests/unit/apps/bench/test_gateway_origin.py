@@ -5,6 +5,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.waiting import PATIENCE_S
 
 from veritape.apps.bench.gateway_origin import origin
 from veritape.apps.bench.gateway_server import Server
@@ -13,7 +14,9 @@ from veritape.kernel.clock import SystemClock
 
 async def answers(server: Server) -> list[tuple[int, str, object]]:
     """Ask twice on one connection, once with a body."""
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.target.port}") as client:
+    async with httpx.AsyncClient(
+        base_url=f"http://127.0.0.1:{server.target.port}", timeout=PATIENCE_S
+    ) as client:
         found = [await client.get("/one"), await client.post("/compare", json={"items": []})]
         return [(one.status_code, one.headers["content-type"], one.json()) for one in found]
 

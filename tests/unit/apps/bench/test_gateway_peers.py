@@ -5,6 +5,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.waiting import PATIENCE_S
 
 from veritape.apps.bench import gateway_peers
 from veritape.apps.bench.gateway_peers import envoy, nginx
@@ -18,7 +19,9 @@ CLOCK = SystemClock()
 
 async def asked(port: int, key: str, times: int) -> list[httpx.Response]:
     """Ask one after another."""
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers={"X-API-Key": key}) as client:
+    async with httpx.AsyncClient(
+        base_url=f"http://127.0.0.1:{port}", headers={"X-API-Key": key}, timeout=PATIENCE_S
+    ) as client:
         return [await client.get("/one") for _ in range(times)]
 
 

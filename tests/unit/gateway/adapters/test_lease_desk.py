@@ -26,6 +26,8 @@ CLOCK = SystemClock()
 PRO = Limits(make_rule(1_000, 60, 1_500), None, 1_000_000 * MU, None)
 RULE = LeaseRule(50 * MU, 500_000, 750 * MU)
 TERMS = Terms(PRO, 7, 1_000_000, lease=RULE)
+LONG_US = 10_000_000
+"""A lease that a worker without a processor for a moment can still spend: what is left at a lease's end is lost."""
 
 
 @pytest.fixture
@@ -70,7 +72,8 @@ async def test_two_workers_spend_without_asking_and_stay_within_the_bound(server
     """GW-302, GW-306, GW-307: most decisions come from leases; together at most burst + rate x time; the month is exact."""
     async with worker(server, "a") as one, worker(server, "b") as other:
         began_ns = CLOCK.monotonic_ns()
-        found = await asyncio.gather(drive(one, 1_000), drive(other, 1_000))
+        terms = TERMS._replace(lease=RULE._replace(ttl_us=LONG_US))
+        found = await asyncio.gather(drive(one, 1_000, terms), drive(other, 1_000, terms))
         passed_us = (CLOCK.monotonic_ns() - began_ns) // 1_000
         seen = found[0] + found[1]
         admitted = sum(count for (granted, _), count in seen.items() if granted)
@@ -122,7 +125,7 @@ async def looked(desk: LeaseDesk) -> None:
 async def test_a_leased_budget_is_admitted_to_its_end_and_not_beyond(server: RedisProcess) -> None:
     """GW-305, GW-307: near the end plain calls take what leases do not grant; a denial stays a denial."""
     tight = TERMS._replace(
-        limits=Limits(make_rule(1, 3_600, 400), None, None, None), lease=LeaseRule(50 * MU, 500_000, 200 * MU)
+        limits=Limits(make_rule(1, 3_600, 400), None, None, None), lease=LeaseRule(50 * MU, LONG_US, 200 * MU)
     )
     async with worker(server, "a") as one, worker(server, "b") as other:
         found = await asyncio.gather(drive(one, 400, tight), drive(other, 400, tight))

@@ -167,6 +167,7 @@ class ReceiptCache:
                     with self._lock:
                         found = self._find(key)
                     if found is not None:
+                        self.counters.shared += 1
                         return found[0]
                     data = make()
                     self.put({key: data})

@@ -1,5 +1,6 @@
 """The cache over its layers, and single flight."""
 
+import contextlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,6 +11,7 @@ from tests.noted import Noted
 from tests.receipt_caches import ECHO, disk_cache, key_of, memory
 from tests.waiting import PATIENCE_S
 
+from veritape.executor.adapters.cache.flights import Leases
 from veritape.executor.adapters.cache.receipt_cache import ReceiptCache
 from veritape.executor.cache.counters import Layer
 from veritape.executor.cache.memory import Eviction, MemoryLayer
@@ -134,10 +136,23 @@ def test_a_failure_is_not_kept_and_reaches_all(tmp_path: Path) -> None:
     assert cache.get_or_make(KEY, lambda: RECEIPT) == RECEIPT
 
 
+class Asked:
+    """Leases that tell when somebody asks for one."""
+
+    def __init__(self, leases: Leases, asked: threading.Event) -> None:
+        self._leases, self._asked = leases, asked
+
+    def held(self, key: bytes) -> contextlib.AbstractContextManager[bool]:
+        self._asked.set()
+        return self._leases.held(key)
+
+
 def test_processes_share_a_flight_by_a_lock(tmp_path: Path) -> None:
     """EX-409: a second cache over the same folder waits for the first one's leader and takes its receipt."""
     one, two = disk_cache(tmp_path), disk_cache(tmp_path)
-    begun, go = threading.Event(), threading.Event()
+    begun, asked, go = threading.Event(), threading.Event(), threading.Event()
+    (leases,) = two.leases
+    two.leases = (Asked(leases, asked),)
 
     def make() -> bytes:
         begun.set()
@@ -151,7 +166,7 @@ def test_processes_share_a_flight_by_a_lock(tmp_path: Path) -> None:
         first = pool.submit(one.get_or_make, KEY, make)
         assert begun.wait(PATIENCE_S)
         second = pool.submit(two.get_or_make, KEY, never_called)
-        threading.Event().wait(0.1)
+        assert asked.wait(PATIENCE_S)
         assert not second.done()
         go.set()
         assert [first.result(), second.result()] == [RECEIPT, RECEIPT]
