@@ -7,18 +7,15 @@ from hypothesis import strategies as st
 
 from veritape.gateway import quota
 from veritape.gateway.fast_quota import plan_of
-from veritape.gateway.memory_store import SLOT_GRACE_US, SURE_US, MemoryStore
+from veritape.gateway.memory_store import SURE_US, MemoryStore
 from veritape.gateway.quota import MICROSECONDS, Limits, make_rule
-from veritape.gateway.rate_fields import AdmittedFields, RawField
-from veritape.gateway.straight_quota import Charge, no_charge, straight
+from veritape.gateway.rate_fields import AdmittedFields
+from veritape.gateway.straight_quota import Charge, Fields, straight
 
 WALL_US = 1_795_187_045 * MICROSECONDS
 """2026-11-20T15:04:05Z."""
 SUBJECT = "ip:any:203.0.113.7"
 PLAIN = Limits(make_rule(100, 60, 150))
-SLOT_US = 30 * MICROSECONDS
-Said = tuple[list[RawField], int]
-"""Fields and slot."""
 
 rules = st.builds(make_rule, st.integers(1, 2_000), st.sampled_from([1, 60, 3_600]), st.integers(1, 2_000))
 steps = st.lists(
@@ -35,28 +32,26 @@ steps = st.lists(
 
 def charge_of(store: MemoryStore, limits: Limits = PLAIN, cost_mu: int = 1_000) -> Charge:
     """Return what charges the subject."""
-    made = straight(store, SUBJECT, plan_of(limits, cost_mu, 7), SLOT_US, WALL_US)
+    made = straight(store, SUBJECT, plan_of(limits, cost_mu, 7), WALL_US)
     assert made is not None
     return made
 
 
-def usual(store: MemoryStore, limits: Limits, cost_mu: int, now_us: int) -> Said | None:
+def usual(store: MemoryStore, limits: Limits, cost_mu: int, now_us: int) -> Fields | None:
     """Charge the usual way; return the fields, None of a denial."""
     plan = plan_of(limits, cost_mu, 7)
-    verdict, slot = store.judge(SUBJECT, plan, now_us, WALL_US + now_us, SLOT_US)
-    return (AdmittedFields(plan, "free", legacy=False).of(verdict), slot) if verdict.admitted else None
+    verdict, _ = store.judge(SUBJECT, plan, now_us, WALL_US + now_us)
+    return tuple(AdmittedFields(plan, "free", legacy=False).of(verdict)) if verdict.admitted else None
 
 
 @given(
     st.tuples(rules, rules),
     st.tuples(st.none() | rules, st.none() | rules),
-    st.none() | st.integers(1, 3),
     steps,
 )
 def test_it_agrees_with_the_usual_way(
     minutes: tuple[quota.Rule, quota.Rule],
     hours: tuple[quota.Rule | None, quota.Rule | None],
-    concurrency: int | None,
     history: list[tuple[int, int, bool]],
 ) -> None:
     """GW-603, GW-204, GW-211: over random histories with changing limits and clocks that go back, fields and states are equal."""
@@ -64,13 +59,12 @@ def test_it_agrees_with_the_usual_way(
     clocks = accumulate((step for step, _, _ in history), initial=50_000_000)
     next(clocks)
     for (_, cost_mu, other), now_us in zip(history, clocks, strict=True):
-        limits = Limits(minutes[other], hours[other], concurrency=concurrency)
-        charge = charges.setdefault((limits, cost_mu), charge_of(fast, limits, cost_mu))
-        said = charge(now_us) or usual(fast, limits, cost_mu, now_us)
-        assert said == usual(slow, limits, cost_mu, now_us)
-        if said is not None and cost_mu == 1_000:  # others stay in progress until their time is over
-            fast.release_slot(SUBJECT, said[1])
-            slow.release_slot(SUBJECT, said[1])
+        limits = Limits(minutes[other], hours[other])
+        said = None
+        if cost_mu <= minutes[other].burst_mu:
+            charge = charges.setdefault((limits, cost_mu), charge_of(fast, limits, cost_mu))
+            said = charge(now_us)
+        assert (said or usual(fast, limits, cost_mu, now_us)) == usual(slow, limits, cost_mu, now_us)
         wall_us = WALL_US + now_us
         assert fast.status(SUBJECT, limits, now_us, wall_us) == slow.status(SUBJECT, limits, now_us, wall_us)
 
@@ -82,12 +76,11 @@ def test_what_is_plain_is_charged_here() -> None:
     for _ in range(2):  # the first makes the subject, the second finds it
         assert charge(5) is None
         assert usual(store, Limits(PLAIN.minute, hour), 1_000, 5) is not None
-    fields = [
+    assert charge(5) == (
         (b"x-request-cost", b"1"),
         (b"ratelimit-policy", b'"minute";q=100;w=60;veritape-burst=150,"hour";q=3000;w=3600'),
         (b"ratelimit", b'"minute";r=147;t=1,"hour";r=2997;t=2'),
-    ]
-    assert charge(5) == (fields, 0)
+    )
     assert sum(charge(5) is not None for _ in range(200)) == 147
     assert store.status(SUBJECT, PLAIN, 5, WALL_US).used_mu == 150_000
 
@@ -107,27 +100,20 @@ def test_an_hour_that_refuses_leaves_the_minute_as_it_was() -> None:
     ]  # the debt is of another rule: the usual way carries it over
 
 
-def test_requests_in_progress_are_counted() -> None:
-    """GW-210: the third of two is left alone until one has ended, and while the time of one that never ends is over."""
-    store, limits = MemoryStore(), Limits(PLAIN.minute, concurrency=2)
-    charge, first = charge_of(store, limits), usual(store, limits, 1_000, 5)
-    assert charge(5) is None
-    second = charge(5)
-    assert first is not None
-    assert second is not None
-    assert second[0][2] == (b"ratelimit", b'"minute";r=148;t=1,"concurrency";r=0')
-    assert charge(5) is None
-    store.release_slot(SUBJECT, second[1])
-    third = charge(5)
-    assert third is not None
-    store.release_slot(SUBJECT, third[1])
-    over_us = 5 + SLOT_US + SLOT_GRACE_US
-    store.judge(
-        "ip:any:203.0.113.8", plan_of(limits, 1_000, 7), over_us, WALL_US
-    )  # it is sure of the month again
-    assert charge(over_us) is None
-    assert usual(store, limits, 1_000, over_us) is not None
-    assert store.status(SUBJECT, limits, over_us, WALL_US).slots == 1
+def test_fields_that_say_the_same_are_the_same_object() -> None:
+    """GW-603, GW-504: what is said is written anew only when units left or seconds change, whatever the refill."""
+    for limit, at_most in ((100, 3), (7, 12)):  # a unit comes each 0.6 s, or each 8.6 s
+        store, limits = MemoryStore(), Limits(make_rule(limit, 60, 15))
+        charge = charge_of(store, limits, 1)
+        usual(store, limits, 1_500, 5)
+        charge(5)
+        said, told = list[Fields](), set[Fields]()
+        for now_us in range(5, 900_000, 30_000):
+            fields = charge(now_us)
+            assert fields is not None
+            said.append(fields)
+            told.add(fields)
+        assert len({id(fields) for fields in said}) == len(told) <= at_most
 
 
 def test_another_month_and_a_forgotten_subject_are_left_alone() -> None:
@@ -157,11 +143,8 @@ def test_the_last_moment_of_a_month_is_not_passed_by() -> None:
 
 
 def test_plans_that_are_not_plain_have_none() -> None:
-    """GW-603: months and plans without a minute's bucket go the usual way."""
+    """GW-603: months, requests in progress, costs above the burst and plans without a minute's bucket go the usual way."""
     store, minute = MemoryStore(), PLAIN.minute
-    others = (Limits(), Limits(hour=minute), Limits(minute, month_mu=1))
-    assert [straight(store, SUBJECT, plan_of(one, 1_000, 7), SLOT_US, WALL_US) for one in others] == [
-        None
-    ] * 3
-    nothing: Charge = no_charge
-    assert nothing(5) is None
+    others = (Limits(), Limits(hour=minute), Limits(minute, month_mu=1), Limits(minute, concurrency=1))
+    assert [straight(store, SUBJECT, plan_of(one, 1_000, 7), WALL_US) for one in others] == [None] * 4
+    assert straight(store, SUBJECT, plan_of(PLAIN, 151_000, 7), WALL_US) is None

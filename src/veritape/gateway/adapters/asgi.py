@@ -14,13 +14,12 @@ nothing. Lifespan and WebSockets pass untouched.
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from veritape.gateway import problems
-from veritape.gateway.adapters.callers import Callers, Client, Identify, require
+from veritape.gateway.adapters.callers import Client, Identify, require
 from veritape.gateway.adapters.engine import Decide, DeniedError, Engine, Ruling
 from veritape.gateway.adapters.gate import Keys, UsageLedger
 from veritape.gateway.adapters.marks import PATH_CHARACTERS, Found, MarkedRoutes
@@ -34,7 +33,7 @@ from veritape.gateway.problems import RefusedError
 from veritape.gateway.rate_fields import RawField, raw_fields
 from veritape.gateway.reasons import PROBLEMS, Reason
 from veritape.gateway.request_ids import request_id
-from veritape.gateway.straight_quota import Charge, no_charge
+from veritape.gateway.straight_quota import Charge
 from veritape.gateway.usage import BOOT_BYTES, EventSource, UsageEvent
 from veritape.kernel.clock import SystemClock
 from veritape.kernel.errors import MisuseError, UnavailableError
@@ -63,20 +62,13 @@ LaneKey = tuple[str, str, str | None, str]
 """Method, path, root path and peer's address of a request."""
 
 
-@dataclass(slots=True, eq=False)
-class Lane:
+class Lane(NamedTuple):
     """What is known of such requests."""
 
-    callers: Callers
-    """Under which it is so."""
     found: Found | None
     """The marks of their route."""
     paid: tuple[Price, Client, Decide | None] | None = None
     """What they cost whom, and what decides it in memory; None: nothing."""
-    straight: Charge = no_charge
-    """Charges in the usual case, where nobody asks for the ruling."""
-    subject: str = ""
-    """Who is charged then."""
 
 
 class Seen(NamedTuple):
@@ -126,54 +118,51 @@ class Limit:
         self._others = None if others is None else Price("other", units_of(others))
         self._usage, self._events = usage, EventSource(secrets.token_bytes(BOOT_BYTES))
         self._lanes: dict[LaneKey, Lane] = {}
+        self._charges: dict[LaneKey, Charge] = {}
+        self.engine.forget_on_swap(self._forget)
         self._ready = self._begun = False
         self._application: Any = None
         self._marked: MarkedRoutes | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; the usual one in this body alone."""
-        if scope["type"] != "http":
-            await self._pass(scope, receive, send)
-            return
-        peer = scope.get("client")
-        key = (scope["method"], scope["path"], scope.get("root_path"), peer[0] if peer else "")
-        lane = self._lanes.get(key)
-        if lane is None or lane.callers is not self.engine.callers:
-            charged = None
+        fields: Sequence[RawField] | None
+        try:  # who has no method, peer or root path is served the usual way
+            charge = self._charges[scope["method"], scope["path"], scope["root_path"], scope["client"][0]]
+        except (KeyError, TypeError):
+            fields = None
         else:
-            charged = lane.straight(self._monotonic_ns() // 1_000)
-        if lane is None or charged is None:
-            await self._rule(scope, receive, send, key)
+            fields = charge(self._monotonic_ns() // 1_000)
+        if fields is None:
+            await self._serve(scope, receive, send)
             return
-        fields, slot = charged
         scope[KEY] = _CHARGED
-        begun = False
 
-        def respond(message: Message) -> Awaitable[None]:
-            nonlocal begun
-            if message["type"] == "http.response.start":
-                begun = True
+        def respond(message: "Message") -> "Awaitable[None]":
+            nonlocal fields
+            if fields and message["type"] == "http.response.start":
                 message["headers"] = [*message.get("headers", ()), *fields]
+                fields = ()
             return send(message)
 
         try:
             await self.app(scope, receive, respond)
         except Exception:
-            await self._fail(scope, send, fields, begun=begun)
+            await self._fail(scope, send, fields)
             raise
-        finally:
-            if slot:
-                self.engine.release(lane.subject, slot)
 
-    async def _rule(self, scope: Scope, receive: Receive, send: Send, key: LaneKey) -> None:
-        """Serve a request that is not the usual one, or whose ruling somebody wants."""
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve what is not the usual request."""
+        if scope["type"] != "http":
+            await self._pass(scope, receive, send)
+            return
         if not self._ready:
             await self._get_ready(scope)
         ruling = charge = None
         try:
-            lane = self._lanes.get(key)
-            if lane is None or lane.callers is not self.engine.callers:
-                lane = await self._lane(key, scope)
+            peer = scope.get("client")
+            key = (scope["method"], scope["path"], scope.get("root_path", ""), peer[0] if peer else "")
+            lane = self._lanes.get(key) or await self._lane(key, scope)
             if lane.paid is not None:
                 price, client, decide = lane.paid
                 ruling = await self.engine.decide(client, price) if decide is None else decide()
@@ -197,25 +186,31 @@ class Limit:
         callers = self.engine.callers
         found, price = self._price(scope)
         if price is None:
-            lane = Lane(callers, found)
+            lane = Lane(found)
         else:
             client = callers.client_of(scope) or await callers.client_by_key(scope)
             if client.scopes is None or price.scope is not None:
                 require(client, price)
-            lane = self._paid_lane(callers, found, price, client)
+            lane = Lane(found, (price, client, self.engine.decider(client, price)) if price.cost_mu else None)
         if callers.by_address_alone and scope["method"] != "OPTIONS" and len(key[1]) <= PATH_CHARACTERS:
-            if len(self._lanes) >= REMEMBERED:
-                self._lanes.clear()
-            self._lanes[key] = lane
+            self._remember(key, lane)
         return lane
 
-    def _paid_lane(self, callers: Callers, found: Found | None, price: Price, client: Client) -> Lane:
-        if not price.cost_mu:
-            return Lane(callers, found)
-        paid = (price, client, self.engine.decider(client, price))
-        if found is not None or self._usage is not None or not callers.by_address_alone:
-            return Lane(callers, found, paid)
-        return Lane(callers, found, paid, self.engine.straight(client, price) or no_charge, client.subject)
+    def _remember(self, key: LaneKey, lane: Lane) -> None:
+        """Keep a lane, and what charges it in the usual case, where nobody asks for the ruling."""
+        if len(self._lanes) >= REMEMBERED:
+            self._forget()
+        self._lanes[key] = lane
+        if lane.paid is not None and lane.found is None and self._usage is None:
+            price, client, _ = lane.paid
+            charge = self.engine.straight(client, price)
+            if charge is not None:
+                self._charges[key] = charge
+
+    def _forget(self) -> None:
+        """Forget every lane: there are too many, or the policy is another one."""
+        self._lanes.clear()
+        self._charges.clear()
 
     async def _answer(
         self, scope: Scope, receive: Receive, send: Send, price: Price, ruling: Ruling, charge: UsageEvent | None
@@ -223,7 +218,7 @@ class Limit:
         """Let the application answer an admitted request, with the rate fields, and end what was begun for it."""
         status, fields = 0, ruling.fields
 
-        def respond(message: Message) -> Awaitable[None]:
+        def respond(message: "Message") -> "Awaitable[None]":
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -233,7 +228,7 @@ class Limit:
         try:
             await self.app(scope, receive, respond)
         except Exception:
-            await self._fail(scope, send, fields, begun=bool(status))
+            await self._fail(scope, send, () if status else fields)
             status = SERVER_ERROR
             raise
         finally:
@@ -242,9 +237,9 @@ class Limit:
             if status >= SERVER_ERROR and price.refunded:
                 await self._refund(ruling, charge)
 
-    async def _fail(self, scope: Scope, send: Send, fields: list[RawField], *, begun: bool) -> None:
-        """Answer for an application that failed before it answered, where nobody above us does."""
-        if not begun and not _has_own_answer(self._application):
+    async def _fail(self, scope: Scope, send: Send, fields: Sequence[RawField]) -> None:
+        """Answer for an application that failed before it answered, where nobody above us does; it has when no fields are left."""
+        if fields and not _has_own_answer(self._application):
             await self._refuse(scope, send, RefusedError(Reason.INTERNAL_ERROR), fields)
 
     def _price(self, scope: Scope) -> tuple[Found | None, Price | None]:
@@ -293,7 +288,7 @@ class Limit:
             await self._usage.append(self._events.refund(charge, Reason.INTERNAL_ERROR, wall_us))
 
     async def _refuse(
-        self, scope: Scope, send: Send, refusal: RefusedError, fields: list[RawField] | None = None
+        self, scope: Scope, send: Send, refusal: RefusedError, fields: Sequence[RawField] = ()
     ) -> None:
         """Answer with a problem document."""
         status, identifier = PROBLEMS[refusal.reason].status, self._request_id(scope)
@@ -303,7 +298,7 @@ class Limit:
         if status == NO_DECISION:
             own["Retry-After"] = "1"
         length = ("Content-Length", str(len(body)))
-        rate = refusal.rate_fields if isinstance(refusal, DeniedError) else fields or []
+        rate = refusal.rate_fields if isinstance(refusal, DeniedError) else fields
         headers = [*raw_fields([*{**own, **refusal.fields}.items(), length]), *rate]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})

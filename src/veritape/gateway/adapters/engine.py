@@ -87,6 +87,7 @@ class Engine:
         self._memory = store.memory if isinstance(store, ProcessStore) else None
         self._key_store, self._identify, self._legacy = key_store, identify, legacy
         self.policy, self.callers = policy, Callers(policy, clock, key_store, identify)
+        self._forgetting: list[Callable[[], None]] = []
         self._prices = _prices(policy)
         self._by_path: dict[tuple[str, str], Price | None] = {}
 
@@ -99,6 +100,12 @@ class Engine:
         self._prices = _prices(policy)
         self.policy, self.callers = policy, Callers(policy, self.clock, self._key_store, self._identify)
         self._by_path = {}
+        for forget in self._forgetting:
+            forget()
+
+    def forget_on_swap(self, forget: Callable[[], None]) -> None:
+        """Have something called at each swap, by who remembers what follows from the policy."""
+        self._forgetting.append(forget)
 
     def price_of(self, method: str, path: str) -> Price | None:
         """Return what the policy's routes ask for a request, None when none names it."""
@@ -139,7 +146,7 @@ class Engine:
             return None
         prepared = client.group.prepared.get(price) or self._prepare(client.group, price)
         wall_us = self._wall_ns() // 1_000
-        return straight(self._memory, client.subject, prepared.plan, price.slot_us, wall_us)
+        return straight(self._memory, client.subject, prepared.plan, wall_us)
 
     async def decide(self, client: Client, price: Price) -> Ruling:
         """Decide.
