@@ -70,9 +70,11 @@ def runtime(
     queue_limit: int = 100,
     kill_grace_s: float = 5.0,
     registry: Registry | None = None,
+    *,
+    begins_here: bool = False,
 ) -> L2Runtime:
     figures = Figures(registry or Registry(METRICS, strict=True))
-    pool = WorkerPool(make, workers, trace_backend)
+    pool = WorkerPool(make, workers, trace_backend, begins_here=begins_here)
     return L2Runtime(
         TraceBackend(SIMULATOR), trace_backend, pool, cache, figures, SystemClock(), budget_bytes, queue_limit, kill_grace_s
     )  # fmt: skip

@@ -162,12 +162,17 @@ def make_runtime(
         folder: where the disk layer lies when the settings name none.
         note: takes events.
         clock: the machine's.
-        items: of the batch that is to come; 0: not known.
+        items: of the batch that is to come, which may begin in this process; 0: not known.
     """
     clock = clock or SystemClock()
     figures = Figures(registry or Registry(METRICS))
     chosen = effective(settings, note, clock, items)
-    pool = WorkerPool(make_executor(settings.pool), chosen.workers, trace_backend)
+    pool = WorkerPool(
+        make_executor(settings.pool),
+        chosen.workers,
+        trace_backend,
+        begins_here=settings.pool == "process" and items > 0,
+    )
     return L2Runtime(
         TraceBackend(compiled_simulator()),
         trace_backend,

@@ -155,10 +155,11 @@ def _batch(
     with make_runtime(settings, note=_note, items=len(inputs)) as runtime:
         outcomes = runtime.run_batch(image, inputs, limits, deadline, stop, _progress())
         counters, used = runtime.cache.counters.shown(), runtime.parallel
+        started = runtime.pool.processes() if settings.pool == "process" else used.workers
     seconds = (clock.monotonic_ns() - began_ns) / NANOSECONDS
     if output is not None:
         _write_all(output, outcomes)
-    return batch_document(name, outcomes, twins(inputs), seconds, used, counters)
+    return batch_document(name, outcomes, twins(inputs), seconds, used, started, counters)
 
 
 def _write_all(folder: Path, outcomes: list[Outcome]) -> None:

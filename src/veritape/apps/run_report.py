@@ -65,12 +65,13 @@ def batch_document(
     same_as: Sequence[int | None],
     seconds: float,
     used: Parallel,
+    started: int,
     cache: dict[str, Any],
 ) -> dict[str, Any]:
     """Return the document of a batch: one item an input, in order.
 
     Every receipt counts once: as executed now, as found in the cache, or as shared with an earlier item of an equal input, whose
-    index is in ``same_as``.
+    index is in ``same_as``. ``started`` workers did it; 0: this process.
     """
     items = [{**_item(place, outcome), "same_as": same_as[place]} for place, outcome in enumerate(outcomes)]
     first = [one for one, twin in zip(outcomes, same_as, strict=True) if twin is None]
@@ -85,6 +86,7 @@ def batch_document(
         "cached": sum(one.cached for one in receipts),
         "failed": len(reasons),
         "effective": {"workers": used.workers, "threads": used.threads},
+        "workers_started": started,
         "cache": cache,
         "seconds": round(seconds, 6),
     }
@@ -145,8 +147,9 @@ def text(document: dict[str, Any]) -> str:
 def _batch_lines(document: dict[str, Any]) -> list[str]:
     same = f"{document['same']:,} the same as another, " if document["same"] else ""
     counts = f"{document['executed']:,} executed, {same}{document['cached']:,} from the cache, {document['failed']:,} failed"
-    workers = document["effective"]["workers"]
-    lines = [f"{document['label']}: {counts} in {document['seconds']:.2f} s on {workers} workers"]
+    started = document["workers_started"]
+    where = f"on {started} worker{'s' * (started > 1)}" if started else "in this process"
+    lines = [f"{document['label']}: {counts} in {document['seconds']:.2f} s {where}"]
     failed = [item for item in document["items"] if item["reason"] is not None]
     return lines + [f"item {item['index']}: {item['reason']}: {item['detail']}" for item in failed]
 

@@ -21,6 +21,7 @@ from veritape.executor.metrics import (
 )
 from veritape.executor.runtime.outcomes import Executed
 from veritape.executor.runtime.presets import Parallel
+from veritape.executor.settings import CacheSettings, ExecutorSettings
 from veritape.kernel.clock import ManualClock
 from veritape.kernel.errors import MisuseError
 from veritape.telemetry.registry import Registry
@@ -55,6 +56,14 @@ def test_a_runtime_keeps_receipts_in_the_folder_and_counts_refusals(tmp_path: Pa
     assert registry.value(RECEIPTS_REFUSED, stage="cache", **{"class": "format"}) == 1
     problem = "bad_entry: the entry is dropped and made anew"
     assert said.of(LogEvent.ENTRY_REFUSED) == [{"layer": "disk", "reason": "bad_entry", "problem": problem}]
+
+
+def test_only_a_batch_that_is_known_may_begin_in_this_process(tmp_path: Path) -> None:
+    """EX-349: services keep their workers; so does who wants threads."""
+    cache = CacheSettings(disk_path=str(tmp_path))
+    for pool, items, begins in (("process", 3, True), ("process", 0, False), ("thread", 3, False)):
+        with make_runtime(ExecutorSettings(pool=pool, cache=cache), items=items) as runtime:
+            assert runtime.pool.begins_here is begins
 
 
 def test_each_batch_is_decided_about_and_the_decision_replays(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def test_documents_say_what_they_are() -> None:
         DeadlineExceeded(),
         Failed(RuntimeReason.WORKER_LOST, "twice"),
     ]
-    batch = batch_document("echo", outcomes, [None] * 4, 1.0, Parallel(2, 1), {})
+    batch = batch_document("echo", outcomes, [None] * 4, 1.0, Parallel(2, 1), 0, {})
     for document in (halted, trapped, batch):
         assert (document["schema"], document["kind"]) == ("veritape.run/1", "simulated")
         assert text(document).startswith("executed, not proven")
@@ -70,9 +70,12 @@ def test_a_batch_says_where_each_receipt_came_from() -> None:
     new, found = Executed(data, 0), Executed(data, 1, cached=True)
     lost = Failed(RuntimeReason.WORKER_LOST, "twice")
     outcomes: list[Outcome] = [new, found, new, new, found, lost, lost]
-    batch = batch_document("echo", outcomes, [None, None, 0, 0, 1, None, 5], 1.0, Parallel(2, 1), {})
+    batch = batch_document("echo", outcomes, [None, None, 0, 0, 1, None, 5], 1.0, Parallel(2, 1), 0, {})
     assert [batch[name] for name in ("executed", "same", "cached", "failed")] == [1, 3, 1, 2]
     assert [item["same_as"] for item in batch["items"]] == [None, None, 0, 0, 1, None, 5]
     assert "1 executed, 3 the same as another, 1 from the cache, 2 failed" in text(batch)
-    alone = batch_document("echo", [new], [None], 1.0, Parallel(2, 1), {})
-    assert "1 executed, 0 from the cache, 0 failed" in text(alone)
+    alone = batch_document("echo", [new], [None], 1.0, Parallel(2, 1), 0, {})
+    assert text(alone).endswith("1 executed, 0 from the cache, 0 failed in 1.00 s in this process")
+    for started, said in ((1, "on 1 worker"), (2, "on 2 workers")):
+        batch = batch_document("echo", [new], [None], 1.0, Parallel(2, 1), started, {})
+        assert (batch["workers_started"], text(batch).endswith(said)) == (started, True)

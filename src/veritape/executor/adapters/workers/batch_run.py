@@ -1,8 +1,9 @@
 """One batch on its way through the workers (EX-343 to 354).
 
-What is missing goes out in pieces of about a second; a piece is durable before its items count as finished. A worker that dies
-takes nothing with it but its piece, whose items are tried once more, each alone. When time is up or the caller wants no more,
-the workers see a stop file; who does not within the grace is killed, and what was finished counts.
+A batch may begin in this process; what a second was too short for goes to workers, in pieces of about a second; a piece is durable
+before its items count as finished. A worker that dies takes nothing with it but its piece, whose items are tried once more, each
+alone. When time is up or the caller wants no more, the workers see a stop file; who does not within the grace is killed, and what
+was finished counts.
 """
 
 import threading
@@ -22,11 +23,14 @@ from veritape.executor.adapters.workers.looking_up import KeysOf, LookUp
 from veritape.executor.adapters.workers.pool import WorkerPool, is_lost
 from veritape.executor.log_events import LogEvent, Note
 from veritape.executor.runtime.admission import Admission, is_fault
-from veritape.executor.runtime.batching import Chunks
+from veritape.executor.runtime.batching import CHUNK_ITEMS, Chunks
 from veritape.executor.runtime.outcomes import Cancelled, Cost, DeadlineExceeded, Failed, RuntimeReason
 from veritape.executor.runtime.progress import Phase
 from veritape.kernel.clock import NANOSECONDS, Clock
 from veritape.kernel.errors import VeritapeError
+
+HERE_S = 1.0
+"""Seconds of a batch in this process before workers are started for the rest: about what one takes to start."""
 
 LOOK_S = 0.05
 """Seconds between two looks at the stop token and the deadline while workers are busy."""
@@ -65,6 +69,7 @@ class _Sent:
     places: tuple[int, ...]
     generation: int
     job: Job
+    here: bool = False
 
 
 class BatchRun:
@@ -87,6 +92,7 @@ class BatchRun:
         self._writer = disk.writer if batch.keep and tools.pool.local and disk is not None else None
         self._looking = LookUp(batch, tools.cache, keys_of, self._held if self._writer else None)
         self._sent: dict[Future[Done], _Sent] = {}
+        self._here_s = HERE_S if tools.pool.begins_here and len(batch.inputs) <= CHUNK_ITEMS else 0.0
 
     def work(self) -> None:
         """Keep workers busy until nothing is pending, time is up or the caller wants no more.
@@ -133,13 +139,27 @@ class BatchRun:
         return (self._batch.end_ns - self._tools.clock.monotonic_ns()) / NANOSECONDS
 
     def _send(self) -> None:
+        if self._here_s > 0:
+            self._send_here()
+            return
         batch, workers = self._batch, self._tools.pool.workers
         while (source := self._to_send()) and len(self._sent) < workers and self._admit():
             left = len(batch.pending) + len(batch.unseen)
             size = min(len(source), self._chunks.size(left, workers))
             places = tuple([source.popleft() for _ in range(size)])
-            keys = tuple(map(batch.keys.__getitem__, places)) if source is batch.pending else ()
-            self._submit(places, self._job(places, keys))
+            self._submit(places, self._job(places, known=source is batch.pending))
+
+    def _send_here(self) -> None:
+        """Begin with all that can be sent, in this process: a short batch is over before a worker has started."""
+        if self._sent or not (source := self._to_send()) or not self._admit():
+            return
+        places = tuple(source)
+        source.clear()
+        job = self._job(places, known=source is self._batch.pending)
+        seconds = self._here_s if job.seconds is None else min(self._here_s, job.seconds)
+        job = replace(job, seconds=seconds, image=self._batch.image)
+        generation, future = self._tools.pool.submit_here(job)
+        self._sent[future] = _Sent(places, generation, job, here=True)
 
     def _to_send(self) -> deque[int]:
         """Return the places that can be sent: those that were looked up, or else those that the workers are to look up."""
@@ -149,8 +169,10 @@ class BatchRun:
             self._tools.admission.check(self._cost)
         return source
 
-    def _job(self, places: Sequence[int], keys: tuple[bytes, ...]) -> Job:
+    def _job(self, places: Sequence[int], *, known: bool) -> Job:
+        """Make a job of the inputs at some places; ``known``: they were looked up."""
         batch = self._batch
+        keys = tuple(map(batch.keys.__getitem__, places)) if known else ()
         return Job(
             batch.program_id,
             tuple(map(batch.inputs.__getitem__, places)),
@@ -195,7 +217,8 @@ class BatchRun:
         patience_s = 0 if self._looking.here else LOOK_S
         ended, _ = wait(self._sent, timeout=patience_s, return_when=FIRST_COMPLETED)
         taken = [(sent, done) for future in ended for sent, done in self._received(future)]
-        self._send()
+        if self._ended() is None:
+            self._send()
         for sent, done in taken:
             self._keep(sent, done)
         self.show(Phase.EXECUTE)
@@ -218,6 +241,8 @@ class BatchRun:
         """Learn from a job; what it did not get to is pending again."""
         if len(done.results) > len(done.others):
             self._chunks.done(len(done.results), done.seconds)
+        if sent.here:
+            self._here_s = self._here_s - done.seconds if len(done.results) == len(sent.places) else 0.0
         if done.costs and self._tools.costs is not None:
             self._tools.costs.add(done.costs)
         if is_fault(done.peak_bytes, self._cost):

@@ -1,7 +1,8 @@
 """A pool of workers that survives the death of one (EX-348, 350, 354).
 
 Any ``concurrent.futures.Executor`` will do; a pool makes one when it is first needed and a new one when a worker died. What was
-running then is for the caller to try again, alone.
+running then is for the caller to try again, alone. A pool for one batch may begin in this process: most batches are short, and a
+worker takes a second to start.
 """
 
 import contextlib
@@ -25,6 +26,10 @@ MakeExecutor = Callable[[int], Executor]
 
 PIPE_BYTES: Final = 1 << 20
 """Of the pipe that brings answers: the most that any user may have; a thousand receipts take a third of it."""
+
+PRELOADED: Final = ("numba", "veritape.executor.adapters.workers.jobs")
+"""What the fork server loads once for all workers: two thirds of what one takes to start, and all of what is the same in each. Numba starts
+its threads when it first runs something, so a process that has only loaded it can be forked; NumPy's library makes its own anew."""
 
 LOST: Final = ("KilledWorker", "CommClosedError", "FutureCancelledError")
 """Names of the errors with which Dask says that a worker is gone for good; its package is not imported here."""
@@ -55,6 +60,7 @@ def _widen(executor: Any) -> None:
 
 def _start_server() -> None:
     """Start the fork server with Ctrl-C blocked, which its children inherit: an interpreter that starts would print a traceback."""
+    forkserver.set_forkserver_preload(list(PRELOADED))
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         forkserver.ensure_running()
@@ -126,10 +132,14 @@ def make_executor(pool: str) -> MakeExecutor:
 class WorkerPool:
     """Workers behind one executor at a time."""
 
-    def __init__(self, make: MakeExecutor, workers: int, make_backend: MakeBackend) -> None:
+    def __init__(
+        self, make: MakeExecutor, workers: int, make_backend: MakeBackend, *, begins_here: bool = False
+    ) -> None:
         self._make, self.workers, self._make_backend = make, workers, make_backend
+        self._begins_here = begins_here
         self._lock = threading.Lock()
         self._executor: Executor | None = None
+        self._here: Executor | None = None
         self._generation = 0
         self.local = make in (process_executor, thread_executor)
         """Its workers are of this machine: they share its files."""
@@ -146,6 +156,17 @@ class WorkerPool:
                 except BrokenExecutor:
                     self._discard()
             raise UnavailableError("the workers die as soon as they start: look at the system's log")
+
+    @property
+    def begins_here(self) -> bool:
+        """Tell whether this process is to begin: it may, and no worker has been started."""
+        return self._begins_here and self._executor is None
+
+    def submit_here(self, job: Job) -> "tuple[int, Future[Done]]":
+        """Run a job in a thread of this process, like ``submit``; its time begins when the backend is ready, which may have to compile."""
+        with self._lock:
+            self._here = self._here or ThreadPoolExecutor(1)
+            return self._generation, self._here.submit(_run_ready, job)
 
     def replace(self, generation: int) -> None:
         """Make a new executor next time, unless somebody already saw to it."""
@@ -193,17 +214,24 @@ class WorkerPool:
     def kill(self) -> None:
         """End the workers without waiting for what they run; the next job gets new ones."""
         with self._lock:
-            executor, self._executor = self._executor, None
             self._generation += 1
-        if executor is not None:
+        for executor in self._taken():
             _kill(executor)
 
     def close(self) -> None:
         """End the workers when they have finished what they run."""
-        with self._lock:
-            executor, self._executor = self._executor, None
-        if executor is not None:
+        for executor in self._taken():
             _shut_down(executor, wait=True)
+
+    def processes(self) -> int:
+        """Return the worker processes that there are; 0 for workers that are threads, or elsewhere, or that nobody needed yet."""
+        return len(self._pids())
+
+    def _taken(self) -> list[Executor]:
+        with self._lock:
+            taken = [one for one in (self._executor, self._here) if one is not None]
+            self._executor = self._here = None
+        return taken
 
     def _pids(self) -> list[int]:
         with self._lock:
@@ -216,6 +244,11 @@ class WorkerPool:
         self.restarts += 1
         if executor is not None:
             _shut_down(executor, wait=False)
+
+
+def _run_ready(job: Job) -> Done:
+    warm_up(job.make_backend)
+    return run_job(job)
 
 
 def is_lost(error: BaseException) -> bool:

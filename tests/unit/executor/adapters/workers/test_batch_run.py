@@ -1,19 +1,23 @@
 """Batches on real worker processes that die, hang and are killed."""
 
 import struct
+import threading
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from tests.compiled import SIMULATOR
-from tests.receipt_caches import ECHO, disk_cache, runtime
+from tests.receipt_caches import ECHO, ENDLESS, TRAPPER, disk_cache, runtime
 from tests.worker_faults import HANG, KILL, ONCE, faulty_backend
 
+from veritape.executor.adapters.guest_files import guest_image
+from veritape.executor.adapters.workers import batch_run
 from veritape.executor.adapters.workers.figures import Figures
 from veritape.executor.adapters.workers.pool import WorkerPool, process_executor
 from veritape.executor.adapters.workers.runtime import L2Runtime
 from veritape.executor.backend import TraceBackend
 from veritape.executor.metrics import ERRORS, METRICS, RECEIPTS, WORKER_RESTARTS, WORKERS_ACTIVE
-from veritape.executor.runtime.outcomes import DeadlineExceeded, Executed, Failed, RuntimeReason
+from veritape.executor.runtime.outcomes import Cancelled, DeadlineExceeded, Executed, Failed, RuntimeReason
 from veritape.executor.vm.execution import Limits
 from veritape.kernel.clock import SystemClock
 from veritape.telemetry.registry import Registry
@@ -93,3 +97,77 @@ def test_a_bug_in_a_worker_fails_its_items_and_names_itself(
 
 def broken(*_: object) -> None:
     raise RuntimeError("bug")
+
+
+class Started:
+    """Makes executors of threads, and remembers how many workers were asked for."""
+
+    def __init__(self) -> None:
+        self.workers: list[int] = []
+
+    def __call__(self, workers: int) -> Executor:
+        self.workers.append(workers)
+        return ThreadPoolExecutor(workers)
+
+
+def steps(*counts: int) -> list[bytes]:
+    """Return inputs of fibonacci: five instructions a step."""
+    return [struct.pack("<III", count, 0, 1) for count in counts]
+
+
+def test_a_short_batch_starts_no_worker(tmp_path: Path) -> None:
+    """EX-343, EX-349: what is over in a second is over in this process: receipts, traps, the cache as ever."""
+    started, registry = Started(), Registry(METRICS, strict=True)
+    inputs = words(600)
+    with runtime(disk_cache(tmp_path), started, registry=registry, begins_here=True) as made:
+        outcomes = made.run_batch(ECHO, inputs)
+        assert [one.receipt for one in outcomes if isinstance(one, Executed)] == [
+            SIMULATOR.run(ECHO, data) for data in inputs
+        ]
+        trapped = made.run_batch(TRAPPER, [inputs[0], bytes(4)])
+        assert [type(one) for one in trapped] == [Executed, Failed]
+        assert started.workers == []
+        found = made.run_batch(ECHO, inputs)
+        assert {isinstance(one, Executed) and one.cached for one in found} == {True}
+    assert (registry.value(RECEIPTS, kind="simulated"), registry.value(WORKERS_ACTIVE)) == (601, 0)
+
+
+def test_workers_take_what_a_second_was_too_short_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """EX-343, EX-349: what was finished here counts, the rest goes to workers, none twice; results stand in order."""
+    monkeypatch.setattr(batch_run, "HERE_S", 0.05)
+    started, registry = Started(), Registry(METRICS, strict=True)
+    inputs = steps(10, 60_000_000, 11, 12)
+    with runtime(disk_cache(tmp_path), started, registry=registry, begins_here=True) as made:
+        outcomes = made.run_batch(guest_image("fibonacci"), inputs)
+        assert started.workers == [2]
+        made.run_batch(guest_image("fibonacci"), steps(13))
+        assert started.workers == [2]  # they are there: nothing begins here any more
+    assert [one.index for one in outcomes if isinstance(one, Executed)] == [0, 1, 2, 3]
+    assert [one.receipt.claim.cycles for one in outcomes if isinstance(one, Executed)] == [
+        SIMULATOR.run(guest_image("fibonacci"), data).claim.cycles for data in inputs
+    ]
+    assert registry.value(RECEIPTS, kind="simulated") == 5
+
+
+def test_a_long_batch_begins_with_workers(tmp_path: Path) -> None:
+    """EX-349: more than one job's items are worth their start at once."""
+    started = Started()
+    with runtime(disk_cache(tmp_path), started, begins_here=True) as made:
+        made.run_batch(ECHO, words(1001))
+    assert started.workers == [2]
+
+
+def test_what_runs_here_sees_the_stop_token_and_the_deadline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """EX-353, EX-354: an execution without end in this process is stopped as one in a worker."""
+    monkeypatch.setattr(batch_run, "HERE_S", 600.0)
+    started, stop = Started(), threading.Event()
+    with runtime(disk_cache(tmp_path), started, begins_here=True) as made:
+        assert made.run_batch(ENDLESS, words(1), seconds=0.2) == [DeadlineExceeded()]
+    with runtime(disk_cache(tmp_path), started, begins_here=True) as made:
+        threading.Timer(0.2, stop.set).start()
+        assert made.run_batch(ENDLESS, words(2), stop=stop.is_set) == [Cancelled(), Cancelled()]
+    assert started.workers == []

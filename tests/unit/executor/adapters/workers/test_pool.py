@@ -3,8 +3,11 @@
 import fcntl
 import os
 import signal
+import subprocess
+import sys
 from concurrent.futures import Executor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import forkserver
 from typing import Any
 
 import pytest
@@ -15,6 +18,7 @@ from veritape.executor.adapters.workers.jobs import Job
 from veritape.executor.adapters.workers.machine import process_peak_bytes
 from veritape.executor.adapters.workers.pool import (
     PIPE_BYTES,
+    PRELOADED,
     WorkerPool,
     is_lost,
     make_executor,
@@ -58,6 +62,35 @@ def test_workers_are_processes_of_a_fork_server() -> None:
     assert pool.peak_bytes() > MIB
     pool.close()
     pool.close()
+
+
+def test_the_fork_server_loads_once_what_every_worker_needs() -> None:
+    """EX-914: workers find it loaded: each is a module that there is, and loading it starts no thread of Numba, which a fork would lose."""
+    pool = WorkerPool(process_executor, 1, trace_backend)
+    assert pool.ready()
+    server: Any = forkserver._forkserver
+    assert server._preload_modules == list(PRELOADED)
+    script = f"import importlib, os\nfor name in {PRELOADED}: importlib.import_module(name)\nprint(len(os.listdir('/proc/self/task')))"
+    environment = {"OPENBLAS_NUM_THREADS": "1"}  # NumPy's has one a core, and makes them anew after a fork
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "1\n"
+    pool.close()
+
+
+def test_a_pool_may_begin_in_this_process() -> None:
+    """EX-349: until a worker is there, and then no more; its thread ends with the pool."""
+    pool = WorkerPool(process_executor, 1, trace_backend, begins_here=True)
+    assert pool.begins_here
+    _, future = pool.submit_here(JOB)
+    assert len(future.result().results) == 1
+    assert (pool.begins_here, pool.processes()) == (True, 0)
+    assert pool.ready()
+    assert (pool.begins_here, pool.processes()) == (False, 1)
+    pool.close()
+    assert pool.processes() == 0
+    assert not WorkerPool(process_executor, 1, trace_backend).begins_here
 
 
 def test_an_answer_fits_its_pipe() -> None:
