@@ -37,6 +37,26 @@ def test_check_rebuilds_and_compares(monkeypatch: pytest.MonkeyPatch) -> None:
         CliRunner().invoke(guests.guests, ["check", "none"], catch_exceptions=False)
 
 
+def test_one_check_has_one_cache_that_is_empty_at_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """EX-231: whatever was built before the check is not in it; the compiler's library is built once for all guests."""
+    seen: list[tuple[Path, list[str]]] = []
+
+    def build(source: Path, _: Path, cache: Path) -> bytes:
+        seen.append((cache, sorted(path.name for path in cache.iterdir())))
+        (cache / source.stem).touch()
+        return guest_elf(source.stem)
+
+    monkeypatch.setattr(guests, "build", build)
+    for turn in range(2):
+        done = CliRunner().invoke(guests.guests, ["check"], catch_exceptions=False)
+        assert done.output.splitlines()[-1] == "vwap: rebuilt, identical"
+        assert [found for _, found in seen[turn * 5 :]] == [
+            ["fibonacci", "mixed", "ohlcv", "sha256"][:built] for built in range(5)
+        ]
+    assert len({cache for cache, _ in seen}) == 2
+    assert not any(cache.exists() for cache, _ in seen)
+
+
 def test_build_writes_elf_and_manifest(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """EX-231: the manifest holds SHA-256, program id, memory, compiler and flags; building again changes nothing."""
     (tmp_path / "sources").mkdir()
