@@ -44,10 +44,10 @@ class GatewayProcess:
 
 
 @contextmanager
-def gateway_process(config: Path) -> Iterator[GatewayProcess]:
-    """Run a gateway; it is killed at the end if it still lives."""
+def gateway_process(config: Path, *program: str) -> Iterator[GatewayProcess]:
+    """Run a gateway, or a program that begins like ours; it is killed at the end if it still lives."""
     process = subprocess.Popen(
-        [VERITAPE, "serve", "--config", str(config), "--port", "0"],
+        [*(program or (VERITAPE,)), "serve", "--config", str(config), "--port", "0"],
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, **PATIENT},  # noqa: TID251 - a child's

@@ -3,6 +3,10 @@
 Load is the larger of two shares: requests in progress of those allowed, and the event loop's lag (90th percentile of the last
 second) of 100 ms. A level is entered when the load was at or above its share for a whole second, and left, for level 0, when
 the load was below a half for five seconds. Nothing is delayed: delay raises the number in progress; work is shed.
+
+The highest level serves next to nobody for five seconds at least, so a worker that came there by plain demand would throw away what
+it can do, be calm, and begin anew. So it takes no more than it can answer (``Room``): beyond, requests are refused one by one, and
+the work that it has stays below that level.
 """
 
 import zlib
@@ -11,8 +15,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from veritape.gateway.policy import Policy
 from veritape.gateway.quota import MICROSECONDS, Limits, Rule
+from veritape.gateway.room import Room
 
 LAG_LIMIT_US: Final = 100_000
 """Lag of the event loop that is full load where the settings say nothing else."""
@@ -56,6 +60,8 @@ class Overload:
     """Lag of the event loop that is full load."""
     level: int = 0
     """0 to 3."""
+    room: Room = field(default_factory=Room)
+    """How many requests are taken."""
     _lags: deque[tuple[int, int]] = field(default_factory=deque)
     _reached_us: list[int | None] = field(default_factory=lambda: [None] * len(LEVELS))
     """Since when the load has been at or above each level's share."""
@@ -70,6 +76,7 @@ class Overload:
             in_flight: requests in progress.
             in_flight_max: of them allowed.
         """
+        self.room.sample(lag_us / self.lag_limit_us, in_flight, in_flight_max)
         self._lags.append((now_us, lag_us))
         while self._lags[0][0] <= now_us - LAG_WINDOW_US:
             self._lags.popleft()
@@ -86,6 +93,18 @@ class Overload:
         ]
         self.level = max([self.level, *reached])
         return self.level
+
+    def sheds(self, in_flight: int, in_flight_max: int, *, essential: bool) -> bool:
+        """Tell whether a request of a route is refused: there is no room for it, or only essential ones are served.
+
+        Args:
+            in_flight: requests in progress, this one included.
+            in_flight_max: of them allowed.
+            essential: what the route is.
+        """
+        return not essential and (
+            self.level >= ESSENTIAL_LEVEL or in_flight > self.room.requests(in_flight_max, LEVELS[-1])
+        )
 
 
 def percentile_90(values: Iterable[int]) -> int:
@@ -105,11 +124,6 @@ def halved(limits: Limits) -> Limits:
     The weight doubles and the gain stays, so the half is exact and what is owed stays owed when the level ends (GW-211).
     """
     return limits._replace(minute=_half(limits.minute), hour=_half(limits.hour))
-
-
-def is_shed(level: int, in_flight: int, policy: Policy, *, essential: bool) -> bool:
-    """Tell whether a request of a route is refused: too many are in progress, or only essential ones are served."""
-    return not essential and (level >= ESSENTIAL_LEVEL or in_flight > policy.in_flight_max)
 
 
 def retry_after_s(request_id: str) -> int:

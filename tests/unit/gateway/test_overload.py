@@ -108,7 +108,40 @@ def test_who_is_halved_and_what_is_shed() -> None:
     ]
     assert overload.is_halved(2, "lan-10", anonymous=True)
     assert not overload.is_halved(3, "pro", anonymous=False)
-    shed = [overload.is_shed(level, 1, policy, essential=False) for level in range(4)]
+    allowed = policy.in_flight_max
+    shed = [Overload(level=level).sheds(1, allowed, essential=False) for level in range(4)]
     assert shed == [False, False, False, True]
-    assert not overload.is_shed(3, 10**6, policy, essential=True)
-    assert overload.is_shed(0, policy.in_flight_max + 1, policy, essential=False)
+    assert not Overload(level=3).sheds(10**6, allowed, essential=True)
+
+
+@pytest.mark.parametrize("allowed", [2, 3, 10, 20, 99, 100, 2_000])
+def test_demand_alone_never_leads_to_the_highest_level(allowed: int) -> None:
+    """GW-381: whatever is asked for, what is taken stays below 95 %; so a second of it sheds the surplus and not everything."""
+    ladder, in_flight, taken = Overload(), 0, 0
+    for sample in range(400):
+        for _ in range(3 * allowed):
+            taken += not ladder.sheds(in_flight + 1, allowed, essential=False)
+            in_flight += not ladder.sheds(in_flight + 1, allowed, essential=False)
+        ladder.sample(sample * STEP_US, 0, in_flight, allowed)
+        in_flight = 0
+    assert ladder.level < overload.ESSENTIAL_LEVEL
+    assert taken >= 400 * max(1, round(0.94 * allowed) - 1)
+    assert not ladder.sheds(2 * allowed, allowed, essential=True)
+
+
+@pytest.mark.parametrize("offered", [1, 2, 4, 10])
+def test_a_loop_whose_rounds_are_too_long_takes_less_and_stays_busy(offered: int) -> None:
+    """GW-381: a worker whose rounds last as long as its requests need keeps its rate, whatever is offered, and is in time."""
+    request_us, refusal_us, answered, now_us, round_us = 300, 20, 0, 0, 0
+    ladder, connections = Overload(), 200 * offered
+    lags = []
+    for _ in range(2_000):
+        taken = min(connections, ladder.room.requests(2_000, overload.LEVELS[-1]))
+        served = 0 if ladder.level >= overload.ESSENTIAL_LEVEL else taken
+        round_us = served * request_us + (connections - served) * refusal_us
+        now_us, answered = now_us + round_us, answered + served
+        ladder.sample(now_us, round_us, taken, 2_000)
+        lags.append(round_us)
+    assert ladder.level < overload.ESSENTIAL_LEVEL
+    assert answered * request_us >= (0.75 if offered <= 4 else 0.4) * now_us
+    assert max(lags[-1_000:]) < LAG_LIMIT_US

@@ -32,7 +32,7 @@ from veritape.gateway.answers import (
     problem_answer,
 )
 from veritape.gateway.builtin_pages import builtin_page, is_builtin
-from veritape.gateway.overload import SAMPLED_LEVEL, is_shed, retry_after_s
+from veritape.gateway.overload import SAMPLED_LEVEL, retry_after_s
 from veritape.gateway.parameters import read_query
 from veritape.gateway.policy import Policy, Route
 from veritape.gateway.problems import RefusedError
@@ -112,6 +112,8 @@ class Gateway:
                 return
             if status in FAILURES:
                 self.gate.note_failure(visit)
+            if reason == Reason.OVERLOADED:
+                client.shed()
             await self._send(visit, call, answer, client)
         except ClientLeftError:
             status = LEFT
@@ -154,8 +156,9 @@ class Gateway:
             builtin = self._builtin(call)
             if builtin is not None:
                 return "builtin", "", builtin
-            served, rest = self._route(visit, call)
+            served, rest = self._route(call)
             name = served.route.name
+            self._check_room(visit, served.route)
             return name, "", await self._ask(visit, call, served, rest, client)
         except ClientLeftError:
             raise
@@ -234,16 +237,22 @@ class Gateway:
             raise RefusedError(Reason.METHOD_NOT_ALLOWED, fields={"Allow": "GET, HEAD, OPTIONS"})
         return Answer(page.status, [("Content-Type", page.media)], page.body)
 
-    def _route(self, visit: Visit, call: Call) -> tuple[Served, str]:
+    def _route(self, call: Call) -> tuple[Served, str]:
         found = self.table.paths.match(call.path)
         if found is None:
             raise RefusedError(Reason.NO_ROUTE)
-        served = _by_method(found.value, call.method)
-        policy, level, essential = self.table.policy, self.gate.overload.level, served.route.essential
-        if is_shed(level, self.in_flight, policy, essential=essential):
+        return _by_method(found.value, call.method), found.parameters.get("rest", "")
+
+    def _check_room(self, visit: Visit, route: Route) -> None:
+        """Refuse what we have no room for (GW-381).
+
+        Raises:
+            RefusedError: ``overloaded``.
+        """
+        most = self.table.policy.in_flight_max
+        if self.gate.overload.sheds(self.in_flight, most, essential=route.essential):
             seconds = str(retry_after_s(visit.request_id))
             raise RefusedError(Reason.OVERLOADED, fields={"Retry-After": seconds})
-        return served, found.parameters.get("rest", "")
 
     async def _relay(self, visit: Visit, call: Call, served: Served, client: Client) -> Answer | Passing:
         """Serve a request by its upstream; a failing answer gives the month's units back (GW-216)."""

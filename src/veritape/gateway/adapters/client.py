@@ -53,6 +53,10 @@ class Client(Protocol):
         """Return what takes the parts of the answer, as ASGI has it."""
         ...
 
+    def shed(self) -> None:
+        """Note that the request is refused because we are too busy: who comes back too soon may have to wait."""
+        ...
+
     async def whole(self, status: int, lines: bytes, body: bytes) -> None:
         """Take an answer that is there as a whole: its header lines but for the length, which is written here, and its body."""
         ...
@@ -82,6 +86,9 @@ class AsgiClient:
         client = scope.get("client")
         self.host: str | None = client[0] if client else None
         self.scheme = str(scope.get("scheme", "http"))
+
+    def shed(self) -> None:
+        """Do nothing: the server has the connection."""
 
     async def whole(self, status: int, lines: bytes, body: bytes) -> None:
         """Send an answer that is there as a whole."""

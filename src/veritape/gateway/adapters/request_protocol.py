@@ -54,6 +54,10 @@ KNOWN_HEADS: Final = 1_024
 KNOWN_BYTES: Final = 2_048
 """Longest of them."""
 
+HOLD_S: Final = 1.0
+"""The shortest time that ``Retry-After`` names to who is refused for load. Who asks again before it, and is refused again, is not
+read for so long: he waits in the kernel, where it costs nothing (GW-381)."""
+
 LINGER_S: Final = 2.0
 """Time that a client has to read an answer before its connection is gone."""
 
@@ -137,6 +141,8 @@ class RequestProtocol(asyncio.Protocol):
         self._is_over = False
         self._is_refused = False
         self._dropped_bytes = 0
+        self._shed_s = -HOLD_S
+        """When a request was refused for load last."""
 
     # Bytes in
 
@@ -330,10 +336,33 @@ class RequestProtocol(asyncio.Protocol):
             return
         if self.transport.is_closing():
             return
-        self.flow.resume_reading()
         self._idle.set(self._loop.time() + (LINGER_S if unread else self._keep_alive_s))
+        if turn.is_shed and self._came_too_soon():
+            self._hold()
+            return
+        self.flow.resume_reading()
         if self._rest:
             self._loop.call_soon(self._advance)
+
+    def _came_too_soon(self) -> bool:
+        """Tell whether the request before was refused for load a moment ago too.
+
+        A trusted proxy, which has no group, may always come: its connections carry many callers.
+        """
+        now_s, before_s = self._loop.time(), self._shed_s
+        self._shed_s = now_s
+        return bool(self._group) and now_s - before_s < HOLD_S
+
+    def _hold(self) -> None:
+        """Read on in a while."""
+        self.flow.pause_reading()
+        self._stop_timer()
+        self._timer = self._loop.call_later(HOLD_S, self._read_on)
+
+    def _read_on(self) -> None:
+        self._timer = None
+        self.flow.resume_reading()
+        self._advance()
 
     def _may_drop(self, turn: Turn) -> bool:
         """Tell whether the rest of a body that nobody read may come and be dropped (GW-555)."""

@@ -20,6 +20,10 @@ from veritape.gateway.adapters.way import Way, in_task
 KEEP_ALIVE_S: Final = 30
 """Seconds that an idle connection is kept (GW-553)."""
 
+ACCEPTED: Final = 16
+"""Connections that are accepted in one turn of the loop. libuv takes one a turn of each listening descriptor; a busy loop, whose turns
+are long, would let new clients wait for those who came before them."""
+
 CUT_S: Final = 2.0
 """Longest time that requests cut off at the end have to say so."""
 
@@ -113,7 +117,9 @@ async def serve(
     try:
         if begun is not None:
             await begun()
-        await server.serve(sockets=[listener])
+        await server.serve(
+            sockets=[listener, *(listener.dup() for _ in range(ACCEPTED - 1))]
+        )  # it closes them
         await _cut(cast("set[Way]", server.server_state.tasks))
     finally:
         for timer in ending:

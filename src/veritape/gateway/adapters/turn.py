@@ -68,7 +68,7 @@ class Turn:
 
     __slots__ = (
         "_body", "_has_body", "_is_chunked", "_is_news", "_keeps", "_left", "_line", "_more", "_version", "_waiter", "call",
-        "closes", "departure", "has_begun", "is_gone", "is_over", "waits_to_be_asked", "was_asked",
+        "closes", "departure", "has_begun", "is_gone", "is_over", "is_shed", "waits_to_be_asked", "was_asked",
     )  # fmt: skip
 
     def __init__(self, line: Line, call: Call, version: str, *, keeps: bool, asks: bool) -> None:
@@ -89,6 +89,8 @@ class Turn:
         """The client was told to send the body that it announced."""
         self.has_begun = self.is_over = self.is_gone = self.closes = False
         """The answer has begun, it is complete, nobody will get it, the connection ends after it."""
+        self.is_shed = False
+        """It is refused because we are too busy; the client is told when to come back."""
         self._body, self._more, self._is_news = bytearray(), True, False
         self._waiter: asyncio.Future[None] | None = None
         self._has_body = self._is_chunked = False
@@ -208,6 +210,10 @@ class Turn:
     def close_after(self) -> None:
         """Let this be the last request of its connection."""
         self._keeps = False
+
+    def shed(self) -> None:
+        """Note that the request is refused because we are too busy."""
+        self.is_shed = True
 
     def _head(self, status: int, lines: bytes, length: int | None) -> bytes:
         """Return an answer's head, and note how its body is framed; HTTP/1.0 gets no chunks."""

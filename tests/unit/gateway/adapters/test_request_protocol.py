@@ -167,3 +167,62 @@ async def test_connections_beyond_the_bound_are_closed(tmp_path: Path) -> None:
         assert (await head_of(held[0][0])).startswith(b"HTTP/1.1 200 ")
         for _, one in [*held, (reader, writer)]:
             one.close()
+
+
+async def refused(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+    """Ask once more; return the head of the answer."""
+    writer.write(b"GET /echo HTTP/1.1\r\nHost: a\r\n\r\n")
+    return await head_of(reader)
+
+
+async def test_who_asks_again_before_it_is_time_waits_in_the_kernel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """GW-381: the second refusal for load within a second; others are answered meanwhile, a third request is answered later."""
+    monkeypatch.setattr(request_protocol, "HOLD_S", 3_600.0)
+    async with upstream(plain) as back:
+        world = World(tmp_path, policy_text(back.url))
+        async with serving(world) as port:
+            world.gateway.in_flight = world.gate.policy.in_flight_max
+            held, other = await open_to(port), await open_to(port)
+            assert [(await refused(*held))[:13] for _ in range(2)] == [b"HTTP/1.1 503 "] * 2
+            held[1].write(b"GET /echo HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert (await refused(*other)).startswith(b"HTTP/1.1 503 ")
+            world.gateway.in_flight = 0
+            assert (await refused(*other)).startswith(b"HTTP/1.1 200 ")
+            assert [peer.head[:9] for peer in back.requests] == [b"GET /echo"]
+            waiting = asyncio.ensure_future(held[0].read(1))
+            await refused(*other)
+            assert not waiting.done()
+            for _, writer in (held, other):
+                writer.close()
+            assert await asyncio.wait_for(waiting, PATIENCE_S) == b""
+
+
+async def test_a_connection_that_waited_is_served_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """GW-381: what it sent meanwhile is a request like any other."""
+    monkeypatch.setattr(request_protocol, "HOLD_S", 0.2)
+    async with upstream(plain) as back:
+        world = World(tmp_path, policy_text(back.url))
+        async with serving(world) as port:
+            world.gateway.in_flight = world.gate.policy.in_flight_max
+            reader, writer = await open_to(port)
+            answers = [(await refused(reader, writer))[:13] for _ in range(6)]
+            world.gateway.in_flight = 0
+            answers.append((await refused(reader, writer))[:13])
+            assert answers == [b"HTTP/1.1 503 "] * 6 + [b"HTTP/1.1 200 "]
+            writer.close()
+
+
+async def test_a_proxy_of_ours_may_always_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """GW-381, GW-553: its connections carry many callers, of whom one came too soon."""
+    monkeypatch.setattr(request_protocol, "HOLD_S", 3_600.0)
+    text = policy_text("http://127.0.0.1:1").replace(b"[ip]\n", b'[ip]\ntrusted_proxies = ["127.0.0.1/32"]\n')
+    world = World(tmp_path, text)
+    async with serving(world) as port:
+        world.gateway.in_flight = world.gate.policy.in_flight_max
+        reader, writer = await open_to(port)
+        assert [(await refused(reader, writer))[:13] for _ in range(4)] == [b"HTTP/1.1 503 "] * 4
+        writer.close()

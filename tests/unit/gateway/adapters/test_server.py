@@ -5,13 +5,16 @@ import json
 import os
 import signal
 import socket
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import uvloop
 from tests.ports import KeptPort
 from tests.servers.gateway_world import World
 from tests.waiting import PATIENCE_S
 
+from veritape.gateway.adapters.front_door import OpenDoor
 from veritape.gateway.adapters.server import serve
 from veritape.kernel.addresses import Address
 from veritape.kernel.listeners import bind
@@ -70,6 +73,42 @@ async def test_signals_end_and_reload(tmp_path: Path) -> None:
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
     kept.close()
+
+
+def test_a_busy_loop_lets_new_clients_in(tmp_path: Path) -> None:
+    """GW-551, GW-381: libuv takes one connection of a descriptor in a turn; whose turns are long would serve only those who came before."""
+    turns, count = list[int](), 64
+
+    async def busy() -> None:
+        world, listener = World(tmp_path), bind(Address("127.0.0.1", 0))
+        asking = [socket.socket() for _ in range(count)]
+        for one in asking:
+            one.setblocking(False)
+            one.connect_ex(listener.getsockname())
+        door = CountingDoor()
+        task = asyncio.ensure_future(serve(world.gateway, listener, 1, lambda: None, door=door))
+        while door.inside < count:
+            await asyncio.sleep(0)
+            turns.append(door.inside)
+        for one in asking:
+            one.close()
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.wait_for(task, PATIENCE_S)
+        world.close()
+
+    uvloop.run(busy())
+    assert max(after - before for before, after in pairwise(turns)) > 1
+
+
+class CountingDoor(OpenDoor):
+    """Counts who came in."""
+
+    inside = 0
+
+    def enter(self, host: str | None) -> str | None:
+        """Count."""
+        self.inside += 1
+        return super().enter(host)
 
 
 async def test_nobody_is_let_in_before_the_application_can_answer(tmp_path: Path) -> None:
