@@ -19,7 +19,8 @@ VERITAPE = (sys.executable, "-m", "veritape")
 ENDS_IN_S = 5
 """OB-971; a machine that is somebody else's for a moment has three tries."""
 
-SECONDS = 60 if os.environ.get("VERITAPE_SOAK") else 10  # noqa: TID251 - the size of this test
+SECONDS, TAKES_S = (60, 100) if os.environ.get("VERITAPE_SOAK") else (10, 300)  # noqa: TID251 - the two sizes of this test
+"""Of tape, and what the run may take: the promised time, or ten times what the short one needs."""
 
 
 def demo(*arguments: str) -> tuple[dict[str, Any], subprocess.CompletedProcess[str]]:
@@ -62,7 +63,7 @@ def test_without_faults_everything_that_was_sent_is_recorded() -> None:
     gateway = report["gateway"]
     assert gateway["requests"] == gateway["allowed"] + gateway["limited"]
     assert gateway["limited"] > 0 == gateway["errors"]
-    assert report["seconds"]["total"] < 100
+    assert report["seconds"]["total"] < TAKES_S
 
 
 def test_the_whole_day_with_dropped_frames_gives_the_worked_figures() -> None:

@@ -69,7 +69,7 @@ async def interrupted(tmp_path: Path, temporary: Path) -> float:
     process = await endless_batch(tmp_path, temporary)
     try:
         async with asyncio.timeout(PATIENCE_S):
-            await until(lambda: len(children_of(process.pid)) >= 2)
+            await until(lambda: [one for child in children_of(process.pid) for one in children_of(child)])
             await asyncio.sleep(1)
             began = time.perf_counter()
             process.send_signal(signal.SIGINT)

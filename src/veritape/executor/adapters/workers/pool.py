@@ -10,6 +10,7 @@ import fcntl
 import multiprocessing
 import os
 import signal
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -30,6 +31,9 @@ PIPE_BYTES: Final = 1 << 20
 PRELOADED: Final = ("numba", "veritape.executor.adapters.workers.jobs")
 """What the fork server loads once for all workers: two thirds of what one takes to start, and all of what is the same in each. Numba starts
 its threads when it first runs something, so a process that has only loaded it can be forked; NumPy's library makes its own anew."""
+
+SILENT: Final = "ignore:resource_tracker:UserWarning"
+"""A filter of warnings, as Python's option -W has it: what the interpreters that this one starts do not say."""
 
 LOST: Final = ("KilledWorker", "CommClosedError", "FutureCancelledError")
 """Names of the errors with which Dask says that a worker is gone for good; its package is not imported here."""
@@ -59,9 +63,13 @@ def _widen(executor: Any) -> None:
 
 
 def _start_server() -> None:
-    """Start the fork server with Ctrl-C blocked, which its children inherit: an interpreter that starts would print a traceback."""
+    """Start the fork server with Ctrl-C blocked, which its children inherit: an interpreter that starts would print a traceback.
+
+    The tracker of shared names starts with it and says nothing of those that a process leaves that ends at once: it removes them.
+    """
     forkserver.set_forkserver_preload(list(PRELOADED))
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    sys.warnoptions.append(SILENT)
     try:
         forkserver.ensure_running()
     except OSError as error:
@@ -71,6 +79,7 @@ def _start_server() -> None:
             f"{tempfile.gettempdir()}: a path too long for a socket: set TMPDIR to a folder with a shorter one"
         ) from error
     finally:
+        sys.warnoptions.remove(SILENT)
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 

@@ -101,6 +101,21 @@ def test_an_answer_fits_its_pipe() -> None:
     assert size == PIPE_BYTES
 
 
+ENDED_AT_ONCE = """
+import os
+from veritape.executor.adapters.workers.pool import process_executor
+assert process_executor(1).submit(abs, -1).result() == 1
+os._exit(3)
+"""
+
+
+def test_a_process_that_ends_at_once_says_nothing_of_what_it_shared() -> None:
+    """EX-633: Ctrl-C may end a batch before its pool is closed; the names that it leaves are removed in silence."""
+    done = subprocess.run([sys.executable, "-c", ENDED_AT_ONCE], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (3, "", "")
+    assert not [one for one in sys.warnoptions if "resource_tracker" in one]
+
+
 def test_workers_that_are_threads_take_this_process_s_memory() -> None:
     """EX-682: the peak of a run is of the process that executed."""
     assert (
