@@ -6,12 +6,11 @@ import os
 import random
 import signal
 import sqlite3
-import subprocess
 from pathlib import Path
 
 import httpx
 import pytest
-from tests.servers.gateway_process import VERITAPE, gateway_process
+from tests.servers.gateway_process import gateway_process, made_key
 from tests.servers.gateway_world import unguarded
 from tests.tape import DAY, anchors, bundled, day_notes, frames, own_note
 from tests.waiting import PATIENCE_S
@@ -61,14 +60,8 @@ async def config(tmp_path: Path) -> Path:
     return path
 
 
-def make_key(config: Path, tier: str) -> str:
-    made = subprocess.run(
-        [VERITAPE, "keys", "create", tier, "--tier", tier, "--json", "--config", str(config)],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    return str(json.loads(made.stdout)["key"])
+def new_key(config: Path, tier: str) -> str:
+    return str(json.loads(made_key(config, tier, "--json", tier=tier))["key"])
 
 
 def ledger(config: Path, query: str) -> list[tuple[object, ...]]:
@@ -81,7 +74,7 @@ def ledger(config: Path, query: str) -> list[tuple[object, ...]]:
 
 async def test_a_recording_is_served_under_quota(config: Path) -> None:
     """GW-741, GW-204, GW-906: the page holds the source's trades; 200 calls of a Free key admit its burst and little more."""
-    free, pro = make_key(config, "free"), make_key(config, "pro")
+    free, pro = new_key(config, "free"), new_key(config, "pro")
     with gateway_process(config) as process:
         async with httpx.AsyncClient(base_url=process.base, timeout=PATIENCE_S) as client:
             page = (await client.get(PAGE, headers={"X-API-Key": pro})).json()
@@ -125,7 +118,7 @@ async def flood(base: str, key: str, acknowledged: list[str]) -> None:
 
 async def test_kill_9_loses_no_acknowledged_charge_and_doubles_none(config: Path) -> None:
     """GW-661, GW-967: killed at random moments under load; each acknowledged charge is in the ledger once, months agree."""
-    key, rng, acknowledged = make_key(config, "enterprise"), random.Random(967), list[str]()
+    key, rng, acknowledged = new_key(config, "enterprise"), random.Random(967), list[str]()
     for _ in range(KILLS):
         with gateway_process(config) as process:
             clients = [asyncio.ensure_future(flood(process.base, key, acknowledged)) for _ in range(4)]
@@ -152,7 +145,7 @@ async def test_kill_9_loses_no_acknowledged_charge_and_doubles_none(config: Path
 
 async def test_a_killed_gateway_never_over_admits(config: Path) -> None:
     """GW-253: a Free key that has spent its burst finds it spent after ``kill -9`` and restart."""
-    key, admitted = make_key(config, "free"), 0
+    key, admitted = new_key(config, "free"), 0
     for _ in range(2):
         with gateway_process(config) as process:
             async with httpx.AsyncClient(

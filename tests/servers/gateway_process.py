@@ -20,6 +20,18 @@ NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """For plain HTTP: without it each new client reads the machine's certificates, ten times the work of a request."""
 
 
+def printed(*words: str | Path) -> str:
+    """Run a command of the product to its end and return what it printed; one that fails shows why."""
+    done = subprocess.run([VERITAPE, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, (words, done.stderr)
+    return done.stdout.strip()
+
+
+def made_key(config: Path, account: str, *options: str, tier: str = "free") -> str:
+    """Make an account's key by the command."""
+    return printed("keys", "create", account, "--tier", tier, *options, "--config", config)
+
+
 class GatewayProcess:
     """A running gateway."""
 

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from tests.ports import kept_port
 from tests.servers.envoy_process import ANSWER_S, ENVOY, EXAMPLE, configured, envoy_process
-from tests.servers.gateway_process import VERITAPE
+from tests.servers.gateway_process import VERITAPE, made_key, printed
 from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.xdist_group("envoy")
@@ -84,10 +84,7 @@ def rate_limits(folder: Path) -> Iterator[tuple["subprocess.Popen[str]", int, st
         f'policy = "{folder / "policy.toml"}"\ndata_dir = "{folder / "data"}"\n'
         '[listen]\ndecisions = "127.0.0.1:0"\n[telemetry]\nlisten = ""\n'
     )
-    made = subprocess.run(
-        [VERITAPE, "keys", "create", "acme", "--tier", "free", "--config", config],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+    key = made_key(config, "acme")
     command = [VERITAPE, "serve", "--rls", "--port", "0", "--config", str(config)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -95,7 +92,7 @@ def rate_limits(folder: Path) -> Iterator[tuple["subprocess.Popen[str]", int, st
         ports = [int(re.findall(r"127\.0\.0\.1:(\d+)", line)[0]) for line in lines]
         assert lines[1].startswith("rate limits for Envoy on")
         try:
-            yield process, ports[1], made.stdout.strip(), ports[0]
+            yield process, ports[1], key, ports[0]
         finally:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
@@ -182,7 +179,4 @@ def test_the_decision_listener_stands_beside_and_stops_with_its_process(tmp_path
         assert client.get("/authz/keyed", headers={"X-API-Key": key}).status_code == 200
         asked = client.post("/api/v1/rate-limit/check", json={}, headers={"X-API-Key": key})
         assert asked.json()["reason"] == "missing_scope"
-    used = subprocess.run(
-        [VERITAPE, "usage", "--config", tmp_path / "gateway.toml", "--format", "json"], capture_output=True, text=True, check=False
-    )  # fmt: skip
-    assert '"acme"' in used.stdout, used.stderr
+    assert '"acme"' in printed("usage", "--config", tmp_path / "gateway.toml", "--format", "json")

@@ -1,14 +1,13 @@
 """Every gateway family on the page of a real process, moved by requests, a Redis and its loss."""
 
 import signal
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 from tests.ports import kept_port
-from tests.servers.gateway_process import NO_TLS, VERITAPE, gateway_process
+from tests.servers.gateway_process import NO_TLS, gateway_process, made_key
 from tests.servers.redis_process import RedisProcess, redis_process
 from tests.waiting import PATIENCE_S, waited
 
@@ -137,10 +136,7 @@ def test_every_family_follows_the_live_path(redis: RedisProcess, tmp_path: Path,
         f'policy = "{policy}"\ndata_dir = "{tmp_path / "data"}"\n[store]\nurl = "{redis.url}"\n[telemetry]\nlisten = "127.0.0.1:{port}"\n'
         f'[read]\nobserver_dir = "{tmp_path / "observed"}"\n[log]\naccess = false\n[listen]\nadmin = "{tmp_path / "a.sock"}"\n'
     )
-    key = subprocess.run(
-        [VERITAPE, "keys", "create", "acme", "--tier", "pro", "--config", config],
-        capture_output=True, text=True, check=True,
-    ).stdout.strip()  # fmt: skip
+    key = made_key(config, "acme", tier="pro")
     page = f"http://127.0.0.1:{port}/metrics"
     with (
         gateway_process(config) as gateway,

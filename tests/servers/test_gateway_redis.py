@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.servers.gateway_process import VERITAPE, gateway_process
+from tests.servers.gateway_process import gateway_process, made_key
 from tests.servers.redis_process import RedisProcess, redis_process
 from tests.servers.redis_settings import configured, new_key, ready
 from tests.waiting import PATIENCE_S
@@ -60,10 +60,7 @@ def test_eight_processes_admit_the_budget_exactly(redis: RedisProcess) -> None:
 def test_a_gateway_outlives_its_redis(redis: RedisProcess, tmp_path: Path, client: StoreClient) -> None:
     """GW-349, GW-966, GW-261: by our client and by redis-py's: killed, paused and back again under requests: 200 and 429 only, and the month is what was answered."""
     config = configured(tmp_path, redis, "one", client=client)
-    key = subprocess.run(
-        [VERITAPE, "keys", "create", "acme", "--tier", "free", "--config", config],
-        capture_output=True, text=True, check=True,
-    ).stdout.strip()  # fmt: skip
+    key = made_key(config, "acme")
     with (
         gateway_process(config) as gateway,
         httpx.Client(base_url=gateway.base, headers={"X-API-Key": key}, timeout=PATIENCE_S) as caller,

@@ -3,13 +3,12 @@
 import asyncio
 import json
 import re
-import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from tests.servers.gateway_process import VERITAPE, gateway_process
+from tests.servers.gateway_process import gateway_process, made_key
 from tests.upstream import Peer, Upstream, answer, policy_text, upstream
 from tests.waiting import PATIENCE_S
 
@@ -106,10 +105,7 @@ async def test_hostile_requests_end_as_the_corpus_says(name: str, tmp_path: Path
         config.write_text(
             f'policy = "{tmp_path}/policy.toml"\ndata_dir = "{tmp_path}/data"\n[log]\naccess = false\n[telemetry]\nlisten = ""\n'
         )
-        key = subprocess.run(  # noqa: ASYNC221 - nothing else runs yet
-            [VERITAPE, "keys", "create", "acme", "--tier", "free", "--config", str(config)],
-            capture_output=True, text=True, check=True,
-        ).stdout.strip()  # fmt: skip
+        key = made_key(config, "acme")
         with gateway_process(config) as gateway:
             port = int(gateway.base.rpartition(":")[2])
             found = await run_corpus(cases, back, port, key)

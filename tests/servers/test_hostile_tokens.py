@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import subprocess
 import tomllib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any, NamedTuple
 import httpx
 from tests import tokens
 from tests.key_server import KeyServer, key_server
-from tests.servers.gateway_process import VERITAPE, gateway_process
+from tests.servers.gateway_process import gateway_process, made_key
 from tests.upstream import Peer, Upstream, answer, policy_text, upstream
 from tests.waiting import PATIENCE_S, until
 
@@ -71,8 +70,7 @@ async def stage(folder: Path, script: Any = take) -> AsyncIterator[Stage]:
             f'policy = "{folder}/policy.toml"\ndata_dir = "{folder}/data"\n[log]\naccess = false\n[telemetry]\nlisten = ""\n'
             '[listen]\nadmin = ""\n'
         )
-        made = [VERITAPE, "keys", "create", "acme", "--tier", "free", "--config", str(config)]
-        subprocess.run(made, capture_output=True, check=True)  # noqa: ASYNC221 - nothing else runs yet
+        made_key(config, "acme")
         with gateway_process(config) as gateway:
             yield Stage(gateway.base, back, trap)
 

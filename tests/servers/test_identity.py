@@ -1,6 +1,5 @@
 """Keys and tokens in four worker processes of one gateway, over real sockets."""
 
-import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.key_server import key_server
-from tests.servers.gateway_process import VERITAPE, gateway_process
+from tests.servers.gateway_process import gateway_process, printed
 from tests.servers.postgres_process import postgres_process
 from tests.servers.redis_process import RedisProcess, redis_process
 from tests.servers.redis_settings import configured, ready
@@ -47,10 +46,7 @@ def key_store(request: pytest.FixtureRequest) -> Iterator[str]:
 
 def keys(config: Path, *arguments: str) -> str:
     """Run ``veritape keys`` and return what it printed."""
-    command = [VERITAPE, "keys", *arguments, "--config", str(config)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+    return printed("keys", *arguments, "--config", config)
 
 
 async def answers(base: str, headers: dict[str, str], times: int = ROUND) -> Counter[tuple[int, str]]:

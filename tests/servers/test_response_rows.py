@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import httpx
 import pytest
-from tests.servers.gateway_process import VERITAPE, gateway_process
+from tests.servers.gateway_process import gateway_process, made_key
 from tests.upstream import Peer, answer, policy_text, upstream
 from tests.waiting import PATIENCE_S
 
@@ -174,20 +174,7 @@ async def test_every_row_that_concerns_http(client: object, tmp_path: Path) -> N
         config.write_text(
             f'policy = "{tmp_path}/policy.toml"\ndata_dir = "{tmp_path}/data"\n[log]\naccess = false\n[telemetry]\nlisten = ""\n'
         )
-        made = await asyncio.create_subprocess_exec(
-            VERITAPE,
-            "keys",
-            "create",
-            "acme",
-            "--tier",
-            "free",
-            "--scope",
-            "mine:read",
-            "--config",
-            str(config),
-            stdout=subprocess.PIPE,
-        )
-        key = (await made.communicate())[0].decode().strip()
+        key = made_key(config, "acme", "--scope", "mine:read")
         with gateway_process(config) as gateway:
             for row in ROWS:
                 check(row, await client(gateway.base, row, key))

@@ -2,12 +2,11 @@
 
 import asyncio
 import json
-import subprocess
 from pathlib import Path
 
 import httpx
 import pytest
-from tests.servers.gateway_process import VERITAPE, gateway_process
+from tests.servers.gateway_process import gateway_process, made_key
 from tests.servers.gateway_world import DAY, SYMBOL, World, sample_sources
 from tests.upstream import Peer, answer, policy_text, upstream
 from tests.waiting import PATIENCE_S
@@ -118,22 +117,10 @@ async def test_routes_of_an_upstream_keep_the_documents_promise_in_a_real_proces
             f'policy = "{policy}"\ndata_dir = "{tmp_path / "data"}"\n[log]\naccess = false\n[telemetry]\nlisten = ""\n'
             '[listen]\nadmin = ""\n'
         )
-        made = [
-            VERITAPE,
-            "keys",
-            "create",
-            "acme",
-            "--tier",
-            "free",
-            "--scope",
-            "batch:write",
-            "--config",
-            str(config),
-        ]
-        key = subprocess.run(made, capture_output=True, text=True, check=True).stdout.strip()  # noqa: ASYNC221 - nothing else runs yet
+        key = made_key(config, "acme", "--scope", "batch:write")
         with gateway_process(config) as gateway:
             status, printed = await verdict(gateway.base, key, "", tmp_path)
-            document = httpx.get(f"{gateway.base}/openapi.json", timeout=PATIENCE_S).json()  # noqa: ASYNC210 - the same
+            document = httpx.get(f"{gateway.base}/openapi.json", timeout=PATIENCE_S).json()  # noqa: ASYNC210 - nothing else runs now
         operations = sum(len(methods) for methods in document["paths"].values())
         assert (status, f"{operations} passed" in printed) == (0, True), printed
         seen = [peer.head.split()[:2] for peer in back.requests]

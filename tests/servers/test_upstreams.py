@@ -5,14 +5,13 @@ import contextlib
 import os
 import signal
 import sqlite3
-import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
 import pytest
 from tests.ports import kept_port
-from tests.servers.gateway_process import VERITAPE, GatewayProcess, gateway_process
+from tests.servers.gateway_process import GatewayProcess, gateway_process, made_key
 from tests.upstream import Peer, answer, policy_text, upstream
 from tests.waiting import PATIENCE_S, until
 
@@ -197,9 +196,7 @@ async def test_what_cannot_be_finished_in_time_is_told_so_and_costs_nothing(
     async with upstream(never) as back:
         extra = f"drain_s = {1 if signals == 1 else 60}\n"
         async with gateway(tmp_path, policy_text(back.url), extra=extra) as process:
-            config = str(tmp_path / "gateway.toml")
-            made = [VERITAPE, "keys", "create", "acme", "--tier", "free", "--config", config]
-            key = subprocess.run(made, capture_output=True, text=True, check=True).stdout.strip()  # noqa: ASYNC221
+            key = made_key(tmp_path / "gateway.toml", "acme")
             port = int(process.base.rpartition(":")[2])
             idle, half = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
             half[1].write(b"GET /echo HTTP/1.1\r\nHo")

@@ -5,12 +5,11 @@ import json
 import signal
 import socket
 import stat
-import subprocess
 from pathlib import Path
 
 import httpx
 import pytest
-from tests.servers.gateway_process import VERITAPE, gateway_process
+from tests.servers.gateway_process import gateway_process, made_key, printed
 from tests.waiting import PATIENCE_S
 
 from veritape.apps.admin_listener import bind_admin, load_token, shown_address
@@ -90,10 +89,7 @@ def test_a_running_gateway_is_administered(tmp_path: Path) -> None:
             planted = {"X-API-Key": "planted-secret-" + "x" * 40}
             assert client.get("/state", headers=planted).status_code == 401
             for account in ("bolt", "cord"):  # seen although the gateway has the file open twice
-                made = subprocess.run(
-                    [VERITAPE, "keys", "create", account, "--tier", "free", "--scope", "admin:read", "--config", config],
-                    capture_output=True, text=True, check=True,
-                ).stdout.strip()  # fmt: skip
+                made = made_key(config, account, "--scope", "admin:read")
                 assert client.get("/state", headers={"X-API-Key": made}).status_code == 200
         assert gateway.get("/admin/v1/state", {"X-API-Key": token}).status_code == 404
         status, output = gateway.end(signal.SIGTERM)
@@ -101,10 +97,4 @@ def test_a_running_gateway_is_administered(tmp_path: Path) -> None:
     kept = [path for path in (tmp_path / "data").rglob("*") if path.is_file() and path.name != "admin-token"]
     for text in (output.encode(), *(path.read_bytes() for path in kept)):
         assert not any(secret.encode() in text for secret in (token, key, "planted-secret"))
-    checked = subprocess.run(
-        [VERITAPE, "audit", "--log", "--json", "--data", tmp_path / "data"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert json.loads(checked.stdout)
+    assert json.loads(printed("audit", "--log", "--json", "--data", tmp_path / "data"))
