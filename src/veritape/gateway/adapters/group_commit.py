@@ -1,7 +1,9 @@
 """Group commit: whatever came while the last group was being written goes into the next one together (GW-661, GW-662).
 
-One thread writes. The number of events behind one ``fdatasync`` grows with the load, and no timer delays a lone one: an
-event waits for the commit that runs and for its own.
+One thread writes, and the event loop hands it the next group once it knows of the last one's end. So the thread asks for the
+interpreter lock as rarely as can be: once to begin and once when the disk has answered. Each time it waits for that lock, the
+loop wakes it at the end of every callback, mostly in vain. The number of events behind one commit grows with the load, and no
+timer delays a lone one: an event waits for the commit that runs and for its own.
 """
 
 import asyncio
@@ -33,12 +35,12 @@ class Commit(NamedTuple):
 class Receipt(Signal):
     """What becomes of an event: the signal is set once that is known."""
 
-    __slots__ = ("event", "failure", "loop")
+    __slots__ = ("event", "failure")
 
-    def __init__(self, event: UsageEvent | None, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, event: UsageEvent | None) -> None:
         """Begin; a probe has no event."""
-        super().__init__()
-        self.event, self.loop = event, loop
+        self.is_set, self._waiting = False, None  # as a signal's own: one call less for each charge
+        self.event = event
         self.failure: UnavailableError | None = None
         """Why it is nowhere."""
 
@@ -51,6 +53,10 @@ class Receipt(Signal):
         await self
         if self.failure is not None:
             raise self.failure
+
+
+_Handed = tuple[asyncio.AbstractEventLoop, Sequence[Receipt]]
+"""A group, and the loop that waits for it."""
 
 
 class GroupCommit:
@@ -69,13 +75,14 @@ class GroupCommit:
             write: makes a group durable.
             clock: measures commits.
             told: called in the loop of the callers after each commit.
-            pause_s: seconds between two groups; above 0 nobody waits for them, and that much can be lost (``async``).
+            pause_s: seconds before each group; above 0 nobody waits for it, and that much can be lost (``async``).
         """
         self._write, self._clock, self._told, self._pause_s = write, clock, told, pause_s
-        self._queue: queue.SimpleQueue[list[Receipt] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Handed | None] = queue.SimpleQueue()
         self._coming: list[Receipt] = []
-        """Of this turn of the event loop: the writer is woken once for all of them."""
-        self._closing = threading.Event()
+        """What the next group is made of."""
+        self._loop: asyncio.AbstractEventLoop | None = None
+        """Of the callers; None while no group is on its way: then the first event of one brings it about."""
         self.failed = False
         """The last commit failed."""
         self._thread = threading.Thread(target=self._run, name="usage-commit")
@@ -86,11 +93,12 @@ class GroupCommit:
 
         None stands for no event.
         """
-        receipt = Receipt(event, asyncio.get_running_loop())
-        receipt.is_set = bool(self._pause_s and event is not None)
-        if not self._coming:
-            receipt.loop.call_soon(self._hand_over)
+        receipt = Receipt(event)
         self._coming.append(receipt)
+        if self._loop is None or self._loop.is_closed():
+            self._expect(asyncio.get_running_loop())
+        if self._pause_s and event is not None:
+            receipt.is_set = True
         return receipt
 
     async def append(self, event: UsageEvent) -> None:
@@ -111,34 +119,30 @@ class GroupCommit:
 
     def close(self) -> None:
         """Write what waits, then end the thread."""
-        self._closing.set()
-        self._hand_over()
+        while self._coming:
+            self._hand_over()
         self._queue.put(None)
         self._thread.join()
 
+    def _expect(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Let a group begin with what comes up to the end of this turn of the loop, or of the pause."""
+        self._loop = loop
+        if self._pause_s:
+            loop.call_later(self._pause_s, self._hand_over)
+        else:
+            loop.call_soon(self._hand_over)
+
     def _hand_over(self) -> None:
-        if self._coming:
-            self._queue.put(self._coming)
-            self._coming = []
+        """Give the thread a group, unless closing has done so."""
+        group, self._coming = self._coming[:GROUP_LIMIT], self._coming[GROUP_LIMIT:]
+        if group and self._loop is not None:
+            self._queue.put((self._loop, group))
 
     def _run(self) -> None:
-        waiting, ended = list[Receipt](), False
-        while not ended or waiting:
-            if not waiting:
-                first = self._queue.get()
-                if first is None:
-                    return
-                waiting = first
-                if self._pause_s:
-                    self._closing.wait(self._pause_s)
-            while len(waiting) < GROUP_LIMIT and not self._queue.empty() and not ended:
-                following = self._queue.get()
-                ended = following is None
-                waiting += following or ()
-            self._commit(waiting[:GROUP_LIMIT])
-            waiting = waiting[GROUP_LIMIT:]
+        while (handed := self._queue.get()) is not None:
+            self._commit(*handed)
 
-    def _commit(self, group: Sequence[Receipt]) -> None:
+    def _commit(self, loop: asyncio.AbstractEventLoop, group: Sequence[Receipt]) -> None:
         events = [receipt.event for receipt in group if receipt.event is not None]
         begun_ns = self._clock.monotonic_ns()
         failure: UnavailableError | None = None
@@ -148,10 +152,13 @@ class GroupCommit:
             failure = error
         self.failed = failure is not None
         commit = Commit(len(events), (self._clock.monotonic_ns() - begun_ns) / NANOSECONDS, failure)
-        if not group[0].loop.is_closed():
-            group[0].loop.call_soon_threadsafe(self._settle, group, commit)
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(self._settle, group, commit)
 
     def _settle(self, group: Sequence[Receipt], commit: Commit) -> None:
+        loop, self._loop = self._loop, None
+        if self._coming and loop is not None:
+            self._expect(loop)
         self._told(commit)
         for receipt in group:
             if not receipt.is_set:

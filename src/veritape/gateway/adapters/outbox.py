@@ -1,8 +1,9 @@
 """A worker's outbox on disk: groups appended and synced, a lock for as long as the worker lives (GW-661, GW-663, GW-665).
 
-A file gets its header and its lock under a hidden name and is then renamed, so nobody finds one without either. A commit
-that fails is cut off again and the next one begins a new file: after a failed ``fdatasync`` nobody knows what the old one
-holds.
+Files are opened with ``O_DSYNC``: a write returns once the disk has it, as if ``fdatasync`` followed, in one call of the kernel
+where it were two. A file gets its header and its lock under a hidden name and is then renamed, so nobody finds one without
+either. A commit that fails is cut off again and the next one begins a new file: after a sync that failed nobody knows what the
+old one holds.
 """
 
 import contextlib
@@ -26,6 +27,7 @@ from veritape.kernel.files import sync_directory
 FOLDER: Final = "outbox"
 """Folder of the outbox files in the gateway's data directory."""
 
+_FLAGS: Final = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_DSYNC
 _MODE: Final = 0o600
 
 
@@ -88,11 +90,10 @@ class Outbox:
     def _begin(self) -> int:
         path = self._folder / file_name(self._boot, self._number)
         hidden = path.with_name(f".{path.name}")
-        file = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, _MODE)
+        file = os.open(hidden, _FLAGS, _MODE)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _write_all(file, file_header(self._boot))
-            os.fdatasync(file)
+            _write_all(file, file_header(self._boot), 0)
             hidden.rename(path)
             sync_directory(self._folder)
         except BaseException:
@@ -103,8 +104,7 @@ class Outbox:
 
     def _append(self, groups: bytes) -> None:
         try:
-            _write_all(self._file, groups)
-            os.fdatasync(self._file)
+            _write_all(self._file, groups, self._size)
         except OSError:
             self._broken = True
             with contextlib.suppress(OSError):
@@ -113,11 +113,11 @@ class Outbox:
         self._size += len(groups)
 
 
-def _write_all(file: int, octets: bytes) -> None:
-    """Write everything: the kernel may take less, a full disk above all."""
-    view = memoryview(octets)
-    while view:
-        view = view[os.write(file, view) :]
+def _write_all(file: int, octets: bytes, offset: int) -> None:
+    """Write everything, durably: the kernel may take less at a time, a full disk above all."""
+    written = os.pwrite(file, octets, offset)
+    while written < len(octets):
+        written += os.pwrite(file, octets[written:], offset + written)
 
 
 def _unwritable(folder: Path, error: OSError) -> UnavailableError:

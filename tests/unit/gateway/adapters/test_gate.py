@@ -1,6 +1,5 @@
 """The gate: identity, scope, quota, usage, in their order."""
 
-import asyncio
 import random
 import sqlite3
 from collections import Counter
@@ -208,7 +207,7 @@ async def test_cost_zero_touches_nothing(world: World) -> None:
 
 class FullDisk:
     def begin(self, event: UsageEvent) -> Receipt:
-        receipt = Receipt(event, asyncio.get_running_loop())
+        receipt = Receipt(event)
         receipt.failure = UnavailableError(f"disk full at {event.seq}")
         receipt.set()
         return receipt

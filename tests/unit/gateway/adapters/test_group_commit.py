@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 from tests.usage import charges
+from tests.waiting import waited
 
 from veritape.gateway.adapters.group_commit import GROUP_LIMIT, Commit, GroupCommit
 from veritape.gateway.usage import UsageEvent
@@ -96,8 +97,44 @@ async def test_asynchronous_commits_wait_for_nobody_and_are_written_at_the_end()
     assert disk.groups == [charges(5)]
 
 
+async def test_a_group_begins_when_the_loop_knows_of_the_last_ones_end() -> None:
+    """GW-661: whatever comes up to then, and within that turn of the loop, is one group and not one for each hand-over."""
+    disk = Disk()
+    commit = GroupCommit(disk.write, SystemClock())
+    disk.free.clear()
+    first, *others = charges(12)
+    receipts = [commit.begin(first)]
+    await asyncio.to_thread(disk.begun.wait)
+    for event in others:
+        receipts.append(commit.begin(event))
+        await asyncio.sleep(0)
+    assert not any(receipt.is_set for receipt in receipts)
+    disk.free.set()
+    for receipt in receipts:
+        await receipt.durable()
+    assert disk.groups == [[first], others]
+    commit.close()
+
+
+async def test_what_closing_finds_is_written_behind_the_commit_that_runs() -> None:
+    """GW-661: and its callers are told all the same."""
+    disk, told = Disk(), list[Commit]()
+    commit = GroupCommit(disk.write, SystemClock(), told.append)
+    disk.free.clear()
+    first, *others = charges(GROUP_LIMIT + 2)
+    receipts = [commit.begin(first)]
+    await asyncio.to_thread(disk.begun.wait)
+    receipts += map(commit.begin, others)
+    disk.free.set()
+    commit.close()
+    assert [len(group) for group in disk.groups] == [1, GROUP_LIMIT, 1]
+    for receipt in receipts:
+        await receipt.durable()
+    assert [one.events for one in told] == [1, GROUP_LIMIT, 1]
+
+
 def test_a_loop_that_is_gone_is_not_told() -> None:
-    """The thread outlives the loop of its callers."""
+    """The thread outlives the loop of its callers, and serves the next one."""
     disk = Disk()
     commit = GroupCommit(disk.write, SystemClock())
     disk.free.clear()
@@ -110,5 +147,7 @@ def test_a_loop_that_is_gone_is_not_told() -> None:
 
     asyncio.run(ask())
     disk.free.set()
+    waited(lambda: disk.groups == [charges(1)])
+    asyncio.run(commit.append(charges(2)[1]))
     commit.close()
-    assert disk.groups == [charges(1)]
+    assert disk.groups == [charges(1), charges(1, first=2)]
