@@ -92,6 +92,25 @@ async def test_ctrl_c_ends_a_batch_and_leaves_nothing_running(tmp_path: Path, te
     assert seconds < ENDS_IN_S
 
 
+async def test_what_a_killed_batch_leaves_is_gone_after_the_next_one(tmp_path: Path, temporary: Path) -> None:
+    """EX-354: SIGKILL leaves one folder among the temporary files, sockets and jobs in it; the next run removes it."""
+    process = await endless_batch(tmp_path, temporary)
+    async with asyncio.timeout(PATIENCE_S):
+        await until(lambda: len(children_of(process.pid)) >= 2)
+        process.kill()
+        await process.communicate()
+    (left,) = temporary.iterdir()
+    assert {path.name.partition("-")[0] for path in left.iterdir()} == {"job", "pymp"}
+    lines = tmp_path / "inputs.jsonl"
+    lines.write_text("[10, 0, 1]\n")
+    again = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "veritape", "run", "fibonacci", "--inputs", str(lines), "--config", str(tmp_path / "executor.toml"),
+        env={**os.environ, "TMPDIR": str(temporary)},  # noqa: TID251 - inherited
+    )  # fmt: skip
+    assert await again.wait() == 0
+    assert list(temporary.iterdir()) == []
+
+
 async def test_ctrl_c_at_any_moment_of_a_run_is_an_orderly_end(tmp_path: Path) -> None:
     """EX-633: libraries, compiled code: 130 each time, never a signal, from the moment at which our program has begun."""
     chance = random.Random(20131007)

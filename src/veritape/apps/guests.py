@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import click
 
 from veritape.executor.adapters.compiler import FLAGS, build, compiler_version
 from veritape.executor.adapters.guest_files import guests_folder, manifest
+from veritape.executor.adapters.scratch import temporary_folder
 from veritape.executor.claims import program_id
 from veritape.executor.elf import load
 from veritape.executor.image import DEFAULT_MEMORY_BYTES
@@ -50,9 +50,9 @@ def check_guests(names: tuple[str, ...]) -> None:
     """
     folder = _writable_folder()
     chosen = _chosen(folder, names)
-    with tempfile.TemporaryDirectory(prefix="veritape-cache-") as cache:
+    with temporary_folder("compiler") as cache:
         for name in chosen:
-            _check(folder, name, Path(cache))
+            _check(folder, name, cache)
             click.echo(f"{name}: rebuilt, identical")
 
 

@@ -4,11 +4,11 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
+from veritape.executor.adapters.scratch import temporary_folder
 from veritape.kernel.errors import CheckFailedError, MisuseError, UnavailableError
 
 FLAGS = (
@@ -53,8 +53,7 @@ def build(source: Path, support: Path, cache: Path) -> bytes:
         CheckFailedError: it does not compile; the message is the compiler's first error.
     """
     compiler_version()
-    with tempfile.TemporaryDirectory(prefix="veritape-guest-") as folder:
-        place = Path(folder)
+    with temporary_folder("guest") as place:
         try:
             for name in SUPPORT:
                 shutil.copyfile(support / name, place / name)

@@ -18,6 +18,7 @@ from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExec
 from multiprocessing import forkserver
 from typing import Any, Final
 
+from veritape.executor.adapters.scratch import keep_sockets_here
 from veritape.executor.adapters.workers.jobs import Done, Job, MakeBackend, run_job, warm_up
 from veritape.executor.adapters.workers.machine import process_peak_bytes, processor_ns
 from veritape.kernel.errors import MisuseError, UnavailableError
@@ -71,6 +72,7 @@ def _start_server() -> None:
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     sys.warnoptions.append(SILENT)
     try:
+        keep_sockets_here()
         forkserver.ensure_running()
     except OSError as error:
         if error.errno is not None:

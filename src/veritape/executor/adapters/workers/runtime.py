@@ -4,16 +4,15 @@ A batch is looked up first and only what is missing is executed, so one that was
 Results stand in the order of the inputs; equal inputs are executed once. ``submit`` queues single items behind a bounded queue.
 """
 
-import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Self
 
 from veritape.executor.adapters.cache.receipt_cache import ReceiptCache
+from veritape.executor.adapters.scratch import temporary_folder
 from veritape.executor.adapters.workers.batch import Batch, Show
 from veritape.executor.adapters.workers.batch_run import (
     LOOK_S,
@@ -300,8 +299,8 @@ class L2Runtime:
         keys_of: KeysOf = lambda some: self._keys(program, some)  # noqa: E731 - one line
         longest = max(map(len, inputs), default=0)
         cost = self._backend.estimate(image, longest, limits, self._tools.threads)
-        with tempfile.TemporaryDirectory(prefix="veritape-job-") as folder:
-            run = BatchRun(batch, keys_of, cost, Path(folder), self._tools)
+        with temporary_folder("job") as folder:
+            run = BatchRun(batch, keys_of, cost, folder, self._tools)
             run.work()
             run.show(Phase.WRITE)
         self.figures.cache_sizes(self.cache.sizes())
