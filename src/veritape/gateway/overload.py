@@ -24,6 +24,9 @@ LAG_LIMIT_US: Final = 100_000
 LEVELS: Final = (0.70, 0.85, 0.95)
 """Load from which on levels 1, 2 and 3 hold."""
 
+FULL: Final = 0.90
+"""Share of the requests in progress that are taken of routes that are not essential: what is left below the highest level is for those."""
+
 CALM: Final = 0.50
 """Load below which a level is left."""
 
@@ -103,7 +106,7 @@ class Overload:
             essential: what the route is.
         """
         return not essential and (
-            self.level >= ESSENTIAL_LEVEL or in_flight > self.room.requests(in_flight_max, LEVELS[-1])
+            self.level >= ESSENTIAL_LEVEL or in_flight > self.room.requests(in_flight_max, FULL)
         )
 
 

@@ -116,7 +116,7 @@ def test_who_is_halved_and_what_is_shed() -> None:
 
 @pytest.mark.parametrize("allowed", [2, 3, 10, 20, 99, 100, 2_000])
 def test_demand_alone_never_leads_to_the_highest_level(allowed: int) -> None:
-    """GW-381: whatever is asked for, what is taken stays below 95 %; so a second of it sheds the surplus and not everything."""
+    """GW-381: whatever is asked for, what is taken leaves a twentieth below 95 % to essential routes: a second of it sheds the surplus alone."""
     ladder, in_flight, taken = Overload(), 0, 0
     for sample in range(400):
         for _ in range(3 * allowed):
@@ -125,8 +125,10 @@ def test_demand_alone_never_leads_to_the_highest_level(allowed: int) -> None:
         ladder.sample(sample * STEP_US, 0, in_flight, allowed)
         in_flight = 0
     assert ladder.level < overload.ESSENTIAL_LEVEL
-    assert taken >= 400 * max(1, round(0.94 * allowed) - 1)
+    assert taken >= 400 * max(1, round(0.89 * allowed) - 1)
     assert not ladder.sheds(2 * allowed, allowed, essential=True)
+    if allowed >= 20:
+        assert ladder.room.requests(allowed, overload.FULL) + allowed // 20 < overload.LEVELS[-1] * allowed
 
 
 @pytest.mark.parametrize("offered", [1, 2, 4, 10])
@@ -136,7 +138,7 @@ def test_a_loop_whose_rounds_are_too_long_takes_less_and_stays_busy(offered: int
     ladder, connections = Overload(), 200 * offered
     lags = []
     for _ in range(2_000):
-        taken = min(connections, ladder.room.requests(2_000, overload.LEVELS[-1]))
+        taken = min(connections, ladder.room.requests(2_000, overload.FULL))
         served = 0 if ladder.level >= overload.ESSENTIAL_LEVEL else taken
         round_us = served * request_us + (connections - served) * refusal_us
         now_us, answered = now_us + round_us, answered + served

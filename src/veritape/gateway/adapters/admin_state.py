@@ -5,7 +5,7 @@ from typing import Any
 from veritape.gateway.adapters.admin_calls import AdminWorld
 from veritape.gateway.admin import units_of
 from veritape.gateway.degradation import over_admission_mu
-from veritape.gateway.overload import LEVELS
+from veritape.gateway.overload import FULL
 from veritape.gateway.quota import MICROSECONDS
 
 
@@ -36,7 +36,7 @@ def state_document(world: AdminWorld) -> dict[str, Any]:
         },
         "overload_level": gate.overload.level,
         "in_flight": gateway.in_flight,
-        "in_flight_room": gate.overload.room.requests(policy.in_flight_max, LEVELS[-1]),
+        "in_flight_room": gate.overload.room.requests(policy.in_flight_max, FULL),
         "routes_left_out": list(gateway.table.left_out),
         "access_lines_dropped": world.lines_dropped(),
     }
