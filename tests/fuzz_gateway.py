@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 from ipaddress import ip_address, ip_network
-from typing import Any
+from typing import Any, cast
 
 import atheris
 from tests import fuzzing, tokens
@@ -21,6 +21,7 @@ with atheris.instrument_imports(include=["veritape.gateway"]):
     from veritape.gateway.adapters.front_door import OpenDoor
     from veritape.gateway.adapters.request_protocol import RequestProtocol
     from veritape.gateway.adapters.server import served_by, server_config
+    from veritape.gateway.adapters.way import Way
     from veritape.gateway.addresses import AddressPolicy, believed_chain
     from veritape.gateway.policy_reader import read_policy
     from veritape.gateway.problems import RefusedError
@@ -188,7 +189,7 @@ async def answers(data: bytes, size: int) -> list[int]:
         still, before = (still + 1, before) if len(wire.written) == before else (0, len(wire.written))
         await asyncio.sleep(0)
     connection.connection_lost(None)
-    await asyncio.gather(*tasks.tasks)
+    await asyncio.gather(*(cast(Way, one).task() for one in list(tasks.tasks)))
     lines = [line for line in wire.written.split(b"\r\n") if line.startswith(b"HTTP/1.1 ")]
     return [int(line.split()[1]) for line in lines if line != b"HTTP/1.1 100 Continue"]
 

@@ -21,21 +21,22 @@ def fuzz(module: str, name: str, seconds: int, seeds: Sequence[bytes], folder: P
         name: of the target.
         seconds: how long.
         seeds: first inputs.
-        folder: where its corpus grows.
+        folder: where its corpus grows, and where it leaves an input that breaks the decoder.
     """
     corpus = folder / "corpus"
     corpus.mkdir()
     for number, seed in enumerate(seeds):
         (corpus / str(number)).write_bytes(seed)
     done = subprocess.run(
-        [sys.executable, "-m", module, name, str(seconds), str(corpus)],
+        [sys.executable, "-m", module, name, str(seconds), str(corpus), f"-artifact_prefix={folder}/"],
         capture_output=True,
         text=True,
         check=False,
         env={**os.environ, "PYTHONPATH": "src:."},  # noqa: TID251 - the fuzzer is another process
         cwd=ROOT,
     )
-    assert done.returncode == 0, done.stderr[-2000:]
+    found = max(0, done.stderr.find("Uncaught Python exception"))
+    assert done.returncode == 0, done.stderr[found:][-6_000:]
     executed = re.search(r"stat::number_of_executed_units:\s+(\d+)", done.stderr)
     assert executed is not None
     return int(executed[1])
