@@ -5,7 +5,8 @@ and its latency counts from when it was *due*. So a gateway that stands still fo
 that second, not by one (coordinated omission). A flood sends the next request on every connection when the last was answered:
 it finds what can be had at most.
 
-A connection has one request under way at a time. What was not answered at the end is status 0, and as slow as it has waited.
+A connection has one request under way at a time, so a generator never has more under way than connections: with few of them a peer is
+at its capacity and not beyond it, and the surplus waits here. What was not answered at the end is status 0, and as slow as it has waited.
 """
 
 import asyncio
@@ -20,6 +21,9 @@ from veritape.kernel.clock import NANOSECONDS, Clock
 
 CONNECTIONS: Final = 128
 """Connections: below the gateway's limit of 200 for one address group."""
+
+PER_ADDRESS: Final = 150
+"""Connections that come from one address: more come from further addresses of loopback, which the gateway takes for other clients."""
 
 TICK_NS: Final = 1_000_000
 """The schedule is looked at so often; a request is never sent before it is due."""
@@ -130,7 +134,7 @@ class _Run:
     async def connect(self, target: Target, connections: int) -> None:
         """Open the connections."""
         self._target = target
-        await asyncio.gather(*(self._open() for _ in range(connections)))
+        await asyncio.gather(*(self._open(number) for number in range(connections)))
 
     def send(self, due_ns: int) -> None:
         """Send a request now, or when a connection is free."""
@@ -163,7 +167,7 @@ class _Run:
         elif line in self.idle:
             self.idle.remove(line)
         if not self._ending:
-            task = asyncio.get_running_loop().create_task(self._reopen())
+            task = asyncio.get_running_loop().create_task(self._reopen(line.number))
             self._reconnecting.add(task)
             task.add_done_callback(self._reconnecting.discard)
         elif self.busy == 0:
@@ -197,22 +201,23 @@ class _Run:
         self._latencies_ns.append(now_ns - due_ns)
         return now_ns
 
-    async def _open(self) -> None:
+    async def _open(self, number: int) -> None:
         if self._target is None:
             return
-        loop = asyncio.get_running_loop()
-        _, line = await loop.create_connection(lambda: _Line(self), *self._target)
+        loop, client = asyncio.get_running_loop(), number // PER_ADDRESS
+        source = (f"127.0.1.{client}", 0) if client else None
+        _, line = await loop.create_connection(lambda: _Line(self, number), *self._target, local_addr=source)
         self._lines.add(line)
         if self._waiting:
             line.send(self._waiting.popleft())
         else:
             self.idle.append(line)
 
-    async def _reopen(self) -> None:
+    async def _reopen(self, number: int) -> None:
         """Open a connection in place of a lost one, as soon as the peer accepts it."""
         while True:
             try:
-                return await self._open()
+                return await self._open(number)
             except OSError:
                 await self._clock.sleep_until(self._clock.monotonic_ns() + NANOSECONDS // 10)
 
@@ -220,8 +225,8 @@ class _Run:
 class _Line(asyncio.Protocol):
     """One connection, one request at a time."""
 
-    def __init__(self, run: _Run) -> None:
-        self._run, self._partial = run, b""
+    def __init__(self, run: _Run, number: int) -> None:
+        self._run, self._partial, self.number = run, b"", number
         self._transport: asyncio.WriteTransport | None = None
         self.due_ns = 0
         """When the request under way was due; 0: there is none."""

@@ -2,7 +2,8 @@
 
 Arrivals are fixed in advance and latencies count from them (``gateway_flood``), so a rate above what the machine can do shows as a queue that grows
 for as long as the row lasts. Its P95 then says how long that was and nothing of the gateway: the highest rate whose P95 stays below the
-specification's 50 ms does.
+specification's 50 ms does. What a gateway is worth beyond its capacity is how much of it is left there, with so many connections that
+the surplus reaches it.
 """
 
 from collections.abc import Awaitable, Callable
@@ -34,6 +35,18 @@ STEP: Final = 1.2
 STEP_S: Final = 1.5
 """Seconds of one rate."""
 
+CROWD: Final = 1_000
+"""Connections of the rows beyond capacity: several times as many as a gateway has requests in progress at its best."""
+
+TIMES: Final = (2, 4)
+"""Times its capacity that are offered."""
+
+KEPT: Final = 0.8
+"""Share of it that is to be left."""
+
+KEPT_S: Final = 3.0
+"""Seconds of one of these rows."""
+
 REST_S: Final = 6.0
 """Seconds after a rate that did not hold before it is tried once more: then the overload ladder has ended (GW-381)."""
 
@@ -64,7 +77,7 @@ async def open_loop_rows(
             f"open_loop_10k_p95 is not measured: the generator reaches {ceiling / CEILING_SHARE:,.0f} requests/s here",
             err=True,
         )
-        return rows
+        return [*rows, *await kept_rows(server, octets, ceiling, clock)]
     tally = await open_loop(server, octets, OPEN_RATE, seconds, clock)
     if best < OPEN_RATE:
         click.echo(
@@ -72,7 +85,37 @@ async def open_loop_rows(
             f"{best:,.0f} a second are within {P95_S * 1_000:.0f} ms",
             err=True,
         )
-    return [*rows, Row("open_loop_10k_p95", [tally.latency_ms(95)], "ms", "lower", 50.0, 10.0)]
+    rows.append(Row("open_loop_10k_p95", [tally.latency_ms(95)], "ms", "lower", 50.0, 10.0))
+    return [*rows, *await kept_rows(server, octets, ceiling, clock)]
+
+
+async def kept_rows(server: Target, octets: bytes, ceiling: float, clock: Clock) -> list[Row]:
+    """Return what share of its capacity a gateway keeps when it is offered more; it is told what came of the rest.
+
+    Args:
+        server: the gateway.
+        octets: the request.
+        ceiling: requests a second up to which the generator is believed.
+        clock: the machine's.
+    """
+    await clock.sleep_until(clock.monotonic_ns() + int(REST_S * NANOSECONDS))
+    capacity = (await flood(server, octets, KEPT_S, clock)).per_second
+    rows = []
+    for times in TIMES:
+        if times * capacity > ceiling:
+            click.echo(
+                f"open_loop_kept_{times}x is not measured: it needs {times * capacity:,.0f} requests/s",
+                err=True,
+            )
+            break
+        tally = await open_loop(server, octets, round(times * capacity), KEPT_S, clock, CROWD)
+        came = ", ".join(
+            f"{count:,} x {status or 'none'}" for status, count in sorted(tally.statuses.items())
+        )
+        click.echo(f"at {times} x {capacity:,.0f} requests/s: {came}", err=True)
+        kept = [tally.per_second / max(1.0, capacity)]
+        rows.append(Row(f"open_loop_kept_{times}x", kept, "ratio", target=KEPT))
+    return rows
 
 
 async def highest_rate(

@@ -18,6 +18,9 @@ START_S: Final = 20
 """Seconds within which a server of ours answers."""
 
 
+WORKERS: Final = "2"
+"""Workers of a gateway that has the specification's machine of two cores for itself."""
+
 GATEWAY_LINE: Final = re.compile(r"gateway on http://([^:]+):(\d+)")
 """How the gateway says where it listens."""
 

@@ -15,7 +15,7 @@ import uvloop
 from veritape.apps.bench.gateway_client import Shot, request_bytes
 from veritape.apps.bench.gateway_load import SCENARIOS, Outcome, Stand, usage_problems
 from veritape.apps.bench.gateway_origin import origin
-from veritape.apps.bench.gateway_server import gateway_server, redis_on_a_socket
+from veritape.apps.bench.gateway_server import WORKERS, gateway_server, redis_on_a_socket
 from veritape.gateway.adapters.key_store import Grant, KeyStore
 from veritape.gateway.adapters.peppers import load_pepper
 from veritape.gateway.adapters.policy_file import shipped_policy
@@ -173,7 +173,7 @@ async def load_stand(seconds: float, open_rate: int) -> AsyncIterator[Stand]:
         redis = await stack.enter_async_context(redis_on_a_socket(folder, clock))
         upstream = (await stack.enter_async_context(origin(folder, clock))).target
         config = _written(folder, redis.socket, upstream.port)
-        gateway = await stack.enter_async_context(gateway_server(config, clock))
+        gateway = await stack.enter_async_context(gateway_server(config, clock, "--workers", WORKERS))
         keys = Keys(folder / "data", clock)
         yield Stand(
             gateway.target,

@@ -16,7 +16,7 @@ import click
 from veritape.apps.bench.gateway_open import open_loop_rows
 from veritape.apps.bench.gateway_parties import Parties, gateway_parties
 from veritape.apps.bench.gateway_proxies import CONNECTIONS, FLOOD_S, WARM_S, Bench, prepared
-from veritape.apps.bench.gateway_server import Server, gateway_server, redis_on_a_socket
+from veritape.apps.bench.gateway_server import WORKERS, Server, gateway_server, redis_on_a_socket
 from veritape.apps.bench.gateway_wrk import Driven, drive
 from veritape.apps.bench.machine_load import MachineLoad
 from veritape.apps.bench.results import Row, Size
@@ -33,8 +33,6 @@ TARGET, GOAL = 15_000.0, 25_000.0
 
 ERRORS_PERCENT: Final = 0.1
 """Share of requests that may be without an answer of 200 and its charge."""
-
-WORKERS: Final = "2"
 
 
 async def two_cores(size: Size) -> list[Row]:

@@ -1,5 +1,7 @@
 """The open loop and the flood."""
 
+import asyncio
+import contextlib
 from array import array
 from collections import Counter
 
@@ -32,6 +34,31 @@ async def test_every_request_of_the_schedule_is_sent_once() -> None:
     assert tally.seconds >= 99 / 200
     assert tally.per_second <= 100 / (99 / 200)
     assert tally.latencies_ns[0] > 0
+
+
+async def test_many_connections_come_from_several_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """GW-852, GW-553: a gateway takes 200 of one address; one that is lost comes from the same again."""
+    monkeypatch.setattr(gateway_flood, "PER_ADDRESS", 2)
+    sources: Counter[str] = Counter()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        sources[writer.get_extra_info("peername")[0]] += 1
+        with contextlib.suppress(ConnectionError):
+            while await reader.read(1_000):
+                writer.write(ANSWER)
+        writer.close()
+        gone.release()
+
+    gone = asyncio.Semaphore(0)
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    target = Target("127.0.0.1", server.sockets[0].getsockname()[1])
+    tally = await open_loop(target, REQUEST, 100, 0.2, CLOCK, connections=5)
+    for _ in range(5):
+        await gone.acquire()
+    server.close()
+    await server.wait_closed()
+    assert tally.statuses == {200: 20}
+    assert sources == {"127.0.0.1": 2, "127.0.1.1": 2, "127.0.1.2": 1}
 
 
 async def test_a_peer_that_stands_still_is_seen_by_every_request_of_that_time() -> None:

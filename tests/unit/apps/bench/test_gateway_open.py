@@ -7,8 +7,9 @@ import pytest
 from tests.servers.answering_peer import answering_peer
 
 from veritape.apps.bench import gateway_open as module
+from veritape.apps.bench.gateway_client import Target
 from veritape.apps.bench.gateway_flood import Tally
-from veritape.apps.bench.gateway_open import highest_rate, open_loop_rows
+from veritape.apps.bench.gateway_open import highest_rate, kept_rows, open_loop_rows
 from veritape.apps.bench.gateway_upstream import upstream_process
 from veritape.kernel.clock import SystemClock
 
@@ -48,12 +49,15 @@ async def test_a_peer_that_stands_still_holds_no_rate(monkeypatch: pytest.Monkey
     monkeypatch.setattr(module, "CEILING_S", 0.1)
     monkeypatch.setattr(module, "OPEN_RATE", 50)
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+    monkeypatch.setattr(module, "KEPT_S", 0.2)
+    monkeypatch.setattr(module, "CROWD", 20)
     with upstream_process() as upstream:
         async with answering_peer(lambda _: (0.08, answer)) as late:
-            best, row = await open_loop_rows(late, upstream.target, REQUEST, 100.0, 0.4, CLOCK)
+            best, row, *kept = await open_loop_rows(late, upstream.target, REQUEST, 100.0, 0.4, CLOCK)
     assert (best.name, best.values) == ("open_loop_rate_p95_50ms", [0.0])
     assert (row.name, row.document()["meets"]) == ("open_loop_10k_p95", False)
     assert row.values[0] > 70  # timers round
+    assert {one.name for one in kept} <= {"open_loop_kept_2x", "open_loop_kept_4x"}
 
 
 async def test_a_generator_that_is_too_slow_measures_nothing(
@@ -66,3 +70,33 @@ async def test_a_generator_that_is_too_slow_measures_nothing(
         rows = await open_loop_rows(upstream.target, upstream.target, REQUEST, 1e12, 1.0, CLOCK)
     assert [row.name for row in rows] == ["open_loop_rate_p95_50ms"]
     assert "open_loop_10k_p95 is not measured: the generator reaches" in capsys.readouterr().err
+
+
+async def test_what_is_left_beyond_capacity_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """GW-381, GW-852: of a peer that is beside itself at more than it can do little is left; a generator that is too slow says nothing."""
+    monkeypatch.setattr(module, "REST_S", 0.0)
+    loads: dict[object, Tally] = {
+        "flood": GOOD,
+        2_000: GOOD,
+        4_000: Tally(Counter({200: 300, 503: 3_700}), GOOD.latencies_ns, 1.0),
+    }
+
+    async def flooded(*_: object) -> Tally:
+        return loads["flood"]
+
+    async def offered(_target: object, _octets: bytes, rate: int, *_: object) -> Tally:
+        return loads[rate]
+
+    monkeypatch.setattr(module, "flood", flooded)
+    monkeypatch.setattr(module, "open_loop", offered)
+    rows = await kept_rows(Target("", 0), REQUEST, 4_000, CLOCK)
+    assert [(row.name, row.values, row.document()["meets"]) for row in rows] == [
+        ("open_loop_kept_2x", [1.0], True),
+        ("open_loop_kept_4x", [0.3], False),
+    ]
+    assert "at 4 x 1,000 requests/s: 300 x 200, 3,700 x 503" in capsys.readouterr().err
+    rows = await kept_rows(Target("", 0), REQUEST, 3_999, CLOCK)
+    assert [row.name for row in rows] == ["open_loop_kept_2x"]
+    assert "open_loop_kept_4x is not measured: it needs 4,000 requests/s" in capsys.readouterr().err
