@@ -9,11 +9,12 @@ import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
 import msgspec
 
-from veritape.gateway.usage import BOOT_BYTES, UsageEvent
+from veritape.gateway.fast_quota import make_tuple
+from veritape.gateway.usage import BOOT_BYTES, Kind, UsageEvent
 from veritape.kernel.errors import PeerError
 
 MAGIC: Final = b"VTUSAGE1"
@@ -39,8 +40,18 @@ BAD_SUFFIX: Final = ".bad"
 
 _HEAD: Final = struct.Struct("<II")
 _ENCODER: Final = msgspec.msgpack.Encoder()
-_DECODER: Final = msgspec.msgpack.Decoder(list[UsageEvent])
-_INTEGERS: Final = -(1 << 63), (1 << 63) - 1
+
+_Integer = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
+"""Fits a ledger's column."""
+
+_Fields = tuple[
+    bytes, _Integer, str, str, str, str, str, str, _Integer, str,
+    str, str, _Integer, str, _Integer, str, bytes | None, _Integer | None, _Integer,
+]  # fmt: skip
+"""Those of an event, as a tuple: the decoder makes and checks it without a call of Python."""
+
+_DECODER: Final = msgspec.msgpack.Decoder(list[_Fields])
+_KINDS: Final = frozenset(kind.value for kind in Kind)
 
 
 class End(StrEnum):
@@ -146,24 +157,11 @@ def _group_at(octets: bytes, offset: int, boot: bytes) -> list[UsageEvent] | Non
     if not 0 < length <= GROUP_LIMIT_BYTES or len(payload) < length or zlib.crc32(payload) != checksum:
         return None
     try:
-        events = _DECODER.decode(payload)
+        events = [make_tuple(UsageEvent, fields) for fields in _DECODER.decode(payload)]
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
-    return events if all(_is_sound(event, boot) for event in events) else None
-
-
-def _is_sound(event: UsageEvent, boot: bytes) -> bool:
-    """Tell whether an event is of this boot and its numbers fit a ledger's columns."""
-    low, high = _INTEGERS
-    numbers = (
-        event.seq,
-        event.units_mu,
-        event.policy_version,
-        event.at_us,
-        event.items,
-        event.refers_seq or 0,
-    )
-    return event.boot == boot and low <= min(numbers) and max(numbers) <= high
+    is_sound = {event.boot for event in events} <= {boot} and {event.kind for event in events} <= _KINDS
+    return events if is_sound else None
 
 
 def _end_at(octets: bytes, offset: int, boot: bytes) -> End:

@@ -35,7 +35,7 @@ def unwritten(
         retired: months whose events are gone.
         mark_of: last sequence that is known to be written of a boot, 0 for none.
     """
-    if not any(event.period in retired for event in events):
+    if not retired or not any(event.period in retired for event in events):
         return events
     marks = {boot: mark_of(boot) for boot in {event.boot for event in events if event.period in retired}}
     return [event for event in events if event.period not in retired or event.seq > marks[event.boot]]

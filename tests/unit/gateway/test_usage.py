@@ -9,6 +9,8 @@ from veritape.gateway.usage import (
     Kind,
     Tally,
     TallyKey,
+    UsageEvent,
+    alike,
     marks_of,
     months_of,
 )
@@ -53,6 +55,21 @@ def test_refusals_are_counted_by_minute() -> None:
     assert tally.take(source, WALL_US * 2, everything=True) == []
 
 
+def test_charges_of_one_key_and_route_are_alike() -> None:
+    """GW-664: they share all but sequence, time and request; whatever else differs sets an event apart."""
+    source = EventSource(b"12345678")
+    first, second, third = (
+        source.charge(CALLER, "trades", DECISION, WALL_US + later, f"r{later}") for later in range(3)
+    )
+    others = [
+        UsageEvent(*(object() if column == changed else value for column, value in enumerate(second)))  # type: ignore[arg-type]
+        for changed, name in enumerate(UsageEvent._fields)
+        if name not in {"seq", "at_us", "request_id"}
+    ]
+    assert alike([first, *others, third]) == [[first, third], *([other] for other in others)]
+    assert alike([]) == []
+
+
 def test_what_events_add_to_months_and_marks() -> None:
     """GW-652: sums by subject, month and boot, counted rows left out; the last sequence of each boot."""
     one, other = EventSource(b"12345678"), EventSource(b"abcdefgh")
@@ -64,7 +81,7 @@ def test_what_events_add_to_months_and_marks() -> None:
         other.charge(CALLER, "trades", DECISION._replace(period="2026-12"), WALL_US, "r3"),
         one.counted(TallyKey(Kind.DENIED, "acme", "live", "trades", "rate_limited", 7), 3, WALL_US),
     ]
-    assert months_of(events) == [
+    assert months_of(alike(events)) == [
         ("acme:live", "2026-11", b"12345678", 2_000, 3),
         ("acme:live", "2026-12", b"abcdefgh", 2_000, 1),
     ]

@@ -11,10 +11,10 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
+from veritape.gateway.adapters.ledger_rows import insert_all, insert_new
 from veritape.gateway.adapters.usage_reader import COUNT_SINGLE
 from veritape.gateway.adapters.usage_tables import Steps, missing_steps
 from veritape.gateway.billing import AccountUsage
@@ -22,7 +22,7 @@ from veritape.gateway.memory_store import Charge
 from veritape.gateway.quota import MICROSECONDS
 from veritape.gateway.reconciliation import Share
 from veritape.gateway.retention import unwritten
-from veritape.gateway.usage import UsageEvent, marks_of, months_of
+from veritape.gateway.usage import UsageEvent, alike, marks_of, months_of
 from veritape.kernel.errors import UnavailableError
 
 FILE: Final = "usage.db"
@@ -31,14 +31,6 @@ FILE: Final = "usage.db"
 JOURNAL_BYTES: Final = 64 << 20
 """Length to which the write-ahead log is cut after a large transaction: deleting a month makes it as long as the month."""
 
-ROWS_AT_ONCE: Final = 50
-"""Events of one statement: the interpreter lock changes hands once for all of them; 999 values work in every SQLite."""
-
-_ROW: Final = f"({', '.join('?' * 19)})"
-_INSERT: Final = f"INSERT INTO usage_event VALUES {_ROW} ON CONFLICT DO NOTHING"  # noqa: S608 - constants
-_INSERT_MANY: Final = (
-    f"INSERT INTO usage_event VALUES {', '.join([_ROW] * ROWS_AT_ONCE)} ON CONFLICT DO NOTHING"  # noqa: S608 - constants
-)
 _MONTH: Final = """INSERT INTO usage_month VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
   SET units_mu = units_mu + excluded.units_mu, events = events + excluded.events"""
 _MARK: Final = """INSERT INTO outbox_mark VALUES (?, ?, 0) ON CONFLICT DO UPDATE
@@ -175,12 +167,30 @@ class Ledger(SqliteReader):
 
 def write_events(connection: sqlite3.Connection, events: Sequence[UsageEvent]) -> int:
     """Write events in one durable transaction; an event that is there already changes nothing; return how many were new."""
+    with contextlib.suppress(_KnownError):
+        return _write(connection, events, all_new=True)
+    return _write(connection, events, all_new=False)
+
+
+def _write(connection: sqlite3.Connection, events: Sequence[UsageEvent], *, all_new: bool) -> int:
+    """Write events in one transaction.
+
+    Raises:
+        _KnownError: they were said to be all new and are not; nothing was written.
+    """
     with _transaction(connection):
         retired = {row[0] for row in connection.execute("SELECT DISTINCT period FROM usage_retired")}
-        fresh = _insert(connection, unwritten(events, retired, partial(_mark_of, connection)))
-        connection.executemany(_MONTH, months_of(fresh))
+        fresh = unwritten(events, retired, partial(_mark_of, connection))
+        together = alike(fresh if all_new else insert_new(connection, fresh))
+        if all_new and not insert_all(connection, together):
+            raise _KnownError
+        connection.executemany(_MONTH, months_of(together))
         connection.executemany(_MARK, marks_of(events))
-    return len(fresh)
+    return sum(map(len, together))
+
+
+class _KnownError(Exception):
+    """Some events were in the ledger already: the transaction begins again, with a look at each of them."""
 
 
 def _mark_of(connection: sqlite3.Connection, boot: bytes) -> int:
@@ -211,20 +221,6 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
-
-
-def _insert(connection: sqlite3.Connection, events: Sequence[UsageEvent]) -> Sequence[UsageEvent]:
-    """Insert events all at once; only if some were there already, one by one to learn which."""
-    connection.execute("SAVEPOINT events")
-    before = connection.total_changes
-    whole = len(events) // ROWS_AT_ONCE * ROWS_AT_ONCE
-    for first in range(0, whole, ROWS_AT_ONCE):
-        connection.execute(_INSERT_MANY, tuple(chain.from_iterable(events[first : first + ROWS_AT_ONCE])))
-    connection.executemany(_INSERT, events[whole:])
-    if connection.total_changes - before == len(events):
-        return events
-    connection.execute("ROLLBACK TO events")
-    return [event for event in events if connection.execute(_INSERT, event).rowcount]
 
 
 def _take_lock(path: Path) -> int:

@@ -7,7 +7,8 @@ import pytest
 from tests.usage import BOOT, charges
 
 from veritape.gateway.adapters import usage_tables
-from veritape.gateway.adapters.ledger import ROWS_AT_ONCE, Ledger, SqliteReader, write_events
+from veritape.gateway.adapters.ledger import Ledger, SqliteReader, write_events
+from veritape.gateway.adapters.ledger_rows import ROWS_AT_ONCE, SHARING
 from veritape.gateway.adapters.usage_tables import TABLES
 from veritape.kernel.errors import UnavailableError
 
@@ -42,7 +43,7 @@ def test_what_was_written_is_there(tmp_path: Path) -> None:
     ledger.close()
 
 
-@pytest.mark.parametrize("count", [1, ROWS_AT_ONCE - 1, ROWS_AT_ONCE, ROWS_AT_ONCE + 1, 3 * ROWS_AT_ONCE + 7])
+@pytest.mark.parametrize("count", [1, ROWS_AT_ONCE, ROWS_AT_ONCE + 1, 2 * SHARING[0] + 7])
 def test_any_number_of_events_is_written_once(tmp_path: Path, count: int) -> None:
     """GW-664: whole statements and the rest of one; a half that was there already adds nothing, the new half does."""
     ledger = Ledger(tmp_path / "usage.db")
