@@ -2,6 +2,7 @@
 
 import html
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 from veritape.gateway.quota import MU, Decision, LimitState
@@ -11,6 +12,12 @@ from veritape.kernel.canonical import Json, canonical_json
 
 CONTENT_TYPE: Final = "application/problem+json"
 """Media type of every error."""
+
+DOCUMENTS: Final = 512
+"""Documents that are remembered: one for each reason and sentence of ours."""
+
+PLACE: Final = "?request-id?"
+"""Stands where the id will; no sentence of ours holds it."""
 
 AUTHENTICATE: Final = 'Bearer realm="veritape"'
 """Challenge of every 401."""
@@ -35,22 +42,14 @@ def problem_body(reason: Reason, detail: str, request_id: str, decision: Decisio
     Args:
         reason: why.
         detail: a sentence for this occurrence; empty for the advice of the reason.
-        request_id: the request's.
+        request_id: the request's, which needs no escapes in JSON (``request_ids``).
         decision: the quota decision, once there is one.
     """
-    problem = PROBLEMS[reason]
-    members: dict[str, Json] = {
-        "type": problem_type(reason),
-        "title": problem.title,
-        "status": problem.status,
-        "detail": detail or problem.advice,
-        "reason": reason.value,
-        "request_id": request_id,
-    }
     if reason in QUOTA_REASONS and decision is not None:
         longest = max(decision.limits, key=lambda part: part.wait_us)
-        members |= _quota_members(decision, longest)
-    return canonical_json(members)
+        return canonical_json(_members(reason, detail, request_id) | _quota_members(decision, longest))
+    before, after = _pieces(reason, detail)
+    return before + request_id.encode() + after
 
 
 def problem_page(reason: Reason) -> bytes:
@@ -62,6 +61,25 @@ def problem_page(reason: Reason) -> bytes:
         f"<title>{title}</title></head><body><h1>{title}</h1><p>Reason: <code>{reason.value}</code>.</p>"
         f"<p>{html.escape(problem.advice)}</p></body></html>\n"
     ).encode()
+
+
+def _members(reason: Reason, detail: str, request_id: str) -> dict[str, Json]:
+    problem = PROBLEMS[reason]
+    return {
+        "type": problem_type(reason),
+        "title": problem.title,
+        "status": problem.status,
+        "detail": detail or problem.advice,
+        "reason": reason.value,
+        "request_id": request_id,
+    }
+
+
+@lru_cache(maxsize=DOCUMENTS)
+def _pieces(reason: Reason, detail: str) -> tuple[bytes, bytes]:
+    """Return a document before and after its request's id: refusals are many when there is least time for them."""
+    before, _, after = canonical_json(_members(reason, detail, PLACE)).partition(PLACE.encode())
+    return before, after
 
 
 def _quota_members(decision: Decision, longest: LimitState) -> dict[str, Json]:

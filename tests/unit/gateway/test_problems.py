@@ -6,6 +6,7 @@ from veritape.gateway import quota
 from veritape.gateway.problems import RefusedError, problem_body, problem_page
 from veritape.gateway.quota import Limits, State
 from veritape.gateway.reasons import PROBLEMS, Reason
+from veritape.kernel.canonical import canonical_json
 
 
 def test_every_reason_has_a_body_and_a_page() -> None:
@@ -16,6 +17,10 @@ def test_every_reason_has_a_body_and_a_page() -> None:
         assert set(body) == {"type", "title", "status", "detail", "reason", "request_id"}
         assert (body["status"], body["reason"]) == (PROBLEMS[reason].status, reason.value)
         assert len(octets) <= 4_096
+        other = problem_body(reason, "", "a._-9", None)
+        assert other == canonical_json(body | {"request_id": "a._-9"})
+        told = problem_body(reason, 'own \\ "words" é', "r1", None)
+        assert told == canonical_json(body | {"detail": 'own \\ "words" é'})
         assert reason.value.encode() in problem_page(reason)
 
 
