@@ -19,7 +19,7 @@ FREE = Limits(make_rule(100, 60, 150), make_rule(3_000, 3_600, 3_000), 50_000 * 
 
 
 @asynccontextmanager
-async def linked(server: RedisProcess, deadline_s: float = 5) -> AsyncIterator[RedisLink]:
+async def linked(server: RedisProcess, deadline_s: float = 30) -> AsyncIterator[RedisLink]:
     """Connect."""
     link = RedisLink(parse_redis_url(server.url), deadline_s)
     running = asyncio.create_task(link.run())

@@ -21,8 +21,10 @@ from veritape.kernel.clock import NANOSECONDS, SystemClock
 PROGRAM = Path(__file__).parent / "programs" / "redis_charger.py"
 PROCESSES, REQUESTS = 8, 250
 CLOCK = SystemClock()
-BURST, PER_MINUTE = 150, 100
-"""Of the shipped policy's free tier."""
+FREE, SLOW = "minute = { limit = 100, burst = 150 }", "minute = { limit = 1, burst = 150 }"
+"""The shipped policy's free tier, and one that gives back a unit a minute: who asks slowly meets its end all the same."""
+BURST, PER_MINUTE = 150, 1
+"""Of that one."""
 SLACK = 10
 """Most that the shares of two outages may have admitted beyond."""
 
@@ -60,6 +62,9 @@ def test_eight_processes_admit_the_budget_exactly(redis: RedisProcess) -> None:
 def test_a_gateway_outlives_its_redis(redis: RedisProcess, tmp_path: Path, client: StoreClient) -> None:
     """GW-349, GW-966, GW-261: by our client and by redis-py's: killed, paused and back again under requests: 200 and 429 only, and the month is what was answered."""
     config = configured(tmp_path, redis, "one", client=client)
+    policy = tmp_path / "policy.toml"
+    assert FREE in policy.read_text()
+    policy.write_text(policy.read_text().replace(FREE, SLOW))
     key = made_key(config, "acme")
     with (
         gateway_process(config) as gateway,
