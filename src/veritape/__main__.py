@@ -1,6 +1,6 @@
 """Let ``python -m veritape`` be the command line."""
 
-from veritape.apps.command_line import main
+from veritape.apps.start import main
 
 if __name__ == "__main__":
     main()

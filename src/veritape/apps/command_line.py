@@ -7,11 +7,11 @@ alone, and ``--help`` answers at once.
 import importlib
 import signal
 import sys
-from typing import Final, NoReturn
+from typing import NoReturn
 
 import click
 
-from veritape.apps.interruption import INTERRUPTED
+from veritape.apps.start import interrupt_from_now_on, status_of
 from veritape.kernel.errors import VeritapeError
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -43,9 +43,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 """Command name -> ("module:attribute" of its click command, one line of help)."""
 
-LONG_RUNNING: Final = frozenset({"up", "record", "replay", "serve", "compute", "jobs"})
-"""Commands that run until they are stopped: Ctrl-C and SIGTERM are how they end, with 0, even while they still start."""
-
 
 class LazyGroup(click.Group):
     """A click group that imports a subcommand when it is used."""
@@ -71,6 +68,7 @@ class LazyGroup(click.Group):
             ) from error
         if not isinstance(command, click.Command):
             raise TypeError(f"{COMMANDS[cmd_name][0]} is not a click command")
+        interrupt_from_now_on()
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -96,7 +94,8 @@ def _described(error: click.ClickException) -> str:
 def main() -> NoReturn:
     """Run the command line and exit: 0 done, 1 a check failed or the run could not go on, 2 bad usage or configuration."""
     try:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
         outcome = veritape.main(standalone_mode=False)
     except VeritapeError as error:
         click.echo(f"veritape: {error.message}", err=True)
@@ -111,5 +110,5 @@ def main() -> NoReturn:
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         exec("")  # noqa: S102 - ``python -m`` dies of the signal if it came inside the last ``exec`` of a text (a dataclass made)
-        sys.exit(0 if LONG_RUNNING.intersection(sys.argv[1:2]) else INTERRUPTED)
+        sys.exit(status_of(sys.argv))
     sys.exit(outcome if isinstance(outcome, int) else 0)

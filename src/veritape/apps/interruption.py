@@ -12,17 +12,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from veritape.apps.start import INTERRUPTED
+from veritape.executor.adapters.scratch import remove_own
+
 Stop = Callable[[], bool]
 """Tells whether the work is to stop."""
 
 GRACE_S = 4.0
 """Seconds between the first Ctrl-C and the end of the process: EX-633 promises 5."""
 
-INTERRUPTED = 130
-"""Exit status of a batch command that Ctrl-C ended."""
-
 
 def _end() -> None:
+    remove_own()
     os._exit(INTERRUPTED)
 
 

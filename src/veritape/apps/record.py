@@ -3,13 +3,11 @@
 import asyncio
 import contextlib
 import os
-import signal
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import click
 import structlog
@@ -19,7 +17,7 @@ from veritape.apps.keeping import VERSION
 from veritape.apps.part_metrics import shown_metrics
 from veritape.apps.record_binance import record_binance, wants_binance
 from veritape.apps.recorded_days import require_date
-from veritape.apps.recording_loop import beside, run_recorder
+from veritape.apps.recording_loop import beside, run_recorder, until_signal
 from veritape.apps.settings_file import settings_bytes
 from veritape.kernel.clock import NANOSECONDS, Clock, SystemClock
 from veritape.kernel.errors import UnavailableError
@@ -167,9 +165,8 @@ async def _record(settings: RecordSettings, day: str | None, instruments: Instru
         ]  # fmt: skip
         try:
             exports = _exports(settings, daybook, clock)
-            await _until_signal(
-                beside(_days(settings, watched, day, exports.write), upkeep, exports), daybook
-            )
+            days = _days(settings, watched, day, exports.write)
+            await until_signal(beside(days, upkeep, exports), daybook.failed)
         finally:
             await daybook.close()
             log.info(LogEvent.PROCESS_STOPPED, durable_frames=daybook.writer.watermark.frames)
@@ -300,25 +297,6 @@ def _exports(settings: RecordSettings, daybook: Daybook, clock: Clock) -> LiveEx
     exporter = Exporter(data, venue, first_day, settings.export.kinds)
     folder = ExportFolder(data / "export", settings.export.compress)
     return LiveExports(exporter, folder, daybook, clock, partial(has_room, data, settings.journal.kept_bytes))
-
-
-async def _until_signal(work: Coroutine[Any, Any, None], daybook: Daybook) -> None:
-    """Run until the work ends, a signal asks to stop, or the disk is full."""
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    task = asyncio.create_task(work)
-    stopped = asyncio.create_task(stop.wait())
-    either: set[asyncio.Future[Any]] = {task, stopped, daybook.failed}
-    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-    for waiting in (task, stopped):
-        if not waiting.done():
-            waiting.cancel()
-    await asyncio.gather(task, stopped, return_exceptions=True)
-    if daybook.failed.done():
-        raise daybook.failed.result()
-    if not task.cancelled():
-        task.result()
 
 
 def _calendar_desk(settings: RecordSettings) -> CalendarDesk:

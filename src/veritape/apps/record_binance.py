@@ -1,10 +1,9 @@
 """``veritape record`` with ``observer.venue = "BINANCE"``: public spot data, no account (OB-901)."""
 
 import asyncio
-import signal
 import sys
 import tomllib
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -12,7 +11,7 @@ import structlog
 
 from veritape.apps.keeping import VERSION
 from veritape.apps.part_metrics import shown_metrics
-from veritape.apps.recording_loop import beside, run_recorder
+from veritape.apps.recording_loop import beside, run_recorder, until_signal
 from veritape.kernel.clock import NANOSECONDS, Clock, SystemClock
 from veritape.kernel.errors import MisuseError, UnavailableError
 from veritape.kernel.settings import load_settings
@@ -130,7 +129,7 @@ async def _record(
             daybook.writer.seal,
             index.backed_up,
         )
-        await _until_signal(beside(watching.run(day), upkeep), daybook)
+        await until_signal(beside(watching.run(day), upkeep), daybook.failed)
     finally:
         await daybook.close()
         log.info(LogEvent.PROCESS_STOPPED, durable_frames=daybook.writer.watermark.frames)
@@ -139,24 +138,6 @@ async def _record(
         instruments.measure(watching, daybook, rest.outcomes, clock.monotonic_ns())
         await rest.close()
         await asyncio.gather(*background, return_exceptions=True)
-
-
-async def _until_signal(recorded: Coroutine[Any, Any, None], daybook: VenueDaybook[BinanceRecording]) -> None:
-    """Run until the day is over, a signal asks to stop, or the disk is full."""
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    work, stopped = asyncio.create_task(recorded), asyncio.create_task(stop.wait())
-    either: set[asyncio.Future[Any]] = {work, stopped, daybook.failed}
-    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-    for task in (work, stopped):
-        if not task.done():
-            task.cancel()
-    await asyncio.gather(work, stopped, return_exceptions=True)
-    if daybook.failed.done():
-        raise daybook.failed.result()
-    if not work.cancelled():
-        work.result()
 
 
 async def _tell(watching: Watching, daybook: VenueDaybook[BinanceRecording], clock: Clock) -> None:

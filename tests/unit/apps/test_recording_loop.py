@@ -1,13 +1,17 @@
 """The recorder's event loop."""
 
 import asyncio
+import contextlib
+import signal
 import sys
 
 import pytest
 import uvloop
 from tests.waiting import PATIENCE_S
 
-from veritape.apps.recording_loop import beside, run_recorder
+from veritape.apps.recording_loop import beside, run_recorder, until_signal
+from veritape.apps.start import SIGNALS
+from veritape.kernel.errors import UnavailableError
 from veritape.observer.adapters.journal_writer import SWITCH_SECONDS
 
 
@@ -63,3 +67,65 @@ async def test_a_bug_in_the_backup_ends_the_recorder() -> None:
     with pytest.raises(ValueError, match="a bug"):
         await asyncio.wait_for(beside(days(), Keeper("fails")), PATIENCE_S)
     assert closed.is_set()
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_before_it_records_closes_what_is_open(number: signal.Signals) -> None:
+    """OB-971: it is cancelled where it waits, never in the middle of a step, and the command is told."""
+    steps = []
+
+    async def opening() -> None:
+        signal.raise_signal(number)
+        steps.append("goes on")
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            await asyncio.sleep(0)
+            steps.append("closed")
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler), signal.getsignal(signal.SIGTERM)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run_recorder(opening())
+        assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
+    finally:
+        for one, handler in zip(SIGNALS, before, strict=True):
+            signal.signal(one, handler)
+    assert steps == ["goes on", "closed"]
+
+
+@pytest.mark.parametrize("how", ["ends", "signal", "fails", "journal"])
+def test_a_recording_ends_by_itself_by_a_signal_or_by_its_journal(how: str) -> None:
+    """OB-507, OB-971: a signal cancels the recording and is no error; its own error, and the journal's, are raised."""
+    steps = []
+
+    async def days() -> None:
+        if how == "fails":
+            raise ValueError("a bug")
+        try:
+            if how != "ends":
+                await asyncio.get_running_loop().create_future()
+        finally:
+            steps.append("closed")
+
+    async def recorder() -> None:
+        loop = asyncio.get_running_loop()
+        failed: asyncio.Future[UnavailableError] = loop.create_future()
+        if how == "journal":
+            loop.call_soon(failed.set_result, UnavailableError("disk full"))
+        if how == "signal":
+            loop.call_later(0.01, signal.raise_signal, signal.SIGTERM)
+        await until_signal(days(), failed)
+
+    before = signal.getsignal(signal.SIGTERM)
+    expected = {"fails": (ValueError, "a bug"), "journal": (UnavailableError, "disk full")}
+    try:
+        with (
+            pytest.raises(expected[how][0], match=expected[how][1])
+            if how in expected
+            else contextlib.nullcontext()
+        ):
+            run_recorder(recorder())
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert steps == ([] if how == "fails" else ["closed"])

@@ -13,7 +13,13 @@ from pathlib import Path
 import pytest
 
 from veritape.executor.adapters import scratch
-from veritape.executor.adapters.scratch import PREFIX, remove_abandoned, scratch_folder, temporary_folder
+from veritape.executor.adapters.scratch import (
+    PREFIX,
+    remove_abandoned,
+    remove_own,
+    scratch_folder,
+    temporary_folder,
+)
 
 HOLDS = """
 import multiprocessing.util
@@ -84,6 +90,14 @@ def test_the_next_process_removes_what_a_killed_one_left(root: Path) -> None:
     alive.send_signal(signal.SIGCONT)
     alive.communicate("\n")
     assert alive.returncode == 0
+
+
+def test_a_forced_end_takes_the_folder_along(root: Path) -> None:
+    """EX-633: who ends at once removes what the usual end would; without a folder there is nothing to do."""
+    remove_own()
+    (scratch_folder() / "job").mkdir()
+    remove_own()
+    assert list(root.iterdir()) == []
 
 
 def test_a_folder_that_was_deleted_is_made_anew(root: Path) -> None:
