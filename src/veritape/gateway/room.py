@@ -20,8 +20,9 @@ LESS: Final = 1 / 4
 MORE: Final = 1 / 16
 """After a sample below that share there is room for so much more."""
 
-LEAST: Final = 64
-"""Requests for which there is always room: a loop that is late with so few waits for other programs, and shedding would not help."""
+LEAST: Final = 128
+"""Requests for which there is always room: at 300 us each they take a loop 40 ms. One that is late with so few waits for the disk or for
+other programs, and shedding would not help."""
 
 
 @dataclass
