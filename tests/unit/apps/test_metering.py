@@ -88,10 +88,10 @@ async def test_an_outbox_that_fails_is_tried_each_second(
         outbox = next((tmp_path / FOLDER).iterdir())
         with monkeypatch.context() as fault:
 
-            def refuse(_: int) -> None:
+            def refuse(*_: object) -> None:
                 raise OSError(5, "Input/output error")
 
-            fault.setattr("veritape.gateway.adapters.outbox.os.fdatasync", refuse)
+            fault.setattr("veritape.gateway.adapters.outbox.os.pwrite", refuse)
             with pytest.raises(UnavailableError, match="Input/output"):
                 await metering.commit.append(metering.events.charge(CALLER, "trades", DECISION, WALL_US, "r"))
             assert metering.commit.failed
