@@ -25,6 +25,7 @@ from veritape.apps.bench.gateway_upstream import ANSWER
 from veritape.apps.garbage import seldom_collected
 from veritape.apps.request_log import RequestLog
 from veritape.gateway.adapters.application import Gateway
+from veritape.gateway.adapters.client_line import KnownHeads
 from veritape.gateway.adapters.front_door import FrontDoor
 from veritape.gateway.adapters.gate import Gate
 from veritape.gateway.adapters.group_commit import GroupCommit
@@ -32,7 +33,7 @@ from veritape.gateway.adapters.key_finder import KeyFinder
 from veritape.gateway.adapters.key_store import Grant, KeyStore
 from veritape.gateway.adapters.line_writer import LineWriter
 from veritape.gateway.adapters.outbox import Outbox
-from veritape.gateway.adapters.request_protocol import KNOWN_HEADS, KnownHeads, RequestProtocol
+from veritape.gateway.adapters.request_protocol import RequestProtocol
 from veritape.gateway.adapters.server import served_by, server_config
 from veritape.gateway.adapters.sqlite_keys import SqliteKeys
 from veritape.gateway.adapters.stores import ProcessStore
@@ -131,7 +132,7 @@ def joined(loop: asyncio.AbstractEventLoop, gateway: Gateway, request: bytes) ->
     """Connect clients, and as many connections to the upstream; return the clients."""
     pool = gateway.upstreams._pools["one"].targets[0]
     config = server_config(gateway, 2, FrontDoor(gateway))
-    state, clients, known = ServerState(), [], KnownHeads(KNOWN_HEADS)
+    state, clients, known = ServerState(), [], KnownHeads()
     for _ in range(CONNECTIONS):
         back = Wire(loop)
         back.protocol, back.answer = UpstreamConnection(pool._lost, pool.known), ANSWER

@@ -78,6 +78,11 @@ class Holding:
         self.spent_mu += cost_mu
         return True
 
+    def covers(self, cost_mu: int, now_us: int, *, with_slot: bool) -> bool:
+        """Tell whether ``spend`` would find enough."""
+        enough = now_us < self.until_us and cost_mu <= self.held_mu
+        return enough and not (with_slot and self.slots_used >= self.slots)
+
     def wanted_mu(self, now_us: int) -> int:
         """Return what to ask for: what was used in the last tenth of a second, 1 unit at least, the most at most."""
         while self._uses and self._uses[0][0] <= now_us - USE_US:

@@ -93,6 +93,10 @@ class AdmittedFields:
             fields.append(_STATES[mode])
         return fields + self._older_fields(verdict, numbers) if self._legacy else fields
 
+    def lines(self, verdict: Verdict) -> bytes:
+        """Return the fields of a request that was admitted as they are written, each with its line end."""
+        return b"".join([b"%b: %b\r\n" % field for field in self.of(verdict)])
+
     def _older_fields(self, verdict: Verdict, numbers: tuple[int, ...]) -> list[RawField]:
         """Return the older names (GW-505); the minute's numbers stand first, the month's before those of the slots."""
         fields, rule = self._older.copy(), self._limits.minute

@@ -1,13 +1,17 @@
 """Where each path of a policy leads, made once when the policy is loaded."""
 
 import json
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Final, NamedTuple
 
 from veritape.gateway import openapi
+from veritape.gateway.answers import allowed
 from veritape.gateway.paths import PathTable
 from veritape.gateway.policy import Policy, Route
+from veritape.gateway.problems import RefusedError
 from veritape.gateway.product import ROUTES, ProductRoute, Sources, installed
+from veritape.gateway.reasons import Reason
 from veritape.kernel.errors import MisuseError
 
 SETTINGS: Final = {"tape": "read.observer_dir", "receipts": "read.receipts_dir"}
@@ -62,6 +66,22 @@ def make_table(policy: Policy, sources: Sources) -> RouteTable:
     api = openapi.document(policy, served, version("veritape"))
     paths = PathTable((path, tuple(found)) for path, found in by_path.items())
     return RouteTable(policy, paths, json.dumps(api).encode(), openapi.page(api), tuple(left_out))
+
+
+def by_method(found: Sequence[Served], method: str) -> Served:
+    """Return the route of a path that takes a method; any of them answers OPTIONS.
+
+    Raises:
+        RefusedError: ``method_not_allowed``.
+    """
+    wanted = "GET" if method == "HEAD" else method
+    for one in found:
+        if wanted in one.route.methods:
+            return one
+    methods = tuple(dict.fromkeys(name for one in found for name in one.route.methods))
+    if method == "OPTIONS":
+        return found[0]._replace(route=found[0].route._replace(methods=methods))
+    raise RefusedError(Reason.METHOD_NOT_ALLOWED, fields={"Allow": allowed(methods)})
 
 
 def left_out_lines(table: RouteTable) -> list[str]:

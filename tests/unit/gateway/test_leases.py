@@ -80,3 +80,15 @@ def test_slots_in_use_keep_the_lease_alive() -> None:
     one.spend(UNIT, 0, with_slot=True)
     assert one.errand(300_000) is Errand.NONE
     assert one.errand(390_000) is Errand.RENEW
+
+
+def test_what_it_covers_is_what_it_spends() -> None:
+    """GW-301, GW-305: units, slots and time are looked at as spending does, and looking changes nothing."""
+    one = granted(units=3, slots=1)
+    asked = [(UNIT, 1, True), (UNIT, 2, True), (3 * UNIT, 3, False), (UNIT, 4, False), (UNIT, 490_000, False)]
+    for cost_mu, now_us, with_slot in asked:
+        before = (one.held_mu, one.spent_mu, one.slots_used)
+        covered = one.covers(cost_mu, now_us, with_slot=with_slot)
+        assert (one.held_mu, one.spent_mu, one.slots_used) == before
+        assert one.spend(cost_mu, now_us, with_slot=with_slot) == covered
+    assert one.held_mu == UNIT

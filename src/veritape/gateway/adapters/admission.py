@@ -23,6 +23,10 @@ class Manner(NamedTuple):
     """It has half the rate and burst."""
 
 
+PLAIN = Manner()
+"""As its limits say."""
+
+
 class Found(NamedTuple):
     """What was decided."""
 
@@ -95,10 +99,10 @@ def outcome(judged: Judged | None, reason: str) -> str:
     return "overload" if decision.reason is Reason.OVERLOADED else denying_limit(decision)
 
 
-def decider(judged: Judged | None, policy: Policy) -> str:
-    """Return what answered a decision; local shares are memory."""
+def decider(judged: Judged | None, store: str) -> str:
+    """Return what answered a decision, where ``store`` is the kind of the policy's; local shares are memory."""
     if judged is None:
         return ""
     if judged.mode is Mode.EXACT:
-        return policy.store.kind
+        return store
     return "lease" if judged.mode is Mode.LEASE else "memory"

@@ -7,22 +7,24 @@ is not the route's own is a problem document. A response to a charged request is
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from http import HTTPStatus
 
 from veritape.gateway.access_lines import Access
-from veritape.gateway.adapters.admission import decider, outcome
 from veritape.gateway.adapters.client import Application, AsgiClient, Client, Receive, Scope, Send, live
 from veritape.gateway.adapters.departure import ClientLeftError
-from veritape.gateway.adapters.gate import Gate, Visit, peer_address
-from veritape.gateway.adapters.proxy import LEFT
+from veritape.gateway.adapters.gate import Gate, peer_address
+from veritape.gateway.adapters.proxy import LEFT, Exchange
 from veritape.gateway.adapters.random_bytes import RandomBytes
+from veritape.gateway.adapters.straight_way import WentOver, straight_way
+from veritape.gateway.adapters.turn import Turn
+from veritape.gateway.adapters.upstream_pool import UpstreamPool
 from veritape.gateway.adapters.upstream_router import Passing, Upstreams, counted_body, refuse_loop
+from veritape.gateway.adapters.visit import Visit
 from veritape.gateway.adapters.way import in_task
 from veritape.gateway.answers import (
     Answer,
     Call,
-    allowed,
     check_length,
     checked_path,
     cors_fields,
@@ -39,7 +41,7 @@ from veritape.gateway.problems import RefusedError
 from veritape.gateway.product import ProductRoute, Query, Sources
 from veritape.gateway.reasons import CHARGED, Reason
 from veritape.gateway.request_ids import request_id
-from veritape.gateway.route_table import Served, make_table
+from veritape.gateway.route_table import Served, by_method, make_table
 from veritape.gateway.upstream_failures import FAILURES as UPSTREAM_FAILURES
 from veritape.kernel.errors import UnavailableError
 
@@ -67,9 +69,12 @@ class Gateway:
     ) -> None:  # fmt: skip
         self.gate = gate
         self.upstreams = upstreams or Upstreams(gate.policy, gate.clock)
-        self._sources, self._report, self._console = sources, report, console
+        self._sources, self._console = sources, console
+        self.report = report
+        """Takes every finished request."""
         self.table = make_table(gate.policy, sources)
-        self._random = RandomBytes()
+        self.random = RandomBytes()
+        """Of the ids of requests."""
         self.in_flight = 0
         """Requests in progress."""
         self.is_draining = False
@@ -94,18 +99,23 @@ class Gateway:
 
     async def serve(self, client: Client) -> None:
         """Answer one request and tell of it."""
-        started_ns = self.gate.clock.monotonic_ns()
-        call = client.call
-        visit = self._visit(call, client.host)
-        name, reason, status = "none", "", HTTPStatus.INTERNAL_SERVER_ERROR.value
         self.in_flight += 1
+        await self._serve(self._visit(client.call, client.host), client, None)
+
+    async def go_on(self, over: WentOver, client: Client) -> None:
+        """Answer a request that left the straight way."""
+        await self._serve(over.visit, client, over)
+
+    async def _serve(self, visit: Visit, client: Client, over: WentOver | None) -> None:
+        call = client.call
+        name, reason, status = "none", "", HTTPStatus.INTERNAL_SERVER_ERROR.value
         answer: Answer | Passing | None = None
         try:
             if self._console is not None and _is_console(call.raw_path):
                 name, status = "console", HTTPStatus.OK.value
                 await self._serve_console(visit, call, client)
                 return
-            name, reason, answer = await self._answer(visit, call, client)
+            name, reason, answer = await self._answer(visit, call, client, over)
             status = answer.status
             if isinstance(answer, Passing):
                 await self._pass_on(visit, call, answer, client)
@@ -123,7 +133,7 @@ class Gateway:
                 visit.upstream_ns = self.gate.clock.monotonic_ns() - answer.exchange.began_ns
             self.in_flight -= 1
             self.gate.release(visit)
-            self._report(self._access(visit, call, name, status, reason, started_ns))
+            self._tell(visit, call, name, status, reason)
 
     def drain(self) -> None:
         """Say by ``/ready`` that the process ends soon."""
@@ -131,53 +141,72 @@ class Gateway:
 
     def refuse_bytes(self, refusal: RefusedError, host: str | None) -> Answer:
         """Return the answer to bytes that are no request; it is counted and logged like any other (GW-551)."""
-        now_ns = self.gate.clock.monotonic_ns()
         call = Call("", "", b"", [])
         visit = self._visit(call, host)
         answer = _problem(visit, refusal)
         if answer.status in FAILURES:
             self.gate.note_failure(visit)
-        self._report(self._access(visit, call, "none", answer.status, refusal.reason, now_ns))
+        self._tell(visit, call, "none", answer.status, refusal.reason)
         return answer._replace(fields=[*answer.fields, ("X-Request-Id", visit.request_id)])
 
-    def _visit(self, call: Call, host: str | None) -> Visit:
-        identifier = request_id(call.field(b"x-request-id"), self.gate.clock.wall_ns(), self._random.take())
-        return self.gate.visit(identifier, peer_address(host), call.headers)
+    def _tell(self, visit: Visit, call: Call, name: str, status: int, reason: str) -> None:
+        """Tell of a finished request."""
+        now_ns, kind = self.gate.clock.monotonic_ns(), self.table.policy.store.kind
+        self.report(visit.access(call.method, name, status, reason, now_ns, kind))
 
-    async def _answer(self, visit: Visit, call: Call, client: Client) -> tuple[str, str, Answer | Passing]:
+    def _visit(self, call: Call, host: str | None) -> Visit:
+        clock = self.gate.clock
+        began_ns = clock.monotonic_ns()
+        identifier = request_id(call.field(b"x-request-id"), clock.wall_ns(), self.random.take())
+        visit = self.gate.visit(identifier, peer_address(host), call.headers)
+        visit.began_ns = began_ns
+        return visit
+
+    async def _answer(
+        self, visit: Visit, call: Call, client: Client, over: WentOver | None
+    ) -> tuple[str, str, Answer | Passing]:
         """Return route name, reason and answer; every refusal and every bug ends here as a problem."""
-        served: Served | None = None
-        name = "none"
         try:
-            client.departure.check()
-            self.gate.bar(visit)
-            if not call.path:
-                call.path = checked_path(call, call.raw_path)
-            builtin = self._builtin(call)
-            if builtin is not None:
-                return "builtin", "", builtin
-            served, rest = self._route(call)
-            name = served.route.name
-            self._check_room(visit, served.route)
-            return name, "", await self._ask(visit, call, served, rest, client)
+            answer = await (self._steps(visit, call, client) if over is None else self._go_on(over, client))
         except ClientLeftError:
             raise
         except RefusedError as refusal:
-            if served is not None and refusal.reason not in CHARGED:
-                await self._give_back(visit, served.route, refusal.reason)
-            return name, refusal.reason, _problem(visit, refusal)
+            if refusal.reason not in CHARGED:
+                await self._give_back(visit, refusal.reason)
+            return _name(visit), refusal.reason, _problem(visit, refusal)
         except asyncio.CancelledError:
-            if served is None or not self._is_cut():
+            if visit.route is None or not self._is_cut():
                 raise
-            await self._give_back(visit, served.route, Reason.DRAINING)
-            return name, Reason.DRAINING, _problem(visit, RefusedError(Reason.DRAINING))
+            await self._give_back(visit, Reason.DRAINING)
+            return _name(visit), Reason.DRAINING, _problem(visit, RefusedError(Reason.DRAINING))
         except Exception:  # noqa: BLE001 - the top of a request: counted, logged, refunded, answered
             _log.exception("internal_error request_id=%s", visit.request_id)
-            if served is not None:
-                await self._give_back(visit, served.route, Reason.INTERNAL_ERROR)
-            return name, Reason.INTERNAL_ERROR, _problem(visit, RefusedError(Reason.INTERNAL_ERROR))
+            await self._give_back(visit, Reason.INTERNAL_ERROR)
+            return _name(visit), Reason.INTERNAL_ERROR, _problem(visit, RefusedError(Reason.INTERNAL_ERROR))
+        else:
+            return _name(visit, "builtin"), "", answer
         finally:
             await self._settle(visit)
+
+    async def _steps(self, visit: Visit, call: Call, client: Client) -> Answer | Passing:
+        """Return the answer to a request: a page of ours, or its route's."""
+        client.departure.check()
+        self.gate.bar(visit)
+        if not call.path:
+            call.path = checked_path(call, call.raw_path)
+        builtin = self._builtin(call)
+        if builtin is not None:
+            return builtin
+        served, rest = self._route(call)
+        visit.route = served.route
+        self._check_room(visit, served.route)
+        return await self._ask(visit, call, served, rest, client)
+
+    async def _go_on(self, over: WentOver, client: Client) -> Passing:
+        """Return the answer to a request that left the straight way."""
+        exchange = self.upstreams.exchange(over.pool, over.visit, client.call, over.route, client)
+        exchange.adopt(over.begun)
+        return await self._passing(over.visit, over.route, client, exchange)
 
     async def _settle(self, visit: Visit) -> None:
         """Wait for the charge of a refusal that stays charged, as any answer does (GW-661); one that is lost costs nothing."""
@@ -207,9 +236,10 @@ class Gateway:
         task.uncancel()
         return True
 
-    async def _give_back(self, visit: Visit, route: Route, reason: str) -> None:
+    async def _give_back(self, visit: Visit, reason: str) -> None:
         """Take a charge back: always for a request that was refused, as the route says for a failure behind us."""
-        if route.refund == "none" and reason in BEHIND:
+        route = visit.route
+        if route is None or (route.refund == "none" and reason in BEHIND):
             return
         try:
             await self.gate.refund(visit, reason)
@@ -241,7 +271,7 @@ class Gateway:
         found = self.table.paths.match(call.path)
         if found is None:
             raise RefusedError(Reason.NO_ROUTE)
-        return _by_method(found.value, call.method), found.parameters.get("rest", "")
+        return by_method(found.value, call.method), found.parameters.get("rest", "")
 
     def _check_room(self, visit: Visit, route: Route) -> None:
         """Refuse what we have no room for (GW-381).
@@ -266,11 +296,28 @@ class Gateway:
         if route.counted is not None:
             priced, body = await counted_body(call, route, client.receive)
         await self.gate.admit(visit, priced)
-        passing = await self.upstreams.relay(visit, call, route, client, body)
+        pool = self.upstreams.pool(route)
+        exchange = self.upstreams.exchange(pool, visit, call, route, client, body)
+        passing = await self._passing(visit, route, client, exchange)
+        if isinstance(client, Turn) and client.head.came_again:
+            self._learn(visit, route, client, pool)
+        return passing
+
+    def _learn(self, visit: Visit, route: Route, turn: Turn, pool: UpstreamPool) -> None:
+        """Find the straight way of requests like this one, if none is known that still holds."""
+        straight, place = turn.head.straight, turn.line.origin
+        if place not in straight or straight[place].is_old:
+            found = straight_way(self, visit, route, turn, pool, self._cors_lines(turn.call))
+            if found is not None:
+                straight.keep(place, found)
+
+    async def _passing(self, visit: Visit, route: Route, client: Client, exchange: Exchange) -> Passing:
+        """Return an upstream's answer once the charge is durable."""
+        passing = await self.upstreams.relay(exchange, visit, route, client)
         try:
             await self.gate.settle(visit)
             if passing.status >= HTTPStatus.INTERNAL_SERVER_ERROR and route.refund == "5xx":
-                await self._give_back(visit, route, UPSTREAM_5XX)
+                await self._give_back(visit, UPSTREAM_5XX)
             client.departure.check()
         except BaseException:
             passing.exchange.close()
@@ -311,9 +358,12 @@ class Gateway:
 
     def _own_lines(self, visit: Visit, call: Call) -> bytes:
         """Return the lines that every answer has, those of the rate from the decision on."""
-        lines = b"x-request-id: %b\r\n%b" % (visit.request_id.encode(), self.gate.rate_lines(visit))
+        rate_lines = self.gate.rate_lines(visit)
+        return b"x-request-id: %b\r\n%b%b" % (visit.request_id.encode(), rate_lines, self._cors_lines(call))
+
+    def _cors_lines(self, call: Call) -> bytes:
         cors = self.table.policy.cors
-        return lines if cors is None else lines + _lines(cors_fields(cors, call.field(b"origin")))
+        return b"" if cors is None else _lines(cors_fields(cors, call.field(b"origin")))
 
     async def _send(self, visit: Visit, call: Call, answer: Answer, client: Client) -> None:
         lines = _lines(answer.fields) + self._own_lines(visit, call)
@@ -333,38 +383,14 @@ class Gateway:
         await in_task()  # it may ask which task runs
         await self._console(client.scope, client.receive, client.send)
 
-    def _access(
-        self, visit: Visit, call: Call, name: str, status: int, reason: str, started_ns: int
-    ) -> Access:
-        caller, judged = visit.caller, visit.judged
-        return Access(
-            visit.request_id, call.method, name, status, reason, caller.account if caller else "",
-            caller.key_id if caller else "", visit.tier, visit.units_mu, judged.mode if judged else "",
-            (self.gate.clock.monotonic_ns() - started_ns) // 1_000, outcome(judged, reason),
-            visit.units_mu + visit.refunded_mu, visit.refunded_mu, caller is not None and not caller.env,
-            visit.would_deny, visit.decision_ns // 1_000, visit.upstream_ns // 1_000,
-            decider(judged, self.table.policy),
-        )  # fmt: skip
+
+def _name(visit: Visit, unnamed: str = "none") -> str:
+    """Return the name of a visit's route, as figures and logs call it."""
+    return unnamed if visit.route is None else visit.route.name
 
 
 def _problem(visit: Visit, refusal: RefusedError) -> Answer:
     return problem_answer(refusal, visit.request_id, visit.decision)
-
-
-def _by_method(found: Sequence[Served], method: str) -> Served:
-    """Return the route of a path that takes a method; any of them answers OPTIONS.
-
-    Raises:
-        RefusedError: ``method_not_allowed``.
-    """
-    wanted = "GET" if method == "HEAD" else method
-    for one in found:
-        if wanted in one.route.methods:
-            return one
-    methods = tuple(dict.fromkeys(name for one in found for name in one.route.methods))
-    if method == "OPTIONS":
-        return found[0]._replace(route=found[0].route._replace(methods=methods))
-    raise RefusedError(Reason.METHOD_NOT_ALLOWED, fields={"Allow": allowed(methods)})
 
 
 def _lines(fields: list[tuple[str, str]]) -> bytes:

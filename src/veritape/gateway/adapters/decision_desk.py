@@ -12,10 +12,11 @@ from typing import Final, NamedTuple, Protocol, TypeVar
 from veritape.gateway import identity, keys, quota
 from veritape.gateway.accounts import Account, own_or_tier
 from veritape.gateway.adapters.admission import decider, outcome
-from veritape.gateway.adapters.gate import Gate, Visit
+from veritape.gateway.adapters.gate import Gate
 from veritape.gateway.adapters.marks import PATH_CHARACTERS
 from veritape.gateway.adapters.random_bytes import RandomBytes
 from veritape.gateway.adapters.stores import unfolded
+from veritape.gateway.adapters.visit import Visit
 from veritape.gateway.addresses import Address, plain_address
 from veritape.gateway.answers import Answer, Headers
 from veritape.gateway.fast_quota import Plan, Verdict
@@ -164,7 +165,7 @@ class Desk:
             RefusedError: no decision: a store or the ledger is away.
         """
         identifier = self.new_id() if who.caller.env else ""  # events of accounts name the request
-        visit = Visit(identifier, None, who.caller, who.tier, _without_slots(who.limits))
+        visit = Visit(identifier, None, None, who.caller, who.tier, _without_slots(who.limits))
         try:
             await self._charge(visit, route if route.cost_mu == cost_mu else route._replace(cost_mu=cost_mu))
         except RefusedError as refusal:
@@ -174,7 +175,7 @@ class Desk:
 
     def note_denial(self, who: Identity, ruled: Ruled) -> None:
         """Tell of a denial that a probe found and that stands, because several are decided together."""
-        self._note(Visit("", None, who.caller, who.tier, judged=ruled.decision), "")
+        self._note(Visit("", None, None, who.caller, who.tier, judged=ruled.decision), "")
 
     async def probe(self, who: Identity, cost_mu: int) -> Ruled:
         """Decide without a charge; cost 0 only looks.
@@ -237,7 +238,7 @@ class Desk:
                 judged.mode if judged else "",
                 visit.units_mu,
                 visit.decision_ns // 1_000,
-                decider(judged, self.gate.policy),
+                decider(judged, self.gate.policy.store.kind),
             )
         )
 

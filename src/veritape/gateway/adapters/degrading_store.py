@@ -14,7 +14,7 @@ from veritape.gateway.adapters.store_link import Link
 from veritape.gateway.adapters.stores import Judged, Terms, unfolded
 from veritape.gateway.degradation import Degradation, Signal, StoreState, local_limits
 from veritape.gateway.denials import Denials
-from veritape.gateway.fast_quota import Plan, plan_of
+from veritape.gateway.fast_quota import Plan, Verdict, plan_of
 from veritape.gateway.local_charges import LocalCharges, share_of
 from veritape.gateway.memory_store import MemoryStore
 from veritape.gateway.policy import Lost
@@ -160,6 +160,15 @@ class DegradingStore:
         if self.state is StoreState.STARTING:
             raise UnavailableError("the quota store has not answered yet")
         return self._judge_here(subject, plan, terms)
+
+    def admit_at_hand(
+        self, subject: str, plan: Plan, terms: Terms, now_us: int, wall_us: int
+    ) -> tuple[Verdict, str] | None:
+        """Decide under a lease that holds enough."""
+        del wall_us
+        if terms.lease is None or subject in self._away or self.states.state is not StoreState.HEALTHY:
+            return None
+        return self._leases.spend_at_hand(subject, plan, now_us)
 
     async def decide(self, subject: str, cost_mu: int, terms: Terms) -> tuple[Decision, str]:
         """Decide as ``judge`` does, without a prepared plan."""

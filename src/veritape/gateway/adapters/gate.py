@@ -17,8 +17,9 @@ from veritape.gateway.accounts import Account
 from veritape.gateway.activity import Activity
 from veritape.gateway.adapters.admission import admit, manner
 from veritape.gateway.adapters.group_commit import Receipt
-from veritape.gateway.adapters.policy_memory import REMEMBERED, Origin, PolicyMemory
-from veritape.gateway.adapters.stores import Judged, Store, unfolded
+from veritape.gateway.adapters.policy_memory import REMEMBERED, PolicyMemory
+from veritape.gateway.adapters.stores import Store, unfolded
+from veritape.gateway.adapters.visit import Visit
 from veritape.gateway.addresses import Address, believed_chain, plain_address
 from veritape.gateway.answers import header_lines
 from veritape.gateway.failure_guard import FailureGuard
@@ -29,8 +30,8 @@ from veritape.gateway.memory_store import Charge, MemoryStore, Past
 from veritape.gateway.overload import Overload
 from veritape.gateway.policy import Policy, Route
 from veritape.gateway.problems import AUTHENTICATE, RefusedError
-from veritape.gateway.quota import MICROSECONDS, Decision, Limits, month_of
-from veritape.gateway.rate_fields import AdmittedFields, rate_fields, raw_fields
+from veritape.gateway.quota import MICROSECONDS, month_of
+from veritape.gateway.rate_fields import rate_fields, raw_fields
 from veritape.gateway.reasons import PROBLEMS, Reason
 from veritape.gateway.tokens import Token, TokenReason, TokenRefusedError
 from veritape.gateway.usage import (
@@ -48,9 +49,6 @@ from veritape.kernel.errors import UnavailableError
 
 RECOVERY_US = 2 * 3_600 * MICROSECONDS
 """How far back charges are read at the start: above the longest time-to-full of the shipped tiers."""
-
-FREE = Limits()
-"""Of callers on a unix socket."""
 
 
 class Keys(Protocol):
@@ -101,45 +99,6 @@ class UsageLedger(Protocol):
     async def append(self, event: UsageEvent) -> None:
         """Return once the event is durable."""
         ...
-
-
-@dataclass(slots=True)
-class Visit:
-    """One request on its way through the gate."""
-
-    request_id: str
-    address: Address | None
-    """The client; None on a unix socket."""
-    caller: Caller | None = None
-    tier: str = ""
-    limits: Limits = FREE
-    judged: Judged | None = None
-    """What was decided; ``decision`` has everything that there is to say of it."""
-    fields: AdmittedFields | None = None
-    """Writes the rate fields of what was admitted."""
-    slot: str = ""
-    charge: UsageEvent | None = None
-    receipt: Receipt | None = None
-    """Tells when the charge is durable; None once that is known."""
-    units_mu: int = 0
-    """Charged, less what was refunded."""
-    refunded_mu: int = 0
-    """Given back after a failure of ours."""
-    would_deny: str = ""
-    """Limit that would have denied, were it not only watched."""
-    decision_ns: int = 0
-    """How long the decision took, waits included."""
-    upstream_ns: int = 0
-    """How long the route's own work took."""
-    origin: Origin | None = None
-    """What the policy says of the address."""
-    chain: bytes = b""
-    """Addresses that the request came through, as far as they are believed, the client's first."""
-
-    @property
-    def decision(self) -> Decision | None:
-        """Return what was decided, unfolded; None before the decision, and for routes that cost nothing."""
-        return None if self.judged is None else unfolded(self.judged)
 
 
 @dataclass
@@ -300,7 +259,7 @@ class Gate:
         if judged is None:
             return b""
         if isinstance(judged, Verdict) and visit.fields is not None:
-            return header_lines(visit.fields.of(judged))
+            return visit.fields.lines(judged)
         fields = rate_fields(unfolded(judged), visit.tier, self.wall_us(), legacy=self.legacy)
         return header_lines(raw_fields(fields))
 

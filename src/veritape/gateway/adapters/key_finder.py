@@ -124,6 +124,18 @@ class KeyFinder:
             self._moving[record.id] = digests[0]
         return record
 
+    def recall(self, key: str, now_ns: int) -> KeyRecord | None:
+        """Return the record that ``find`` would return without asking anybody; ``note_recalled`` makes it count as found."""
+        digests = self._digests.get(key)
+        if digests is None or self._digested is not self._store.peppers:
+            return None
+        answer = self.keys.fresh(digests[0], now_ns)
+        return None if answer is None else answer.value
+
+    def note_recalled(self) -> None:
+        """Count a key that was remembered."""
+        self._note(True)
+
     async def find_account(self, identifier: str) -> Account | None:
         """Return an account, None when it is unknown.
 

@@ -41,6 +41,12 @@ class _Desk:
     """Spent since that answer."""
     asking: bool = False
 
+    def admitted(self, plan: Plan, reply: LeaseReply) -> tuple[Verdict, str]:
+        """Return the admission of a request whose units were spent under the lease of an answer."""
+        self.spent_mu += plan.cost_mu
+        verdict = leased_verdict(reply, plan, self.spent_mu, self.holding.slots_used)
+        return verdict, LEASE_SLOT if plan.counts_slots else ""
+
 
 class LeaseDesk:
     """Every lease of a worker."""
@@ -62,7 +68,7 @@ class LeaseDesk:
         """What became of leases."""
 
     def spend(self, subject: str, plan: Plan, rule: LeaseRule) -> tuple[Verdict, str] | None:
-        """Decide under the subject's lease; None when that does not do and the store has to be asked."""
+        """Decide under the subject's lease; None when that does not do and the store has to be asked. Then the use is noted all the same."""
         desk, cost_mu = self._desks.get(subject), plan.cost_mu
         if desk is None or desk.limits != plan.limits:
             if desk is None and len(self._desks) < HOLDINGS_LIMIT:
@@ -70,12 +76,20 @@ class LeaseDesk:
                 self._occupied.set()
                 desk.holding.spend(cost_mu, self._now_us(), with_slot=False)
             return None
-        holding, with_slot = desk.holding, plan.counts_slots
-        if not holding.spend(cost_mu, self._now_us(), with_slot=with_slot) or desk.reply is None:
+        holding, with_slot, reply = desk.holding, plan.counts_slots, desk.reply
+        if not holding.spend(cost_mu, self._now_us(), with_slot=with_slot) or reply is None:
             return None
-        desk.spent_mu += cost_mu
-        verdict = leased_verdict(desk.reply, plan, desk.spent_mu, holding.slots_used)
-        return verdict, LEASE_SLOT if with_slot else ""
+        return desk.admitted(plan, reply)
+
+    def spend_at_hand(self, subject: str, plan: Plan, now_us: int) -> tuple[Verdict, str] | None:
+        """Decide under the subject's lease if it holds enough; None otherwise, and then nothing has changed."""
+        desk = self._desks.get(subject)
+        if desk is None or desk.reply is None or desk.limits != plan.limits:
+            return None
+        if not desk.holding.covers(plan.cost_mu, now_us, with_slot=plan.counts_slots):
+            return None
+        desk.holding.spend(plan.cost_mu, now_us, with_slot=plan.counts_slots)
+        return desk.admitted(plan, desk.reply)
 
     def release_slot(self, subject: str) -> None:
         """Free the slot of a request under a lease."""

@@ -13,7 +13,7 @@ from veritape.gateway.balance import may_retry
 from veritape.gateway.problems import RefusedError
 from veritape.gateway.reasons import Reason
 from veritape.gateway.upstream_failures import UpstreamFailedError
-from veritape.kernel.clock import NANOSECONDS, Clock
+from veritape.kernel.clock import Clock
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 """ASGI's receive."""
@@ -78,11 +78,25 @@ async def whole_body(receive: Receive, limit_bytes: int) -> bytes:
     return b"".join([chunk async for chunk in Body(receive, limit_bytes).chunks()])
 
 
+class Begun(NamedTuple):
+    """A request that was written to a target before its exchange was made; it has no body."""
+
+    target: TargetPool
+    """Among whose requests in progress it counts."""
+    connection: UpstreamConnection
+    began_ns: int
+    """Monotonic clock when it was written."""
+    asked_s: float
+    """The loop's clock then."""
+    head: AnswerHead | None
+    """Of the answer, once it is here and was noted."""
+
+
 class Exchange:
     """One request and its answer, over one or two attempts."""
 
     __slots__ = (
-        "_body", "_clock", "_connection", "_deadline", "_loop", "_pool", "_request", "_sending", "_target", "began_ns",
+        "_begun", "_body", "_clock", "_connection", "_deadline", "_loop", "_pool", "_request", "_sending", "_target", "began_ns",
     )  # fmt: skip
 
     def __init__(self, pool: UpstreamPool, request: Forwarded, receive: Receive, clock: Clock) -> None:
@@ -93,6 +107,7 @@ class Exchange:
         self._sending: asyncio.Task[None] | None = None
         self._target: TargetPool | None = None
         self._connection: UpstreamConnection | None = None
+        self._begun: Begun | None = None
         self.began_ns = clock.monotonic_ns()
         """Monotonic clock at the beginning of the last attempt."""
 
@@ -103,9 +118,8 @@ class Exchange:
             RefusedError: no target answered, or the body is too large.
             ClientLeftError: the client left while it sent.
         """
-        self._pool.begin()
         try:
-            head = await self._attempt(None)
+            head = await (self._first() if self._begun is None else self._answered(self._begun))
         except UpstreamFailedError as failure:
             tried = self._target
             self.close()
@@ -116,6 +130,11 @@ class Exchange:
             except UpstreamFailedError as second:
                 raise RefusedError(second.reason if self._target else failure.reason) from second
         return head
+
+    def adopt(self, begun: "Begun") -> None:
+        """Go on with a request that was written already."""
+        self._begun, self._target, self._connection = begun, begun.target, begun.connection
+        self.began_ns, self._deadline = begun.began_ns, begun.asked_s + self._request.timeout_s
 
     def rest(self) -> bytes | None:
         """Return what is left of the answer's body if all of it has come; None when ``read`` has to wait for it."""
@@ -145,6 +164,22 @@ class Exchange:
             target.in_flight -= 1
             if connection is not None:
                 target.release(connection)
+
+    async def _first(self) -> AnswerHead:
+        self._pool.begin()
+        return await self._attempt(None)
+
+    async def _answered(self, begun: "Begun") -> AnswerHead:
+        """Wait for the head of the answer to a request that was written already."""
+        if begun.head is not None:
+            return begun.head
+        try:
+            head = await begun.connection.head(self._until_s())
+        except UpstreamFailedError as failure:
+            self._note(None, failure)
+            raise
+        self._note(head.status, None)
+        return head
 
     async def _attempt(self, tried: TargetPool | None) -> AnswerHead:
         """Send the request to a target and wait for the head of its answer."""
@@ -214,12 +249,8 @@ class Exchange:
         )
 
     def _note(self, status: int | None, failure: UpstreamFailedError | None) -> None:
-        if self._target is None:
-            return
-        outcome = f"{(status or 0) // 100}xx" if failure is None else failure.metric_class
-        seconds = (self._clock.monotonic_ns() - self.began_ns) / NANOSECONDS
-        self._pool.figures.attempt(self._pool.upstream.name, outcome, seconds)
-        self._pool.note(self._target, status, failure.reason if failure else None)
+        if self._target is not None:
+            self._pool.ended(self._target, self.began_ns, status, failure)
 
 
 async def _whole(body: bytes) -> AsyncIterator[bytes]:

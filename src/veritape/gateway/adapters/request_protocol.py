@@ -6,7 +6,7 @@ because what follows cannot be trusted to be a request.
 """
 
 import asyncio
-from typing import Any, Final, NamedTuple, NoReturn, Protocol, cast
+from typing import Any, Final, NoReturn, Protocol, cast
 
 import httptools
 from uvicorn.config import Config
@@ -14,8 +14,10 @@ from uvicorn.protocols.utils import get_remote_addr, is_ssl
 from uvicorn.server import ServerState
 
 from veritape.gateway.adapters.alarm import Alarm
+from veritape.gateway.adapters.client_line import Ended, From, Head, KnownHeads, Underway
 from veritape.gateway.adapters.flow import Flow
 from veritape.gateway.adapters.reading_watch import ReadingWatch
+from veritape.gateway.adapters.request_timer import RequestTimer
 from veritape.gateway.adapters.turn import Serve, Turn, encoded
 from veritape.gateway.adapters.way import Way
 from veritape.gateway.answers import Answer, Call, Headers, header_lines
@@ -31,13 +33,8 @@ from veritape.gateway.http_rules import (
     body_length,
     check_head,
 )
-from veritape.gateway.pace import BodyPace
 from veritape.gateway.problems import RefusedError
 from veritape.gateway.reasons import Reason
-from veritape.gateway.remembered import Remembered
-
-HEAD_S: Final = 10.0
-"""Longest time from the first byte of a request to the end of its head."""
 
 HEAD_LIMIT_BYTES: Final = 65_536
 """Bytes of a head that has no end: above both of its limits."""
@@ -47,12 +44,6 @@ AHEAD_BYTES: Final = 65_536
 
 DROP_BYTES: Final = 65_536
 """Bytes of an unread body that are dropped to keep a connection."""
-
-KNOWN_HEADS: Final = 1_024
-"""Heads that are remembered, at most 8 KiB each with what they say; at the bound all are forgotten."""
-
-KNOWN_BYTES: Final = 2_048
-"""Longest of them."""
 
 HOLD_S: Final = 1.0
 """The shortest time that ``Retry-After`` names to who is refused for load. Who asks again before it, and is refused again, is not
@@ -83,24 +74,6 @@ class Door(Protocol):
         ...
 
 
-class Head(NamedTuple):
-    """What the head of a request says."""
-
-    call: Call
-    version: str
-    """``1.0`` or ``1.1``."""
-    length: int | None
-    """Of its body; None when it is chunked."""
-    keeps: bool
-    """Another request may follow."""
-    asks: bool
-    """The client waits to be asked for the body."""
-
-
-KnownHeads = Remembered[bytes, Head]
-"""Heads of requests without a body, as they came -> what they say. Who asks again asks with the same bytes."""
-
-
 class RequestProtocol(asyncio.Protocol):
     """A client's connection; uvicorn's server makes one for each and tells it when the server ends."""
 
@@ -113,28 +86,31 @@ class RequestProtocol(asyncio.Protocol):
         self._loop = _loop or asyncio.get_running_loop()
         self._server, self._keep_alive_s = server_state, config.timeout_keep_alive
         self._door, self._serve = door, serve
-        self._known = KnownHeads(KNOWN_HEADS) if known is None else known
+        self._known = KnownHeads() if known is None else known
         self.transport: asyncio.Transport
         self.flow: Flow
         self.peer: tuple[str, int] | None = None
         """The client's address; None on a unix socket."""
-        self.scheme = "http"
+        self.origin: From = None, "http"
         self._parser = httptools.HttpRequestParser(self)
         self._parser.set_dangerous_leniencies(lenient_data_after_close=True)  # a turn decides when to close
         self._url, self._headers, self._asks = b"", Headers(), False
         self._turn: Turn | None = None
         """The present request; the one before while none has begun."""
+        self._passage: Underway | None = None
+        """The present request while it is on the straight way."""
+        self._is_between = False
+        """The answer before is complete and nothing of the next request has come: the one after may go straight."""
         self._coming: Way | None = None
         """Of a request whose head has come; it begins once all the bytes that are here are read."""
         self._group: str | None = None
         self._head: Head | None = None
-        """Of the request that has just begun."""
+        """Of the request whose bytes are just being read: not of one that was known, for what comes next is another's."""
         self._framing = Framing()
         self._rest = b""
         self._block_bytes = 0
         self._refusal: RefusedError | None = None
-        self._pace: BodyPace | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer = RequestTimer(self._loop, self._is_excused, self._late)
         self._idle: Alarm
         self._reading: ReadingWatch
         self._dated_by, self._dated = Headers(), b""
@@ -151,24 +127,26 @@ class RequestProtocol(asyncio.Protocol):
         self.transport = transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
         self.flow = Flow(transport)
         self.peer = get_remote_addr(transport)
-        self.scheme = "https" if is_ssl(transport) else "http"
+        self.origin = self.peer[0] if self.peer else None, "https" if is_ssl(transport) else "http"
         self._server.connections.add(self)  # type: ignore[arg-type]
         self._idle = Alarm(self._loop, self._end_idle)
         self._reading = ReadingWatch(self._loop, transport)
-        self._group = self._door.enter(self.peer[0] if self.peer else None)
+        self._group = self._door.enter(self.origin[0])
         if self._group is None:
             self._is_over = True
             transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """Take bytes; those of the next request wait for the present one's answer."""
+        if self._is_between and self._goes_straight(data):
+            return
+        self._is_between = False
         if self._is_over or self._is_refused:
             self._drop(len(data))
             return
         if self._framing.part is Part.DONE or self._framing.part is Part.HEAD:
             self._idle.clear()
-        if self._pace is not None:
-            self._pace.receive(len(data), self._loop.time())
+        self._timer.receive(len(data))
         self._rest = self._rest + data if self._rest else data
         self._advance()
 
@@ -180,10 +158,22 @@ class RequestProtocol(asyncio.Protocol):
         if self._group is not None:
             self._door.leave(self._group)
             self._group = None
-        self._is_over = True
-        if self._turn is not None:
-            self._turn.leave()
+        self._is_over, self._is_between = True, False
+        turn = self._present()
+        if turn is not None:
+            turn.leave()
         self.flow.resume_writing()
+
+    def _goes_straight(self, data: bytes) -> bool:
+        """Begin a request that came whole and alone and is like those before it; False when it goes the ordinary way."""
+        head = self._known.get(data)
+        way = None if head is None else head.straight.get(self.origin)
+        self._passage = passage = None if way is None else way.begin(self)
+        if passage is None:
+            return False
+        self._is_between = False
+        self._idle.clear()
+        return True
 
     def _advance(self) -> None:
         """Feed the parser as far as the present request goes, then the next one."""
@@ -197,39 +187,41 @@ class RequestProtocol(asyncio.Protocol):
             if not self._framing.head_bytes and self._rest[:2] == b"\r\n":
                 self._rest = self._rest[2:]  # an empty line before a request (RFC 9112, section 2.2)
                 continue
-            if not self._framing.head_bytes and (head := self._known.get(self._rest)) is not None:
+            if not self._framing.head_bytes and (head := self._known.again(self._rest)) is not None:
                 self._rest = b""
                 self._begin(head).take_end()
                 break
             taken = self._framing.take(self._rest)
             piece, self._rest = self._rest[:taken], self._rest[taken:]
             self._feed(piece)
-        self._watch()
+        if not (self._is_over or self._is_refused):
+            self._timer.watch(self._framing)
         way, self._coming = self._coming, None
         if way is not None:
             way.go_on()
 
     def _is_answered(self) -> bool:
-        return self._turn is None or self._turn.is_over
+        return self._passage is None and (self._turn is None or self._turn.is_over)
+
+    def _present(self) -> Turn | None:
+        """Return the present request, or the one before, as a turn: who asks for it has something unusual to tell."""
+        if self._passage is not None:
+            self._passage.go_over()
+        return self._turn
 
     def _feed(self, piece: bytes) -> None:
         try:
             self._parser.feed_data(piece)
             self._check_measure(len(piece))
-            self._learn(piece)
+            head, self._head = self._head, None
+            if head is not None and len(piece) == self._framing.head_bytes:
+                self._known.learn(piece, head)
         except RefusedError as refusal:
             self._refuse(refusal)
         except httptools.HttpParserUpgrade:
             self._refuse(RefusedError(Reason.UPGRADE_NOT_SUPPORTED))
         except httptools.HttpParserError:
             self._refuse(self._refusal or RefusedError(Reason.BAD_REQUEST))
-
-    def _learn(self, piece: bytes) -> None:
-        """Remember what a head says that came as a whole and has no body: the parser need not read it again."""
-        head, self._head = self._head, None
-        whole = head is not None and head.length == 0 and len(piece) == self._framing.head_bytes
-        if head is not None and whole and len(piece) <= KNOWN_BYTES:
-            self._known.keep(piece, head)
 
     def _check_measure(self, count: int) -> None:
         """Refuse what the parser does not count.
@@ -298,21 +290,33 @@ class RequestProtocol(asyncio.Protocol):
         call = Call(method, "", query, headers, path)
         keeps = version == "1.1" and self._parser.should_keep_alive()
         asks = version == "1.1" and b"expect" in call.fields
-        self._begin(Head(call, version, body_length(headers), keeps, asks))
+        self._head = Head(call, version, body_length(headers), keeps, asks)
+        self._begin(self._head)
 
-    def _begin(self, head: "Head") -> Turn:
+    def _begin(self, head: Head) -> Turn:
         """Begin the turn of a request and return it."""
-        self._head, length = head, head.length
+        length = head.length
         self._framing.expect_body(length)
         self._dropped_bytes = 0
         self._idle.clear()
-        self._turn = turn = Turn(self, head.call, head.version, keeps=head.keeps, asks=head.asks)
         if length != 0:
-            now_s = self._loop.time()
-            self._pace = BodyPace(now_s, now_s)
-        turn.departure.owner = self._coming = way = Way(turn.run(self._serve), self._over)
-        self._server.tasks.add(cast("asyncio.Task[None]", way))  # it is cancelled like one
+            self._timer.expect_body()
+        turn, self._coming = self._turn_of(head, self._serve)
         return turn
+
+    def _turn_of(self, head: Head, serve: Serve) -> tuple[Turn, Way]:
+        """Make the turn of a request, and the way that it goes."""
+        self._turn = turn = Turn(self, head)
+        turn.departure.owner = way = Way(turn.run(serve), self._over)
+        self._server.tasks.add(cast("asyncio.Task[None]", way))  # it is cancelled like one
+        return turn, way
+
+    def take_over(self, head: Head, serve: Serve) -> None:
+        """Serve a request that left the straight way, from here on as a turn."""
+        self._passage = None
+        turn, way = self._turn_of(head, serve)
+        turn.take_end()
+        way.go_on()
 
     def _over(self, way: Way) -> None:
         self._server.tasks.discard(cast("asyncio.Task[None]", way))
@@ -326,20 +330,32 @@ class RequestProtocol(asyncio.Protocol):
             self._dated_by, self._dated = fields, header_lines(fields)
         return self._dated
 
-    def turn_over(self, turn: Turn) -> None:
+    def turn_over(self, turn: Ended) -> None:
         """Go on with the next request, or end the connection when the answer said so."""
-        self._server.total_requests += 1
-        self._pace = None
+        self._timer.end_body()
         unread = self._framing.part is not Part.DONE
         if turn.closes or (unread and not self._may_drop(turn)):
+            self._server.total_requests += 1
             self._end()
-            return
+        else:
+            is_held = turn.is_shed and self._came_too_soon()
+            self._expect_next(LINGER_S if unread else self._keep_alive_s, is_held=is_held)
+
+    def passage_over(self) -> None:
+        """Go on with the next request."""
+        self._passage = None
+        self._expect_next(self._keep_alive_s)
+
+    def _expect_next(self, seconds: float, *, is_held: bool = False) -> None:
+        """Give the next request so long to begin; what came of it already is looked at in the loop's next turn, or in a while."""
+        self._server.total_requests += 1
         if self.transport.is_closing():
             return
-        self._idle.set(self._loop.time() + (LINGER_S if unread else self._keep_alive_s))
-        if turn.is_shed and self._came_too_soon():
+        self._idle.set(self._loop.time() + seconds)
+        if is_held:
             self._hold()
             return
+        self._is_between = self._framing.part is Part.DONE and not self._rest
         self.flow.resume_reading()
         if self._rest:
             self._loop.call_soon(self._advance)
@@ -356,22 +372,23 @@ class RequestProtocol(asyncio.Protocol):
     def _hold(self) -> None:
         """Read on in a while."""
         self.flow.pause_reading()
-        self._stop_timer()
-        self._timer = self._loop.call_later(HOLD_S, self._read_on)
+        self._timer.stop()
+        self._timer.after(HOLD_S, self._read_on)
 
     def _read_on(self) -> None:
-        self._timer = None
+        self._timer.stop()
         self.flow.resume_reading()
         self._advance()
 
-    def _may_drop(self, turn: Turn) -> bool:
+    def _may_drop(self, turn: Ended) -> bool:
         """Tell whether the rest of a body that nobody read may come and be dropped (GW-555)."""
         return turn.was_asked and self._framing.left <= DROP_BYTES
 
     def shutdown(self) -> None:
         """Finish what is in progress; the server ends. A request that has not come whole is told so."""
-        if self._turn is not None and not self._turn.is_over:
-            self._turn.close_after()
+        turn = self._present()
+        if turn is not None and not turn.is_over:
+            turn.close_after()
         elif self._framing.part is Part.HEAD and self._framing.head_bytes:
             self._refuse(RefusedError(Reason.DRAINING))
         elif not self._is_over:
@@ -379,7 +396,7 @@ class RequestProtocol(asyncio.Protocol):
 
     def _refuse(self, refusal: RefusedError) -> None:
         """Have bytes that are no request answered: by the request that they belong to, if it is in progress."""
-        turn, within = self._turn, self._door.answers_within
+        turn, within = self._present(), self._door.answers_within
         if turn is None or turn.is_over:
             self._write_refusal(refusal)
         elif not turn.refuse(refusal, within):  # half of an answer cannot become a refusal
@@ -393,21 +410,21 @@ class RequestProtocol(asyncio.Protocol):
             self._write_refusal(refusal)
 
     def _write_refusal(self, refusal: RefusedError) -> None:
-        self.transport.write(encoded(self._door.refuse(refusal, self.peer[0] if self.peer else None)))
+        self.transport.write(encoded(self._door.refuse(refusal, self.origin[0])))
         self._end()
 
     def _end(self) -> None:
         """Close so that the client can read the answer: no more is written, what it still sends is dropped."""
         if self._is_over:
             return
-        self._is_over, self._dropped_bytes, self._rest = True, 0, b""
+        self._is_over, self._is_between, self._dropped_bytes, self._rest = True, False, 0, b""
         self._stop_timers()
         if self.transport.is_closing():
             return
         self.flow.resume_reading()
         if self.transport.can_write_eof():
             self.transport.write_eof()
-        self._timer = self._loop.call_later(LINGER_S, self.transport.abort)
+        self._timer.after(LINGER_S, self.transport.abort)
 
     def _drop(self, count: int) -> None:
         self._dropped_bytes += count
@@ -433,41 +450,14 @@ class RequestProtocol(asyncio.Protocol):
         else:
             self.transport.close()
 
-    def _watch(self) -> None:
-        """Set the timer of a head or body that is not complete."""
-        part = self._framing.part
-        if self._is_over or self._is_refused:
-            return
-        if part is Part.DONE or (part is Part.HEAD and not self._framing.head_bytes):
-            self._stop_timer()
-        elif part is Part.HEAD:
-            if self._timer is None:
-                self._timer = self._loop.call_later(HEAD_S, self._late)
-        elif self._pace is not None:
-            self._stop_timer()
-            self._timer = self._loop.call_at(self._pace.due_s(), self._look_at_body)
-
-    def _look_at_body(self) -> None:
-        self._timer, pace, now_s = None, self._pace, self._loop.time()
-        if pace is None or self._framing.part is Part.DONE:
-            return
-        if self.flow.is_reading_paused or (self._turn is not None and self._turn.waits_to_be_asked):
-            pace.excuse(now_s)
-        if pace.is_late(now_s):
-            self._late()
-            return
-        self._timer = self._loop.call_at(pace.due_s(), self._look_at_body)
+    def _is_excused(self) -> bool:
+        """Tell whether a body is late because we let its client wait."""
+        return self.flow.is_reading_paused or (self._turn is not None and self._turn.waits_to_be_asked)
 
     def _late(self) -> None:
-        self._timer = None
         self._refuse(RefusedError(Reason.REQUEST_TIMEOUT))
 
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
     def _stop_timers(self) -> None:
-        self._stop_timer()
+        self._timer.stop()
         self._idle.stop()
         self._reading.stop()

@@ -12,8 +12,9 @@ import uvicorn
 
 from veritape.gateway.adapters.application import Gateway
 from veritape.gateway.adapters.client import Application
+from veritape.gateway.adapters.client_line import KnownHeads
 from veritape.gateway.adapters.front_door import OpenDoor
-from veritape.gateway.adapters.request_protocol import KNOWN_HEADS, Door, KnownHeads, RequestProtocol
+from veritape.gateway.adapters.request_protocol import Door, RequestProtocol
 from veritape.gateway.adapters.turn import Serve, Turn
 from veritape.gateway.adapters.way import Way, in_task
 
@@ -49,7 +50,7 @@ async def serve_beside(application: Application, listener: socket.socket) -> Non
 
 def server_config(application: Application, drain_s: int, door: Door) -> uvicorn.Config:
     """Return how uvicorn serves an application behind a door."""
-    known = KnownHeads(KNOWN_HEADS)
+    known = KnownHeads()
     protocol: Any = partial(RequestProtocol, door=door, serve=served_by(application), known=known)
     return uvicorn.Config(
         application, http=protocol, ws="none", lifespan="off", log_config=None, access_log=False, server_header=False,

@@ -67,6 +67,20 @@ class Store(Protocol):
         """
         ...
 
+    def admit_at_hand(
+        self, subject: str, plan: Plan, terms: Terms, now_us: int, wall_us: int
+    ) -> tuple[Verdict, str] | None:
+        """Decide and charge as ``judge`` does, if that admits and nobody has to be asked; None otherwise, and then nothing has changed.
+
+        Args:
+            subject: as ``judge`` has it, and so are plan and terms.
+            plan: limits and cost.
+            terms: what else it is decided on.
+            now_us: monotonic clock.
+            wall_us: wall clock.
+        """
+        ...
+
     async def decide(self, subject: str, cost_mu: int, terms: Terms) -> tuple[Decision, str]:
         """Decide as ``judge`` does, without a prepared plan."""
         ...
@@ -112,6 +126,13 @@ class ProcessStore:
             subject, plan, self._now_us(), self._clock.wall_ns() // 1_000, terms.slot_us
         )
         return verdict, str(slot) if slot else ""
+
+    def admit_at_hand(
+        self, subject: str, plan: Plan, terms: Terms, now_us: int, wall_us: int
+    ) -> tuple[Verdict, str] | None:
+        """Decide in memory; what is denied was only looked at."""
+        verdict, slot = self.memory.judge(subject, plan, now_us, wall_us, terms.slot_us)
+        return (verdict, str(slot) if slot else "") if verdict[0] else None
 
     async def decide(self, subject: str, cost_mu: int, terms: Terms) -> tuple[Decision, str]:
         """Decide in memory."""

@@ -57,6 +57,10 @@ class TargetPool:
                 return connection
         return None
 
+    def put_back(self, connection: UpstreamConnection) -> None:
+        """Take back what ``take_idle`` returned and nobody used."""
+        self._idle.append(connection)
+
     async def acquire(self) -> UpstreamConnection:
         """Return a connection; the caller gives it back with ``release``.
 

@@ -7,13 +7,13 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from http import HTTPStatus
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from urllib.parse import unquote
 
+from veritape.gateway.adapters.client_line import Head, Line
 from veritape.gateway.adapters.departure import KEY, ClientLeftError, Departure
-from veritape.gateway.adapters.flow import Flow
 from veritape.gateway.adapters.proxy import AnswerCutError
-from veritape.gateway.answers import BODILESS, Answer, Call, header_lines
+from veritape.gateway.answers import BODILESS, Answer, header_lines
 from veritape.gateway.problems import RefusedError
 
 Serve = Callable[["Turn"], Awaitable[None]]
@@ -31,59 +31,19 @@ CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _log = logging.getLogger("veritape.gateway")
 
 
-class Line(Protocol):
-    """What a turn asks of its connection."""
-
-    @property
-    def transport(self) -> asyncio.Transport:
-        """Return where the answer is written."""
-        ...
-
-    @property
-    def flow(self) -> Flow:
-        """Return who waits for whom."""
-        ...
-
-    @property
-    def peer(self) -> tuple[str, int] | None:
-        """Return the client's address; None on a unix socket."""
-        ...
-
-    @property
-    def scheme(self) -> str:
-        """Return ``http`` or ``https``."""
-        ...
-
-    def dated(self) -> bytes:
-        """Return the lines that every answer has: the date."""
-        ...
-
-    def turn_over(self, turn: "Turn") -> None:
-        """Go on: the turn's answer is complete."""
-        ...
-
-
 class Turn:
     """One request and its answer."""
 
     __slots__ = (
-        "_body", "_has_body", "_is_chunked", "_is_news", "_keeps", "_left", "_line", "_more", "_version", "_waiter", "call",
-        "closes", "departure", "has_begun", "is_gone", "is_over", "is_shed", "waits_to_be_asked", "was_asked",
+        "_body", "_has_body", "_is_chunked", "_is_news", "_keeps", "_left", "_more", "_version", "_waiter", "call", "closes",
+        "departure", "has_begun", "head", "is_gone", "is_over", "is_shed", "line", "waits_to_be_asked", "was_asked",
     )  # fmt: skip
 
-    def __init__(self, line: Line, call: Call, version: str, *, keeps: bool, asks: bool) -> None:
-        """Begin.
-
-        Args:
-            line: the connection.
-            call: the request's head; its path is the raw one.
-            version: ``1.0`` or ``1.1``.
-            keeps: the connection may serve another request after this one.
-            asks: the client waits to be asked for its body.
-        """
-        self.call, self.departure = call, Departure()
-        self._line, self._version, self._keeps = line, version, keeps
-        self.waits_to_be_asked = asks
+    def __init__(self, line: Line, head: Head) -> None:
+        """Begin the turn of a request with a head, on a connection."""
+        self.head, self.call, self.departure = head, head.call, Departure()
+        self.line, self._version, self._keeps = line, head.version, head.keeps
+        self.waits_to_be_asked = head.asks
         """The client has not been told yet to send its body."""
         self.was_asked = True
         """The client was told to send the body that it announced."""
@@ -100,13 +60,12 @@ class Turn:
     @property
     def host(self) -> str | None:
         """Return the address at the other end; None on a unix socket."""
-        peer = self._line.peer
-        return peer[0] if peer else None
+        return self.line.origin[0]
 
     @property
     def scheme(self) -> str:
         """Return ``http`` or ``https``."""
-        return self._line.scheme
+        return self.line.origin[1]
 
     async def run(self, serve: Serve) -> None:
         """Have the turn answered; an answer that cannot be completed ends the connection, which tells the client."""
@@ -131,7 +90,7 @@ class Turn:
         """Take a piece of the body."""
         self._body += piece
         if len(self._body) > KEPT_BYTES:
-            self._line.flow.pause_reading()
+            self.line.flow.pause_reading()
         self.wake()
 
     def take_end(self) -> None:
@@ -143,15 +102,15 @@ class Turn:
         """Return a part of the body as ASGI has it; one that was refused ends."""
         if self.waits_to_be_asked and not self.is_gone and self.departure.cause is None:
             self.waits_to_be_asked = False
-            self._line.transport.write(CONTINUE)
+            self.line.transport.write(CONTINUE)
         if not (self._is_news or self._ends()):
-            self._line.flow.resume_reading()
+            self.line.flow.resume_reading()
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
         self._is_news = False
         if self._ends():
             return {"type": "http.disconnect"}
-        self._line.flow.resume_reading()
+        self.line.flow.resume_reading()
         body, self._body = bytes(self._body), bytearray()
         return {"type": "http.request", "body": body, "more_body": self._more}
 
@@ -171,7 +130,7 @@ class Turn:
         """Write an answer that is there as a whole."""
         head = self._head(status, lines, len(body))
         if not self.is_gone:
-            self._line.transport.write(head + body if self._has_body else head)
+            self.line.transport.write(head + body if self._has_body else head)
             self._complete()
 
     async def begin(self, status: int, lines: bytes, length: int | None) -> None:
@@ -184,7 +143,7 @@ class Turn:
         """
         head, self._left = self._head(status, lines, length), length
         if not self.is_gone:
-            self._line.transport.write(head)
+            self.line.transport.write(head)
 
     async def write(self, piece: bytes) -> None:
         """Write a piece of the body; wait while the client does not read."""
@@ -194,8 +153,8 @@ class Turn:
             self._left -= len(piece)
             if self._left < 0:
                 raise RuntimeError("an answer is longer than it said")
-        self._line.transport.write(b"%x\r\n%b\r\n" % (len(piece), piece) if self._is_chunked else piece)
-        await self._line.flow.until_writable()
+        self.line.transport.write(b"%x\r\n%b\r\n" % (len(piece), piece) if self._is_chunked else piece)
+        await self.line.flow.until_writable()
 
     async def end(self) -> None:
         """Complete the answer."""
@@ -204,7 +163,7 @@ class Turn:
         if self._has_body and self._left:
             raise RuntimeError("an answer is shorter than it said")
         if self._is_chunked:
-            self._line.transport.write(b"0\r\n\r\n")
+            self.line.transport.write(b"0\r\n\r\n")
         self._complete()
 
     def close_after(self) -> None:
@@ -222,7 +181,7 @@ class Turn:
         self.has_begun = True
         self._has_body = self.call.method != "HEAD" and status not in BODILESS
         self._is_chunked = self._has_body and length is None and self._version == "1.1"
-        head = (STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status) + self._line.dated() + lines
+        head = (STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status) + self.line.dated() + lines
         says_close = b"\r\nconnection: close\r\n" in head
         self.closes = says_close or not self._keeps or self._version == "1.0"
         if length is not None and status not in BODILESS:
@@ -234,7 +193,7 @@ class Turn:
     def _complete(self) -> None:
         self.is_over = True
         self.wake()
-        self._line.turn_over(self)
+        self.line.turn_over(self)
 
     # Its early end
 
@@ -266,7 +225,7 @@ class Turn:
 
     def _cut(self) -> None:
         self.is_gone = True
-        self._line.transport.abort()
+        self.line.transport.abort()
 
     # As ASGI has it
 
@@ -276,7 +235,7 @@ class Turn:
         call = self.call
         return {
             "type": "http", "asgi": {"version": "3.0", "spec_version": "2.3"}, "http_version": self._version,
-            "server": self._line.transport.get_extra_info("sockname"), "client": self._line.peer, "scheme": self.scheme,
+            "server": self.line.transport.get_extra_info("sockname"), "client": self.line.peer, "scheme": self.scheme,
             "method": call.method, "root_path": "", "path": unquote(call.raw_path.decode("ascii")), "raw_path": call.raw_path,
             "query_string": call.query, "headers": [*call.headers], "state": {}, KEY: self.departure,
         }  # fmt: skip

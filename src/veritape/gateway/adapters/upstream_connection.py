@@ -8,7 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final, Protocol, cast
 
 import httptools
 
@@ -69,6 +69,14 @@ KnownAnswers = Remembered[bytes, AnswerHead]
 """Heads of answers whose length was announced, as they came -> what they say."""
 
 
+class Reader(Protocol):
+    """Who waits for an answer."""
+
+    def set(self) -> None:
+        """Look: something has come, or the connection is gone."""
+        ...
+
+
 class UpstreamConnection(asyncio.Protocol):
     """A connection; it may be used again once ``is_reusable``."""
 
@@ -85,8 +93,8 @@ class UpstreamConnection(asyncio.Protocol):
         self._parser: httptools.HttpResponseParser | None = None
         """Of the present answer, once it had to be parsed."""
         self._failure: UpstreamFailedError | None = None
-        self._news: Signal | None = None
-        """What whoever waits for the answer waits for."""
+        self._news: Reader | None = None
+        """Who waits for the answer."""
         self._chunks: deque[bytes] = deque()
         self._buffered = self._head_bytes = 0
         self._is_asked = self._answer_begun = False
@@ -127,6 +135,16 @@ class UpstreamConnection(asyncio.Protocol):
             raise self._failure
         self._transport.write(data)
         await self._flow.until_writable()
+
+    def tell(self, reader: "Reader", until_s: float) -> None:
+        """Tell a reader once, when something has come or will not until a moment of the loop's clock."""
+        self._news = reader
+        self._patience.set(until_s)
+
+    def whole(self) -> AnswerHead | None:
+        """Return the head of an answer of which all is here; its reader waits no more."""
+        self._patience.clear()
+        return self._head if self._is_complete and self._failure is None else None
 
     async def head(self, until_s: float) -> AnswerHead:
         """Return the beginning of the answer, if it comes until a moment of the loop's clock.
@@ -320,9 +338,10 @@ class UpstreamConnection(asyncio.Protocol):
             self._patience.clear()
 
     def _wake(self) -> None:
-        """Tell who waits, who goes on within this call."""
-        if self._news is not None:
-            self._news.set()
+        """Tell who waits, once; who goes on within this call."""
+        reader, self._news = self._news, None
+        if reader is not None:
+            reader.set()
 
     def _fail(self, reason: Reason) -> None:
         if self._failure is None:

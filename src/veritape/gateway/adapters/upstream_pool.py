@@ -96,6 +96,19 @@ class UpstreamPool:
         loads = [Load(one.in_flight, one.target.weight) for one in self.targets]
         return self.targets[self._balance.choose(loads, able)]
 
+    def ended(
+        self,
+        target: TargetPool,
+        began_ns: int,
+        status: int | None,
+        failure: UpstreamFailedError | None = None,
+    ) -> None:
+        """Note how an attempt at a target ended: an answer's status, or why there was none."""
+        outcome = f"{(status or 0) // 100}xx" if failure is None else failure.metric_class
+        seconds = (self._clock.monotonic_ns() - began_ns) / NANOSECONDS
+        self.figures.attempt(self.upstream.name, outcome, seconds)
+        self.note(target, status, failure.reason if failure else None)
+
     def note(self, target: TargetPool, status: int | None, reason: Reason | None = None) -> None:
         """Note how a live request ended at a target: an answer's status, or why there was none."""
         if reason is Reason.NO_HEALTHY_UPSTREAM:

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from veritape.gateway.adapters.client import Client
-from veritape.gateway.adapters.gate import Visit
 from veritape.gateway.adapters.proxy import Exchange, Forwarded, Receive, whole_body
 from veritape.gateway.adapters.upstream_connection import AnswerHead
 from veritape.gateway.adapters.upstream_pool import UpstreamFigures, UpstreamPool
+from veritape.gateway.adapters.visit import Visit
 from veritape.gateway.addresses import address_text
 from veritape.gateway.answers import Call, Headers, PassedOn, header_lines
 from veritape.gateway.forwarding import MARK, answer_fields, head_pattern, is_loop, request_fields
@@ -18,6 +19,7 @@ from veritape.gateway.policy import Policy, Route
 from veritape.gateway.problems import RefusedError
 from veritape.gateway.reasons import Reason
 from veritape.gateway.upstream_metrics import NoFigures
+from veritape.gateway.upstreams import FieldRule
 from veritape.kernel.clock import Clock
 
 SMALL_BYTES: Final = 65_536
@@ -85,19 +87,18 @@ class Upstreams:
         """Return upstream -> targets that get requests; a part of this process is no upstream here."""
         return {name: pool.healthy() for name, pool in self._pools.items()}
 
-    async def relay(
-        self, visit: Visit, call: Call, route: Route, client: Client, body: bytes | None
-    ) -> Passing:
-        """Send a request to its upstream and return the answer as soon as it begins.
+    def pool(self, route: Route) -> UpstreamPool:
+        """Return the pool of a route's upstream."""
+        return self._pools[route.upstream]
 
-        Raises:
-            RefusedError: no target answered, the body is too large or turned out malformed.
-            ClientLeftError: the client left meanwhile.
-        """
+    def exchange(
+        self, pool: UpstreamPool, visit: Visit, call: Call, route: Route, client: Client, body: bytes | None = None
+    ) -> Exchange:  # fmt: skip
+        """Prepare a request for its upstream."""
         scheme = client.scheme
 
         def head(authority: str) -> bytes:
-            cause = route, visit.caller, visit.tier, visit.address, visit.chain, scheme, authority
+            cause = cause_of(visit, route, scheme, authority)
             known = call.passed_on
             if known is None or known.cause != cause or body is not None:
                 variables = _variables(visit, route, scheme, MARK)
@@ -107,14 +108,24 @@ class Upstreams:
             return visit.request_id.encode().join(known.pieces)
 
         request = _forwarded(call, route, head, body)
-        exchange = Exchange(self._pools[route.upstream], request, client.receive, self._clock)
+        return Exchange(pool, request, client.receive, self._clock)
+
+    async def relay(self, exchange: Exchange, visit: Visit, route: Route, client: Client) -> Passing:
+        """Send a request to its upstream and return the answer as soon as it begins.
+
+        Raises:
+            RefusedError: no target answered, the body is too large or turned out malformed.
+            ClientLeftError: the client left meanwhile.
+        """
         try:
             with client.departure.cancellable():
                 answer = await exchange.answer()
         except BaseException:
             exchange.close()
             raise
-        return Passing(answer.status, _lines_back(answer, visit, route, scheme), answer.length, exchange)
+        variables = partial(_variables, visit, route, client.scheme, visit.request_id)
+        lines = lines_back(answer, route.response_fields, variables)
+        return Passing(answer.status, lines, answer.length, exchange)
 
     def _pool(self, name: str, policy: Policy) -> UpstreamPool:
         upstream, present = policy.upstreams[name], self._pools.get(name)
@@ -188,13 +199,19 @@ def _forwarded(call: Call, route: Route, head: Callable[[str], bytes], body: byt
     )
 
 
-def _lines_back(answer: AnswerHead, visit: Visit, route: Route, scheme: str) -> bytes:
+def cause_of(visit: Visit, route: Route, scheme: str, authority: str) -> tuple[object, ...]:
+    """Return what the head for a target follows from, beside the request's own head and id."""
+    return route, visit.caller, visit.tier, visit.address, visit.chain, scheme, authority
+
+
+def lines_back(
+    answer: AnswerHead, rule: FieldRule, variables: Callable[[], Mapping[str, str]] = dict
+) -> bytes:
     """Return the header lines of an answer for the client; those that no variable changes are written once."""
-    rule, known = route.response_fields, answer.passed_back
+    known = answer.passed_back
     if known is not None and known[0] is rule:
         return known[1]
-    variables = _variables(visit, route, scheme, visit.request_id)
-    lines = header_lines(answer_fields(answer.fields, rule, variables))
+    lines = header_lines(answer_fields(answer.fields, rule, variables()))
     if not rule.has_variables:
         answer.passed_back = rule, lines
     return lines

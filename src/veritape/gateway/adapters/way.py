@@ -11,10 +11,18 @@ asyncio cancels tasks, makes it a task first; so does ``in_task``. From then on 
 
 import asyncio
 from collections.abc import Callable, Coroutine, Generator
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 Steps = Coroutine[Any, Any, None]
 """What a way runs."""
+
+
+class Waiter(Protocol):
+    """Who waits for a signal without a task."""
+
+    def go_on(self) -> None:
+        """Go on: it has come."""
+        ...
 
 
 class Signal:
@@ -25,7 +33,7 @@ class Signal:
     def __init__(self) -> None:
         self.is_set = False
         """It has come."""
-        self._waiting: Way | asyncio.Future[None] | None = None
+        self._waiting: Waiter | asyncio.Future[None] | None = None
 
     def set(self) -> None:
         """Let it come; a way that waits goes on within this call, so it belongs at the end of the caller's own steps."""
@@ -33,10 +41,14 @@ class Signal:
         waiting, self._waiting = self._waiting, None
         if waiting is None:
             return
-        if isinstance(waiting, Way):
+        if not isinstance(waiting, asyncio.Future):
             waiting.go_on()
         elif not waiting.done():
             waiting.set_result(None)
+
+    def tell(self, waiter: Waiter) -> None:
+        """Let a waiter go on once it comes, which it has not yet; whoever waited before waits no more."""
+        self._waiting = waiter
 
     def __await__(self) -> Generator[Any, None, None]:
         """Wait for it."""

@@ -10,10 +10,11 @@ import pytest
 from tests.servers.gateway_world import SCOPES, World
 from tests.tokens import AUDIENCE, ISSUER, SECRET, WALL_S, claims, hs256, rs256
 
-from veritape.gateway.adapters.gate import Visit, peer_address
+from veritape.gateway.adapters.gate import peer_address
 from veritape.gateway.adapters.group_commit import Receipt
 from veritape.gateway.adapters.key_store import Grant
 from veritape.gateway.adapters.token_verifier import TokenVerifier, Trust
+from veritape.gateway.adapters.visit import Visit
 from veritape.gateway.addresses import GUARD
 from veritape.gateway.keys import Environment
 from veritape.gateway.policy import Policy, Route

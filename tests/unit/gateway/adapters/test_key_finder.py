@@ -284,3 +284,20 @@ async def test_keys_move_to_a_new_pepper_when_they_are_used(scene: Scene) -> Non
     assert store.find(idle) is None
     store.peppers = (new, old)
     assert store.find(idle) is not None
+
+
+async def test_what_is_remembered_is_recalled_without_asking(scene: Scene) -> None:
+    """GW-418, GW-907: recalled is what finding would return unasked: not before it was found, not when it is old, changed or of another pepper."""
+    key, _ = scene.rows.store.create("acme", "free", GRANT, 1)
+    finder, clock = scene.finder, scene.clock
+    assert finder.recall(key, clock.monotonic_ns()) is None
+    record = await finder.find(key)
+    scene.work()
+    assert finder.recall(key, clock.monotonic_ns()) is record
+    finder.note_recalled()
+    assert (scene.work(), scene.remembered) == ((0, 0), [False, True])
+    clock.advance_ns(FOUND_NS)
+    assert finder.recall(key, clock.monotonic_ns()) is None
+    record = await finder.find(key)
+    scene.rows.peppers = (bytes(32), *scene.rows.peppers)
+    assert finder.recall(key, clock.monotonic_ns()) is None

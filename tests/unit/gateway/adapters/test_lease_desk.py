@@ -13,13 +13,13 @@ from tests.servers.redis_stand import linked, store_on
 from tests.waiting import PATIENCE_S, until
 
 from veritape.gateway.adapters.degrading_store import DegradingStore
-from veritape.gateway.adapters.lease_desk import LeaseDesk
+from veritape.gateway.adapters.lease_desk import LeaseDesk, _Desk
 from veritape.gateway.adapters.stores import Terms
 from veritape.gateway.degradation import StoreState
 from veritape.gateway.fast_quota import plan_of
-from veritape.gateway.leases import RECALLED_US, LeaseRule
+from veritape.gateway.leases import RECALLED_US, Holding, LeaseRule
 from veritape.gateway.quota import MU, Decision, Limits, Mode, State, make_rule, month_of
-from veritape.gateway.shared_calls import keys_of
+from veritape.gateway.shared_calls import LeaseReply, keys_of
 from veritape.kernel.clock import NANOSECONDS, ManualClock, SystemClock
 
 CLOCK = SystemClock()
@@ -191,3 +191,28 @@ async def test_others_that_are_refused_for_a_lease_call_it_back(server: RedisPro
         assert (desk.events["returned"], (await store.status("pro:live", limits)).held_mu) == (1, 0)
         taken, _ = await other.decide("pro:live", 97 * MU, terms)
         assert taken.admitted
+
+
+async def test_what_is_at_hand_is_spent_as_it_is_when_asked(server: RedisProcess) -> None:
+    """GW-301, GW-302: units of a lease that holds enough; who has none, and other limits, change nothing, not even how much is wanted."""
+    plan, now_us = plan_of(PRO, MU, 7), CLOCK.monotonic_ns() // 1_000
+    async with worker(server, "a") as one:
+        desk = one._leases
+        assert one.admit_at_hand("pro:live", plan, TERMS, now_us, 0) is None
+        assert desk._desks == {}
+        reply = LeaseReply(1, 0, State(), 0, 0, 10 * MU, 10 * MU, 0, 0)
+        holding = Holding(RULE)
+        holding.granted(10 * MU, 0, 10**12, 0, recalled=False)
+        desk._desks["held:live"] = _Desk(holding, PRO, reply, asking=True)
+        for left in reversed(range(10)):
+            found = one.admit_at_hand("held:live", plan, TERMS, CLOCK.monotonic_ns() // 1_000, 0)
+            assert found is not None
+            assert (found[0].mode, found[0].admitted, holding.held_mu) == (Mode.LEASE, True, left * MU)
+        uses = len(holding._uses)
+        other = plan_of(PRO._replace(hour=PRO.minute), MU, 7)
+        for asked, terms in ((plan, TERMS), (other, TERMS), (plan, TERMS._replace(lease=None))):
+            assert one.admit_at_hand("held:live", asked, terms, CLOCK.monotonic_ns() // 1_000, 0) is None
+        assert (len(holding._uses), holding.held_mu) == (uses, 0)
+        one.states.state = StoreState.LOCAL
+        holding.granted(10 * MU, 0, 10**12, 0, recalled=False)
+        assert one.admit_at_hand("held:live", plan, TERMS, CLOCK.monotonic_ns() // 1_000, 0) is None

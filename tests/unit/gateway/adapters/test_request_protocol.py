@@ -66,6 +66,29 @@ async def test_the_same_head_again_is_the_same_request(tmp_path: Path) -> None:
         writer.close()
 
 
+async def test_half_a_head_after_a_known_one_is_nobody_s_request(tmp_path: Path) -> None:
+    """GW-551, GW-404: what follows a request that was known is remembered as nothing, and nobody is served by another's head."""
+    world = World(tmp_path, policy_text("http://127.0.0.1:1"))
+    known = b"GET /health HTTP/1.1\r\nHost: a\r\nX-API-Key: %b\r\n\r\n" % world.key().encode()
+    async with serving(world) as port:
+        reader, writer = await open_to(port)
+        for _ in range(3):
+            writer.write(known)
+            assert (await head_of(reader)).startswith(b"HTTP/1.1 200 ")
+        writer.write(b"GET /hea")
+        await writer.drain()
+        other_reader, other = await open_to(port)
+        other.write(b"GET /hea")
+        await other.drain()
+        writer.write(b"lth HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert (await head_of(reader)).startswith(b"HTTP/1.1 200 ")
+        other.write(b"dless HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert (await head_of(other_reader)).startswith(b"HTTP/1.1 404 ")
+        assert [one.route for one in world.log] == ["builtin"] * 4 + ["none"]
+        writer.close()
+        other.close()
+
+
 @pytest.mark.parametrize(
     ("octets", "upstream_sees"),
     [
@@ -78,7 +101,7 @@ async def test_slow_senders_get_408(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, octets: bytes, upstream_sees: int
 ) -> None:
     """GW-553, GW-901: slow loris on line, header and body ends with 408 and a closed connection, not with patience."""
-    monkeypatch.setattr(request_protocol, "HEAD_S", 0.2)
+    monkeypatch.setattr("veritape.gateway.adapters.request_timer.HEAD_S", 0.2)
     monkeypatch.setattr("veritape.gateway.pace.SILENCE_S", 0.2)
     monkeypatch.setattr("veritape.gateway.pace.WINDOW_S", 0.2)
     async with upstream(plain) as back, serving(World(tmp_path, policy_text(back.url))) as port:

@@ -2,6 +2,7 @@
 
 from veritape.gateway.adapters.stores import ProcessStore, Terms
 from veritape.gateway.degradation import StoreState
+from veritape.gateway.fast_quota import plan_of
 from veritape.gateway.memory_store import MemoryStore
 from veritape.gateway.policy import Lost
 from veritape.gateway.quota import MU, Limits, make_rule
@@ -52,3 +53,18 @@ async def test_time_is_monotonic_in_whole_microseconds_and_months_are_the_walls(
     clock.advance_ns(2 * 10**9)
     later, _ = await store.decide("a:live", MU, terms)
     assert (later.admitted, later.period) == (True, "2026-12")
+
+
+async def test_what_is_at_hand_is_what_would_be_judged() -> None:
+    """GW-251, GW-208: the same admissions, slots and states; what is denied changes nothing."""
+    clock = ManualClock(wall_ns=1_795_187_045_000_000_000, monotonic_ns=5_000_000_000)
+    one, other = ProcessStore(MemoryStore(), clock), ProcessStore(MemoryStore(), clock)
+    terms, plan = Terms(FREE, 7, 1_000_000, Lost.CLOSED), plan_of(FREE, MU, 7)
+    for number in range(4):
+        wall_us = clock.wall_ns() // 1_000
+        found = one.admit_at_hand("a:live", plan, terms, clock.monotonic_ns() // 1_000, wall_us)
+        judged, slot = await other.judge("a:live", plan, terms)
+        assert found == ((judged, slot) if judged.admitted else None)
+        assert (found is None) == (number >= 2)
+        assert await one.status("a:live", FREE) == await other.status("a:live", FREE)
+        clock.advance_ns(10**6)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ from tests.servers.gateway_world import SYMBOL, World
 from tests.upstream import Peer, answer, policy_text, upstream
 from tests.waiting import PATIENCE_S, until
 
-from veritape.gateway.adapters.client import Receive, Scope, Send
+from veritape.gateway.adapters.client import Client, Receive, Scope, Send
+from veritape.gateway.adapters.client_line import Ended, Head
 from veritape.gateway.adapters.flow import Flow
 from veritape.gateway.adapters.server import serve_beside
 from veritape.gateway.adapters.turn import Turn
@@ -253,21 +255,27 @@ class Connection:
     """What a turn asks of its connection."""
 
     def __init__(self) -> None:
-        self.transport, self.over = Wire(), list[Turn]()
+        self.transport, self.over = Wire(), list[Ended]()
         self.flow = Flow(self.transport)
-        self.peer, self.scheme = ("192.0.2.1", 5), "http"
+        self.peer, self.origin = ("192.0.2.1", 5), ("192.0.2.1", "http")
 
     def dated(self) -> bytes:
         return b"date: today\r\n"
 
-    def turn_over(self, turn: Turn) -> None:
+    def turn_over(self, turn: Ended) -> None:
         self.over.append(turn)
+
+    def passage_over(self) -> None:
+        raise AssertionError("a turn is no passage")
+
+    def take_over(self, head: Head, serve: Callable[[Client], Awaitable[None]]) -> None:
+        raise AssertionError(f"a turn went over already: {head}, {serve}")
 
 
 def turn_of(method: str = "GET", version: str = "1.1", *, keeps: bool = True, asks: bool = False) -> tuple[Connection, Turn]:  # fmt: skip
     line = Connection()
     call = Call(method, "", b"q=1", [(b"host", b"a")], b"/a%20b")
-    return line, Turn(line, call, version, keeps=keeps, asks=asks)
+    return line, Turn(line, Head(call, version, 0, keeps, asks))
 
 
 async def test_a_whole_answer_is_one_write() -> None:
