@@ -6,6 +6,7 @@ They follow draft-ietf-httpapi-ratelimit-headers-11; for example, after one requ
     RateLimit: "minute";r=149;t=1,"hour";r=2999;t=2,...
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from veritape.gateway import quota
@@ -14,6 +15,12 @@ from veritape.gateway.quota import MICROSECONDS, MU, Decision, LimitName, Limits
 
 Field = tuple[str, str]
 """Name and value of a header field."""
+
+RawField = tuple[bytes, bytes]
+"""The same as ASGI wants it: a lower-case name, bytes."""
+
+RawFields = tuple[RawField, ...]
+"""Those of a response."""
 
 ORDER: Final = (LimitName.MINUTE, LimitName.HOUR, LimitName.MONTH, LimitName.CONCURRENCY)
 """Order of the limits in the fields."""
@@ -38,10 +45,6 @@ def rate_fields(decision: Decision, tier: str, wall_us: int, *, legacy: bool) ->
     if decision.retry_after_s:
         fields.append(("Retry-After", str(decision.retry_after_s)))
     return [*fields, *_legacy(parts, tier, wall_us)] if legacy else fields
-
-
-RawField = tuple[bytes, bytes]
-"""The same as ASGI wants it: a lower-case name, bytes."""
 
 
 def raw_fields(fields: list[Field]) -> list[RawField]:
@@ -124,6 +127,34 @@ class AdmittedFields:
 def units_field(plan: Plan) -> RawField:
     """Return the field that tells what the request costs."""
     return b"x-request-cost", units_text(plan.cost_mu).encode()
+
+
+def minute_writer(plan: Plan, wall_us: int) -> Callable[[int], tuple[RawFields, int, int]]:
+    """Return what writes the fields of a plan that has a minute's bucket alone, for what is owed after a charge now: never less than it.
+
+    Beside the fields it says between which debts they are the same: above the one, up to the other.
+    """
+    side, left = plan.minute, left_template(plan.limits)
+    cap, unit, gain_second = side.cap, side.unit, side.gain_second
+    cost_field, policy = units_field(plan), policy_field(plan, wall_us)
+    left_and_a_second = left.replace(b"t=%d", b"t=1")
+
+    def write(debt: int) -> tuple[RawFields, int, int]:
+        units = (cap - debt) // unit
+        most = cap - units * unit
+        above = most - unit
+        wait_s = -((above - debt) // gain_second) if above >= 0 else 0
+        if wait_s:
+            most, above = min(most, above + wait_s * gain_second), above + (wait_s - 1) * gain_second
+        return (cost_field, policy, (b"ratelimit", left % (units, wait_s))), above, most
+
+    def write_quick(debt: int) -> tuple[RawFields, int, int]:
+        units = (cap - debt) // unit
+        most = cap - units * unit
+        return (cost_field, policy, (b"ratelimit", left_and_a_second % units)), most - unit, most
+
+    is_quick = unit <= gain_second and side.cost > cap % unit
+    return write_quick if is_quick else write  # the next unit always comes within a second
 
 
 def left_template(limits: Limits) -> bytes:

@@ -9,8 +9,8 @@ from veritape.gateway import quota
 from veritape.gateway.fast_quota import plan_of
 from veritape.gateway.memory_store import SURE_US, MemoryStore
 from veritape.gateway.quota import MICROSECONDS, Limits, make_rule
-from veritape.gateway.rate_fields import AdmittedFields
-from veritape.gateway.straight_quota import Charge, Fields, straight
+from veritape.gateway.rate_fields import AdmittedFields, RawFields
+from veritape.gateway.straight_quota import Charge, straight
 
 WALL_US = 1_795_187_045 * MICROSECONDS
 """2026-11-20T15:04:05Z."""
@@ -37,7 +37,7 @@ def charge_of(store: MemoryStore, limits: Limits = PLAIN, cost_mu: int = 1_000) 
     return made
 
 
-def usual(store: MemoryStore, limits: Limits, cost_mu: int, now_us: int) -> Fields | None:
+def usual(store: MemoryStore, limits: Limits, cost_mu: int, now_us: int) -> RawFields | None:
     """Charge the usual way; return the fields, None of a denial."""
     plan = plan_of(limits, cost_mu, 7)
     verdict, _ = store.judge(SUBJECT, plan, now_us, WALL_US + now_us)
@@ -107,7 +107,7 @@ def test_fields_that_say_the_same_are_the_same_object() -> None:
         charge = charge_of(store, limits, 1)
         usual(store, limits, 1_500, 5)
         charge(5)
-        said, told = list[Fields](), set[Fields]()
+        said, told = list[RawFields](), set[RawFields]()
         for now_us in range(5, 900_000, 30_000):
             fields = charge(now_us)
             assert fields is not None

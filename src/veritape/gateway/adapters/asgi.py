@@ -15,6 +15,7 @@ nothing. Lifespan and WebSockets pass untouched.
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -25,6 +26,9 @@ from veritape.gateway.adapters.gate import Keys, UsageLedger
 from veritape.gateway.adapters.marks import PATH_CHARACTERS, Found, MarkedRoutes
 from veritape.gateway.adapters.middleware_store import open_store
 from veritape.gateway.adapters.policy_file import PolicyFile
+from veritape.gateway.adapters.server_link import StoreError
+from veritape.gateway.adapters.store_link import Asked
+from veritape.gateway.adapters.stores import Straight
 from veritape.gateway.fast_quota import make_tuple
 from veritape.gateway.openapi_limits import describe_limits
 from veritape.gateway.policy import Policy
@@ -62,13 +66,18 @@ LaneKey = tuple[str, str, str | None, str]
 """Method, path, root path and peer's address of a request."""
 
 
-class Lane(NamedTuple):
+@dataclass(slots=True, eq=False)
+class Lane:
     """What is known of such requests."""
 
     found: Found | None
     """The marks of their route."""
     paid: tuple[Price, Client, Decide | None] | None = None
     """What they cost whom, and what decides it in memory; None: nothing."""
+    charge: Charge | None = None
+    """Charges in memory in the usual case, where nobody asks for the ruling."""
+    shared: Straight | None = None
+    """The same in the shared store."""
 
 
 class Seen(NamedTuple):
@@ -118,24 +127,34 @@ class Limit:
         self._others = None if others is None else Price("other", units_of(others))
         self._usage, self._events = usage, EventSource(secrets.token_bytes(BOOT_BYTES))
         self._lanes: dict[LaneKey, Lane] = {}
-        self._charges: dict[LaneKey, Charge] = {}
-        self.engine.forget_on_swap(self._forget)
+        self.engine.forget_on_swap(self._lanes.clear)
         self._ready = self._begun = False
         self._application: Any = None
         self._marked: MarkedRoutes | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; the usual one in this body alone."""
-        fields: Sequence[RawField] | None
         try:  # who has no method, peer or root path is served the usual way
-            charge = self._charges[scope["method"], scope["path"], scope["root_path"], scope["client"][0]]
+            lane = self._lanes[scope["method"], scope["path"], scope["root_path"], scope["client"][0]]
         except (KeyError, TypeError):
-            fields = None
-        else:
-            fields = charge(self._monotonic_ns() // 1_000)
-        if fields is None:
             await self._serve(scope, receive, send)
             return
+        charge = lane.charge
+        if charge is not None:
+            fields = charge(self._monotonic_ns() // 1_000)
+            if fields is None:
+                await self._serve(scope, receive, send, lane)
+                return
+        else:
+            fields, asked = None, None if lane.shared is None else lane.shared.ask()
+            if asked is not None and lane.shared is not None:
+                try:  # noqa: SIM105 - a context manager for each request
+                    fields = lane.shared.hear(await asked)
+                except StoreError:
+                    pass  # the usual way hears it again
+            if fields is None:
+                await self._serve(scope, receive, send, lane, asked)
+                return
         scope[KEY] = _CHARGED
 
         def respond(message: "Message") -> "Awaitable[None]":
@@ -151,8 +170,10 @@ class Limit:
             await self._fail(scope, send, fields)
             raise
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve what is not the usual request."""
+    async def _serve(
+        self, scope: Scope, receive: Receive, send: Send, lane: Lane | None = None, asked: Asked | None = None
+    ) -> None:
+        """Serve what is not the usual request; what is known of it, and the question that was sent about it, come with it."""
         if scope["type"] != "http":
             await self._pass(scope, receive, send)
             return
@@ -160,12 +181,10 @@ class Limit:
             await self._get_ready(scope)
         ruling = charge = None
         try:
-            peer = scope.get("client")
-            key = (scope["method"], scope["path"], scope.get("root_path", ""), peer[0] if peer else "")
-            lane = self._lanes.get(key) or await self._lane(key, scope)
+            lane = lane or await self._lane(scope)
             if lane.paid is not None:
                 price, client, decide = lane.paid
-                ruling = await self.engine.decide(client, price) if decide is None else decide()
+                ruling = await self.engine.decide(client, price, asked) if decide is None else decide()
                 if self._usage is not None:
                     charge = await self._charge(scope, client, price, ruling)
         except RefusedError as refusal:
@@ -177,12 +196,17 @@ class Limit:
         else:
             await self._answer(scope, receive, send, price, ruling, charge)
 
-    async def _lane(self, key: LaneKey, scope: Scope) -> Lane:
+    async def _lane(self, scope: Scope) -> Lane:
         """Find what a request costs and who pays; it is remembered where method, path and peer alone say so.
 
         Raises:
             RefusedError: nobody may ask for this from there, or the key does not serve.
         """
+        peer = scope.get("client")
+        key = (scope["method"], scope["path"], scope.get("root_path", ""), peer[0] if peer else "")
+        known = self._lanes.get(key)
+        if known is not None:
+            return known
         callers = self.engine.callers
         found, price = self._price(scope)
         if price is None:
@@ -191,26 +215,20 @@ class Limit:
             client = callers.client_of(scope) or await callers.client_by_key(scope)
             if client.scopes is None or price.scope is not None:
                 require(client, price)
-            lane = Lane(found, (price, client, self.engine.decider(client, price)) if price.cost_mu else None)
+            lane = self._paid_lane(found, price, client)
         if callers.by_address_alone and scope["method"] != "OPTIONS" and len(key[1]) <= PATH_CHARACTERS:
-            self._remember(key, lane)
+            if len(self._lanes) >= REMEMBERED:
+                self._lanes.clear()
+            self._lanes[key] = lane
         return lane
 
-    def _remember(self, key: LaneKey, lane: Lane) -> None:
-        """Keep a lane, and what charges it in the usual case, where nobody asks for the ruling."""
-        if len(self._lanes) >= REMEMBERED:
-            self._forget()
-        self._lanes[key] = lane
-        if lane.paid is not None and lane.found is None and self._usage is None:
-            price, client, _ = lane.paid
-            charge = self.engine.straight(client, price)
-            if charge is not None:
-                self._charges[key] = charge
-
-    def _forget(self) -> None:
-        """Forget every lane: there are too many, or the policy is another one."""
-        self._lanes.clear()
-        self._charges.clear()
+    def _paid_lane(self, found: Found | None, price: Price, client: Client) -> Lane:
+        if not price.cost_mu:
+            return Lane(found)
+        engine, paid = self.engine, (price, client, self.engine.decider(client, price))
+        if found is not None or self._usage is not None or not engine.callers.by_address_alone:
+            return Lane(found, paid)
+        return Lane(None, paid, engine.straight(client, price), engine.straight_shared(client, price))
 
     async def _answer(
         self, scope: Scope, receive: Receive, send: Send, price: Price, ruling: Ruling, charge: UsageEvent | None

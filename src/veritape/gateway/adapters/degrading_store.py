@@ -10,8 +10,8 @@ from typing import Final
 from veritape.gateway.adapters.lease_desk import LEASE_SLOT, LeaseDesk
 from veritape.gateway.adapters.redis_store import RedisStore
 from veritape.gateway.adapters.server_link import StoreError
-from veritape.gateway.adapters.store_link import Link
-from veritape.gateway.adapters.stores import Judged, Terms, unfolded
+from veritape.gateway.adapters.store_link import Asked, Link
+from veritape.gateway.adapters.stores import Judged, Straight, Terms, unfolded
 from veritape.gateway.degradation import Degradation, Signal, StoreState, local_limits
 from veritape.gateway.denials import Denials
 from veritape.gateway.fast_quota import Plan, Verdict, plan_of
@@ -132,22 +132,41 @@ class DegradingStore:
             if self._passed() and self.states.state is StoreState.PROBING:
                 await self._probe()
 
-    async def judge(self, subject: str, plan: Plan, terms: Terms) -> tuple[Judged, str]:
+    def straight(self, subject: str, plan: Plan, terms: Terms) -> Straight | None:
+        """Return what asks the store in the usual case, as ``RedisStore.straight`` does; it does not ask where ``judge`` would not."""
+        states, healthy, denied, away = self.states, StoreState.HEALTHY, self._denials.kept, self._away
+        found = self._redis.straight(subject, plan, terms.slot_us, states.answered)
+        if found is None or terms.lease is not None:
+            return None
+        ask_store, hear = found
+
+        def ask() -> Asked | None:
+            if states.state is not healthy or subject in denied or subject in away:
+                return None
+            if self._bridged and self._local.account(subject) is not None:
+                return None
+            return ask_store()
+
+        return Straight(ask, hear)
+
+    async def judge(
+        self, subject: str, plan: Plan, terms: Terms, asked: Asked | None = None
+    ) -> tuple[Judged, str]:
         """Decide by the store, or, while it is lost, as the route says.
 
         Raises:
             UnavailableError: the store is lost and the route is closed then, or the start is not over.
         """
-        if self.states.state is StoreState.HEALTHY or subject in self._pushed:
+        if asked is not None or self.states.state is StoreState.HEALTHY or subject in self._pushed:
             asked_us = self._monotonic_ns() // 1_000
-            if terms.lease is not None or self._denials.kept:
+            if asked is None and (terms.lease is not None or self._denials.kept):
                 known = self._known(subject, plan, terms, asked_us)
                 if known is not None:
                     return known
             try:
-                if subject in self._away:
+                if asked is None and subject in self._away:
                     await self._push_one(subject)
-                verdict, slot = await self._redis.judge(subject, plan, terms.slot_us)
+                verdict, slot = await self._redis.judge(subject, plan, terms.slot_us, asked)
             except StoreError:
                 self._failed()
             else:

@@ -9,9 +9,11 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from veritape.gateway.adapters.callers import Callers, Client, Group, Identify, Prepared
+from veritape.gateway.adapters.degrading_store import DegradingStore
 from veritape.gateway.adapters.gate import Keys
 from veritape.gateway.adapters.marks import PATH_CHARACTERS
-from veritape.gateway.adapters.stores import Judged, ProcessStore, Store, Terms, unfolded
+from veritape.gateway.adapters.store_link import Asked
+from veritape.gateway.adapters.stores import Judged, ProcessStore, Store, Straight, Terms, unfolded
 from veritape.gateway.fast_quota import Verdict, make_tuple, plan_of
 from veritape.gateway.paths import PathTable
 from veritape.gateway.policy import Policy, Route
@@ -85,6 +87,7 @@ class Engine:
         self.knows_accounts = key_store is not None or identify is not None
         """Callers may hold a credential."""
         self._memory = store.memory if isinstance(store, ProcessStore) else None
+        self._shared = store if isinstance(store, DegradingStore) else None
         self._key_store, self._identify, self._legacy = key_store, identify, legacy
         self.policy, self.callers = policy, Callers(policy, clock, key_store, identify)
         self._forgetting: list[Callable[[], None]] = []
@@ -148,8 +151,20 @@ class Engine:
         wall_us = self._wall_ns() // 1_000
         return straight(self._memory, client.subject, prepared.plan, wall_us)
 
-    async def decide(self, client: Client, price: Price) -> Ruling:
+    def straight_shared(self, client: Client, price: Price) -> Straight | None:
+        """Return the same of the shared store."""
+        if self._shared is None or self._legacy:
+            return None
+        prepared = client.group.prepared.get(price) or self._prepare(client.group, price)
+        return self._shared.straight(client.subject, prepared.plan, prepared.terms)
+
+    async def decide(self, client: Client, price: Price, asked: Asked | None = None) -> Ruling:
         """Decide.
+
+        Args:
+            client: who is charged.
+            price: for what.
+            asked: ``straight_shared`` has sent the question already.
 
         Raises:
             DeniedError: a quota denied.
@@ -158,7 +173,10 @@ class Engine:
         prepared = client.group.prepared.get(price) or self._prepare(client.group, price)
         subject = client.subject
         try:
-            judged, slot = await self.store.judge(subject, prepared.plan, prepared.terms)
+            if asked is None or self._shared is None:
+                judged, slot = await self.store.judge(subject, prepared.plan, prepared.terms)
+            else:
+                judged, slot = await self._shared.judge(subject, prepared.plan, prepared.terms, asked)
         except UnavailableError as error:
             raise RefusedError(Reason.QUOTA_UNAVAILABLE) from error
         if not judged.admitted:

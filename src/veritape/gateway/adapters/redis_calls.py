@@ -25,6 +25,12 @@ class ScriptCalls:
         self._link = link
         self.counts: Counter[tuple[str, str]] = Counter()
         """(kind, end) -> calls."""
+        self.admitted = 0
+        """Decisions that the straight way heard: a number of its own, because a counter's key is looked up each time."""
+
+    def all_counts(self) -> Counter[tuple[str, str]]:
+        """Return (kind, end) -> calls, whoever heard their answers."""
+        return self.counts + Counter({("decide", "ok"): self.admitted})
 
     async def evaluate(self, script: Script, keys: Sequence[bytes], arguments: Sequence[bytes]) -> Any:
         """Call a script.

@@ -35,7 +35,10 @@ class RedisLink(ServerLink, asyncio.Protocol):
         """Prepare as every link does."""
         super().__init__(address, deadline_s, locate)
         self._tls = ssl.create_default_context(cafile=address.tls_ca or None) if address.tls else None
-        self._waiting: deque[tuple[float, asyncio.Future[Any]]] = deque()
+        self._waiting: deque[asyncio.Future[Any]] = deque()
+        """What every call that was made and not answered waits for, in their order."""
+        self._written: deque[tuple[float, int]] = deque()
+        """Deadline and number of the calls of each write, oldest first; those before the calls that wait are not needed any more."""
         self._unsent: list[bytes] = []
         self._deadline = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -69,18 +72,18 @@ class RedisLink(ServerLink, asyncio.Protocol):
         """
         loop = self._loop or asyncio.get_running_loop()
         answer: asyncio.Future[Any] = loop.create_future()
-        full = len(self._waiting) >= WAITING_LIMIT
-        if full or self._transport is None or self._lost.is_set():
-            answer.set_exception(self._turned_away(full=full))
+        waiting, unsent = self._waiting, self._unsent
+        if self._transport is None or len(waiting) >= WAITING_LIMIT:
+            answer.set_exception(self._turned_away(full=len(waiting) >= WAITING_LIMIT))
             return answer
-        if not self._unsent:
+        if not unsent:
             self._deadline = loop.time() + self._deadline_s
             loop.call_soon(self._flush)
             if self._timer is None:
                 self._timer = loop.call_later(self._deadline_s, self._look)
-        self._waiting.append((self._deadline, answer))
-        self._unsent.append(command)
-        if len(self._unsent) >= WRITE_CALLS:
+        waiting.append(answer)
+        unsent.append(command)
+        if len(unsent) >= WRITE_CALLS:
             self._flush()
         return answer
 
@@ -95,14 +98,15 @@ class RedisLink(ServerLink, asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Hand each answer to the call that waits longest."""
         self._reader.feed(data)
+        gets, waiting = self._reader.gets, self._waiting
         try:
-            while (found := self._reader.gets()) is not False:
-                if not self._waiting:
-                    self._drop("answered what nobody asked")
-                    return
-                _, answer = self._waiting.popleft()
-                if not answer.done():
-                    answer.set_result(found)
+            while (found := gets()) is not False:
+                try:  # noqa: SIM105 - a context manager for each answer
+                    waiting.popleft().set_result(found)
+                except asyncio.InvalidStateError:
+                    pass  # who asked has gone
+        except IndexError:
+            self._drop("answered what nobody asked")
         except hiredis.ProtocolError:
             self._drop("answered what is not its protocol")
 
@@ -125,8 +129,20 @@ class RedisLink(ServerLink, asyncio.Protocol):
 
     def _flush(self) -> None:
         if self._transport is not None and self._unsent:
+            self._written.append((self._deadline, len(self._unsent)))
             self._transport.write(b"".join(self._unsent))
         self._unsent.clear()
+
+    def _oldest_deadline(self) -> float:
+        """Return the deadline of the call that waits longest; there is one."""
+        written = self._written
+        done = sum(calls for _, calls in written) + len(self._unsent) - len(self._waiting)
+        while written and done >= written[0][1]:
+            done -= written.popleft()[1]
+        if written:
+            written[0] = written[0][0], written[0][1] - done
+            return written[0][0]
+        return self._deadline
 
     def _look(self) -> None:
         """Give up when the call that waits longest has waited too long."""
@@ -134,7 +150,7 @@ class RedisLink(ServerLink, asyncio.Protocol):
         if not self._waiting:
             return
         loop = asyncio.get_running_loop()
-        left_s = self._waiting[0][0] - loop.time()
+        left_s = self._oldest_deadline() - loop.time()
         if left_s > 0:
             self._timer = loop.call_later(left_s, self._look)
         else:  # uvloop's timers come before its sockets: what a busy loop has not read yet is read in the next turn
@@ -142,7 +158,7 @@ class RedisLink(ServerLink, asyncio.Protocol):
 
     def _give_up(self) -> None:
         """Give up, unless what was read meanwhile was the answer."""
-        if self._waiting and self._waiting[0][0] <= asyncio.get_running_loop().time():
+        if self._waiting and self._oldest_deadline() <= asyncio.get_running_loop().time():
             self._drop(self._late, StoreTimeoutError)
         elif self._timer is None:
             self._look()
@@ -158,8 +174,9 @@ class RedisLink(ServerLink, asyncio.Protocol):
                 self._transport.abort()
             self._transport = None
         self._unsent.clear()
+        self._written.clear()
         waiting, self._waiting = self._waiting, deque()
-        for _, answer in waiting:
+        for answer in waiting:
             if not answer.done():
                 answer.set_exception(failure(f"the store {why}"))
         self._lost.set()

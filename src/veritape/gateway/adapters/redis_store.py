@@ -5,7 +5,7 @@ state that it answers, by the same arithmetic as in memory.
 """
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Final
@@ -22,10 +22,12 @@ from veritape.gateway.adapters.redis_scripts import (
 )
 from veritape.gateway.adapters.redis_subjects import KnownSubject, KnownSubjects, Seen
 from veritape.gateway.adapters.server_link import WAITING_LIMIT, StoreError
-from veritape.gateway.adapters.store_link import Link
+from veritape.gateway.adapters.store_link import Asked, Link
+from veritape.gateway.adapters.stores import Straight
 from veritape.gateway.boot_shares import BootShares, Share
 from veritape.gateway.fast_quota import Plan, Verdict, plan_of
 from veritape.gateway.quota import MICROSECONDS, Decision, LimitName, Limits, State
+from veritape.gateway.rate_fields import RawFields
 from veritape.gateway.shared_calls import (
     LAYOUT,
     META_KEY,
@@ -47,6 +49,7 @@ from veritape.gateway.shared_calls import (
     verdict_of,
 )
 from veritape.gateway.shared_state import Renewal
+from veritape.gateway.straight_answers import straight_answers
 from veritape.kernel.clock import Clock
 from veritape.kernel.errors import CheckFailedError, PeerError
 
@@ -101,8 +104,11 @@ class RedisStore:
         self.warnings: list[str] = []
         """What ``prepare`` found that costs something when the store goes."""
         self._calls = ScriptCalls(link)
-        self.operations = self._calls.counts
-        """(kind, end) -> calls of scripts."""
+
+    @property
+    def operations(self) -> Counter[tuple[str, str]]:
+        """Return (kind, end) -> calls of scripts."""
+        return self._calls.all_counts()
 
     async def decide(
         self,
@@ -116,8 +122,16 @@ class RedisStore:
         verdict, slot = await self.judge(subject, plan_of(limits, cost_mu, policy_version), slot_us)
         return verdict.unfolded(), slot
 
-    async def judge(self, subject: str, plan: Plan, slot_us: int = 60 * MICROSECONDS) -> tuple[Verdict, str]:
+    async def judge(
+        self, subject: str, plan: Plan, slot_us: int = 60 * MICROSECONDS, asked: Asked | None = None
+    ) -> tuple[Verdict, str]:
         """Decide and charge; return the decision and the slot to release, empty when none was taken.
+
+        Args:
+            subject: who is charged.
+            plan: limits and cost.
+            slot_us: the route's timeout.
+            asked: the question was sent already: ``straight``'s.
 
         Raises:
             StoreError: no answer; whether it was charged is unknown, and heals with the next call.
@@ -132,14 +146,15 @@ class RedisStore:
                 period, command = self._period, self._command(known, plan, slot, slot_us)
                 share = known.share
                 try:  # no function around the call: each is a coroutine more that every answer goes through
-                    answer = await self._link.send(command)
+                    sent, asked = asked or self._link.send(command), None
+                    answer = await sent
                     if type(answer) is not bytes:
                         answer = await self._calls.decide_by_text(answer, command)
                 except StoreError as error:
                     self._calls.failed("decide", error)
                     raise
                 unsure = ""
-                self.operations["decide", "ok"] += 1
+                self._calls.counts["decide", "ok"] += 1
                 usual = read_admission(answer, plan)
                 if usual is not None:
                     verdict, mine_mu, rebased = usual
@@ -161,6 +176,48 @@ class RedisStore:
             if unsure:
                 self._unsure_slots.append((subject, unsure))
         raise StoreError("the store does not settle on a month")
+
+    def straight(
+        self, subject: str, plan: Plan, slot_us: int, answered: Callable[[int], None]
+    ) -> Straight | None:
+        """Return what asks about an address and hears the usual answer; None where more than that is to be done.
+
+        It is ``judge`` for subjects whose month nobody counts and plans without requests in progress, less what does nothing then.
+
+        Args:
+            subject: who is charged.
+            plan: limits and cost.
+            slot_us: the route's timeout.
+            answered: told when, by our clock, the usual answer was heard.
+        """
+        known, tell = self._subjects.of(subject), straight_answers(plan, self._clock.wall_ns() // 1_000)
+        if known.is_counted or tell is None:
+            return None
+        send, monotonic_ns, counts, command = self._link.send, self._monotonic_ns, self._calls, b""
+
+        def ask() -> Asked:
+            nonlocal known, command
+            if not command or known.period is not self._period:  # another month, or the subject was forgotten
+                known = self._subjects.of(subject)
+                command = self._command(known, plan, "", slot_us)
+            return send(command)
+
+        def hear(answer: object) -> RawFields | None:
+            told = tell(answer)
+            if told is None:
+                return None
+            fields, now_us = told
+            heard_us = monotonic_ns() // 1_000
+            skew_us = now_us - heard_us
+            if not -CLOCK_STEP_US <= skew_us - self._skew_us <= CLOCK_STEP_US:
+                return None
+            self._skew_us = skew_us
+            known.said = answer, plan, skew_us
+            counts.admitted += 1
+            answered(heard_us)
+            return fields
+
+        return Straight(ask, hear)
 
     def _decided(self, known: KnownSubject, share: Share, verdict: Verdict, mine_mu: int) -> None:
         """Note what the store decided of a subject."""

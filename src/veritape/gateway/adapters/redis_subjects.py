@@ -5,10 +5,10 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from veritape.gateway.adapters.redis_scripts import DECIDE_BY_NAME, words
-from veritape.gateway.fast_quota import Verdict
+from veritape.gateway.fast_quota import Plan, Verdict
 from veritape.gateway.memory_store import UNLIMITED
 from veritape.gateway.quota import Bucket, Limits, Rule, decay
-from veritape.gateway.shared_calls import LeaseReply, Period, keys_of, period_of
+from veritape.gateway.shared_calls import LeaseReply, Period, keys_of, period_of, read_admission
 
 SUBJECTS_LIMIT: Final = 100_000
 """Subjects that are remembered."""
@@ -29,14 +29,25 @@ class Seen(NamedTuple):
 class KnownSubject:
     """One of them."""
 
-    __slots__ = ("head", "is_counted", "limits", "name", "period", "reply", "share", "skew_us", "under_way")
+    __slots__ = (
+        "head",
+        "is_counted",
+        "limits",
+        "name",
+        "period",
+        "reply",
+        "said",
+        "share",
+        "skew_us",
+        "under_way",
+    )
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.is_counted = not name.startswith("ip:")
         """Its month is kept: an account's, not an address'."""
         self.period: Period | None = None
-        """Of the next two."""
+        """Of the next two; None before they are there, and once the subject is forgotten."""
         self.head = b""
         """How the command of a decision about it begins: until its arguments."""
         self.share = (name, "")
@@ -45,6 +56,8 @@ class KnownSubject:
         """Decisions that are asked for."""
         self.reply: Verdict | LeaseReply | None = None
         """What the store last said."""
+        self.said: tuple[object, Plan, int] | None = None
+        """A later admission as the store wrote it, its plan, and the clocks' difference: read when somebody asks."""
         self.limits = UNLIMITED
         """Limits that it was asked about."""
         self.skew_us = 0
@@ -57,10 +70,15 @@ class KnownSubject:
 
     def heard(self, reply: Verdict | LeaseReply, limits: Limits, skew_us: int) -> None:
         """Keep what the store said."""
-        self.reply, self.limits, self.skew_us = reply, limits, skew_us
+        self.reply, self.limits, self.skew_us, self.said = reply, limits, skew_us, None
 
     def seen(self) -> Seen | None:
         """Return it by our clock; what leases held was not remaining."""
+        if self.said is not None:
+            answer, plan, skew_us = self.said
+            read = read_admission(answer, plan)
+            if read is not None:
+                self.heard(read[0], plan.limits, skew_us)
         if self.reply is None:
             return None
         now_us, state, limits = self.reply.now_us, self.reply.state, self.limits
@@ -104,7 +122,7 @@ class KnownSubjects:
         oldest = islice(self._known.values(), EVICTION_SCAN)
         name = next((known.name for known in oldest if not known.under_way), None)
         if name is not None:
-            del self._known[name]
+            self._known.pop(name).period = None
 
 
 def _with_held(bucket: Bucket, rule: Rule | None, held_mu: int, now_us: int) -> Bucket:

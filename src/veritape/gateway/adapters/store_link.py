@@ -13,6 +13,10 @@ class Connected(Protocol):
         ...
 
 
+Asked = asyncio.Future[Any]
+"""A question that was sent."""
+
+
 class Link(Protocol):
     """Sends commands in the order in which they were given, each once, and hands the answers out.
 

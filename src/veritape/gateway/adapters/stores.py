@@ -1,14 +1,16 @@
 """What the gate asks of a store, and the store of one process (GW-251, GW-252)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
+from veritape.gateway.adapters.store_link import Asked
 from veritape.gateway.degradation import StoreState
 from veritape.gateway.fast_quota import Plan, Verdict, plan_of
 from veritape.gateway.leases import LeaseRule
 from veritape.gateway.memory_store import MemoryStore
 from veritape.gateway.policy import Lost
 from veritape.gateway.quota import Decision, LimitName, Limits, State
+from veritape.gateway.rate_fields import RawFields
 from veritape.gateway.store_metrics import StoreFacts
 from veritape.kernel.clock import Clock
 
@@ -36,6 +38,15 @@ Judged = Verdict | Decision
 def unfolded(judged: Judged) -> Decision:
     """Return everything that there is to say of what was decided."""
     return judged.unfolded() if isinstance(judged, Verdict) else judged
+
+
+class Straight(NamedTuple):
+    """Asks the shared store the usual question in two steps, between which somebody waits."""
+
+    ask: Callable[[], Asked | None]
+    """Sends the question; None: this one is not usual, nothing was sent."""
+    hear: Callable[[object], RawFields | None]
+    """Reads the answer and returns the fields of an admission; None: it is not usual, and ``judge`` has to hear it."""
 
 
 class Store(Protocol):

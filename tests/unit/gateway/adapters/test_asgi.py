@@ -1,10 +1,13 @@
 """The middleware around applications of several kinds."""
 
 import asyncio
+import contextlib
 import runpy
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from fastapi import FastAPI, HTTPException
 from starlette.applications import Starlette
@@ -13,17 +16,34 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 from starlette.websockets import WebSocket
 from tests import limited
-from tests.waiting import PATIENCE_S
+from tests.servers.redis_process import RedisProcess, redis_process
+from tests.servers.redis_stand import no_sums
+from tests.waiting import PATIENCE_S, until
 
 from veritape.gateway.adapters import asgi as module
-from veritape.gateway.adapters.asgi import Limit
+from veritape.gateway.adapters.asgi import Lane, Limit
 from veritape.gateway.adapters.callers import Account
+from veritape.gateway.adapters.degrading_store import DegradingStore
+from veritape.gateway.adapters.engine import Engine
 from veritape.gateway.adapters.marks import PATH_CHARACTERS
 from veritape.gateway.adapters.policy_file import shipped_policy
+from veritape.gateway.adapters.redis_address import parse_redis_url
+from veritape.gateway.adapters.redis_link import RedisLink
+from veritape.gateway.adapters.redis_store import RedisStore
+from veritape.gateway.adapters.store_link import Asked
+from veritape.gateway.adapters.stores import Straight
+from veritape.gateway.degradation import StoreState
 from veritape.gateway.usage import Kind, UsageEvent
+from veritape.kernel.clock import SystemClock
 from veritape.kernel.errors import MisuseError, UnavailableError
 
 ANONYMOUS = '"minute";q=30;w=60;veritape-burst=45'
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[RedisProcess]:
+    with redis_process(tmp_path) as process:
+        yield process
 
 
 def asked(scope: Any) -> Account | None:
@@ -343,8 +363,98 @@ async def test_another_policy_holds_for_paths_and_peers_that_are_known(
         made.engine.swap(limited.policy(text))
         costs += [(await client.get("/dear/1")).headers["x-request-cost"] for _ in range(2)]
         assert costs == ["5", "5", "6", "6"]
+        for _ in range(
+            3
+        ):  # the third is charged straight: who is first seen, and the first of a second, go the usual way
+            made.engine.swap(limited.policy())
+            costs = [(await client.get("/dear/1")).headers["x-request-cost"] for _ in range(2)]
+        assert costs == ["5", "5"]
         for path in ("a", "b", "c", "d", "e" * PATH_CHARACTERS):
             await client.get(f"/{path}")
     paths = {key[1] for key in made._lanes}
     assert len(paths) <= 3
     assert all(len(path) <= PATH_CHARACTERS for path in paths)
+
+
+@contextlib.asynccontextmanager
+async def sharing(redis: RedisProcess) -> AsyncIterator[Limit]:
+    """Limit an application by a store that it shares; a pause of the machine is no outage."""
+    clock, link = SystemClock(), RedisLink(parse_redis_url(redis.url), PATIENCE_S)
+    store = DegradingStore(link, RedisStore(link, "b1", no_sums, clock), clock, 300, 1, lambda _: None)
+    tasks = [asyncio.create_task(link.run()), asyncio.create_task(store.run())]
+    try:
+        await until(lambda: store.state is StoreState.HEALTHY)
+        yield Limit(limited.plain, engine=Engine(limited.policy(), store, clock))
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def units_left(answer: httpx.Response) -> int:
+    """Return what a response says is left of the minute."""
+    return int(answer.headers["ratelimit"].partition("r=")[2].partition(";")[0])
+
+
+def lane_of(made: Limit, path: str) -> Lane:
+    """Return what a middleware knows of a path."""
+    return next(lane for key, lane in made._lanes.items() if key[1] == path)
+
+
+async def test_the_shared_store_charges_each_request_once(redis: RedisProcess) -> None:
+    """GW-603, GW-204, GW-254: of a burst of 45 at once 45 are served and the rest denied, whichever way each was decided; one call each."""
+    async with sharing(redis) as made, limited.client_of(made) as client:
+        first = await client.get("/one")
+        assert limited.rates(first) == {
+            "x-request-cost": "1", "ratelimit": '"minute";r=44;t=2', "ratelimit-policy": ANONYMOUS
+        }  # fmt: skip
+        assert units_left(await client.get("/one")) >= 43
+        answers = await asyncio.gather(*(client.get("/one") for _ in range(60)))
+        served = sum(answer.status_code == 200 for answer in answers)
+        assert 43 <= served <= 43 + PATIENCE_S // 2  # a unit comes back each two seconds
+        assert {answer.status_code for answer in answers} == {200, 429}
+        assert all(limited.rates(answer)["ratelimit-policy"] == ANONYMOUS for answer in answers)
+        store, (price, client_of, _) = made.engine.store, lane_of(made, "/one").paid or pytest.fail("free")
+        assert isinstance(store, DegradingStore)
+        calls = store.facts({}).operations
+        assert (
+            served + 3 <= calls["decide", "ok"] <= 62
+        )  # who was just denied is not asked about again at once
+        state = await store.status(client_of.subject, client_of.group.limits)
+        assert price.cost_mu == 1_000
+        assert state.minute.debt <= 45_000 * state.minute.weight
+
+
+async def test_an_answer_that_is_not_usual_is_heard_by_the_usual_way(redis: RedisProcess) -> None:
+    """GW-603, GW-342: a denial, an answer under another policy and a store that is lost come after the question was sent: nothing is charged twice."""
+    async with sharing(redis) as made, limited.client_of(made) as client:
+        for _ in range(3):
+            assert (await client.get("/dear/1")).status_code == 200
+        lane = lane_of(made, "/dear/1")
+        assert lane.shared is not None
+        ask, hear = lane.shared
+
+        def swapping() -> Asked | None:
+            asked = ask()
+            made.engine.swap(limited.policy(limited.POLICY.replace('cost = "5"', 'cost = "6"')))
+            return asked
+
+        lane.shared = Straight(swapping, lambda _: None)
+        answer = await client.get("/dear/1")
+        assert answer.headers["x-request-cost"] == "5"
+        assert 25 <= units_left(answer) < 30  # a unit comes back each two seconds
+        assert (await client.get("/dear/1")).headers["x-request-cost"] == "6"
+
+        lane = lane_of(made, "/dear/1")
+        assert lane.shared is not None
+        ask, hear = lane.shared
+
+        def losing() -> Asked | None:
+            asked = ask()
+            redis.kill()
+            return asked
+
+        lane.shared = Straight(losing, hear)
+        answer = await client.get("/dear/1")
+        assert (answer.status_code, answer.headers["quota-state"]) == (200, "local")
+        assert len({id(one) for one in made._lanes.values()}) == 1

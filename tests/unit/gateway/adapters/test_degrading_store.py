@@ -18,8 +18,9 @@ from veritape.gateway.adapters.redis_address import parse_redis_url
 from veritape.gateway.adapters.redis_link import RedisLink
 from veritape.gateway.adapters.redis_store import RedisStore
 from veritape.gateway.adapters.server_link import StoreError
-from veritape.gateway.adapters.stores import Terms
+from veritape.gateway.adapters.stores import Terms, unfolded
 from veritape.gateway.degradation import StoreState
+from veritape.gateway.fast_quota import plan_of
 from veritape.gateway.leases import LeaseRule
 from veritape.gateway.overload import halved
 from veritape.gateway.policy import Lost
@@ -407,3 +408,50 @@ async def test_a_share_begins_where_a_lease_was(server: RedisProcess) -> None:
         end(server)
         admitted += await drained(one, 120, leased)
         assert 80 <= admitted <= 100
+
+
+async def test_the_straight_way_asks_only_where_the_usual_one_would(server: RedisProcess) -> None:
+    """GW-603, GW-215, GW-342, GW-345: not about who was just denied, not about who owes from an outage, and not while the store is lost."""
+    subject, terms = "ip:any:203.0.113.7", Terms(Limits(make_rule(1, 3_600, 2)), 7, 1_000_000)
+    plan = plan_of(terms.limits, MU, 7)
+    async with worker(server) as one:
+        store = one.store
+        assert store.straight("acme:live", plan, terms) is None
+        assert store.straight(subject, plan, terms._replace(lease=LeaseRule(MU, 500_000, MU))) is None
+        made = store.straight(subject, plan, terms)
+        assert made is not None
+        heard = []
+        for _ in range(3):
+            asked = made.ask()
+            assert asked is not None
+            heard.append(made.hear(await asked) is not None)
+            await store.judge(
+                subject, plan, terms, asked
+            )  # hears the same answer once more; nothing is charged
+        assert heard == [
+            False,
+            True,
+            False,
+        ]  # the clocks have not met before the first, and the third is a denial
+        assert (await store.status(subject, terms.limits)).minute.debt > MU * plan.minute.weight
+        assert made.ask() is None  # it was just denied
+        store._denials.forget(subject)
+        store._away_of(subject)
+        assert made.ask() is None
+        store._away.clear()
+        asked = made.ask()
+        assert asked is not None
+        server.kill()
+        with pytest.raises(StoreError):
+            await asked
+        verdict, _ = await store.judge(subject, plan, terms, asked)
+        assert unfolded(verdict).mode is Mode.LOCAL
+        await one.until(StoreState.LOCAL)
+        assert made.ask() is None
+        server.start()
+        await one.until(StoreState.HEALTHY)
+        assert store._bridged
+        assert made.ask() is None  # the usual way ends what bridged the outage
+        await store.judge(subject, plan, terms)
+        store._denials.forget(subject)
+        assert made.ask() is not None

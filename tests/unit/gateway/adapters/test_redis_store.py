@@ -8,10 +8,11 @@ from tests.servers.redis_process import RedisProcess, redis_process
 from tests.servers.redis_stand import FREE, linked, no_sums, store_on
 from tests.waiting import PATIENCE_S, until
 
-from veritape.gateway.adapters.redis_store import RedisStore
+from veritape.gateway.adapters.redis_store import CLOCK_STEP_US, RedisStore
 from veritape.gateway.adapters.server_link import StoreError
+from veritape.gateway.fast_quota import plan_of
 from veritape.gateway.memory_store import MemoryStore
-from veritape.gateway.quota import MU, month_of
+from veritape.gateway.quota import MU, Limits, make_rule, month_of
 from veritape.gateway.shared_calls import keys_of, period_of
 from veritape.gateway.shared_state import Renewal
 from veritape.kernel.clock import SystemClock
@@ -179,3 +180,43 @@ async def test_the_month_turns_with_the_store(server: RedisProcess) -> None:
             "turns:live", Renewal(FREE, "", 0, 0, MU, 1, 50 * MU, 75 * MU, 500_000, 1, 0, exact=False)
         )
         assert reply.granted_mu == MU
+
+
+async def test_the_straight_way_charges_and_remembers_as_the_usual_one(server: RedisProcess) -> None:
+    """GW-603, GW-207, GW-209, GW-343: in turns with it, over another month, a forgotten subject and a step of the clock."""
+    subject, plan, times = (
+        "ip:any:203.0.113.9",
+        plan_of(Limits(make_rule(1, 3_600, 1_000)), 1_000, 7),
+        list[int](),
+    )
+    async with linked(server) as link:
+        store = store_on(link)
+        made = store.straight(subject, plan, 1_000_000, times.append)
+        assert made is not None
+        assert store.straight("acme:live", plan, 1_000_000, times.append) is None
+        ask, hear = made
+
+        async def straight() -> bytes | None:
+            asked = ask()
+            assert asked is not None
+            fields = hear(await asked)
+            return None if fields is None else fields[2][1]
+
+        await store.judge(subject, plan)
+        assert await straight() == b'"minute";r=998;t=3600'
+        verdict, _ = await store.judge(subject, plan)
+        assert verdict.minute[0] > 2_000 * plan.minute.weight
+        assert (await straight() or b"").startswith(b'"minute";r=996;t=')
+        assert len(times) == 2
+        assert store.operations["decide", "ok"] == 4
+        seen = store.seen(subject)
+        assert seen is not None
+        assert seen.minute.debt > 3_000 * plan.minute.weight
+        store._turn_month(store._store_us())
+        store._subjects._known.clear()
+        assert (await straight() or b"").startswith(b'"minute";r=995;t=')
+        store._skew_us += 2 * CLOCK_STEP_US
+        assert await straight() is None  # the usual way counts the step; the charge has happened
+        verdict, _ = await store.judge(subject, plan)
+        assert store.clock_steps == 1
+        assert verdict.minute[0] > 6_000 * plan.minute.weight

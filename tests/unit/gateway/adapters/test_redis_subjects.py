@@ -1,5 +1,7 @@
 """What a worker keeps of subjects."""
 
+import struct
+
 import pytest
 
 from veritape.gateway.adapters import redis_subjects as module
@@ -45,6 +47,26 @@ def test_what_was_said_is_told_by_our_clock() -> None:
     assert seen is not None
     assert seen.minute == Bucket(2 * MU * 600, 100, 600)
     assert seen.hour.debt == 0
+
+
+def test_an_answer_that_nobody_read_yet_is_read_when_somebody_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """GW-343, GW-603: an admission is kept as the store wrote it; what was heard later counts, and who is forgotten is of no month."""
+    monkeypatch.setattr(module, "SUBJECTS_LIMIT", 1)
+    known, name = KnownSubjects(), "ip:any:203.0.113.7"
+    subject = known.of(name)
+    subject.turn(period_of(NOW_US), 64)
+    answer = struct.pack("<14q", 1, NOW_US, 5, NOW_US, MINUTE.weight, *[0] * 9)
+    subject.said = answer, plan_of(Limits(MINUTE), MU, 1), NOW_US - 100
+    seen = known.seen(name)
+    assert seen is not None
+    assert seen.minute == Bucket(5, 100, MINUTE.weight)
+    subject.said = answer, plan_of(Limits(MINUTE), MU, 1), NOW_US - 100
+    subject.heard(SAID, Limits(MINUTE), NOW_US - 100)
+    later = known.seen(name)
+    assert later is not None
+    assert later.minute.debt == 0
+    known.of("ip:any:203.0.113.8")
+    assert (subject.period, known.seen(name)) == (None, None)
 
 
 def test_keys_and_share_turn_with_the_month() -> None:
