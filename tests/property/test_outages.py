@@ -6,6 +6,7 @@ here: the store may admit those without knowing what was decided locally; they a
 """
 
 import asyncio
+import contextlib
 import os
 from collections import Counter, deque
 from collections.abc import Callable
@@ -20,12 +21,13 @@ from veritape.gateway.adapters.redis_link import RedisLink
 from veritape.gateway.adapters.redis_store import RedisStore
 from veritape.gateway.adapters.redis_subjects import Seen
 from veritape.gateway.adapters.server_link import StoreError
-from veritape.gateway.adapters.stores import Terms
+from veritape.gateway.adapters.stores import Straight, Terms
 from veritape.gateway.degradation import StoreState
 from veritape.gateway.fast_quota import Plan, Verdict, plan_of
 from veritape.gateway.memory_store import MemoryStore
 from veritape.gateway.overload import halved
-from veritape.gateway.quota import EMPTY, MU, Bucket, Limits, Rule, State, make_rule
+from veritape.gateway.quota import EMPTY, MU, Bucket, Limits, Mode, Rule, State, make_rule
+from veritape.gateway.rate_fields import RawFields
 from veritape.kernel.clock import ManualClock
 
 HISTORIES = 3_000 if os.environ.get("VERITAPE_SOAK") == "1" else 60  # noqa: TID251 - the two sizes of one test
@@ -51,13 +53,18 @@ class Redis:
         self._heard: dict[str, State] = {}
         self.waiting: deque[tuple[Callable[[], Any], asyncio.Future[Any]]] = deque()
 
+    def send(self, execute: Callable[[], Any]) -> "asyncio.Future[Any]":
+        """Ask."""
+        answer = asyncio.get_running_loop().create_future()
+        if self.connected.is_set():
+            self.waiting.append((execute, answer))
+        else:
+            answer.set_exception(StoreError("not connected"))
+        return answer
+
     async def call(self, execute: Callable[[], Any]) -> Any:
         """Wait for an answer."""
-        if not self.connected.is_set():
-            raise StoreError("not connected")
-        answer = asyncio.get_running_loop().create_future()
-        self.waiting.append((execute, answer))
-        return await answer
+        return await self.send(execute)
 
     def answer(self, count: int) -> None:
         """Answer the calls that wait longest."""
@@ -76,8 +83,8 @@ class Redis:
             if not answer.done():
                 answer.set_exception(StoreError("gone"))
 
-    async def judge(self, subject: str, plan: Plan, _slot_us: int) -> tuple[Verdict, str]:
-        """Decide by the definition."""
+    def deciding(self, subject: str, plan: Plan) -> Callable[[], tuple[bool, State, int]]:
+        """Return what decides by the definition."""
 
         def execute() -> tuple[bool, State, int]:
             now_us = self.now_us
@@ -86,11 +93,28 @@ class Redis:
             self._states[subject] = after
             return decision.admitted, after, now_us
 
-        admitted, state, now_us = await self.call(execute)
+        return execute
+
+    async def judge(
+        self, subject: str, plan: Plan, _slot_us: int, asked: "asyncio.Future[Any] | None" = None
+    ) -> tuple[Verdict, str]:
+        """Decide, or hear what was decided."""
+        admitted, state, now_us = await (asked or self.send(self.deciding(subject, plan)))
         self._heard[subject] = state
         return Verdict(
             admitted, plan, (*state.minute,), (*state.hour,), state.used_mu, 0, now_us, WALL_NS // 1_000
         ), ""
+
+    def straight(self, subject: str, plan: Plan, _slot_us: int, answered: Callable[[int], None]) -> Straight:
+        """Return what asks, and hears admissions alone."""
+
+        def hear(answer: Any) -> RawFields | None:
+            admitted, self._heard[subject], now_us = answer
+            if admitted:
+                answered(now_us)
+            return ((b"ratelimit", b""),) if admitted else None
+
+        return Straight(lambda: self.send(self.deciding(subject, plan)), hear)
 
     def seen(self, subject: str) -> Seen | None:
         """Return the last answer."""
@@ -202,7 +226,18 @@ class History:
         """Ask for some units."""
         subject, cost_mu = self.random.choice(SUBJECTS), self.random.choice([MU, MU, 3 * MU])
         terms = HALF if self.random.random() < 0.1 else TERMS
-        judged, _ = await self.store.judge(subject, plan_of(terms.limits, cost_mu, 7), terms)
+        plan, asked = plan_of(terms.limits, cost_mu, 7), None
+        straight = self.store.straight(subject, plan, terms) if self.random.random() < 0.5 else None
+        if straight is not None:  # as the middleware does
+            asked = straight.ask()
+            if asked is not None:
+                with contextlib.suppress(StoreError):
+                    answer = await asked
+                    if straight.hear(answer) is not None:
+                        self.modes[Mode.EXACT] += 1
+                        self.admitted.append((answer[2], subject, cost_mu))
+                        return
+        judged, _ = await self.store.judge(subject, plan, terms, asked)
         self.modes[judged.mode] += judged.admitted
         if judged.admitted:
             assert isinstance(judged, Verdict)

@@ -206,7 +206,7 @@ async def _redis(size: Size, url: str) -> list[Row]:
         )
         values, found, waits = list[float](), {name: list[float]() for name in peers}, list[float]()
         for ask in (ours, *peers.values()):
-            await _flight(ask, len(SUBJECTS))  # what is done once for a subject, and for a month, is not measured
+            await _flight(ask, len(SUBJECTS))  # what is done once for a subject is not measured
         for _ in range(size.runs):
             seconds, worst = await _flight(ours, OUR_REDIS_DECISIONS)
             values.append(OUR_REDIS_DECISIONS / seconds)
