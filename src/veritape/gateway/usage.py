@@ -197,8 +197,14 @@ class Tally:
 def alike(events: Sequence[UsageEvent]) -> Sequence[Sequence[UsageEvent]]:
     """Return events together that share all but what is their own: most are charges of one key for one route."""
     found: dict[tuple[Any, ...], list[UsageEvent]] = {}
+    before, of_before = None, list[UsageEvent]()
     for event in events:
-        found.setdefault(shared_of(event), []).append(event)
+        shared = shared_of(event)
+        if (
+            shared != before
+        ):  # to compare costs less than to look up: the strings of decoded events know no hash yet
+            before, of_before = shared, found.setdefault(shared, [])
+        of_before.append(event)
     return list(found.values())
 
 
