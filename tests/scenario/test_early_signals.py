@@ -4,10 +4,12 @@ import random
 import re
 import signal
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
-from tests.scenario.recording_run import SOAK, STOP_SECONDS, Process, a_run
+from tests.children import answers_signals
+from tests.scenario.recording_run import SOAK, STOP_SECONDS, a_run
 from tests.waiting import waited
 
 TRIES = 100 if SOAK else 5
@@ -15,13 +17,6 @@ TRIES = 100 if SOAK else 5
 
 FIRST_SECONDS = 2.0
 """Of a start on an idle machine: then it records."""
-
-
-def answers(process: Process) -> bool:
-    """Tell whether a process has handlers for Ctrl-C and SIGTERM: before that they are the kernel's and the interpreter's."""
-    caught = re.search(r"SigCgt:\s*(\w+)", Path(f"/proc/{process.number}/status").read_text())
-    wanted = 1 << signal.SIGINT - 1 | 1 << signal.SIGTERM - 1
-    return caught is not None and int(caught[1], 16) & wanted == wanted
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -40,7 +35,7 @@ def test_a_recorder_that_is_stopped_at_once_ends_with_0_and_everything_closed(
         ends = [first.wait(STOP_SECONDS)]
         for _ in range(TRIES):
             recorder = run.recorder()
-            waited(lambda one=recorder: answers(one))  # type: ignore[misc]  # mypy does not see through the default
+            waited(partial(answers_signals, recorder.number))
             recorder.runs_on_for(chance.uniform(0, seconds))
             recorder.send(number)
             ends.append(recorder.wait(STOP_SECONDS))

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import random
-import re
 import signal
 import sys
 import tempfile
@@ -15,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from tests import rv32
-from tests.children import children_of
+from tests.children import answers_signals, children_of
 from tests.waiting import PATIENCE_S, until
 
 ENDS_IN_S = 5
@@ -23,13 +22,6 @@ ENDS_IN_S = 5
 
 INTERRUPTIONS = 30 if os.environ.get("VERITAPE_SOAK") else 5  # noqa: TID251 - the two sizes of one test
 """Runs that are interrupted at a random moment."""
-
-
-def catches(process_id: int, number: signal.Signals) -> bool:
-    """Tell whether a process handles a signal itself: ours does SIGTERM as the first thing it does."""
-    status = Path(f"/proc/{process_id}/status").read_text()
-    (caught,) = re.findall(r"^SigCgt:\s+([0-9a-f]+)$", status, re.MULTILINE)
-    return bool(int(caught, 16) >> number - 1 & 1)
 
 
 @pytest.fixture
@@ -118,7 +110,7 @@ async def test_ctrl_c_at_any_moment_of_a_run_is_an_orderly_end(tmp_path: Path) -
     for _ in range(INTERRUPTIONS):
         process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
         try:
-            await until(partial(catches, process.pid, signal.SIGTERM))
+            await until(partial(answers_signals, process.pid))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(process.wait(), chance.uniform(0, 3.0))
             process.send_signal(signal.SIGINT)
