@@ -1,5 +1,8 @@
 """What is done with a finished request of the gateway: figures, and a line of the access log (GW-771 to 773)."""
 
+import time
+from collections.abc import Callable
+
 from veritape.gateway.access_lines import Access, json_line
 from veritape.gateway.adapters.application import Gateway
 from veritape.gateway.adapters.line_writer import LineWriter
@@ -42,12 +45,22 @@ class RequestLog:
         self._lines.put(json_line(members))
 
 
-async def watch_overload(gateway: Gateway, clock: Clock) -> None:
-    """Sample requests in progress and the loop's lag twenty times a second, until cancelled (GW-381)."""
+async def watch_overload(
+    gateway: Gateway, clock: Clock, worked_ns: Callable[[], int] = time.thread_time_ns
+) -> None:
+    """Sample requests in progress and the loop's lag twenty times a second, until cancelled (GW-381).
+
+    Args:
+        gateway: whose loop this is.
+        clock: ours.
+        worked_ns: processor time of this thread.
+    """
     overload = gateway.gate.overload
     while True:
-        due_ns = clock.monotonic_ns() + SAMPLE_US * 1_000
+        began_ns, before_ns = clock.monotonic_ns(), worked_ns()
+        due_ns = began_ns + SAMPLE_US * 1_000
         await clock.sleep_until(due_ns)
         now_ns = clock.monotonic_ns()
-        allowed = gateway.table.policy.in_flight_max
-        overload.sample(now_ns // 1_000, max(0, now_ns - due_ns) // 1_000, gateway.in_flight, allowed)
+        allowed, worked = gateway.table.policy.in_flight_max, (worked_ns() - before_ns) / (now_ns - began_ns)
+        lag_us = max(0, now_ns - due_ns) // 1_000
+        overload.sample(now_ns // 1_000, lag_us, gateway.in_flight, allowed, worked)

@@ -70,7 +70,9 @@ class Overload:
     """Since when the load has been at or above each level's share."""
     _calm_us: int | None = None
 
-    def sample(self, now_us: int, lag_us: int, in_flight: int, in_flight_max: int) -> int:
+    def sample(
+        self, now_us: int, lag_us: int, in_flight: int, in_flight_max: int, worked: float = 1.0
+    ) -> int:
         """Take a sample; return the level.
 
         Args:
@@ -78,9 +80,11 @@ class Overload:
             lag_us: how much later than asked for the sample was taken.
             in_flight: requests in progress.
             in_flight_max: of them allowed.
+            worked: share of the time since the last sample in which this loop had a processor. In the rest of its lag other programs
+                had it: then there is room for less, but to serve nobody for seconds would help none of them.
         """
         self.room.sample(lag_us / self.lag_limit_us, in_flight, in_flight_max)
-        self._lags.append((now_us, lag_us))
+        self._lags.append((now_us, int(lag_us * min(1.0, worked))))
         while self._lags[0][0] <= now_us - LAG_WINDOW_US:
             self._lags.popleft()
         load = max(in_flight / in_flight_max, percentile_90(lag for _, lag in self._lags) / self.lag_limit_us)

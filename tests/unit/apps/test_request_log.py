@@ -5,6 +5,7 @@ import json
 import os
 from pathlib import Path
 
+import pytest
 from tests.servers.gateway_world import TRADES, World
 
 from veritape.apps.request_log import RequestLog, watch_overload
@@ -63,6 +64,30 @@ def test_the_next_line_says_how_many_were_dropped() -> None:
     with os.fdopen(reader) as file:
         assert [json.loads(line).get("lines_dropped") for line in file] == [3, None]
     assert registry.value(REQUESTS) == 2
+
+
+@pytest.mark.parametrize(("worked", "level"), [(1.0, 3), (0.45, 2), (0.1, 0)])
+async def test_a_level_is_for_what_the_worker_does_and_not_for_its_neighbours(
+    tmp_path: Path, worked: float, level: int
+) -> None:
+    """GW-381: a loop that is 200 ms late, all by itself, half, or because others had the processor; there is less room in any case."""
+    world = World(tmp_path)
+    world.gateway.in_flight = 1_000
+    began_ns = world.clock.monotonic_ns()
+    watching = asyncio.create_task(
+        watch_overload(
+            world.gateway, world.clock, lambda: int((world.clock.monotonic_ns() - began_ns) * worked)
+        )
+    )
+    for _ in range(8):
+        for _ in range(5):
+            await asyncio.sleep(0)
+        world.clock.advance_ns(250_000_000)
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+    world.close()
+    assert world.gate.overload.level == level
+    assert world.gate.overload.room.found < 1_000
 
 
 async def test_the_ladder_is_fed_from_the_loop(tmp_path: Path) -> None:
