@@ -27,6 +27,7 @@ from veritape.observer.adapters.backup.source import Source
 from veritape.observer.adapters.backup.upkeep import Upkeep
 from veritape.observer.adapters.broker_rest import BrokerRest
 from veritape.observer.adapters.calendar_desk import CalendarDesk
+from veritape.observer.adapters.clock_watch import ClockWatch
 from veritape.observer.adapters.daybook import Daybook
 from veritape.observer.adapters.disk_watch import has_room
 from veritape.observer.adapters.export_files import Exporter, ExportFolder
@@ -161,6 +162,7 @@ async def _record(settings: RecordSettings, day: str | None, instruments: Instru
         watched = Watched(rest, daybook, clock, instruments, upkeep, health, plan)
         background = [
             asyncio.create_task(watched.measure_each_second()), asyncio.create_task(rest.keeper.keep()),
+            asyncio.create_task(ClockWatch(SystemClock()).run()),
             *([follower] if follower else []),
         ]  # fmt: skip
         try:

@@ -22,6 +22,7 @@ from veritape.observer.adapters.binance.instruments import BinanceInstruments
 from veritape.observer.adapters.binance.recording import BinanceRecording
 from veritape.observer.adapters.binance.rest import BinanceRest
 from veritape.observer.adapters.binance.watching import Watching
+from veritape.observer.adapters.clock_watch import ClockWatch
 from veritape.observer.adapters.daybook import VenueDaybook
 from veritape.observer.adapters.journal_output import JournalOptions
 from veritape.observer.adapters.storage import is_full
@@ -116,7 +117,10 @@ async def _record(
             instruments.measure(watching, daybook, rest.outcomes, clock.monotonic_ns())
             await clock.sleep_until(clock.monotonic_ns() + NANOSECONDS)
 
-    background = [asyncio.create_task(measure()), asyncio.create_task(_tell(watching, daybook, clock))]
+    watch = ClockWatch(clock)
+    background = [
+        asyncio.create_task(one) for one in (measure(), _tell(watching, daybook, clock), watch.run())
+    ]
     try:
         source, index = Source(settings.observer.data_dir, VENUE), daybook.index
         upkeep = Upkeep(

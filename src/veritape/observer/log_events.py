@@ -92,6 +92,8 @@ class LogEvent(StrEnum):
     """A sweep saw less cumulative volume than one before: the row is kept, the code fires no triggers that day; ``day``, ``code``, ``chain_shares``."""
     FEATURE_OFF = "feature_off"
     """A paper account lacks a call, and what needs it is off; ``feature``, ``tr_id``."""
+    CLOCK_STEPPED = "clock_stepped"
+    """The wall clock was set while this recorded; ``step_s``, negative for backward."""
     PLAINTEXT = "plaintext"
     """Approval key and market data cross the network unencrypted; ``host``."""
     HEALTH = "health"

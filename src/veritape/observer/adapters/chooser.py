@@ -16,6 +16,7 @@ import structlog
 from veritape.kernel.clock import NANOSECONDS, Clock
 from veritape.observer import control, inputs
 from veritape.observer.adapters.broker_rest import BrokerRest
+from veritape.observer.adapters.clock_watch import sleep_until_wall
 from veritape.observer.adapters.control_index import journalled_inputs
 from veritape.observer.adapters.daybook import Daybook
 from veritape.observer.adapters.decision_files import DecisionFiles
@@ -338,8 +339,7 @@ class Chooser:
         self._daybook.index.chosen(self.engine)
 
     async def _until(self, second: int) -> None:
-        left_ns = self._day.midnight_ns + second * NANOSECONDS - self._clock.wall_ns()
-        await self._clock.sleep_until(self._clock.monotonic_ns() + left_ns)
+        await sleep_until_wall(self._clock, self._day.midnight_ns + second * NANOSECONDS)
 
     def _second(self) -> int:
         return self._day.timetable.second()

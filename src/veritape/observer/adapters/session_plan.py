@@ -6,6 +6,7 @@ from veritape.kernel.clock import NANOSECONDS, Clock
 from veritape.kernel.errors import MisuseError
 from veritape.observer.adapters.broker_rest import BrokerRest
 from veritape.observer.adapters.calendar_desk import CalendarDesk
+from veritape.observer.adapters.clock_watch import sleep_until_wall
 from veritape.observer.adapters.recording_day import day_start_ns
 from veritape.observer.adapters.universe_desk import FIRST_S
 from veritape.observer.business_days import Calendar
@@ -90,7 +91,7 @@ class SessionPlan:
         start_ns = day_start_ns(day) + (hours.open_s + FIRST_S) * NANOSECONDS
         midnight_ns = day_start_ns(today) + DAY_S * NANOSECONDS
         until_ns = min(start_ns, midnight_ns)
-        await self._clock.sleep_until(self._clock.monotonic_ns() + until_ns - self._clock.wall_ns())
+        await sleep_until_wall(self._clock, until_ns)
         return self._clock.wall_ns() >= start_ns
 
 

@@ -10,6 +10,7 @@ import structlog
 
 from veritape.kernel.clock import NANOSECONDS, Clock
 from veritape.observer.adapters.broker_rest import BrokerRest
+from veritape.observer.adapters.clock_watch import sleep_until_wall
 from veritape.observer.adapters.sweep_files import write_cycle
 from veritape.observer.lanes import Lane
 from veritape.observer.log_events import LogEvent
@@ -128,9 +129,7 @@ class Sweeper:
         before: dict[str, Quote] = {}
         for number in range(ANCHOR_SWEEPS):
             at_s = hours.close_s + ANCHOR_WAIT_S + number * MINUTE_S
-            await self._clock.sleep_until(
-                self._clock.monotonic_ns() + midnight_ns + at_s * NANOSECONDS - self._clock.wall_ns()
-            )
+            await sleep_until_wall(self._clock, midnight_ns + at_s * NANOSECONDS)
             open_codes = tuple(code for code in codes if code not in agreed)
             cycle = Cycle(number, CycleKind.ANCHOR, midnight_ns + at_s * NANOSECONDS, open_codes)
             await self.sweep(cycle, day, at_s, MINUTE_S - 5)

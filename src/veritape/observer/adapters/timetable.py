@@ -8,6 +8,7 @@ after the close an edit changes nothing.
 from collections.abc import Callable
 
 from veritape.kernel.clock import NANOSECONDS, Clock
+from veritape.observer.adapters.clock_watch import LOOK_NS
 from veritape.observer.sessions import Hours, next_boundary
 
 
@@ -56,7 +57,7 @@ class Timetable:
             boundary_ns = self._midnight_ns + self._boundary_s * NANOSECONDS - self._clock.wall_ns()
             is_watched = self._read_again is not None and boundary_ns > 0
             wait_ns = min(left_ns, boundary_ns) if is_watched else left_ns
-            await self._clock.sleep_until(self._clock.monotonic_ns() + wait_ns)
+            await self._clock.sleep_until(self._clock.monotonic_ns() + min(wait_ns, LOOK_NS))
 
     def _cross(self) -> None:
         """Read the hours again when a boundary has passed since they were last read."""

@@ -16,7 +16,7 @@ from veritape.kernel.errors import PeerError
 from veritape.observer.adapters.token_files import TokenStore, refused_credentials
 from veritape.observer.log_events import LogEvent
 from veritape.observer.reactions import Answer, Reaction
-from veritape.observer.tokens import MINUTE_NS, REFRESH_NS, TokenMachine, TokenState, read_token
+from veritape.observer.tokens import COOLING_NS, MINUTE_NS, REFRESH_NS, TokenMachine, TokenState, read_token
 
 HOLD_SECONDS = 5.0
 """Real time that a call with a dead token waits for a new one before it is sent all the same (OB-402)."""
@@ -48,11 +48,13 @@ class TokenKeeper:
         """
         self._store = store
         self._clock = clock
+        self._ahead_ns = clock.wall_ns() - clock.monotonic_ns()
         self._ask = ask
         self._issuing: asyncio.Task[None] | None = None
+        self._asked_monotonic_ns: int | None = None
         self._refused_code = ""
         stored = store.load()
-        self.machine = TokenMachine(stored.token, clock.wall_ns(), stored.attempted_ns, margin_ns)
+        self.machine = TokenMachine(stored.token, self._now_ns(), stored.attempted_ns, margin_ns)
         """The token's life."""
         self.outcomes: Counter[str] = Counter()
         """``issued``, ``reused``, ``refused``, ``error`` -> issue calls that ended so."""
@@ -100,14 +102,21 @@ class TokenKeeper:
                 return
             done, self._issuing = self._issuing, None
             done.result()
-        if self.machine.wants(self._clock.wall_ns(), session_end_ns):
+        asked_ns = self._asked_monotonic_ns
+        if asked_ns is not None and self._clock.monotonic_ns() - asked_ns < COOLING_NS:
+            return  # a step forward shortens no wait either: one issue a minute
+        if self.machine.wants(self._now_ns(), session_end_ns):
             self._issuing = asyncio.create_task(self._issue())
+
+    def _now_ns(self) -> int:
+        """Return the later of the wall clock and its start moved on by the monotonic one: a step back lengthens no life and no wait."""
+        return max(self._clock.wall_ns(), self._ahead_ns + self._clock.monotonic_ns())
 
     def _look_at_the_store(self) -> None:
         """Take a token that another process was issued while this one waits."""
         if self._issuing is None and self.machine.token is None:
             stored = self._store.load()
-            self.machine.adopt(stored.token, stored.attempted_ns, self._clock.wall_ns())
+            self.machine.adopt(stored.token, stored.attempted_ns, self._now_ns())
 
     async def _issue(self) -> None:
         while True:
@@ -118,11 +127,12 @@ class TokenKeeper:
             await asyncio.sleep(LOCK_SECONDS)
 
     async def _issue_locked(self) -> None:
-        now_ns = self._clock.wall_ns()
+        now_ns = self._now_ns()
         stored = self._store.load()
         if self.machine.adopt(stored.token, stored.attempted_ns, now_ns):
             return
         self.machine.begin(now_ns)
+        self._asked_monotonic_ns = self._clock.monotonic_ns()
         self._store.save(self.machine.token, now_ns)
         answer = await self._ask()
         if answer.reaction is Reaction.OK:
@@ -151,7 +161,7 @@ class TokenKeeper:
             log.warning(LogEvent.TOKEN_NOT_RENEWED, life_s=life_s)
 
     def _fail(self, reaction: Reaction, code: str) -> None:
-        self.machine.failed(reaction, self._clock.wall_ns())
+        self.machine.failed(reaction, self._now_ns())
         self._refused_code = code
         self.outcomes["refused" if code else "error"] += 1
         if self.machine.failures >= FAILURES_TOLD or self.machine.token is not None:

@@ -10,6 +10,7 @@ from veritape.kernel.clock import ManualClock
 from veritape.kernel.errors import MisuseError
 from veritape.observer.adapters.broker_rest import BrokerRest
 from veritape.observer.adapters.calendar_desk import CalendarDesk
+from veritape.observer.adapters.clock_watch import LOOK_NS
 from veritape.observer.adapters.recording_day import day_start_ns
 from veritape.observer.adapters.session_plan import Planned, SessionPlan
 from veritape.observer.sessions import USUAL, Hours
@@ -112,6 +113,20 @@ async def test_a_day_that_was_closed_meanwhile_is_passed_over(tmp_path: Path) ->
     assert task.result().day == "20261119"
     assert world.plan.hours("20261118") is None
     assert world.plan.hours("20261120") == USUAL
+
+
+async def test_a_clock_that_is_set_while_it_waits_misses_no_open(tmp_path: Path) -> None:
+    """OB-004, OB-012: a machine that began two hours slow prepares at once when its clock is set; one set back waits on."""
+    world = World(tmp_path, "20261118", 3)
+    task = asyncio.create_task(world.plan.next(None, ""))
+    for step_ns in (-90 * 10**9, 90 * 10**9 + 2 * HOUR):
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert not task.done()
+        world.clock.step_wall_ns(step_ns)
+        world.clock.advance_ns(LOOK_NS)
+    assert (await task).day == "20261118"
+    assert world.now[1] < 5.1
 
 
 async def test_a_closed_day_that_was_asked_for_is_a_mistake(tmp_path: Path) -> None:

@@ -236,3 +236,31 @@ async def test_a_token_that_another_process_was_issued_is_taken_at_once(tmp_path
     await world.advance(10**9)
     assert await caller == "theirs"
     assert world.asked == 0
+
+
+@pytest.mark.parametrize("step_s", [7200, -90])
+async def test_a_clock_that_is_set_changes_no_wait_between_two_issues(tmp_path: Path, step_s: int) -> None:
+    """OB-004, OB-403: 61 seconds by the monotonic clock, neither less nor more, wherever the wall clock went."""
+    refused = Answer(Reaction.WAIT_ISSUE, "EGW00133", AnswerReason.REFUSED, {})
+    world = World(tmp_path, refused, issue(until="2026-11-22 11:01:01"))
+    task = asyncio.create_task(world.keeper().token())
+    await world.advance(0)
+    world.clock.step_wall_ns(step_s * 10**9)
+    for _ in range(60):
+        await world.advance(10**9)
+        assert world.asked == 1
+    for _ in range(2):
+        await world.advance(10**9)
+    assert (await task, world.asked) == ("new", 2)
+
+
+async def test_a_clock_that_is_set_back_lengthens_no_life(tmp_path: Path) -> None:
+    """OB-004, OB-406: a token that is due by the time that has passed is refreshed, though the wall clock says otherwise."""
+    world = World(tmp_path, issue("first"), issue("second", "2026-11-23 09:00:00"))
+    keeper = world.keeper()
+    assert await keeper.token() == "first"
+    world.clock.step_wall_ns(-12 * HOUR)
+    await world.advance(23 * HOUR + MINUTE_NS)
+    await keeper.token()
+    await world.advance(0)
+    assert (await keeper.token(), world.asked) == ("second", 2)
