@@ -12,7 +12,7 @@ from tests.children import answers_signals
 from tests.scenario.recording_run import SOAK, STOP_SECONDS, a_run
 from tests.waiting import waited
 
-TRIES = 100 if SOAK else 5
+TRIES = 40 if SOAK else 5
 """Starts for each signal."""
 
 FIRST_SECONDS = 2.0
