@@ -1,6 +1,6 @@
-"""What a proxied request costs the thread of the event loop, without sockets: python -m tests.request_cost [SECONDS] [PROFILE].
+"""What a proxied request costs the thread of the event loop, without sockets: python -m tests.request_cost [SECONDS] [STORE] [PROFILE].
 
-The gateway is whole: connections, keys, limits, outbox, figures. Both ends of the wire are transports in memory, so the figure holds
+STORE is memory, or redis, whose decisions come from a lease that never ends. The gateway is whole: connections, keys, limits, outbox, figures. Both ends of the wire are transports in memory, so the figure holds
 no system call and does not depend on what else the machine does. Processor time of the loop's thread is told, in microseconds a request.
 """
 
@@ -26,11 +26,13 @@ from veritape.apps.garbage import seldom_collected
 from veritape.apps.request_log import RequestLog
 from veritape.gateway.adapters.application import Gateway
 from veritape.gateway.adapters.client_line import KnownHeads
+from veritape.gateway.adapters.degrading_store import DegradingStore
 from veritape.gateway.adapters.front_door import FrontDoor
 from veritape.gateway.adapters.gate import Gate
 from veritape.gateway.adapters.group_commit import GroupCommit
 from veritape.gateway.adapters.key_finder import KeyFinder
 from veritape.gateway.adapters.key_store import Grant, KeyStore
+from veritape.gateway.adapters.lease_desk import _Desk
 from veritape.gateway.adapters.line_writer import LineWriter
 from veritape.gateway.adapters.outbox import Outbox
 from veritape.gateway.adapters.request_protocol import RequestProtocol
@@ -40,14 +42,19 @@ from veritape.gateway.adapters.stores import ProcessStore
 from veritape.gateway.adapters.upstream_connection import UpstreamConnection
 from veritape.gateway.adapters.upstream_router import Upstreams
 from veritape.gateway.closed_labels import closed_metrics
+from veritape.gateway.degradation import StoreState
 from veritape.gateway.keys import Environment
+from veritape.gateway.leases import Holding
 from veritape.gateway.memory_store import MemoryStore
 from veritape.gateway.metrics import METRICS, LookUpFigures
+from veritape.gateway.policy import Policy
 from veritape.gateway.policy_reader import read_policy
 from veritape.gateway.product import Sources
+from veritape.gateway.quota import State
+from veritape.gateway.shared_calls import LeaseReply
 from veritape.gateway.upstream_metrics import RegistryFigures
 from veritape.gateway.usage import EventSource
-from veritape.kernel.clock import SystemClock
+from veritape.kernel.clock import Clock, SystemClock
 from veritape.telemetry import Registry
 from veritape.telemetry.metrics import part_metrics
 
@@ -56,6 +63,9 @@ CONNECTIONS: Final = 64
 
 TURNS: Final = 7
 """Of which the median is told."""
+
+TIERS: Final = {"memory": "asking", "redis": "leased"}
+"""Kind of store -> tier of the account."""
 
 WARM_S: Final = 0.3
 """Seconds that do not count."""
@@ -91,22 +101,21 @@ class Wire(asyncio.Transport):
     close = pause_reading = resume_reading = write_eof = abort
 
 
-async def measure(folder: Path, seconds: float, turns: int) -> list[float]:
+async def measure(folder: Path, seconds: float, turns: int, kind: str) -> list[float]:
     """Return microseconds of the loop's thread for a request, turn by turn."""
     loop, clock = asyncio.get_running_loop(), SystemClock()
-    policy = read_policy(POLICY.replace("STORE", "memory").replace("PORT", "9").encode(), "policy.toml")
+    policy = read_policy(POLICY.replace("STORE", kind).replace("PORT", "9").encode(), "policy.toml")
     registry = Registry((*part_metrics("gateway"), *closed_metrics(METRICS, policy)))
     events = EventSource(secrets.token_bytes(8))
     with contextlib.ExitStack() as stack:
         keys = stack.enter_context(contextlib.closing(KeyStore(SqliteKeys(folder / "keys.db"), bytes(32))))
-        key, _ = keys.create(
-            "acme", next(iter(policy.tiers)), Grant(Environment.LIVE, ()), clock.wall_ns() // 1_000
-        )
+        key, _ = keys.create("acme", TIERS[kind], Grant(Environment.LIVE, ()), clock.wall_ns() // 1_000)
         outbox = stack.enter_context(contextlib.closing(Outbox(folder, events.boot)))
         commit = stack.enter_context(contextlib.closing(GroupCommit(outbox.write, clock)))
         lines = stack.enter_context(contextlib.closing(LineWriter(1)))
         finder = KeyFinder(keys, clock, note=LookUpFigures(registry).note)
-        gate = Gate(policy, ProcessStore(MemoryStore(), clock), commit, finder, clock, events)
+        store = ProcessStore(MemoryStore(), clock) if kind == "memory" else leasing(policy, clock)
+        gate = Gate(policy, store, commit, finder, clock, events)
         upstreams = Upstreams(policy, clock, RegistryFigures(registry))
         log = RequestLog(registry, lines, gate.overload, enabled=False)
         gateway = Gateway(gate, Sources(None, None, bytes(32)), log, upstreams=upstreams)
@@ -126,6 +135,21 @@ async def measure(folder: Path, seconds: float, turns: int) -> list[float]:
         silence(clients)
         await asyncio.sleep(WARM_S)
     return found
+
+
+def leasing(policy: Policy, clock: Clock) -> DegradingStore:
+    """Return a store under a lease for the account that asks; nobody is asked for more."""
+    nobody: Any = None
+    store, tier = DegradingStore(nobody, nobody, clock, 300, 1, print), policy.tiers[TIERS["redis"]]
+    if tier.lease is None:
+        raise AssertionError("a tier without leases")
+    store.states.state = StoreState.HEALTHY
+    holding = Holding(tier.lease)
+    holding.granted(10**12, 10**6, 10**18, 0, recalled=False)
+    now_us = clock.wall_ns() // 1_000
+    reply = LeaseReply(1, now_us, State(), 0, 0, 10**12, now_us + 10**12, 0, 10**6)
+    store._leases._desks["acme:live"] = _Desk(holding, tier.limits, reply)
+    return store
 
 
 def joined(loop: asyncio.AbstractEventLoop, gateway: Gateway, request: bytes) -> list[Wire]:
@@ -159,14 +183,15 @@ def silence(clients: list[Wire]) -> None:
 def main() -> None:
     """Measure; with a second argument print the profile of a shorter run."""
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 1.0
-    profile = cProfile.Profile() if len(sys.argv) > 2 else None
+    kind = sys.argv[2] if len(sys.argv) > 2 else "memory"
+    profile = cProfile.Profile() if len(sys.argv) > 3 else None
     with (
         tempfile.TemporaryDirectory() as folder,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
         if profile is not None:
             profile.enable()
-        found = runner.run(measure(Path(folder), seconds, 1 if profile else TURNS))
+        found = runner.run(measure(Path(folder), seconds, 1 if profile else TURNS, kind))
         if profile is not None:
             profile.disable()
             pstats.Stats(profile).sort_stats("tottime").print_stats(70)

@@ -69,15 +69,59 @@ class AdmittedFields:
         minute = plan.limits.minute
         self._policy: RawField = (b"ratelimit-policy", b"")
         self._older: list[RawField] = [(b"x-quota-tier", tier.encode())]
+        """Of the older names those that do not change."""
+        self._moving: list[RawField] = []
+        """The others, with a place for their number."""
         if minute is not None:
             self._older.append((b"x-ratelimit-limit", b"%d" % minute.limit))
+            self._moving += [(b"x-ratelimit-remaining", b"%d"), (b"x-ratelimit-reset", b"%d")]
+        self._full_mu = 0 if minute is None else minute.burst_mu // MU * MU
+        self._month_place: int | None = None
+        if plan.limits.month_mu is not None:
+            self._moving.append((b"x-quota-monthly-remaining", b"%d"))
+            self._month_place = 2 * ((minute is not None) + (plan.limits.hour is not None))
+        self._templates: dict[Mode, bytes] = {}
         self._month_from_us = self._month_end_us = 0
 
     def of(self, verdict: Verdict) -> list[RawField]:
         """Return the fields of a request that was admitted."""
-        _, plan, minute, hour, used_mu, slots, now_us, wall_us, held_mu, _, mode = verdict
-        if plan is not self._plan or not self._left:
-            return raw_fields(rate_fields(verdict.unfolded(), self._tier, wall_us, legacy=self._legacy))
+        if verdict.plan is not self._plan or not self._left:
+            return self._unfolded(verdict)
+        numbers = self._numbers(verdict)
+        fields = [self._cost, self._policy, (b"ratelimit", self._left % numbers)]
+        if verdict.mode is not _EXACT:
+            fields.append(_STATES[verdict.mode])
+        if not self._legacy:
+            return fields
+        values = self._older_numbers(verdict, numbers)
+        older = [(name, b"%d" % value) for (name, _), value in zip(self._moving, values, strict=True)]
+        return [*fields, *self._older, *older]
+
+    def lines(self, verdict: Verdict) -> bytes:
+        """Return the same fields as they are written, each with its line end."""
+        if verdict.plan is not self._plan or not self._left:
+            return b"".join([b"%b: %b\r\n" % field for field in self._unfolded(verdict)])
+        numbers = self._numbers(verdict)
+        template = self._templates.get(verdict.mode) or self._template(verdict.mode)
+        return template % (numbers + self._older_numbers(verdict, numbers) if self._legacy else numbers)
+
+    def _unfolded(self, verdict: Verdict) -> list[RawField]:
+        return raw_fields(rate_fields(verdict.unfolded(), self._tier, verdict.wall_us, legacy=self._legacy))
+
+    def _template(self, mode: Mode) -> bytes:
+        """Write the lines but for their numbers, once for a mode and month."""
+        fixed = [self._cost, self._policy]
+        after = [] if mode is _EXACT else [_STATES[mode]]
+        after += self._older if self._legacy else []
+        escaped = [[(name, value.replace(b"%", b"%%")) for name, value in part] for part in (fixed, after)]
+        moving = self._moving if self._legacy else []
+        lines = [*escaped[0], (b"ratelimit", self._left), *escaped[1], *moving]
+        made = self._templates[mode] = b"".join([b"%b: %b\r\n" % field for field in lines])
+        return made
+
+    def _numbers(self, verdict: Verdict) -> tuple[int, ...]:
+        """Return what is left of each limit, in the order of the fields."""
+        _, plan, minute, hour, used_mu, slots, now_us, wall_us, held_mu, _, _ = verdict
         if not self._month_from_us <= wall_us < self._month_end_us:
             self._turn_month(verdict)
         limits = self._limits
@@ -91,30 +135,18 @@ class AdmittedFields:
             numbers += (max(0, limits.month_mu - used_mu) // MU, -(-left_us // MICROSECONDS))
         if limits.concurrency is not None:
             numbers += (max(0, limits.concurrency - slots),)
-        fields = [self._cost, self._policy, (b"ratelimit", self._left % numbers)]
-        if mode is not _EXACT:
-            fields.append(_STATES[mode])
-        return fields + self._older_fields(verdict, numbers) if self._legacy else fields
+        return numbers
 
-    def lines(self, verdict: Verdict) -> bytes:
-        """Return the fields of a request that was admitted as they are written, each with its line end."""
-        return b"".join([b"%b: %b\r\n" % field for field in self.of(verdict)])
-
-    def _older_fields(self, verdict: Verdict, numbers: tuple[int, ...]) -> list[RawField]:
-        """Return the older names (GW-505); the minute's numbers stand first, the month's before those of the slots."""
-        fields, rule = self._older.copy(), self._limits.minute
+    def _older_numbers(self, verdict: Verdict, numbers: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the numbers of the older names (GW-505); the minute's numbers stand first, the month's before those of the slots."""
+        rule, found = self._limits.minute, tuple[int, ...]()
         if rule is not None:
             debt, _, _ = verdict.minute
-            full_mu = rule.burst_mu // MU * MU
             owed = debt + verdict.held_mu * rule.weight
             left_mu = max(0, rule.burst_mu * rule.weight - owed) // rule.weight
-            full_us = ceil_div((full_mu - left_mu) * rule.window_s * MICROSECONDS, rule.limit * MU)
-            fields.append((b"x-ratelimit-remaining", b"%d" % numbers[0]))
-            fields.append((b"x-ratelimit-reset", b"%d" % ceil_div(verdict.wall_us + full_us, MICROSECONDS)))
-        if self._limits.month_mu is not None:
-            place = 2 * ((rule is not None) + (self._limits.hour is not None))
-            fields.append((b"x-quota-monthly-remaining", b"%d" % numbers[place]))
-        return fields
+            full_us = -((left_mu - self._full_mu) * rule.window_s * MICROSECONDS // (rule.limit * MU))
+            found = numbers[0], -(-(verdict.wall_us + full_us) // MICROSECONDS)
+        return found if self._month_place is None else (*found, numbers[self._month_place])
 
     def _turn_month(self, verdict: Verdict) -> None:
         """Write what holds for the verdict's month."""
@@ -122,6 +154,7 @@ class AdmittedFields:
         self._month_end_us = verdict.wall_us + month.left_us
         self._month_from_us = self._month_end_us - month.length_s * MICROSECONDS
         self._policy = policy_field(self._plan, verdict.wall_us)
+        self._templates.clear()
 
 
 def units_field(plan: Plan) -> RawField:

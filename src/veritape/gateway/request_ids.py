@@ -1,6 +1,7 @@
 """Request ids: the client's when it is harmless, else a ULID (GW-503)."""
 
 import re
+from functools import lru_cache
 from typing import Final
 
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -10,8 +11,11 @@ _ACCEPTED: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _PAIRS: Final = [first + second for first in _ALPHABET for second in _ALPHABET]
 """Ten bits -> two characters."""
 
-_PLACES: Final = tuple(range(120, -1, -10))
-"""Where the ten bits of each pair begin: 13 pairs are 26 characters."""
+_TIME_PLACES: Final = tuple(range(40, -1, -10))
+"""Where the ten bits of each pair of the time begin, milliseconds: 5 pairs are the first 10 of 26 characters."""
+
+_PLACES: Final = tuple(range(70, -1, -10))
+"""Where those of the random bits begin."""
 
 
 def request_id(asked: bytes | None, wall_ns: int, random_bytes: bytes) -> str:
@@ -24,5 +28,11 @@ def request_id(asked: bytes | None, wall_ns: int, random_bytes: bytes) -> str:
     """
     if asked is not None and _ACCEPTED.fullmatch(asked):
         return asked.decode()
-    value = (wall_ns // 1_000_000 << 80) | int.from_bytes(random_bytes[:10], "big")
-    return "".join([_PAIRS[value >> place & 1_023] for place in _PLACES])
+    value = int.from_bytes(random_bytes[:10], "big")
+    return _time_text(wall_ns // 1_000_000) + "".join([_PAIRS[value >> place & 1_023] for place in _PLACES])
+
+
+@lru_cache(maxsize=4)
+def _time_text(wall_ms: int) -> str:
+    """Return the first part of the ids of a millisecond; a busy worker makes some in each."""
+    return "".join([_PAIRS[wall_ms >> place & 1_023] for place in _TIME_PLACES])

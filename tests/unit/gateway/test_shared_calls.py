@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from veritape.gateway.answers import header_lines
 from veritape.gateway.fast_quota import plan_of
 from veritape.gateway.quota import MU, Bucket, Limits, Mode, State, make_rule
 from veritape.gateway.rate_fields import AdmittedFields, rate_fields, raw_fields
@@ -110,6 +111,10 @@ def test_what_a_holder_has_not_spent_counts_as_left() -> None:
     left_mu = {limit.name.value: limit.remaining_mu for limit in decision.limits}
     assert left_mu == {"month": 50_000_000 - 15_000, "minute": 150_000 - 40_000 - 5_000, "concurrency": 8_000}
     assert (decision.admitted, decision.mode, decision.period) == (True, Mode.LEASE, "2026-11")
+    writer = AdmittedFields(PLAN, "100 %d", legacy=True)
+    assert writer.lines(verdict) == header_lines(
+        raw_fields(rate_fields(decision, "100 %d", NOW_US, legacy=True))
+    )
     fields = AdmittedFields(PLAN, "free", legacy=False).of(verdict)
     assert fields == raw_fields(rate_fields(decision, "free", NOW_US, legacy=False))
     assert fields[-1] == (b"quota-state", b"lease")
