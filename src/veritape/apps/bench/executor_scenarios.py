@@ -282,12 +282,35 @@ def run_scenario(
     }
 
 
+_UNITS = {"seconds": "s", "s": "s", "bytes": "bytes", "percent": "%"}
+"""Words of a figure's name that are its unit, unless it is a rate or a name by itself."""
+
+_MEGABYTE = 1_000_000
+"""From here on bytes are told in these."""
+
+
+def shown(name: str, value: object) -> str:
+    """Return a figure for a person: its name in words, its value with the unit that the name holds."""
+    words = name.split("_")
+    unit = "" if "per" in words else next((_UNITS[word] for word in words[1:] if word in _UNITS), "")
+    words = [word for word in words if not unit or word not in _UNITS]
+    if isinstance(value, bool):
+        text = "yes" if value else "no"
+    elif unit == "bytes" and isinstance(value, int) and value >= _MEGABYTE:
+        text = f"{value / _MEGABYTE:,.1f} MB"
+    elif isinstance(value, int | float):
+        text = f"{value:,} {unit}".strip()
+    else:
+        text = str(value)
+    return f"{' '.join(words)} {text}"
+
+
 def scenario_text(document: Row) -> str:
     """Return the document for a person."""
     lines = [f"{document['scenario']}: {document['label']}; every figure measured in this run"]
     for row in document["rows"]:
         figures = ", ".join(
-            f"{name} {value}" for name, value in row.items() if name not in {"name", "label", "list_digest"}
+            shown(name, value) for name, value in row.items() if name not in {"name", "label", "list_digest"}
         )
         lines.append(f"  {row['name']} ({row['label']}): {figures}")
     verdict = "pass" if document["ok"] else f"FAIL: {document['reason']}"
@@ -312,7 +335,7 @@ def _head(name: str, count: int, seconds: float) -> Row:
         "label": "executed",
         "requests": count,
         "seconds": round(seconds, 4),
-        "executions_per_second": round(count / seconds, 1),
+        "requests_per_second": round(count / seconds, 1),
     }
 
 

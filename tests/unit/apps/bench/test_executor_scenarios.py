@@ -9,7 +9,14 @@ import pytest
 from tests.compiled import SIMULATOR
 
 from veritape.apps.bench import executor_scenarios as scenarios
-from veritape.apps.bench.executor_scenarios import Scenarios, Seen, fresh_process, run_scenario, scenario_text
+from veritape.apps.bench.executor_scenarios import (
+    Scenarios,
+    Seen,
+    fresh_process,
+    run_scenario,
+    scenario_text,
+    shown,
+)
 from veritape.executor.adapters.guest_files import guest_image
 from veritape.kernel.errors import CheckFailedError
 
@@ -56,6 +63,24 @@ def test_the_stress_run_has_its_five_scenarios() -> None:
     assert rows["sustained"]["p50_s"] <= rows["sustained"]["p99_s"]
     assert all(row["verified"] > 0 for row in rows.values())
     assert "pass" in scenario_text(document) or "memory" in document["reason"]
+
+
+def test_a_figure_has_its_unit_and_words() -> None:
+    """EX-681: what a person reads names what it is, in units and with separated thousands."""
+    figures = {
+        "requests": (1000, "requests 1,000"),
+        "seconds": (2.6339, "seconds 2.6339"),
+        "seconds_one_worker": (0.0186, "seconds one worker 0.0186"),
+        "requests_per_second": (1952.9, "requests per second 1,952.9"),
+        "bytes": (292_000, "bytes 292,000"),
+        "peak_memory_bytes": (149_729_280, "peak memory 149.7 MB"),
+        "hit_rate_percent": (99.0, "hit rate 99.0 %"),
+        "p99_s": (1.7087, "p99 1.7087 s"),
+        "memory_flat": (True, "memory flat yes"),
+        "decision": ("single", "decision single"),
+    }
+    for name, (value, said) in figures.items():
+        assert shown(name, value) == said
 
 
 def test_the_totals_are_those_of_the_specification() -> None:
