@@ -70,6 +70,7 @@ def forget(one: Broker, rest: BrokerRest) -> None:
     one.account._attempt_ns = None
     rest.tokens._attempt_ns = None
     rest.tokens._wake_ns = 0
+    rest.keeper._asked_monotonic_ns = None
     stored = rest.keeper._store.load()
     rest.keeper._store.save(stored.token, 0)
 
