@@ -61,6 +61,11 @@ hour = { limit = 30_000_000 }
 month = { quota = 1_000_000_000, overage = "deny" }
 concurrency = 400
 lease = { max = 2_000, ttl_ms = 500, fraction = 0.5 }
+[tiers.crowd]
+minute = { limit = 1_000_000, burst = 1_000_000 }
+hour = { limit = 30_000_000 }
+month = { quota = 1_000_000_000, overage = "deny" }
+lease = { max = 2_000, ttl_ms = 500, fraction = 0.5 }
 [ip]
 class = [{ name = "anonymous", cidrs = ["0.0.0.0/0"], minute = { limit = 1_000_000, burst = 1_000_000 } }]
 [upstreams]
@@ -69,7 +74,8 @@ one = { targets = [{ url = "http://127.0.0.1:PORT" }] }
 one = { path = "/one", methods = ["GET"], upstream = "one", cost = "1" }
 public = { path = "/public/one", methods = ["GET"], upstream = "one", cost = "1", anonymous = true }
 """
-"""Limits that refuse nobody here, with and without leases; ``public`` is for callers without a key."""
+"""Limits that refuse nobody here, with and without leases; a ``crowd`` has any number of requests in progress, so that what is refused is
+refused for load. ``public`` is for callers without a key."""
 
 
 class Bench(NamedTuple):
@@ -85,6 +91,8 @@ class Bench(NamedTuple):
     """The account whose tier has no leases."""
     leased: str
     """The account whose tier has."""
+    crowd: str
+    """The account whose tier bounds no number of requests in progress either."""
 
     @property
     def key(self) -> str:
@@ -194,4 +202,5 @@ async def prepared(stack: contextlib.AsyncExitStack, store: str, settings: str) 
     )
     data.mkdir(mode=0o700)
     keys = Keys(data, clock)
-    return Bench(folder, upstream, clock, keys, await keys.account("asking"), await keys.account("leased"))
+    accounts = [await keys.account(tier) for tier in ("asking", "leased", "crowd")]
+    return Bench(folder, upstream, clock, keys, *accounts)

@@ -13,7 +13,7 @@ from typing import Final
 
 import click
 
-from veritape.apps.bench.gateway_open import open_loop_rows
+from veritape.apps.bench.gateway_open import generator_ceiling, kept_rows, open_loop_rows
 from veritape.apps.bench.gateway_parties import Parties, gateway_parties
 from veritape.apps.bench.gateway_proxies import CONNECTIONS, FLOOD_S, WARM_S, Bench, prepared
 from veritape.apps.bench.gateway_server import WORKERS, Server, gateway_server, redis_on_a_socket
@@ -54,6 +54,9 @@ async def two_cores(size: Size) -> list[Row]:
         rows += await open_loop_rows(
             server.target, bench.upstream.target, octets, reached, size.seconds, bench.clock
         )
+        octets = bench.request(bench.crowd)
+        ceiling = await generator_ceiling(bench.upstream.target, octets, bench.clock)
+        rows += await kept_rows(server.target, octets, ceiling, bench.clock)
         _say(parties, busy)
     return rows
 

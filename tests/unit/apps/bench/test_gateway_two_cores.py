@@ -65,7 +65,7 @@ class Counted(Keys):
 async def test_an_answer_without_its_charge_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
     """GW-661: of 10 requests 8 were answered with 200 and 3 of these are in the ledger: 70 % failed."""
     keys = Counted(Path(), SystemClock())
-    bench = Bench(Path(), Server(Target("", 0), 0), SystemClock(), keys, "one", "two")
+    bench = Bench(Path(), Server(Target("", 0), 0), SystemClock(), keys, "one", "two", "three")
     runs = {
         "one": [Driven(Counter({200: 3}), 1.0, Worked(0, 0)), Driven(Counter({503: 2}), 1.0, Worked(0, 0))],
         "two": [Driven(Counter({200: 5}), 1.0, Worked(0, 0))],
