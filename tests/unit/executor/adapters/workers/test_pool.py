@@ -125,15 +125,20 @@ def test_workers_that_are_threads_take_this_process_s_memory() -> None:
     )
 
 
-def test_a_dead_worker_is_noticed_and_replaced() -> None:
-    """EX-350: its jobs end with an error that is_lost knows; after replace the next job has a fresh pool."""
-    pool = WorkerPool(process_executor, 1, trace_backend)
-    assert pool.ready()
+def kill_its_worker(pool: WorkerPool) -> None:
+    """Kill the only worker of a pool, and wait for its end."""
     executor = pool._executor
     assert executor is not None
     (process,) = executor._processes.values()  # type: ignore[attr-defined]  # a ProcessPoolExecutor's own
     os.kill(process.pid, signal.SIGKILL)
     process.join()
+
+
+def test_a_dead_worker_is_noticed_and_replaced() -> None:
+    """EX-350: its jobs end with an error that is_lost knows; after replace the next job has a fresh pool."""
+    pool = WorkerPool(process_executor, 1, trace_backend)
+    assert pool.ready()
+    kill_its_worker(pool)
     generation, future = pool.submit(JOB)
     error = future.exception()
     if pool.restarts == 0:  # the executor took the job before it knew of the death
@@ -154,11 +159,7 @@ def test_idle_workers_that_died_answer_again() -> None:
     """EX-350, EX-593: who asks whether they are ready has them replaced; no job has to come first."""
     pool = WorkerPool(process_executor, 1, trace_backend)
     assert pool.ready()
-    executor = pool._executor
-    assert executor is not None
-    (process,) = executor._processes.values()  # type: ignore[attr-defined]  # a ProcessPoolExecutor's own
-    os.kill(process.pid, signal.SIGKILL)
-    process.join()
+    kill_its_worker(pool)
     with pytest.raises(BrokenProcessPool):
         pool.ready()
     assert pool.restarts == 1
