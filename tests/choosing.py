@@ -13,6 +13,7 @@ from veritape.observer.adapters.chooser import Chooser, ChosenDay, registered_fo
 from veritape.observer.adapters.control_index import journalled_inputs
 from veritape.observer.adapters.daybook import Daybook
 from veritape.observer.adapters.journal_output import JournalOptions
+from veritape.observer.adapters.quote_check import QuoteCheck
 from veritape.observer.adapters.recording import Recording
 from veritape.observer.adapters.recording_day import day_start_ns
 from veritape.observer.adapters.stream import Stream
@@ -126,7 +127,10 @@ class Live:
         self.stream = Stream("ws://127.0.0.1:1", rest, self.book, clock, limit, 60, tr_ids)
         if isinstance(rest, Rankings):
             rest.clock = clock
-        self.chooser = Chooser(self.settings, rest, self.book, clock, self.stream, self.said.append)
+        self.chooser = Chooser(
+            self.settings, rest, self.book, clock, QuoteCheck(rest, self.book.recording.recorder, clock),
+            self.stream, self.said.append,
+        )  # fmt: skip
         self.day = chosen_day(clock)
 
     async def log(self) -> bytes:

@@ -1,5 +1,6 @@
 """A wall clock that steps, seen by comparing it with the monotonic one (OB-004)."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from veritape.kernel.clock import MILLISECOND_NS
@@ -34,3 +35,41 @@ class ClockSteps:
         if is_step or self._ahead_ns is None:
             self._ahead_ns = ahead_ns
         return step_ns if is_step else 0
+
+
+class SteadyLine:
+    """Our time of day without steps: the wall clock of the first look, moved on by the monotonic one.
+
+    Stamps of the wall clock are placed on it, so that what is between two of them is a duration. A stamp from between two
+    looks may be of before or of after a step: then it is the latest place that has come already, so that whoever looks for
+    pauses takes none for longer than it was. Of several steps between two looks only their sum is known.
+    """
+
+    def __init__(self) -> None:
+        self._steps = ClockSteps()
+        self._first_ns: int | None = None
+        self._shifts_ns = (0, 0)
+        """What stamps of the time before the newest look are moved by, and those since."""
+        self._now_ns = 0
+
+    def look(self, wall_ns: int, monotonic_ns: int) -> int:
+        """Take both clocks; return the line's time."""
+        if self._first_ns is None:
+            self._first_ns = wall_ns - monotonic_ns
+        shift_ns = self._shifts_ns[1]
+        self._shifts_ns = shift_ns, shift_ns - self._steps.look(monotonic_ns, wall_ns, monotonic_ns)
+        self._now_ns = self._first_ns + monotonic_ns
+        return self._now_ns
+
+    def moments(self, stamps_ns: Iterable[int]) -> list[int]:
+        """Return when stamps of the time up to the newest look were, rising; their own times while the clock does not step."""
+        (before_ns, since_ns), now_ns = self._shifts_ns, self._now_ns
+        if before_ns == since_ns:
+            return sorted({min(stamp_ns + since_ns, now_ns) for stamp_ns in stamps_ns})
+        earlier_ns, later_ns = sorted(self._shifts_ns)
+        return sorted(
+            {
+                min(stamp_ns + (later_ns if stamp_ns + later_ns <= now_ns else earlier_ns), now_ns)
+                for stamp_ns in stamps_ns
+            }
+        )

@@ -71,7 +71,7 @@ class Recorder:
         self.days: dict[str, Day] = {}
         """By business date."""
         self.suspicions: dict[tuple[str, str], tuple[int, int]] = {}
-        """(day, code) -> (shares that a sweep or book saw, wall clock of it): loss on a silent tail, perhaps (levels d, e)."""
+        """(day, code) -> (shares that a sweep or book saw, monotonic clock of it): loss on a silent tail, perhaps (levels d, e)."""
         self.condemned: set[FrameKey] = set()
         """Frames that could not be read when they came: a later parser does not make them recorded (OB-457)."""
         self.look_up: LookUp | None = None
@@ -96,12 +96,23 @@ class Recorder:
         self._last_received_ns = max(self._last_received_ns, received_ns)
 
     def sweep_saw(self, day: str, code: str, chain_shares: int, answered_ns: int) -> None:
-        """Remember what a sweep saw; ``settled`` judges it once the stream had time to follow (OB-211)."""
+        """Remember what a sweep saw; ``settled`` judges it once the stream had time to follow (OB-211).
+
+        Args:
+            day: business date.
+            code: that was answered.
+            chain_shares: its shares of the day.
+            answered_ns: monotonic clock.
+        """
         self.suspicions[day, code] = (chain_shares, answered_ns)
 
     def settled(self, now_ns: int) -> list[tuple[str, str]]:
-        """Return the (day, code) whose stream is still behind a sweep after the settling time: suspected gaps."""
-        due = [key for key, (_, stamp) in self.suspicions.items() if now_ns - stamp >= SETTLING_NS]
+        """Return the (day, code) whose stream is still behind a sweep after the settling time: suspected gaps.
+
+        Args:
+            now_ns: monotonic clock; what was seen later than now was seen before the machine was started.
+        """
+        due = [key for key, (_, stamp) in self.suspicions.items() if not 0 <= now_ns - stamp < SETTLING_NS]
         return [
             (day, code)
             for day, code in due
@@ -169,7 +180,7 @@ class Recorder:
         for index, book in enumerate(message.books):
             day.books.add(book, frame.sequence, index, frame.received_ns)
             if self._is_behind(day.day, book.code, book.chain_shares):
-                self.suspicions.setdefault((day.day, book.code), (book.chain_shares, frame.received_ns))
+                self.suspicions.setdefault((day.day, book.code), (book.chain_shares, frame.monotonic_ns))
         applied.books += len(message.books)
 
     def record_trade(self, frame: Frame, index: int, trade: Trade, applied: Applied) -> None:

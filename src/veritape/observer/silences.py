@@ -49,7 +49,7 @@ class Silences:
         self._codes: dict[str, Silence] = {}
 
     def heard(self, code: str, times_us: Iterable[int]) -> None:
-        """Take the moments at which frames of a code arrived, in order; earlier ones than known say nothing."""
+        """Take the moments at which frames of a code arrived, in order and on a line without steps; earlier ones than known say nothing."""
         silence = self._codes.setdefault(code, Silence())
         for time_us in times_us:
             pause_us = time_us - silence.last_us
@@ -65,7 +65,7 @@ class Silences:
         """Return the watched codes whose present silence is rare while others are heard; each once a silence.
 
         Args:
-            now_us: wall clock, the same as of the frames.
+            now_us: present moment, on the same line as those of the frames.
             watched: codes that are registered now.
         """
         own = {code: self._codes[code] for code in watched if code in self._codes}

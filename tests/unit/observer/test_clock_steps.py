@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veritape.observer.clock_steps import PAUSE_NS, STEP_NS, ClockSteps
+from veritape.observer.clock_steps import PAUSE_NS, STEP_NS, ClockSteps, SteadyLine
 
 SECOND = 10**9
 
@@ -35,3 +35,24 @@ def test_steps_add_up(ahead: list[int]) -> None:
     for turn, ahead_ns in enumerate(ahead):
         told += steps.look(turn * SECOND, turn * SECOND + ahead_ns, turn * SECOND)
     assert abs(told - (ahead[-1] - ahead[0])) <= STEP_NS
+
+
+def test_stamps_of_a_stepped_clock_lie_on_one_line() -> None:
+    """OB-004: before, across and after steps; what may be of either side of one is the latest that has come already."""
+    line, day = SteadyLine(), 86_400 * SECOND
+    assert line.look(day, 5) == day
+    assert line.moments([day - 1, day, day + 9]) == [day - 1, day], "what has not come yet is now"
+    back = day - 3600 * SECOND
+    assert line.look(back + 5 * SECOND, 5 + 5 * SECOND) == day + 5 * SECOND
+    assert line.moments([day + SECOND, back + 2 * SECOND, back + 2 * SECOND]) == [
+        day + SECOND,
+        day + 2 * SECOND,
+    ]
+    assert line.look(back + 6 * SECOND, 5 + 6 * SECOND) == day + 6 * SECOND
+    assert line.moments([back + 6 * SECOND]) == [day + 6 * SECOND]
+    ahead = day + 3600 * SECOND
+    assert line.look(ahead + 7 * SECOND, 5 + 7 * SECOND) == day + 7 * SECOND
+    assert line.moments([ahead + 7 * SECOND, back + 6 * SECOND + 1]) == [
+        day + 6 * SECOND + 1,
+        day + 7 * SECOND,
+    ]

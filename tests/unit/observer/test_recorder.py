@@ -121,6 +121,8 @@ def test_a_sweep_ahead_of_a_silent_line_is_a_suspicion() -> None:
     assert recorder.settled(100 + SETTLING_NS - 1) == []
     assert recorder.settled(100 + SETTLING_NS) == [(DAY, "990001")]
     assert recorder.settled(100 + SETTLING_NS) == []
+    recorder.sweep_saw(DAY, "990001", end + 1, 10**15)
+    assert recorder.settled(100) == [(DAY, "990001")], "of before the machine was started"
 
 
 def test_seouls_date_and_second() -> None:

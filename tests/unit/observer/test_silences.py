@@ -3,7 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from veritape.observer.clock_steps import SteadyLine
 from veritape.observer.silences import RARE, SECOND_US, SEEN, SILENCE_US, Silence, Silences
+
+SECOND_NS = 10**9
 
 
 def heard(silences: Silences, code: str, pauses_s: list[int], start_us: int = SECOND_US) -> int:
@@ -71,3 +74,33 @@ def test_rare_is_the_share_of_pauses_as_long(pauses_s: list[int], pause_s: int) 
     heard(silences, "a", pauses_s)
     as_long = sum(one >= pause_s for one in pauses_s)
     assert silences._codes["a"].is_rare(pause_s * SECOND_US) == (as_long * RARE <= len(pauses_s))
+
+
+@given(
+    st.dictionaries(st.integers(0, 87), st.tuples(st.integers(0, 49), st.integers(-36_000, 36_000))),
+    st.integers(3_000, 3_600),
+)
+def test_a_clock_that_steps_makes_no_silence_and_hides_none(
+    steps: dict[int, tuple[int, int]], lost_tenths: int
+) -> None:
+    """OB-004, OB-641: asked for once, never before half a minute of real silence, and a look or two after it at the latest."""
+    silences, line, asked = Silences(), SteadyLine(), list[tuple[int, str]]()
+    new: dict[str, list[int]] = {"a": [], "b": []}
+    ahead_ns = 1_000_000 * SECOND_NS
+    line.look(ahead_ns, 0)
+    for tenth in range(1, 4_400):
+        at, step_s = steps.get(tenth // 50, (-1, 0))
+        ahead_ns += step_s * SECOND_NS * (tenth % 50 == at)
+        now_ns = tenth * SECOND_NS // 10
+        if tenth % 10 == 0:
+            for code in ("a", "b") if tenth <= lost_tenths else ("b",):
+                new[code].append(now_ns + ahead_ns)
+        if tenth % 50 == 0:
+            line_us = line.look(now_ns + ahead_ns, now_ns) // 1_000
+            for code, stamps in new.items():
+                silences.heard(code, (moment // 1_000 for moment in line.moments(sorted(stamps))))
+                stamps.clear()
+            asked += [(tenth, code) for code in silences.to_ask(line_us, ["a", "b"])]
+    ((tenth, code),) = asked
+    heard_last = lost_tenths // 10 * 10
+    assert (code, heard_last + 300 <= tenth <= heard_last + 450) == ("a", True)

@@ -21,6 +21,7 @@ from veritape.observer.adapters.control_index import journalled_inputs
 from veritape.observer.adapters.daybook import Daybook
 from veritape.observer.adapters.decision_files import DecisionFiles
 from veritape.observer.adapters.disk_watch import has_room
+from veritape.observer.adapters.quote_check import QuoteCheck
 from veritape.observer.adapters.stream import Stream
 from veritape.observer.adapters.sweeper import Sweeper
 from veritape.observer.adapters.timetable import Timetable
@@ -32,16 +33,15 @@ from veritape.observer.lanes import Lane
 from veritape.observer.log_events import LogEvent
 from veritape.observer.notes import NoteKind, note
 from veritape.observer.pace import Head, Pace
-from veritape.observer.quotes import Quote, quotes_of
+from veritape.observer.quotes import Quote
 from veritape.observer.rankings import ASKED_SECONDS, CALLS, RankingList, ranks_of
 from veritape.observer.reactions import Reaction
 from veritape.observer.settings import RecordSettings
 from veritape.observer.slots import Outcome, SlotAction
-from veritape.observer.track_a import DEADLINE_S, Cycle, CycleKind, chunks, grid, parameters
+from veritape.observer.track_a import DEADLINE_S, Cycle, CycleKind, grid
 from veritape.observer.track_b import Step, TrackB
 from veritape.observer.triggers import VELOCITY_SECONDS, Trigger
 from veritape.wire.kis.frames import BOOK_KRX, TRADES_KRX
-from veritape.wire.kis.rest import MULTI_PRICE
 
 ANSWERED = (9, 10)
 """Share of the universe that a context sweep must bring; with less the grid's sweep before it is used."""
@@ -73,6 +73,7 @@ class Chooser:
         rest: BrokerRest,
         daybook: Daybook,
         clock: Clock,
+        check: QuoteCheck,
         stream: Stream,
         say: Callable[[str], None],
     ) -> None:
@@ -80,6 +81,7 @@ class Chooser:
         self._rest = rest
         self._daybook = daybook
         self._clock = clock
+        self._check = check
         self._stream = stream
         self._say = say
         self._ahead_ns = clock.wall_ns() - clock.monotonic_ns()
@@ -229,11 +231,7 @@ class Chooser:
             lines = recorder.day(self._day.day).lines
             codes = [code for code in self._unquoted if code in lines and lines[code].end.chain_shares]
             self._unquoted.clear()
-            for chunk in chunks(codes):
-                answer = await self._rest.quotation(MULTI_PRICE, parameters(chunk), Lane.BASELINE)
-                answered_ns = self._clock.wall_ns()
-                for code, quote in quotes_of(answer)[0].items():
-                    recorder.sweep_saw(self._day.day, code, quote.chain_shares, answered_ns)
+            await self._check.ask(self._day.day, codes)
 
     async def _ask(self, ranking: RankingList) -> None:
         how = CALLS[ranking]

@@ -44,7 +44,7 @@ class GapWatch:
         recorder = self._daybook.recording.recorder
         place = Place(recorder.venue, day.day, day.open_s, day.close_s, None)
         records, seen = [], dict(recorder.suspicions)
-        for key in recorder.settled(now_ns):
+        for key in recorder.settled(self._clock.monotonic_ns()):
             if key[0] == day.day:
                 facts, last = day.facts.get(key[1]), day.line(key[1]).end
                 previous = facts.previous_shares if facts else 0

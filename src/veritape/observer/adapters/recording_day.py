@@ -21,6 +21,7 @@ from veritape.observer.adapters.daybook import Daybook
 from veritape.observer.adapters.disk_watch import DiskWatch
 from veritape.observer.adapters.gap_watch import GapWatch
 from veritape.observer.adapters.health import Health
+from veritape.observer.adapters.quote_check import QuoteCheck
 from veritape.observer.adapters.segment_files import Seal
 from veritape.observer.adapters.silence_watch import SilenceWatch
 from veritape.observer.adapters.spare_memory import give_back
@@ -99,12 +100,13 @@ class RecordingDay:
             registered_for(settings),
         )
         """Track B's connection."""
-        self.chooser = Chooser(settings, rest, daybook, clock, self.stream, say)
+        self._check = QuoteCheck(rest, daybook.recording.recorder, clock)
+        self.chooser = Chooser(settings, rest, daybook, clock, self._check, self.stream, say)
         """Track B's choice."""
         self._symbols: dict[str, dict[str, Any]] = {}
         self._backfiller = Backfiller(rest, clock, daybook.recording, settings.backfill.share)
         self._gaps = GapWatch(daybook, clock)
-        self._silences = SilenceWatch(rest, daybook.recording, clock)
+        self._silences = SilenceWatch(self._check, daybook.recording, clock)
         self.codes: tuple[str, ...] = ()
         """Everything that sweeps ask for."""
         self.universe: dict[str, Any] | None = None
@@ -262,13 +264,10 @@ class RecordingDay:
                 cycle.lost(self.codes, passed)
             manifest = await grid_cycle(sweeper, cycle, day, grid_s, interval)
             self.manifests.append(manifest)
-            answered_ns = self._clock.wall_ns()
-            quotes = (quote for quote, _, _ in cycle.quotes.values())
+            quotes = [quote for quote, _, _ in cycle.quotes.values()]
             self.chooser.swept(grid_s, (q for q in quotes if q.code not in sweeper.chains.went_back))
             active = set(self.stream.slots.active)
-            for code, (quote, _, _) in cycle.quotes.items():
-                if code in active:
-                    self._daybook.recording.recorder.sweep_saw(day, code, quote.chain_shares, answered_ns)
+            self._check.saw(day, (quote for quote in quotes if quote.code in active))
 
     def _must_be_heard(self) -> list[str]:
         """Return the registered codes while trading is continuous: before and after it silence is normal."""

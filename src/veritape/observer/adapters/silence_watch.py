@@ -2,7 +2,8 @@
 
 The frames' moments are read from the rows that wait for their segment, not in the path of a frame; they are not kept from being
 let go when they are sealed. The quote is a sweep of
-its own for these codes: when it is ahead of the line after the settling time, a gap is suspected (level e).
+its own for these codes: when it is ahead of the line after the settling time, a gap is suspected (level e). A pause is measured
+on a line without steps (OB-004): the clock that stamps the frames may be set.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -11,16 +12,13 @@ from weakref import ref
 import numpy as np
 
 from veritape.kernel.clock import NANOSECONDS, Clock
-from veritape.observer.adapters.broker_rest import BrokerRest
+from veritape.observer.adapters.quote_check import QuoteCheck
 from veritape.observer.adapters.recording import Recording
 from veritape.observer.adapters.segment_columns import ROW
-from veritape.observer.lanes import Lane
-from veritape.observer.quotes import quotes_of
+from veritape.observer.clock_steps import SteadyLine
 from veritape.observer.recorded_days import Day
 from veritape.observer.rows import PACKED, TradeRows
 from veritape.observer.silences import Silences
-from veritape.observer.track_a import chunks, parameters
-from veritape.wire.kis.rest import MULTI_PRICE
 
 LOOK_EVERY_S = 5
 """Seconds between two looks."""
@@ -32,11 +30,13 @@ MICROSECOND = 1_000
 class SilenceWatch:
     """The silences of one recorded day."""
 
-    def __init__(self, rest: BrokerRest, recording: Recording, clock: Clock) -> None:
-        self._rest = rest
+    def __init__(self, check: QuoteCheck, recording: Recording, clock: Clock) -> None:
+        self._check = check
         self._recording = recording
         self._clock = clock
         self._silences = Silences()
+        self._line = SteadyLine()
+        self._line.look(clock.wall_ns(), clock.monotonic_ns())
         self._read: dict[int, tuple[ref[TradeRows], int]] = {}
 
     async def run(self, day: str, watched: Callable[[], Sequence[str]]) -> None:
@@ -52,16 +52,14 @@ class SilenceWatch:
 
     async def look(self, day: str, watched: Sequence[str]) -> None:
         """Read what was recorded since the last look; ask for the codes whose silence is rare."""
-        for code, times_us in self._new_moments(self._recording.recorder.day(day)):
-            self._silences.heard(code, times_us)
-        for chunk in chunks(self._silences.to_ask(self._clock.wall_ns() // MICROSECOND, watched)):
-            answer = await self._rest.quotation(MULTI_PRICE, parameters(chunk), Lane.BASELINE)
-            answered_ns = self._clock.wall_ns()
-            for code, quote in quotes_of(answer)[0].items():
-                self._recording.recorder.sweep_saw(day, code, quote.chain_shares, answered_ns)
+        now_ns = self._line.look(self._clock.wall_ns(), self._clock.monotonic_ns())
+        for code, stamps_us in self._new_stamps(self._recording.recorder.day(day)):
+            moments = self._line.moments(stamp_us * MICROSECOND for stamp_us in stamps_us)
+            self._silences.heard(code, (moment_ns // MICROSECOND for moment_ns in moments))
+        await self._check.ask(day, self._silences.to_ask(now_ns // MICROSECOND, watched))
 
-    def _new_moments(self, day: Day) -> Iterator[tuple[str, list[int]]]:
-        """Yield codes with the moments at which their frames came, hour by hour."""
+    def _new_stamps(self, day: Day) -> Iterator[tuple[str, list[int]]]:
+        """Yield codes with the stamps of their frames, hour by hour."""
         known, self._read = self._read, {}
         for hour, rows in sorted(day.rows.items()):
             before, count = known.get(hour, (ref(rows), 0))
@@ -69,6 +67,6 @@ class SilenceWatch:
             self._read[hour] = (ref(rows), len(rows))
             table = np.frombuffer(bytes(rows.packed[first * PACKED.size :]), ROW)
             for (code, _, _), name in rows.names.items():
-                moments = np.unique(table["received_us"][table["name"] == name])
-                if len(moments):
-                    yield code, moments.tolist()
+                stamps_us = np.unique(table["received_us"][table["name"] == name])
+                if len(stamps_us):
+                    yield code, stamps_us.tolist()

@@ -165,8 +165,8 @@ class Stream:
 
     async def _connect(self, http: aiohttp.ClientSession) -> SessionAction:
         try:
-            if self._key is None or self._clock.wall_ns() - self._key[1] > KEY_LIFE_NS:
-                self._key = (await self._rest.approval_key(), self._clock.wall_ns())
+            if self._key is None or self._clock.monotonic_ns() - self._key[1] > KEY_LIFE_NS:
+                self._key = (await self._rest.approval_key(), self._clock.monotonic_ns())
             async with asyncio.timeout(CONNECT_SECONDS):
                 self._socket = await http.ws_connect(
                     self._url, autoping=True, heartbeat=None, compress=0, max_msg_size=FRAME_BYTES,

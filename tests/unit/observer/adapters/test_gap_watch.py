@@ -8,6 +8,7 @@ from structlog.testing import capture_logs
 from tests.broker import broker, rest_of
 from tests.tape import DAY, MIDNIGHT_NS, anchors, day_notes, frames, own_note
 
+from veritape.kernel.clock import ManualClock
 from veritape.observer import control
 from veritape.observer.adapters.control_index import journalled_notes
 from veritape.observer.adapters.daybook import Daybook
@@ -88,3 +89,18 @@ async def test_a_sweep_that_is_ahead_is_a_suspicion_until_the_stream_follows(boo
         "cleared",
         suspected.gap["id"],
     )
+
+
+@pytest.mark.parametrize("step_s", [-3_600, 3_600])
+async def test_a_clock_that_is_set_settles_no_suspicion(book: Daybook, step_s: int) -> None:
+    """OB-004, OB-211: three seconds are three seconds: not at once after a step forward, not an hour late after one back."""
+    recorder, clock = book.recording.recorder, ManualClock(wall_ns=LATER_NS)
+    watch = GapWatch(book, clock)
+    for frame in [*day_notes(("990001",)), *frames(("990001",), until_ms=UNTIL)]:
+        recorder.apply(frame)
+    end = recorder.days[DAY].line("990001").end.chain_shares
+    recorder.sweep_saw(DAY, "990001", end + 1, clock.monotonic_ns())
+    clock.step_wall_ns(step_s * 10**9)
+    assert watch.look(DAY) == []
+    clock.advance_ns(3 * 10**9)
+    assert [record.gap["state"] for record in watch.look(DAY)] == ["suspected"]

@@ -5,7 +5,9 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import cast
 
+import aiohttp
 import pytest
 import structlog
 from tests.broker import Broker, broker, rest_of
@@ -13,7 +15,9 @@ from tests.tape import CODES, DAY, frames
 from tests.waiting import until
 
 from veritape.apps.bench.websocket_source import framed, upgrade_answer
+from veritape.kernel.clock import ManualClock
 from veritape.observer.adapters import stream as module
+from veritape.observer.adapters.broker_rest import BrokerRest
 from veritape.observer.adapters.daybook import Daybook
 from veritape.observer.adapters.journal_files import read_journal
 from veritape.observer.adapters.journal_output import JournalOptions
@@ -21,7 +25,7 @@ from veritape.observer.adapters.recording import Recording
 from veritape.observer.adapters.stream import Stream
 from veritape.observer.gaps import Cause
 from veritape.observer.journal import Kind
-from veritape.observer.session import SessionState
+from veritape.observer.session import SessionEvent, SessionState
 from veritape.replay.accounts import APPKEY, APPSECRET
 from veritape.wire.kis.frames import BOOK_KRX, TRADES_KRX
 
@@ -207,3 +211,31 @@ async def test_a_connection_that_says_nothing_is_closed_as_silent(tmp_path: Path
         if frame.kind is Kind.CONNECTION
     ]
     assert events[:3] == ["connected", "ws_silent", "connected"]
+
+
+@pytest.mark.parametrize("step_s", [-86_400, -3_600, 3_600, 86_400])
+async def test_an_approval_key_lives_as_long_whatever_the_clock_is_set_to(
+    tmp_path: Path, step_s: int
+) -> None:
+    """OB-004, OB-408: a day's key is asked for once in 23 hours."""
+    asked, clock = list[int](), ManualClock(wall_ns=10**18)
+
+    class Keys:
+        async def approval_key(self) -> str:
+            asked.append(clock.monotonic_ns())
+            return "key"
+
+    recording = Recording(tmp_path)
+    book = Daybook(
+        recording, JournalOptions(recording.journal_folder, reserve_bytes=0), clock, lambda _: None
+    )
+    stream = Stream("http://127.0.0.1:1", cast("BrokerRest", Keys()), book, clock, 41, 60, (TRADES_KRX,))
+    async with aiohttp.ClientSession() as http:
+        for hours in (0, 12, 12):
+            clock.advance_ns(hours * 3_600 * 10**9)
+            stream._connected.happened(SessionEvent.WANTED if not asked else SessionEvent.TIMER)
+            await stream._connect(http)
+            if len(asked) == 1:
+                clock.step_wall_ns(step_s * 10**9)
+    await book.close()
+    assert asked == [0, 24 * 3_600 * 10**9]
