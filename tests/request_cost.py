@@ -159,7 +159,7 @@ def joined(loop: asyncio.AbstractEventLoop, gateway: Gateway, request: bytes) ->
     state, clients, known = ServerState(), [], KnownHeads()
     for _ in range(CONNECTIONS):
         back = Wire(loop)
-        back.protocol, back.answer = UpstreamConnection(pool._lost, pool.known), ANSWER
+        back.protocol, back.answer = UpstreamConnection(pool._lost, pool.known, pool.departing), ANSWER
         back.protocol.connection_made(back)
         back.protocol._is_complete = back.protocol._keeps_alive = True
         pool._idle.append(back.protocol)

@@ -264,7 +264,7 @@ class Stand:
     async def _connected(self, target: TargetPool) -> UpstreamConnection:
         target._open += 1
         pipe = Pipe("127.0.0.9")
-        pipe.protocol = UpstreamConnection(target._lost, target.known)
+        pipe.protocol = UpstreamConnection(target._lost, target.known, target.departing)
         pipe.protocol.connection_made(pipe)
         self.backs.append(pipe)
         return pipe.protocol  # type: ignore[no-any-return]

@@ -5,6 +5,7 @@ import ssl
 from collections import deque
 from typing import Final
 
+from veritape.gateway.adapters.departing import Departing
 from veritape.gateway.adapters.upstream_connection import KNOWN_HEADS, KnownAnswers, UpstreamConnection
 from veritape.gateway.outbound import is_refused
 from veritape.gateway.reasons import Reason
@@ -32,6 +33,8 @@ class TargetPool:
         """Requests in progress here, the waiting ones included."""
         self.known = KnownAnswers(KNOWN_HEADS)
         """Heads of answers that came before."""
+        self.departing = Departing()
+        """Requests that leave at the end of this turn of the loop."""
         self._tls, self._server_name = tls, server_name or target.host
         self._addresses: list[str] = []
         self._turn = 0
@@ -114,7 +117,7 @@ class TargetPool:
         try:
             async with asyncio.timeout(CONNECT_S):
                 _, connection = await asyncio.get_running_loop().create_connection(
-                    lambda: UpstreamConnection(self._lost, self.known), await self._address(), self.target.port,
+                    lambda: UpstreamConnection(self._lost, self.known, self.departing), await self._address(), self.target.port,
                     ssl=self._tls, server_hostname=self._server_name if self._tls else None,
                 )  # fmt: skip
         except (OSError, TimeoutError) as error:

@@ -13,6 +13,7 @@ from typing import Final, Protocol, cast
 import httptools
 
 from veritape.gateway.adapters.alarm import Alarm
+from veritape.gateway.adapters.departing import Departing
 from veritape.gateway.adapters.flow import Flow
 from veritape.gateway.adapters.way import Signal
 from veritape.gateway.answers import Headers
@@ -81,9 +82,17 @@ class UpstreamConnection(asyncio.Protocol):
     """A connection; it may be used again once ``is_reusable``."""
 
     def __init__(
-        self, on_lost: Callable[["UpstreamConnection"], None], known: KnownAnswers | None = None
-    ) -> None:
-        self._on_lost = on_lost
+        self, on_lost: Callable[["UpstreamConnection"], None], known: KnownAnswers | None = None,
+        departing: Departing | None = None,
+    ) -> None:  # fmt: skip
+        """Begin.
+
+        Args:
+            on_lost: told when the connection is gone.
+            known: heads of answers that came before.
+            departing: what leaves together with this one's requests; without it each leaves at once.
+        """
+        self._on_lost, self._departing = on_lost, departing
         self._known = KnownAnswers(KNOWN_HEADS) if known is None else known
         self._transport: asyncio.Transport
         self._flow: Flow
@@ -98,6 +107,8 @@ class UpstreamConnection(asyncio.Protocol):
         self._chunks: deque[bytes] = deque()
         self._buffered = self._head_bytes = 0
         self._is_asked = self._answer_begun = False
+        self._unsent = b""
+        """Head of a request that leaves at the end of this turn of the loop."""
         self._method, self._status, self._field_bytes = "", 0, 0
         self._fields: Headers = []
         self._head: AnswerHead | None = None
@@ -118,12 +129,16 @@ class UpstreamConnection(asyncio.Protocol):
     # What the pool's user calls
 
     def begin(self, method: str, head: bytes, *, has_body: bool) -> None:
-        """Write the head of a request."""
+        """Write the head of a request, at the end of this turn of the loop."""
         self._parser = None
         self._method, self._head, self._head_bytes = method, None, 0
         self._is_complete = self._until_close = self._answer_begun = False
         self._is_asked, self.request_ended = True, not has_body
-        self._transport.write(head)
+        self._unsent = head
+        if self._departing is None:
+            self._depart()
+        else:
+            self._departing.add(self._depart)
 
     async def write(self, data: bytes) -> None:
         """Write a piece of the request's body; waits while the target does not take it.
@@ -133,6 +148,7 @@ class UpstreamConnection(asyncio.Protocol):
         """
         if self._failure is not None:
             raise self._failure
+        self._depart()
         self._transport.write(data)
         await self._flow.until_writable()
 
@@ -200,7 +216,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser; bytes that nobody asked for end the connection."""
-        if not self._is_asked or self._is_complete:
+        if not self._is_asked or self._is_complete or self._unsent:
             self._fail(Reason.UPSTREAM_PROTOCOL_ERROR)  # bytes that nobody asked for
             return
         if not self._answer_begun and self._recognise(data):
@@ -318,6 +334,12 @@ class UpstreamConnection(asyncio.Protocol):
         if self._head is not None and not self._is_complete:
             self._complete()
 
+    def _depart(self) -> None:
+        """Write the head that has not left; on a connection that ends it stays, and so the request has not begun."""
+        if self._unsent and not self._transport.is_closing():
+            head, self._unsent = self._unsent, b""
+            self._transport.write(head)
+
     def _complete(self) -> None:
         self._is_complete, self._until_close = True, False
 
@@ -350,4 +372,4 @@ class UpstreamConnection(asyncio.Protocol):
         self._wake()
 
     def _failed(self, reason: Reason) -> UpstreamFailedError:
-        return UpstreamFailedError(reason, answer_begun=self._answer_begun)
+        return UpstreamFailedError(reason, request_begun=not self._unsent, answer_begun=self._answer_begun)

@@ -6,6 +6,7 @@ import pytest
 from tests.upstream import Peer, upstream
 from tests.waiting import PATIENCE_S, until
 
+from veritape.gateway.adapters.departing import Departing
 from veritape.gateway.adapters.upstream_connection import BUFFER_BYTES, UpstreamConnection
 from veritape.gateway.reasons import Reason
 from veritape.gateway.upstream_failures import UpstreamFailedError
@@ -111,6 +112,82 @@ async def test_bytes_that_nobody_asked_for_end_an_idle_connection() -> None:
         told.set()
         await until(lambda: connection.is_lost)
         assert not connection.is_reusable
+
+
+class Wire(asyncio.Transport):
+    """A transport that keeps what is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[bytes] = []
+        self.is_over = False
+
+    def write(self, data: object) -> None:
+        assert isinstance(data, bytes)
+        self.written.append(data)
+
+    def is_closing(self) -> bool:
+        return self.is_over
+
+    def abort(self) -> None:
+        self.is_over = True
+
+
+def departing(count: int = 1) -> list[tuple[Wire, UpstreamConnection]]:
+    """Return connections whose requests leave together."""
+    together, made = Departing(), []
+    for _ in range(count):
+        wire, connection = Wire(), UpstreamConnection(lambda _: None, None, together)
+        connection.connection_made(wire)
+        made.append((wire, connection))
+    return made
+
+
+async def test_requests_of_a_turn_leave_at_its_end_in_their_order() -> None:
+    """GW-581: what is ready in one turn of the loop is written together."""
+    order, made = list[int](), departing(2)
+    for number, (wire, connection) in enumerate(made):
+        wire.write = lambda _, number=number: order.append(number)  # type: ignore[method-assign, misc]
+        connection.begin("GET", GET, has_body=False)
+    assert order == []
+    await asyncio.sleep(0)
+    assert order == [0, 1]
+
+
+async def test_a_body_follows_its_head() -> None:
+    """GW-582: what is written of a body before the turn ends comes behind the head, which leaves once."""
+    ((wire, connection),) = departing()
+    connection.begin("POST", HEAD, has_body=True)
+    await connection.write(b"a")
+    assert wire.written == [HEAD, b"a"]
+    await asyncio.sleep(0)
+    assert wire.written == [HEAD, b"a"]
+
+
+async def test_bytes_before_the_request_left_are_no_answer_to_it() -> None:
+    """GW-582: what a target sent on its own is not taken for the answer; the request has not begun and never leaves."""
+    ((wire, connection),) = departing()
+    connection.begin("POST", HEAD, has_body=True)
+    connection.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    with pytest.raises(UpstreamFailedError) as failure:
+        await connection.head(soon())
+    await asyncio.sleep(0)
+    found = failure.value
+    assert (found.reason, found.request_begun) == (Reason.UPSTREAM_PROTOCOL_ERROR, False)
+    assert (wire.written, wire.is_over) == ([], True)
+
+
+async def test_a_request_that_had_not_left_when_its_connection_ended_has_not_begun() -> None:
+    """GW-584: it may be tried elsewhere, whatever its method."""
+    ((wire, connection),) = departing()
+    connection.begin("POST", HEAD, has_body=True)
+    wire.is_over = True
+    await asyncio.sleep(0)
+    connection.connection_lost(None)
+    with pytest.raises(UpstreamFailedError) as failure:
+        await connection.head(soon())
+    assert (wire.written, failure.value.request_begun) == ([], False)
+    assert not connection.is_reusable
 
 
 @pytest.mark.parametrize(
