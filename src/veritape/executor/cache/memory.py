@@ -54,8 +54,9 @@ class MemoryLayer:
     def put(self, receipts: Mapping[bytes, bytes], now_ns: int) -> list[Eviction]:
         """Keep receipts, the last one longest; return why others were let go. One that is too large is not kept."""
         largest = self._max_bytes // LARGEST_SHARE
-        for key in self.among(receipts) if self._held else ():
-            self.drop(key)
+        if not self._held.keys().isdisjoint(receipts):
+            for key in self.among(receipts):
+                self.drop(key)
         sizes = list(map(len, receipts.values()))
         if max(sizes, default=0) > largest:
             return self.put({key: data for key, data in receipts.items() if len(data) <= largest}, now_ns)

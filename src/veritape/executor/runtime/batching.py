@@ -17,8 +17,11 @@ CHUNK_ITEMS = 1000
 CHUNK_S = 1.0
 """Seconds that a job should take: what a killed batch may lose, and how soon a deadline is seen."""
 
-LEAST_S = 0.01
-"""Seconds that a job should take at least: two durable writes, of which each costs one."""
+LEAST_S = 0.005
+"""Seconds that a job should take at least: each costs a durable write and a change of the index, about two milliseconds."""
+
+SHORT_S = 0.05
+"""Most seconds of a job that is handed out while all workers are busy, so that none waits for its next one, which takes a millisecond or two."""
 
 WORTH = 0.10
 """A doubling that makes an item cheaper by less than this is the last."""
@@ -60,13 +63,20 @@ class Chunks:
     def size(self, left: int, workers: int) -> int:
         """Return the number of items of the next job.
 
-        Towards the end jobs grow smaller, so that the workers end together: each takes half of its even share of what is left.
+        Towards the end jobs grow smaller, so that the workers end together: each takes at most its even share of what is left,
+        while others are still at work or wait.
         """
         if self._seconds_per_item is None:
             return min(FIRST_ITEMS, _parts(left, workers))
         pace_s = max(self._seconds_per_item, CHUNK_S / MAX_ITEMS)
-        share = max(_parts(left, 2 * workers), int(LEAST_S / pace_s))
+        share = max(_parts(left, workers), int(LEAST_S / pace_s))
         return max(1, min(int(CHUNK_S / pace_s), CHUNK_ITEMS, share))
+
+    def ahead(self, left: int, workers: int) -> int:
+        """Return the number of items of a job that waits for a worker; 0: items take so long that none need wait for one."""
+        if self._seconds_per_item is None:
+            return 0
+        return min(self.size(left, workers), int(SHORT_S / max(self._seconds_per_item, CHUNK_S / MAX_ITEMS)))
 
     def done(self, items: int, seconds: float) -> None:
         """Note how long a job took."""

@@ -9,6 +9,7 @@ from veritape.executor.runtime.batching import (
     CHUNK_S,
     FIRST_ITEMS,
     LEAST_S,
+    SHORT_S,
     Chunks,
     Doubling,
     check_size,
@@ -60,7 +61,7 @@ def test_a_piece_is_about_a_second_and_at_most_a_thousand_items() -> None:
 
 @given(st.integers(1, 65_536), st.integers(1, 8), st.floats(1e-6, 2.0))
 def test_workers_end_together(items: int, workers: int, pace_s: float) -> None:
-    """EX-343, EX-913: no job is over its bounds; once half a share is left, none holds more than half of what is left to share."""
+    """EX-343, EX-913: no job is over its bounds, and none holds more than an even share of what is left, unless that is over at once."""
     chunks = Chunks()
     chunks.done(1, pace_s)
     left = items
@@ -68,8 +69,21 @@ def test_workers_end_together(items: int, workers: int, pace_s: float) -> None:
         size = min(left, chunks.size(left, workers))
         assert 1 <= size <= CHUNK_ITEMS
         assert size * pace_s <= CHUNK_S or size == 1
-        assert size <= -(-left // (2 * workers)) or size * pace_s <= LEAST_S
+        assert size <= -(-left // workers) or size * pace_s <= LEAST_S
         left -= size
+
+
+def test_a_job_that_waits_is_short() -> None:
+    """EX-353, EX-913: none waits before the pace is known, or where one item takes longer than handing out by far."""
+    chunks = Chunks()
+    assert chunks.ahead(5000, 2) == 0
+    chunks.done(100, 100 * SHORT_S / 10)
+    assert chunks.ahead(5000, 2) == 10
+    assert chunks.ahead(6, 2) == 3
+    chunks.done(10, 0.000_1)
+    assert chunks.ahead(5000, 2) == CHUNK_ITEMS
+    chunks.done(1, 2 * SHORT_S)
+    assert chunks.ahead(5000, 2) == 0
 
 
 def test_the_best_batch_size_is_found_by_doubling() -> None:

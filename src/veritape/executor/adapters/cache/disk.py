@@ -106,8 +106,10 @@ class DiskLayer:
     def adopt(self, written: Written, keys: Iterable[bytes]) -> list[Eviction]:
         """Take a file that this layer's writer wrote, here or in a worker; return why others were let go."""
         with self._lock:
-            if not written.indexed:
+            if written.held_bytes is None:
                 self._index.add(written, keys)
+            elif written.held_bytes <= self._max_bytes:
+                return []
             return self._shrink()
 
     def drop(self, key: bytes) -> None:

@@ -45,8 +45,8 @@ class Written(NamedTuple):
     """Bytes."""
     created_ns: int
     """Wall clock."""
-    indexed: bool = False
-    """Who wrote it added it to the index."""
+    held_bytes: int | None = None
+    """Bytes of all files, where who wrote it added it to the index."""
 
 
 class Index:
@@ -80,8 +80,7 @@ class Index:
 
     def held_bytes(self) -> int:
         """Return the bytes of all files."""
-        (total,) = self.database.execute("SELECT coalesce(sum(bytes), 0) FROM files").fetchone()
-        return int(total)
+        return _held_bytes(self.database)
 
     def names(self) -> set[str]:
         """Return the files that it knows."""
@@ -138,7 +137,7 @@ def added(folder: Path, written: Written, keys: Iterable[bytes]) -> Written:
     """Add a file to the index of a folder that another process keeps; where that cannot be done the file is told as not indexed."""
     with contextlib.suppress(sqlite3.Error), _visited(folder) as database:
         add(database, written, keys)
-        return written._replace(indexed=True)
+        return written._replace(held_bytes=_held_bytes(database))
     return written
 
 
@@ -157,6 +156,11 @@ def _visited(folder: Path) -> Iterator[sqlite3.Connection]:
         _check_version(database)
         database.execute("PRAGMA synchronous = OFF")
         yield database
+
+
+def _held_bytes(database: sqlite3.Connection) -> int:
+    (total,) = database.execute("SELECT coalesce(sum(bytes), 0) FROM files").fetchone()
+    return int(total)
 
 
 def _known(database: sqlite3.Connection, keys: Sequence[bytes]) -> set[bytes]:

@@ -18,9 +18,10 @@ from veritape.executor.adapters.cache.receipt_cache import ReceiptCache
 from veritape.executor.adapters.workers.batch import Batch
 from veritape.executor.adapters.workers.costs import CostFile
 from veritape.executor.adapters.workers.figures import Figures
-from veritape.executor.adapters.workers.jobs import Done, Job, MakeBackend, split_keys, with_image
+from veritape.executor.adapters.workers.jobs import Done, Job, MakeBackend, with_image
 from veritape.executor.adapters.workers.looking_up import KeysOf, LookUp
 from veritape.executor.adapters.workers.pool import WorkerPool, is_lost
+from veritape.executor.adapters.workers.slots import Slots
 from veritape.executor.log_events import LogEvent, Note
 from veritape.executor.runtime.admission import Admission, is_fault
 from veritape.executor.runtime.batching import CHUNK_ITEMS, Chunks
@@ -88,8 +89,9 @@ class BatchRun:
         self._batch, self._cost, self._tools = batch, cost, tools
         self._stop_file, self._held = folder / "stop", folder / "held"
         self._chunks = Chunks()
+        self._slots = Slots(tools.admission, tools.changed, tools.figures, cost)
         disk = tools.cache.disk
-        self._writer = disk.writer if batch.keep and tools.pool.local and disk is not None else None
+        self._writer = disk.writer if batch.kept and tools.pool.local and disk is not None else None
         self._looking = LookUp(batch, tools.cache, keys_of, self._held if self._writer else None)
         self._sent: dict[Future[Done], _Sent] = {}
         self._here_s = HERE_S if tools.pool.begins_here and len(batch.inputs) <= CHUNK_ITEMS else 0.0
@@ -112,8 +114,7 @@ class BatchRun:
                 self._collect()
         finally:
             self._stop_file.touch()
-            for _ in self._sent:
-                self._release()
+            self._slots.keep(0)
 
     def _look_up(self) -> None:
         """Look up some more inputs, if there are any: the first misses run while the others are looked up."""
@@ -123,7 +124,7 @@ class BatchRun:
 
     def show(self, phase: Phase) -> None:
         """Show progress when it is time."""
-        value = self._batch.meter.at(phase, len(self._batch.results), self._tools.clock.monotonic_ns())
+        value = self._batch.meter.at(phase, self._batch.done, self._tools.clock.monotonic_ns())
         if value is not None:
             self._batch.show(value)
 
@@ -142,16 +143,23 @@ class BatchRun:
         if self._here_s > 0:
             self._send_here()
             return
-        batch, workers = self._batch, self._tools.pool.workers
-        while (source := self._to_send()) and len(self._sent) < workers and self._admit():
-            left = len(batch.pending) + len(batch.unseen)
-            size = min(len(source), self._chunks.size(left, workers))
-            places = tuple([source.popleft() for _ in range(size)])
+        batch = self._batch
+        while (source := self._to_send()) and (size := self._next_size()):
+            places = tuple([source.popleft() for _ in range(min(size, len(source)))])
             self._submit(places, self._job(places, known=source is batch.pending))
+
+    def _next_size(self) -> int:
+        """Return the items of the next job: for a worker that is free, or to wait for the next one that is; 0: not now."""
+        workers, sent = self._tools.pool.workers, len(self._sent)
+        left = len(self._batch.pending) + len(self._batch.unseen)
+        if self._slots.held > sent or (self._slots.held < workers and self._slots.take()):
+            return self._chunks.size(left, workers)
+        waits = workers == self._slots.held <= sent < 2 * workers
+        return self._chunks.ahead(left, workers) if waits else 0
 
     def _send_here(self) -> None:
         """Begin with all that can be sent, in this process: a short batch is over before a worker has started."""
-        if self._sent or not (source := self._to_send()) or not self._admit():
+        if self._sent or not (source := self._to_send()) or not self._slots.take():
             return
         places = tuple(source)
         source.clear()
@@ -191,22 +199,9 @@ class BatchRun:
         try:
             generation, future = self._tools.pool.submit(job)
         except VeritapeError:
-            self._release()
+            self._slots.keep(len(self._sent))
             raise
         self._sent[future] = _Sent(places, generation, job)
-
-    def _admit(self) -> bool:
-        with self._tools.changed:
-            admitted = self._tools.admission.start(self._cost)
-        if admitted:
-            self._tools.figures.busy(1)
-        return admitted
-
-    def _release(self) -> None:
-        with self._tools.changed:
-            self._tools.admission.end(self._cost)
-            self._tools.changed.notify_all()
-        self._tools.figures.busy(-1)
 
     def _collect(self) -> None:
         if not self._sent:
@@ -230,7 +225,7 @@ class BatchRun:
         if error is None and future.result().needs_image:
             self._submit(sent.places, with_image(sent.job, self._batch.image))
             return
-        self._release()
+        self._slots.keep(len(self._sent))
         if error is None:
             self._note(sent, future.result())
             yield sent, future.result()
@@ -274,24 +269,33 @@ class BatchRun:
 
     def _keep(self, sent: _Sent, done: Done) -> None:
         """Make a job's receipts durable unless the worker did, then count them as finished."""
-        keys = sent.job.keys or split_keys(done.keys)
-        receipts: dict[int, Any] = dict(zip(sent.places, done.results, strict=False))
-        by_key: dict[bytes, Any] = dict(zip(keys, done.results, strict=False))
+        places, keys, results = sent.places, sent.job.keys or done.keys, done.results
         for number in done.others:
-            del by_key[keys[number]]
-            result = receipts.pop(sent.places[number])
-            if result is not None:
-                self._fail(sent.places[number], result)
+            failed = results[number]
+            if isinstance(failed, Failed):
+                self._fail(places[number], failed)
         if not sent.job.keys:
-            self._looking.answered(sent.places, keys, done)
+            self._looking.answered(places, keys, done)
+        made: Any = range(len(results))
+        if done.others:
+            made = sorted(set(made).difference(done.others))
+            places, keys, results = (
+                tuple([some[number] for number in made]) for some in (places, keys, results)
+            )
+        self._finish(places[: len(made)], keys, results, done)
+
+    def _finish(
+        self, places: Sequence[int], keys: Sequence[bytes], receipts: Sequence[Any], done: Done
+    ) -> None:
+        """Count receipts as finished that are durable, or made so now."""
         try:
-            if self._batch.keep and by_key:
-                self._tools.cache.put(by_key, done.written)
+            if self._batch.kept and receipts:
+                self._tools.cache.put(dict(zip(keys, receipts, strict=False)), done.written)
         except OSError as error:
-            for place in receipts:
+            for place in places:
                 self._fail(place, not_kept(error))
             return
-        self._batch.results.update(receipts)
+        self._batch.keep(places, receipts)
         self._tools.figures.executed(len(receipts), done.cycles)
 
     def _retry_alone(self, sent: _Sent) -> None:
@@ -326,12 +330,10 @@ class BatchRun:
         for future in [future for future in self._sent if future.cancel()]:
             sent = self._sent.pop(future)
             self._put_back(sent, sent.places)
-            self._release()
         self._looking.rest()
         done, stuck = wait(self._sent, timeout=self._tools.kill_grace_s)
         for future in done:
             sent = self._sent.pop(future)
-            self._release()
             if future.exception() is None:
                 self._keep(sent, future.result())
                 self._put_back(sent, sent.places[len(future.result().results) :])
@@ -344,14 +346,14 @@ class BatchRun:
         for future in stuck:
             sent = self._sent.pop(future)
             self._put_back(sent, sent.places)
-            self._release()
+        self._slots.keep(0)
         self._looking.rest()
-        for place in range(len(self._batch.inputs)):
-            self._batch.results.setdefault(place, ended)
+        for place in self._batch.rest():
+            self._batch.end(place, ended)
         self._batch.pending.clear()
 
     def _fail(self, place: int, failed: Failed) -> None:
-        self._batch.results[place] = failed
+        self._batch.end(place, failed)
         self._tools.figures.failed(failed.reason)
 
 

@@ -21,7 +21,7 @@ from veritape.executor.adapters.cache.packs import PackWriter
 from veritape.executor.adapters.workers.machine import Memory, process_memory
 from veritape.executor.aggregation.cost_samples import Measured
 from veritape.executor.backend import TraceBackend
-from veritape.executor.cache.entries import KEY_BYTES, Namespace, cache_keys
+from veritape.executor.cache.entries import Namespace, cache_keys
 from veritape.executor.cache.prefixes import among
 from veritape.executor.digests import Tag
 from veritape.executor.image import Image
@@ -75,8 +75,8 @@ class Done:
 
     results: tuple[Answer, ...]
     """For each input, up to where it was stopped."""
-    keys: bytes = b""
-    """Of the cache, one after the other, of all inputs, where the worker formed them."""
+    keys: tuple[bytes, ...] = ()
+    """Of the cache, of all inputs, where the worker formed them."""
     others: tuple[int, ...] = ()
     """Which results are no receipts."""
     cycles: int = 0
@@ -144,7 +144,7 @@ def run_job(job: Job) -> Done:
     written = _write(job, work, results, clock)
     return Done(
         tuple(results),
-        b"" if job.keys else b"".join(work.keys),
+        () if job.keys else tuple(work.keys),
         tuple([number for number, result in enumerate(results) if not isinstance(result, bytes)]),
         cycles,
         seconds=seconds,
@@ -261,11 +261,6 @@ def _run(
             else:
                 results.append(result)
     return results, cycles
-
-
-def split_keys(keys: bytes) -> list[bytes]:
-    """Return the keys of an answer."""
-    return [keys[first : first + KEY_BYTES] for first in range(0, len(keys), KEY_BYTES)]
 
 
 def _memory() -> Memory:

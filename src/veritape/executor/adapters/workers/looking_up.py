@@ -19,6 +19,9 @@ from veritape.executor.cache.prefixes import packed
 AT_ONCE: Final = 256
 """Inputs that are looked up here between two looks at the workers."""
 
+FIRST: Final = 32
+"""Inputs that are looked up here before anything runs: workers wait for them."""
+
 HELD_PER_INPUT: Final = 16
 """Entries in memory for each input of a batch, from which telling the workers of them costs more than looking up here."""
 
@@ -40,7 +43,7 @@ class LookUp:
         """
         self._batch, self._cache, self._keys_of = batch, cache, keys_of
         self._held = held if cache.redis is None and cache.disk is not None else None
-        self._told = False
+        self._told = self._began = False
         self.by_workers = False
         """The workers look up what nobody has looked up."""
 
@@ -52,7 +55,8 @@ class LookUp:
     def some(self) -> None:
         """Look up some inputs here, if that is for this process to do."""
         if self.here:
-            self.by_workers = not self._take(AT_ONCE) and self._tell()
+            self.by_workers = not self._take(AT_ONCE if self._began else FIRST) and self._tell()
+            self._began = True
 
     def rest(self) -> None:
         """Look up here all that is left: what the cache has is no work."""
@@ -77,8 +81,7 @@ class LookUp:
         batch, found = self._batch, self._cache.get_many(keys)
         for place, key in zip(places, keys, strict=True):
             if key in found:
-                batch.results[place] = found[key]
-                batch.cached.add(place)
+                batch.find(place, found[key])
             else:
                 batch.keys[place] = key
                 batch.pending.append(place)

@@ -164,7 +164,7 @@ class L2Runtime:
         check_size(len(inputs))
         chosen, places = distinct(inputs)
         outcomes = self._execute(image, chosen, limits, seconds, stop, show)
-        self._decide(list(map(type, outcomes)).count(Executed))
+        self._decide(next((one.index + 1 for one in reversed(outcomes) if isinstance(one, Executed)), 0))
         return outcomes if len(outcomes) == len(inputs) else [outcomes[place] for place in places]
 
     def _decide(self, claims: int) -> None:
@@ -290,7 +290,7 @@ class L2Runtime:
         end_ns = None if seconds is None else now_ns + int(seconds * NANOSECONDS)
         meter = Meter(program.hex()[:12], len(inputs), now_ns)
         stopped: Stop = lambda: self._cancelled.is_set() or stop()  # noqa: E731 - one line
-        batch = Batch(image, program, inputs, limits, end_ns, stopped, meter, show, keep=key is None)
+        batch = Batch(image, program, inputs, limits, end_ns, stopped, meter, show, kept=key is None)
         if key is None:
             batch.unseen.extend(range(len(inputs)))
         else:
@@ -317,21 +317,17 @@ class _NotExecutedError(VeritapeError):
 
 def _outcomes(batch: Batch) -> list[Outcome]:
     """Return the results in order; receipts with the place of their claim in the list of all claims."""
-    results: list[Any] = list(map(batch.results.__getitem__, range(len(batch.inputs))))
-    if not batch.cached and set(map(type, results)) <= {bytes}:
-        return list(map(Executed, results, range(len(results))))
-    outcomes: list[Outcome] = []
+    results: Any = batch.results
+    if batch.executed == len(results):
+        return list(results)
     claims = 0
     for place, result in enumerate(results):
-        if not isinstance(result, bytes):
-            outcomes.append(result)
-            continue
-        outcome = (
-            _from_cache(result, batch.limits, claims) if place in batch.cached else Executed(result, claims)
-        )
-        claims += isinstance(outcome, Executed)
-        outcomes.append(outcome)
-    return outcomes
+        if place in batch.cached:
+            results[place] = _from_cache(batch.cached[place], batch.limits, claims)
+        elif isinstance(result, Executed):
+            result.index = claims
+        claims += isinstance(results[place], Executed)
+    return list(results)
 
 
 def _from_cache(data: bytes, limits: Limits, index: int) -> Outcome:

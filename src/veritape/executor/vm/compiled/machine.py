@@ -1,7 +1,8 @@
 """The compiled machine as a value: lays out memory, decodes the program, calls the kernel until the guest ends."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -30,6 +31,9 @@ JOURNALS_BYTES = 1 << 20
 BATCH_ITEMS = 4096
 """Inputs that are laid out for the kernel at once: bounds memory, not speed."""
 
+KEPT_BYTES = 1 << 26
+"""Memory of a program up to which what was made of it is kept for its next batch: a fourth of it, well within a worker's own."""
+
 _REASONS = tuple(TrapReason)
 _WITHOUT_WORD = frozenset({TrapReason.FETCH_FAULT, TrapReason.CYCLE_LIMIT, TrapReason.WORK_LIMIT})
 
@@ -39,9 +43,9 @@ class Prepared:
 
     def __init__(self, image: Image) -> None:
         self.image = image
-        self.initial, self.words = _words(image), _words(image)
-        self.permissions = _permissions(image)
-        self.start, self.operations, self.immediates = _decode(image)
+        known = _laid_out_once(image) if image.memory_bytes <= KEPT_BYTES else _laid_out(image)
+        self.initial, self.permissions, self.start, self.operations, self.immediates = known
+        self.words = _words(image)
         self.touched = np.zeros(self.words.size, dtype=np.uint8)
         self.places = np.empty(self.words.size, dtype=np.int32)
         self.state = np.zeros(layout.STATE_SIZE, dtype=np.int64)
@@ -166,6 +170,29 @@ def execution(row: Sequence[int], registers: Sequence[int], journal: bytes) -> E
     )
     code = None if trap else state[layout.EXIT_CODE]
     return Execution(code, trap, state[layout.CYCLES], journal, tuple(registers), detail)
+
+
+class _LaidOut(NamedTuple):
+    """What is the same in every execution of a program; nothing writes to it."""
+
+    initial: Any
+    """Memory words."""
+    permissions: Any
+    """Of each word."""
+    start: int
+    """First address of code."""
+    operations: Any
+    """Of each word of code."""
+    immediates: Any
+    """Of each word of code."""
+
+
+def _laid_out(image: Image) -> _LaidOut:
+    return _LaidOut(_words(image), _permissions(image), *_decode(image))
+
+
+_laid_out_once = lru_cache(maxsize=1)(_laid_out)
+"""Of the last program: a worker gets job after job of one, and laying it out takes as long as a hundred short executions."""
 
 
 def _words(image: Image) -> Any:

@@ -112,6 +112,19 @@ def test_what_a_worker_wrote_is_adopted(tmp_path: Path) -> None:
     assert layer(tmp_path).get(key(3), NOW)[0] == b"3"
 
 
+def test_who_adds_a_file_tells_when_the_layer_is_full(tmp_path: Path) -> None:
+    """EX-403, EX-404: what a worker wrote and added counts: the file that was used longest ago goes."""
+    disk = layer(tmp_path, 5000)
+    for number in range(20):
+        receipts = {key(number): bytes(300)}
+        written = disk.writer.keep(receipts, NOW + number)
+        assert written is not None
+        held_bytes = written.held_bytes or 0
+        assert disk.adopt(written, receipts) == [Eviction.BYTES] * (held_bytes > 5000)
+        assert disk.held_bytes <= 5000
+    assert (disk.get(key(0), NOW)[0], disk.get(key(19), NOW)[0]) == (None, bytes(300))
+
+
 def test_a_change_of_the_index_is_whole_or_none(tmp_path: Path) -> None:
     """EX-404: a change that breaks off leaves the index as it was, and open for the next."""
     disk = layer(tmp_path)

@@ -3,7 +3,9 @@
 import struct
 import threading
 from concurrent.futures import Executor, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.compiled import SIMULATOR
@@ -171,3 +173,37 @@ def test_what_runs_here_sees_the_stop_token_and_the_deadline(
         threading.Timer(0.2, stop.set).start()
         assert made.run_batch(ENDLESS, words(2), stop=stop.is_set) == [Cancelled(), Cancelled()]
     assert started.workers == []
+
+
+class Counted(ThreadPoolExecutor):
+    """Threads; remembers how many jobs were handed out and not answered, at most."""
+
+    def __init__(self, workers: int, most: list[int]) -> None:
+        super().__init__(workers)
+        self._handed: set[Any] = set()
+        self._most = most
+
+    def submit(self, *work: Any, **named: Any) -> Any:
+        future = super().submit(*work, **named)
+        self._handed.add(future)
+        self._most.append(len(self._handed))
+        future.add_done_callback(self._handed.discard)
+        return future
+
+
+@pytest.mark.parametrize(("jobs_that_fit", "expected"), [(1, {1}), (2, {3, 4}), (9, {3, 4})])
+def test_short_jobs_wait_for_their_worker_and_take_no_memory(
+    tmp_path: Path, jobs_that_fit: int, expected: set[int]
+) -> None:
+    """EX-351, EX-813, EX-913: with a slot for each worker as many jobs may wait; where memory binds, none does; results are the same."""
+    registry, most = Registry(METRICS, strict=True), [0]
+    cost = TraceBackend(SIMULATOR).estimate(ECHO, 4, Limits())
+    make = partial(Counted, most=most)
+    with runtime(
+        disk_cache(tmp_path), make, budget_bytes=jobs_that_fit * cost.bytes, registry=registry
+    ) as made:
+        outcomes = made.run_batch(ECHO, words(6000))
+    assert [one.index for one in outcomes if isinstance(one, Executed)] == list(range(6000))
+    assert outcomes[5999] == Executed(SIMULATOR.run(ECHO, words(6000)[-1]).to_bytes(), 5999)
+    assert max(most) in expected
+    assert registry.value(WORKERS_ACTIVE) == 0

@@ -14,7 +14,7 @@ from veritape.executor.adapters.cache.index import NAME
 from veritape.executor.adapters.cache.receipt_cache import ReceiptCache
 from veritape.executor.adapters.workers.figures import Figures
 from veritape.executor.adapters.workers.jobs import Job
-from veritape.executor.adapters.workers.looking_up import AT_ONCE
+from veritape.executor.adapters.workers.looking_up import AT_ONCE, FIRST
 from veritape.executor.adapters.workers.pool import WorkerPool, process_executor
 from veritape.executor.adapters.workers.runtime import L2Runtime
 from veritape.executor.backend import TraceBackend
@@ -67,7 +67,7 @@ def test_workers_look_up_what_nothing_is_known_of(tmp_path: Path, monkeypatch: p
         sent = Sent(made, monkeypatch)
         outcomes = made.run_batch(ECHO, INPUTS)
         assert (made.cache.counters.misses, dict(made.cache.counters.hits)) == (COUNT, {})
-        assert COUNT - AT_ONCE <= sent.looked_up_there <= COUNT - AT_ONCE + 4
+        assert COUNT - FIRST <= sent.looked_up_there <= COUNT - FIRST + 4
     assert (journals(outcomes), cached_places(outcomes)) == (INPUTS, [])
     with runtime(disk_cache(tmp_path)) as made:
         sent = Sent(made, monkeypatch)
