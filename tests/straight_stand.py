@@ -18,6 +18,7 @@ from veritape.gateway.adapters.key_reader import Changes
 from veritape.gateway.adapters.request_protocol import RequestProtocol
 from veritape.gateway.adapters.server import served_by, server_config
 from veritape.gateway.adapters.stores import ProcessStore
+from veritape.gateway.adapters.straight_way import Passage
 from veritape.gateway.adapters.target_pool import TargetPool
 from veritape.gateway.adapters.upstream_connection import UpstreamConnection
 from veritape.gateway.adapters.upstream_router import Upstreams
@@ -36,7 +37,7 @@ engine = 1
 minute = { limit = 1_000, burst = 1_000 }
 hour = { limit = 30_000 }
 month = { quota = 100_000 }
-[tiers.small]
+[tiers.free]
 minute = { limit = 60, burst = 4 }
 month = { quota = 100_000 }
 concurrency = 2
@@ -207,9 +208,7 @@ class Counted:
         return self._count.to_bytes(10, "big")
 
 
-KEYS = {
-    tier: make_key(Environment.LIVE, bytes([number]) * 64) for number, tier in enumerate(("big", "small"))
-}
+KEYS = {tier: make_key(Environment.LIVE, bytes([number]) * 64) for number, tier in enumerate(("big", "free"))}
 """Tier -> key of the account with its name."""
 
 
@@ -259,10 +258,9 @@ class Stand:
         (target,) = self.gateway.upstreams._pools["back"].targets
         if target not in self.targets:
             self.targets.append(target)
-            target._connect = lambda: self._connected(target)  # type: ignore[method-assign]
+            target._connect = lambda until_s: self._connected(target)  # type: ignore[method-assign]
 
     async def _connected(self, target: TargetPool) -> UpstreamConnection:
-        target._open += 1
         pipe = Pipe("127.0.0.9")
         pipe.protocol = UpstreamConnection(target._lost, target.known, target.departing)
         pipe.protocol.connection_made(pipe)
@@ -342,6 +340,18 @@ class Stand:
                     patience.clear()
                     patience._ring()
 
+    async def give_up(self) -> None:
+        """Let the time of all who wait for a connection end."""
+        for target in self.targets:
+            for one in list(target._waiting):
+                if isinstance(one, Passage) and one.heir is None and one._timer is not None:
+                    one._asked_s = -1_000_000.0
+                    one.go_over()
+                else:
+                    heir: Any = one.heir if isinstance(one, Passage) else one
+                    if heir is not None:
+                        heir.give_up()
+
     async def told(self, step: str, *how: Any) -> None:
         """Do one step of a history, up to where nothing happens by itself."""
         await getattr(self, step)(*how)
@@ -352,7 +362,7 @@ class Stand:
         """Return everything that is left to see."""
         now_us, subjects = (
             self.clock.monotonic_ns() // 1_000,
-            ("big:live", "small:live", "ip:anonymous:192.0.2.0/32"),
+            ("big:live", "free:live", "ip:anonymous:192.0.2.0/32"),
         )
         pipes = [*self.past, *self.clients]
         return {

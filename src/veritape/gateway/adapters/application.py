@@ -309,7 +309,7 @@ class Gateway:
         if place not in straight or straight[place].is_old:
             found = straight_way(self, visit, route, turn, pool, self._cors_lines(turn.call))
             if found is not None:
-                straight.keep(place, found)
+                turn.line.learn_way(turn.head, found)
 
     async def _passing(self, visit: Visit, route: Route, client: Client, exchange: Exchange) -> Passing:
         """Return an upstream's answer once the charge is durable."""

@@ -1,6 +1,7 @@
 """A client's connection as its requests need it, and the heads of requests as the connection knows them (GW-551, GW-554)."""
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final, Protocol
@@ -16,8 +17,9 @@ KNOWN_HEADS: Final = 1_024
 KNOWN_BYTES: Final = 2_048
 """Longest of them."""
 
-WAYS: Final = 4
-"""Straight ways of one head: clients behind different addresses may send the same bytes; at the bound all are forgotten."""
+WAYS: Final = 4_096
+"""Straight ways of all heads, some 3 KiB each: clients behind different addresses may send the same bytes, an account's many machines or those
+behind a proxy. At the bound the one found first is forgotten."""
 
 From = tuple[str | None, str]
 """The address at the other end, None on a unix socket, and the scheme."""
@@ -69,6 +71,10 @@ class Line(Protocol):
         """Return the lines that every answer has: the date."""
         ...
 
+    def learn_way(self, head: "Head", way: "Straight") -> None:
+        """Remember how requests with a head go straight from this end."""
+        ...
+
     def turn_over(self, turn: Ended) -> None:
         """Go on: the turn's answer is complete."""
         ...
@@ -118,8 +124,8 @@ class Head:
     """The client waits to be asked for the body."""
     came_again: bool = False
     """The same bytes came before."""
-    straight: Remembered[From, Straight] = field(default_factory=lambda: Remembered(WAYS))
-    """How requests with this head go straight."""
+    straight: dict[From, Straight] = field(default_factory=dict)
+    """How requests with this head go straight; ``KnownHeads`` bounds how many there are."""
 
 
 class KnownHeads(Remembered[bytes, Head]):
@@ -127,6 +133,8 @@ class KnownHeads(Remembered[bytes, Head]):
 
     def __init__(self) -> None:
         super().__init__(KNOWN_HEADS)
+        self._straight: deque[tuple[Head, From]] = deque()
+        """Where straight ways are kept, the oldest first."""
 
     def again(self, octets: bytes) -> Head | None:
         """Return what bytes say that were remembered."""
@@ -138,4 +146,15 @@ class KnownHeads(Remembered[bytes, Head]):
     def learn(self, octets: bytes, head: Head) -> None:
         """Remember what a head says that came as a whole and has no body: the parser need not read it again."""
         if head.length == 0 and len(octets) <= KNOWN_BYTES:
+            if len(self) >= self.limit:
+                self._straight.clear()
             self.keep(octets, head)
+
+    def learn_way(self, head: Head, origin: From, way: Straight) -> None:
+        """Remember how requests with a head go straight from somewhere."""
+        if origin not in head.straight:
+            if len(self._straight) >= WAYS:
+                oldest, place = self._straight.popleft()
+                del oldest.straight[place]
+            self._straight.append((head, origin))
+        head.straight[origin] = way

@@ -5,10 +5,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any, Final, NamedTuple
 
 from veritape.gateway.adapters.departure import ClientLeftError
-from veritape.gateway.adapters.target_pool import TargetPool
+from veritape.gateway.adapters.target_pool import Place, TargetPool
 from veritape.gateway.adapters.upstream_connection import FIRST_BYTE_S, AnswerHead, UpstreamConnection
 from veritape.gateway.adapters.upstream_pool import UpstreamPool
-from veritape.gateway.adapters.way import in_task
 from veritape.gateway.balance import may_retry
 from veritape.gateway.problems import RefusedError
 from veritape.gateway.reasons import Reason
@@ -79,13 +78,16 @@ async def whole_body(receive: Receive, limit_bytes: int) -> bytes:
 
 
 class Begun(NamedTuple):
-    """A request that was written to a target before its exchange was made; it has no body."""
+    """A request that was led to a target before its exchange was made; it has no body."""
 
     target: TargetPool
     """Among whose requests in progress it counts."""
-    connection: UpstreamConnection
+    connection: UpstreamConnection | None
+    """Where it was written; None: it was not."""
+    place: Place | None
+    """Where it waited for a connection, in turn with others."""
     began_ns: int
-    """Monotonic clock when it was written."""
+    """Monotonic clock when it was led there."""
     asked_s: float
     """The loop's clock then."""
     head: AnswerHead | None
@@ -132,7 +134,7 @@ class Exchange:
         return head
 
     def adopt(self, begun: "Begun") -> None:
-        """Go on with a request that was written already."""
+        """Go on with a request that was led to a target already."""
         self._begun, self._target, self._connection = begun, begun.target, begun.connection
         self.began_ns, self._deadline = begun.began_ns, begun.asked_s + self._request.timeout_s
 
@@ -170,11 +172,14 @@ class Exchange:
         return await self._attempt(None)
 
     async def _answered(self, begun: "Begun") -> AnswerHead:
-        """Wait for the head of the answer to a request that was written already."""
+        """Wait for the head of the answer to a request that was led to a target already."""
         if begun.head is not None:
             return begun.head
         try:
-            head = await begun.connection.head(self._until_s())
+            if begun.connection is not None:
+                head = await begun.connection.head(self._until_s())
+            else:
+                head = await self._head_from(begun.target, begun.place)
         except UpstreamFailedError as failure:
             self._note(None, failure)
             raise
@@ -187,25 +192,16 @@ class Exchange:
         target.in_flight += 1
         self.began_ns = self._clock.monotonic_ns()
         try:
-            self._connection = connection = target.take_idle() or await self._connected(target)
-            head = await self._head_of(connection, target)
+            head = await self._head_from(target, None)
         except UpstreamFailedError as failure:
             self._note(None, failure)
             raise
         self._note(head.status, None)
         return head
 
-    async def _connected(self, target: TargetPool) -> UpstreamConnection:
-        """Return a connection that has to be made or waited for."""
-        await in_task()
-        try:
-            async with asyncio.timeout_at(self._deadline):
-                return await target.acquire()
-        except TimeoutError:
-            raise UpstreamFailedError(Reason.UPSTREAM_TIMEOUT) from None
-
-    async def _head_of(self, connection: UpstreamConnection, target: TargetPool) -> AnswerHead:
+    async def _head_from(self, target: TargetPool, place: Place | None) -> AnswerHead:
         request = self._request
+        self._connection = connection = await target.acquire(self._deadline, place)
         has_body = request.streams or bool(request.body)
         connection.begin(request.method, request.head(target.authority), has_body=has_body)
         return await (self._send_and_wait(connection) if has_body else connection.head(self._until_s()))

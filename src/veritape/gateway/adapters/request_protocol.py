@@ -14,7 +14,7 @@ from uvicorn.protocols.utils import get_remote_addr, is_ssl
 from uvicorn.server import ServerState
 
 from veritape.gateway.adapters.alarm import Alarm
-from veritape.gateway.adapters.client_line import Ended, From, Head, KnownHeads, Underway
+from veritape.gateway.adapters.client_line import Ended, From, Head, KnownHeads, Straight, Underway
 from veritape.gateway.adapters.flow import Flow
 from veritape.gateway.adapters.reading_watch import ReadingWatch
 from veritape.gateway.adapters.request_timer import RequestTimer
@@ -310,6 +310,10 @@ class RequestProtocol(asyncio.Protocol):
         turn.departure.owner = way = Way(turn.run(serve), self._over)
         self._server.tasks.add(cast("asyncio.Task[None]", way))  # it is cancelled like one
         return turn, way
+
+    def learn_way(self, head: Head, way: Straight) -> None:
+        """Remember how requests with a head go straight from this end."""
+        self._known.learn_way(head, self.origin, way)
 
     def take_over(self, head: Head, serve: Serve) -> None:
         """Serve a request that left the straight way, from here on as a turn."""

@@ -29,6 +29,7 @@ from veritape.gateway.adapters.key_finder import KeyFinder
 from veritape.gateway.adapters.policy_memory import Origin
 from veritape.gateway.adapters.proxy import Begun
 from veritape.gateway.adapters.random_bytes import RandomBytes
+from veritape.gateway.adapters.target_pool import Waiting
 from veritape.gateway.adapters.turn import STATUS_LINES, Turn
 from veritape.gateway.adapters.upstream_connection import FIRST_BYTE_S, AnswerHead, UpstreamConnection
 from veritape.gateway.adapters.upstream_pool import UpstreamPool
@@ -37,6 +38,7 @@ from veritape.gateway.adapters.visit import Visit
 from veritape.gateway.answers import BODILESS
 from veritape.gateway.fast_quota import Verdict, make_tuple
 from veritape.gateway.keys import KeyRecord
+from veritape.gateway.overload import is_halved
 from veritape.gateway.policy import Route
 from veritape.gateway.request_ids import request_id
 from veritape.gateway.target_health import Standing, standing
@@ -124,9 +126,9 @@ class StraightWay:
         self.store_name = "lease" if self._is_leased else self.policy.store.kind
         """What decides, as logs call it."""
         self._finder, self._key, self._record = known.finder, known.key, known.record
-        self._from_us, self._until_us, self._pieces = known.from_us, known.until_us, known.pieces
-        self._patience_s = min(FIRST_BYTE_S, route.timeout_s)
-        self._loop = asyncio.get_running_loop()
+        self._from_us, self._until_us = known.from_us, known.until_us
+        self.pieces = known.pieces
+        self.loop = asyncio.get_running_loop()
 
     @property
     def is_old(self) -> bool:
@@ -141,7 +143,7 @@ class StraightWay:
         began_ns, wall_ns = clock.monotonic_ns(), clock.wall_ns()
         now_us, wall_us = began_ns // 1_000, wall_ns // 1_000
         if (
-            gate.policy is not policy or gate.overload.level or ordinary.is_draining or not gate.durable()
+            gate.policy is not policy or is_halved(gate.overload.level, self.tier, anonymous=False) or ordinary.is_draining or not gate.durable()
             or gate.overload.sheds(ordinary.in_flight + 1, policy.in_flight_max, essential=self.route.essential)
             or gate.guard.wait_s(self.origin.group, policy.addresses.guard, now_us)
             or not self._from_us <= wall_us < self._until_us
@@ -150,12 +152,13 @@ class StraightWay:
         ):  # fmt: skip
             return None
         connection = target.take_idle()
-        if connection is None:
+        if connection is None and not target.may_wait:
             return None
         caller, prepared = self.caller, self.prepared
         found = gate.store.admit_at_hand(caller.subject, prepared.plan, prepared.terms, now_us, wall_us)
         if found is None:
-            target.put_back(connection)
+            if connection is not None:
+                target.put_back(connection)
             return None
         decided_ns = clock.monotonic_ns()
         ordinary.in_flight += 1
@@ -168,13 +171,15 @@ class StraightWay:
             caller.subject, caller.account, self.tier, verdict, decided_ns // 1_000, leased=self._is_leased
         )
         event = gate.events.charge(caller, self.route_name, verdict, wall_us, identifier)
-        receipt, asked_s = gate.ledger.begin(event), self._loop.time()
+        receipt, asked_s = gate.ledger.begin(event), self.loop.time()
         passage = Passage(
-            self, line, identifier, verdict, slot, event, receipt, connection, began_ns, decided_ns, asked_s
+            self, line, identifier, verdict, slot, event, receipt, began_ns, decided_ns, asked_s
         )
         self.pool.begin()
-        connection.begin(self.method, identifier.encode().join(self._pieces), has_body=False)
-        connection.tell(passage, asked_s + self._patience_s)
+        if connection is None:
+            passage.wait(self.loop.call_at(asked_s + self.route.timeout_s, passage.go_over))
+        else:
+            passage.send(connection, asked_s)
         return passage
 
 
@@ -182,25 +187,78 @@ class Passage:
     """One request on the straight way."""
 
     __slots__ = (
-        "_answer", "_asked_s", "_began_ns", "_charge", "_connection", "_decided_ns", "_identifier", "_line", "_receipt", "_slot",
-        "_verdict", "_way",
+        "_answer",
+        "_asked_s",
+        "_began_ns",
+        "_charge",
+        "_connection",
+        "_decided_ns",
+        "_handed",
+        "_identifier",
+        "_line",
+        "_receipt",
+        "_slot",
+        "_timer",
+        "_verdict",
+        "_way",
+        "heir",
     )  # fmt: skip
 
     def __init__(
         self, way: StraightWay, line: Line, identifier: str, verdict: Verdict, slot: str, charge: UsageEvent, receipt: Receipt,
-        connection: UpstreamConnection, began_ns: int, decided_ns: int, asked_s: float,
+        began_ns: int, decided_ns: int, asked_s: float,
     ) -> None:  # fmt: skip
-        """Wait for the answer of a request that is on its way."""
+        """Take a request that was admitted; ``send`` or ``wait`` follows."""
         self._way, self._line, self._identifier = way, line, identifier
         self._verdict, self._slot, self._charge, self._receipt = verdict, slot, charge, receipt
-        self._connection = connection
+        self._connection: UpstreamConnection | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        """Of who waits for a connection."""
+        self._handed: UpstreamConnection | None = None
+        """What was handed to it; the request goes out in the loop's next turn, when it has shown whether the connection has ended."""
+        self.heir: Waiting | None = None
+        """Who waits in its place, once it has gone over."""
         self._began_ns, self._decided_ns, self._asked_s = began_ns, decided_ns, asked_s
         self._answer: AnswerHead | None = None
         """Once it is here as a whole and was noted."""
 
+    def send(self, connection: UpstreamConnection, now_s: float) -> None:
+        """Send the request."""
+        way, self._connection = self._way, connection
+        connection.begin(way.method, self._identifier.encode().join(way.pieces), has_body=False)
+        connection.tell(self, min(now_s + FIRST_BYTE_S, self._asked_s + way.route.timeout_s))
+
+    def wait(self, timer: asyncio.TimerHandle) -> None:
+        """Wait for a connection, until a timer rings."""
+        self._timer = timer
+        self._way.target.wait(self)
+
+    def take(self, connection: UpstreamConnection | None) -> bool:
+        """Send the request on a connection that became free; where one has to be made, the ordinary way does it."""
+        timer, self._timer = self._timer, None
+        if timer is None:
+            return self.heir is not None and self.heir.take(connection)
+        timer.cancel()
+        if connection is None:
+            self.go_over()
+        else:
+            self._handed = connection
+            self._way.loop.call_soon(self._send_handed)
+        return True
+
+    def _send_handed(self) -> None:
+        connection, self._handed = self._handed, None
+        if connection is None:
+            return
+        if connection.is_reusable:
+            self.send(connection, self._way.loop.time())
+        else:
+            self.go_over()
+
     def set(self) -> None:
         """Look what came of the upstream: what is plain is its whole answer."""
-        way, answer = self._way, self._connection.whole()
+        way, connection = self._way, self._connection
+        answer = None if connection is None else connection.whole()
         if answer is None or answer.status not in _FIRST_LINES:
             self.go_over()
             return
@@ -213,11 +271,16 @@ class Passage:
 
     def go_on(self) -> None:
         """Answer: the upstream has, and it is known whether the charge is durable."""
-        way, answer = self._way, self._answer
-        if answer is None or self._receipt.failure is not None or way.gate.policy is not way.policy:
+        way, answer, connection = self._way, self._answer, self._connection
+        if (
+            answer is None
+            or connection is None
+            or self._receipt.failure is not None
+            or way.gate.policy is not way.policy
+        ):
             self.go_over()
             return
-        line, body = self._line, self._connection.rest() or b""
+        line, body = self._line, connection.rest() or b""
         try:
             line.transport.write(b"".join((
                 _FIRST_LINES[answer.status], line.dated(), lines_back(answer, way.rule), b"x-request-id: ", self._identifier.encode(),
@@ -227,26 +290,33 @@ class Passage:
         except Exception:  # noqa: BLE001 - the top of a request: logged, and the end of its connection tells the client
             _log.exception("a request failed")
             line.transport.abort()
-        self._end(answer.status)
+        self._end(answer.status, connection)
 
     def go_over(self) -> None:
         """Leave the straight way: make what the ordinary way would have by now, and let it go on."""
         way, verdict = self._way, self._verdict
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+        handed, self._handed = self._handed, None
+        if handed is not None:
+            way.target.release(handed)
         visit = Visit(
             self._identifier, way.address, way.route, way.caller, way.tier, way.limits, verdict, way.prepared.fields, self._slot, self._charge,
             self._receipt, verdict.plan.cost_mu, began_ns=self._began_ns, decision_ns=self._decided_ns - self._began_ns,
             origin=way.origin, chain=way.chain,
         )  # fmt: skip
-        begun = Begun(way.target, self._connection, self._decided_ns, self._asked_s, self._answer)
+        place = None if timer is None else self
+        begun = Begun(way.target, self._connection, place, self._decided_ns, self._asked_s, self._answer)
         over = WentOver(visit, way.route, way.pool, begun)
         self._line.take_over(way.head, partial(way.ordinary.go_on, over))
 
-    def _end(self, status: int) -> None:
+    def _end(self, status: int, connection: UpstreamConnection) -> None:
         """Give back what the request had, and tell of it."""
         way, verdict = self._way, self._verdict
         ordinary, gate, caller, target = way.ordinary, way.gate, way.caller, way.target
         target.in_flight -= 1
-        target.release(self._connection)
+        target.release(connection)
         ordinary.in_flight -= 1
         if self._slot:
             gate.store.release_slot(caller.subject, self._slot)

@@ -3,10 +3,11 @@
 import asyncio
 import ssl
 from collections import deque
-from typing import Final
+from typing import Final, Protocol
 
 from veritape.gateway.adapters.departing import Departing
 from veritape.gateway.adapters.upstream_connection import KNOWN_HEADS, KnownAnswers, UpstreamConnection
+from veritape.gateway.adapters.way import in_task
 from veritape.gateway.outbound import is_refused
 from veritape.gateway.reasons import Reason
 from veritape.gateway.target_health import TargetHealth
@@ -21,6 +22,21 @@ WAITING: Final = 1_024
 
 CONNECT_S: Final = 1.0
 """Longest wait for a connection."""
+
+
+class Waiting(Protocol):
+    """Who waits for a connection."""
+
+    def take(self, connection: UpstreamConnection | None) -> bool:
+        """Take a connection, or None: leave to make one. False when it waits no more."""
+        ...
+
+
+class Place(Waiting, Protocol):
+    """A place in the queue that may be left to somebody."""
+
+    heir: Waiting | None
+    """Who waits here from now on."""
 
 
 class TargetPool:
@@ -40,7 +56,9 @@ class TargetPool:
         self._turn = 0
         self._idle: list[UpstreamConnection] = []
         self._open = 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: deque[Waiting] = deque()
+        """Whoever waits is handed a connection and not only told of it: else who comes meanwhile would take it, and who waited would wait
+        again, behind all others."""
         self._is_closed = False
 
     async def resolve(self) -> None:
@@ -64,25 +82,42 @@ class TargetPool:
         """Take back what ``take_idle`` returned and nobody used."""
         self._idle.append(connection)
 
-    async def acquire(self) -> UpstreamConnection:
-        """Return a connection; the caller gives it back with ``release``.
+    @property
+    def may_wait(self) -> bool:
+        """Tell whether a request that finds no connection has to wait for one, and may."""
+        return self._open >= CONNECTIONS and len(self._waiting) < WAITING
+
+    def wait(self, one: Waiting) -> None:
+        """Let somebody wait for a connection, behind all others."""
+        self._waiting.append(one)
+
+    async def acquire(self, until_s: float, place: Place | None = None) -> UpstreamConnection:
+        """Return a connection, which the caller gives back with ``release``.
+
+        Args:
+            until_s: moment of the loop's clock until which there must be one.
+            place: in the queue, where the request has waited already.
 
         Raises:
-            UpstreamFailedError: none can be made, or too many requests wait.
+            UpstreamFailedError: none can be made, too many requests wait, or it took too long.
         """
         while True:
-            connection = self.take_idle()
-            if connection is not None:
+            connection = self.take_idle() if place is None else None
+            if connection is None:
+                if place is not None or self._open >= CONNECTIONS:
+                    connection, place = await self._in_turn(until_s, place), None
+                else:
+                    self.count()
+                if connection is None:
+                    return await self._connect(until_s)
+            if connection.is_reusable:
                 return connection
-            if self._open < CONNECTIONS:
-                return await self._connect()
-            await self._wait()
 
     def release(self, connection: UpstreamConnection) -> None:
-        """Take a connection back; one that cannot be used again is thrown away."""
+        """Take a connection back: who waits longest gets it. One that cannot be used again is thrown away."""
         if connection.is_reusable and not self._is_closed:
-            self._idle.append(connection)
-            self._let_in()
+            if not self._hand_over(connection):
+                self._idle.append(connection)
         elif not connection.is_lost:
             connection.close()
 
@@ -93,40 +128,58 @@ class TargetPool:
             connection.close()
         self._idle.clear()
 
-    async def _wait(self) -> None:
-        if len(self._waiting) >= WAITING:
+    async def _in_turn(self, until_s: float, place: Place | None) -> UpstreamConnection | None:
+        """Wait until a connection is handed over; None when one may be made, which is counted already."""
+        if place is None and len(self._waiting) >= WAITING:
             raise UpstreamFailedError(Reason.NO_HEALTHY_UPSTREAM, request_begun=False)
-        turn = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
+        loop = asyncio.get_running_loop()
+        one = _Waiting(self, loop.create_future())
+        if place is None:
+            self.wait(one)
+        else:
+            place.heir = one
+        timer = loop.call_at(until_s, one.give_up)
         try:
-            await turn
+            return await one.taken
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self._let_in()
+            if one.has_taken:
+                self._pass_on(one.taken.result())
             raise
+        finally:
+            timer.cancel()
+            one.taken.cancel()  # a request that was driven by hand up to here does not do so
 
-    def _let_in(self) -> None:
+    def _pass_on(self, connection: UpstreamConnection | None) -> None:
+        """Give what was handed over to somebody who left meanwhile to the next one."""
+        if connection is None:
+            self._gone()
+        else:
+            self.release(connection)
+
+    def _hand_over(self, connection: UpstreamConnection | None) -> bool:
+        """Give a connection, or leave to make one, to who waits longest; False when nobody waits."""
         while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                return
+            if self._waiting.popleft().take(connection):
+                return True
+        return False
 
-    async def _connect(self) -> UpstreamConnection:
-        self._open += 1
+    async def _connect(self, until_s: float) -> UpstreamConnection:
+        """Make a connection that is counted already."""
+        loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(CONNECT_S):
-                _, connection = await asyncio.get_running_loop().create_connection(
+            await in_task()  # for its timeout
+            async with asyncio.timeout_at(min(until_s, loop.time() + CONNECT_S)):
+                _, connection = await loop.create_connection(
                     lambda: UpstreamConnection(self._lost, self.known, self.departing), await self._address(), self.target.port,
                     ssl=self._tls, server_hostname=self._server_name if self._tls else None,
                 )  # fmt: skip
         except (OSError, TimeoutError) as error:
-            self._open -= 1
-            self._let_in()
+            self._gone()
+            if loop.time() >= until_s:
+                raise UpstreamFailedError(Reason.UPSTREAM_TIMEOUT) from None
             raise UpstreamFailedError(Reason.UPSTREAM_UNREACHABLE, request_begun=False) from error
         except BaseException:
-            self._open -= 1
-            self._let_in()
+            self._gone()
             raise
         return connection
 
@@ -144,10 +197,45 @@ class TargetPool:
         return self._addresses[self._turn]
 
     def _lost(self, connection: UpstreamConnection) -> None:
-        self._open -= 1
         if connection in self._idle:
             self._idle.remove(connection)
-        self._let_in()
+        self._gone()
+
+    def count(self) -> None:
+        """Count a connection that is about to be made."""
+        self._open += 1
+
+    def _gone(self) -> None:
+        """Let another one be made in place of a connection: by who waits longest, before anybody who comes meanwhile."""
+        self._open -= 1
+        self._hand_over(None)
+
+
+class _Waiting:
+    """A coroutine that waits for a connection."""
+
+    def __init__(self, pool: TargetPool, taken: "asyncio.Future[UpstreamConnection | None]") -> None:
+        self._pool, self.taken = pool, taken
+        """What was handed over, once it was."""
+
+    @property
+    def has_taken(self) -> bool:
+        """Tell whether something was handed over."""
+        return self.taken.done() and not self.taken.cancelled() and self.taken.exception() is None
+
+    def take(self, connection: UpstreamConnection | None) -> bool:
+        """Go on with it in the loop's next turn."""
+        if self.taken.done():
+            return False
+        if connection is None:
+            self._pool.count()
+        self.taken.set_result(connection)
+        return True
+
+    def give_up(self) -> None:
+        """End a wait that took too long."""
+        if not self.taken.done():
+            self.taken.set_exception(UpstreamFailedError(Reason.UPSTREAM_TIMEOUT))
 
 
 def tls_context(rule: TlsRule) -> ssl.SSLContext:

@@ -172,9 +172,9 @@ async def check(target: TargetPool, rule: HealthRule) -> int | None:
     head = f"GET {rule.path} HTTP/1.1\r\nHost: {target.target.authority}\r\nUser-Agent: veritape\r\n\r\n"
     try:
         async with asyncio.timeout(timeout_s):
-            connection = await target.acquire()
-            connection.begin("GET", head.encode("ascii"), has_body=False)
             until_s = asyncio.get_running_loop().time() + timeout_s
+            connection = await target.acquire(until_s)
+            connection.begin("GET", head.encode("ascii"), has_body=False)
             answer = await connection.head(until_s)
             while await connection.read(until_s):
                 pass

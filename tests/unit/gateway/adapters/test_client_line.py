@@ -1,8 +1,12 @@
 """Heads of requests as a connection remembers them."""
 
+from typing import cast
+
+import pytest
 from tests.straight_stand import KEYS, Stand
 
-from veritape.gateway.adapters.client_line import KNOWN_BYTES, KNOWN_HEADS, WAYS, Head, KnownHeads
+from veritape.gateway.adapters import client_line
+from veritape.gateway.adapters.client_line import KNOWN_BYTES, KNOWN_HEADS, Head, KnownHeads, Straight
 from veritape.gateway.answers import Call
 
 
@@ -11,7 +15,7 @@ def head(length: int | None = 0) -> Head:
 
 
 def test_heads_without_a_body_are_remembered_up_to_a_bound() -> None:
-    """GW-908: no long head, none with a body; at the bound all are forgotten, and of one head few straight ways are kept."""
+    """GW-908: no long head, none with a body; at the bound all are forgotten."""
     known, kept = KnownHeads(), head()
     for octets, said in (
         (b"a", head(3)),
@@ -31,7 +35,28 @@ def test_heads_without_a_body_are_remembered_up_to_a_bound() -> None:
         known.learn(b"%d" % number, head())
     assert len(known) <= KNOWN_HEADS
     assert known.again(b"d") is None
-    assert kept.straight.limit == WAYS
+
+
+def test_the_straight_way_found_first_is_forgotten_at_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """GW-908: as many straight ways as are kept, of all heads together; one that is found anew takes no more room."""
+    monkeypatch.setattr(client_line, "WAYS", 3)
+    known, first, second = KnownHeads(), head(), head()
+    way, other = (cast("Straight", object()) for _ in range(2))
+    for octets, one in ((b"a", first), (b"b", second)):
+        known.learn(octets, one)
+    known.learn_way(first, ("a", "http"), way)
+    known.learn_way(second, ("a", "http"), way)
+    known.learn_way(first, ("a", "http"), other)
+    known.learn_way(second, ("b", "http"), way)
+    assert (first.straight, second.straight) == (
+        {("a", "http"): other},
+        {("a", "http"): way, ("b", "http"): way},
+    )
+    known.learn_way(second, ("c", "http"), way)
+    assert (first.straight, len(second.straight)) == ({}, 3)
+    for number in range(KNOWN_HEADS):
+        known.learn(b"%d" % number, head())
+    assert len(known._straight) == 0
 
 
 async def test_one_head_goes_straight_from_several_addresses() -> None:

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.straight_stand import CLIENTS, KEYS, Stand
 
+from veritape.gateway.adapters import target_pool
 from veritape.gateway.adapters.client_line import Line
 from veritape.gateway.adapters.straight_way import Passage, StraightWay
 
@@ -28,7 +29,7 @@ def response(status: int, *fields: str, body: bytes = b"{}") -> bytes:
 USUAL = request("/echo", "big")
 OK = response(200, "Content-Type: application/json")
 REQUESTS = [
-    USUAL, request("/echo", "small"), request("/echo"), request("/kept", "big"), request("/nothing", "big"),
+    USUAL, request("/echo", "free"), request("/echo"), request("/kept", "big"), request("/nothing", "big"),
     request("/echo", "big", method="HEAD"), request("/echo", "big", "X-Request-Id: mine"),
     request("/echo", "big", "Origin: https://a.example"), request("/echo", "big", "Connection: close"), USUAL + USUAL,
     USUAL[:30], USUAL[30:], request("/echo", "big", "Content-Length: 0", method="POST"),
@@ -50,19 +51,35 @@ STEPS: list[Step] = [
     *(("ask", number, octets) for octets in REQUESTS for number in CLIENT), *(("answer", *one) for one in ANSWERS),
     *((step, number) for step in ("leave", "end") for number in CLIENT), *(("overload", level) for level in (0, 0, 0, 1, 2, 4)),
     *(("wait", milliseconds) for milliseconds in (1, 20, 400, 2_000, 61_000)), ("revoke",), ("reload",), ("drain",), ("silence",),
-    ("fail",), ("fail",),
+    ("fail",), ("fail",), ("give_up",),
 ]  # fmt: skip
 """What may happen; what is usual, often."""
 
 BEGINNING: list[Step] = [
-    step for number in CLIENT for octets in (USUAL, USUAL, request("/echo", "small"), request("/echo", "small"))
+    step for number in CLIENT for octets in (USUAL, USUAL, request("/echo", "free"), request("/echo", "free"))
     for step in (("ask", number, octets), ("answer", OK), ("commit",))
 ]  # fmt: skip
 """Until the straight way is known of both accounts, from both addresses, and a connection to the upstream idles."""
 
 
-async def histories(steps: list[Step]) -> list[Stand]:
+FEW: list[Step] = [
+    *[("ask", number, USUAL) for number in CLIENT] * 3, *[("answer", OK)] * 4, *[("commit",)] * 3, ("give_up",), ("answer", OK, True),
+    *(("leave", number) for number in CLIENT), *(("ask", number, request("/echo", "free")) for number in CLIENT), ("end", 0), ("reload",),
+    ("silence",), ("fail",), ("overload", 2), ("answer", OK[:20]), ("revoke",),
+]  # fmt: skip
+"""What may happen where requests wait for a connection."""
+
+
+async def histories(steps: list[Step], connections: int = 128, waiting: int = 1_024) -> list[Stand]:
     """Tell a history to a gateway with and to one without the straight way, and compare after each step what there is to see."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(target_pool, "CONNECTIONS", connections)
+        patch.setattr(target_pool, "WAITING", waiting)
+        return await _histories(steps)
+
+
+async def _histories(steps: list[Step]) -> list[Stand]:
+    """Tell it: nothing differs, and no connection is lost."""
     stands = [Stand(straight=True), Stand(straight=False)]
     try:
         for step in (*BEGINNING, *steps):
@@ -71,6 +88,8 @@ async def histories(steps: list[Step]) -> list[Stand]:
             straight, ordinary = (stand.seen() for stand in stands)
             for name, value in ordinary.items():
                 assert straight[name] == value, (step, name)
+            for target in (target for stand in stands for target in stand.targets if not target.in_flight):
+                assert len(target._idle) == target._open, (step, "a connection is lost")
     finally:
         for stand in stands:
             await stand.close()
@@ -85,6 +104,31 @@ async def histories(steps: list[Step]) -> list[Stand]:
 def test_it_leaves_what_the_ordinary_way_leaves(steps: list[Step]) -> None:
     """GW-501, GW-502, GW-504, GW-661, GW-583: the same bytes to client and upstream, the same events, records, figures, counts."""
     asyncio.run(histories(steps))
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.lists(st.sampled_from(FEW), min_size=5, max_size=30), st.sampled_from([(1, 9), (2, 9), (1, 1)]))
+def test_it_waits_for_a_connection_as_the_ordinary_way_does(
+    steps: list[Step], bounds: tuple[int, int]
+) -> None:
+    """GW-501, GW-581: with fewer connections than requests each waits in turn, whichever way it goes, and leaves what it left before."""
+    asyncio.run(histories(steps, *bounds))
+
+
+ONE: list[Step] = [("ask", 0, USUAL), ("ask", 1, USUAL)]
+"""One connection: the second request waits for it."""
+THEN: list[Step] = [("answer", OK), ("commit",)]
+"""It has an answer, and who waits longest gets it."""
+
+WAITS: dict[str, tuple[list[Step], int, int]] = {
+    "in turn": ([*ONE, *THEN, *THEN], 2, 0),
+    "behind who came before": ([*ONE, ("ask", 2, USUAL), *THEN, *THEN, *THEN], 3, 0),
+    "no longer than its time": ([*ONE, ("give_up",), *THEN, *THEN], 2, 1),
+    "its client leaves": ([*ONE, ("leave", 1), *THEN, ("ask", 0, USUAL), *THEN], 3, 1),
+    "its place stays its own": ([*ONE, ("end", 1), ("ask", 2, USUAL), *THEN, *THEN, *THEN], 3, 1),
+    "the connection ends": ([*ONE, ("answer", OK, True), ("commit",), *THEN], 2, 1),
+}  # fmt: skip
+"""What happens to a request that waits -> steps, requests that begin straight, and requests that go over."""
 
 
 HISTORIES: dict[str, tuple[list[Step], int, int]] = {
@@ -106,9 +150,11 @@ HISTORIES: dict[str, tuple[list[Step], int, int]] = {
     "the server ends": ([("ask", 0, USUAL), ("end", 0), ("answer", OK), ("commit",)], 1, 1),
     "another policy": ([("ask", 0, USUAL), ("reload",), ("answer", OK), ("commit",), ("ask", 0, USUAL)], 1, 1),
     "a revoked key": ([("revoke",), ("ask", 0, USUAL)], 0, 0),
-    "an overloaded worker": ([("overload", 1), ("ask", 0, USUAL)], 0, 0),
+    "an overloaded worker": ([("overload", 2), ("ask", 0, USUAL), ("answer", OK), ("commit",)], 1, 0),
+    "a halved caller": ([("overload", 2), ("ask", 0, request("/echo", "free"))], 0, 0),
+    "essential routes alone": ([("overload", 3), ("ask", 0, USUAL)], 0, 0),
     "an ending worker": ([("drain",), ("ask", 0, USUAL)], 0, 0),
-    "a quota that denies": ([("ask", 0, request("/echo", "small"))], 0, 0),
+    "a quota that denies": ([("ask", 0, request("/echo", "free"))], 0, 0),
     "a look-up too old": ([("wait", 61_000), ("ask", 0, USUAL), ("answer", OK), ("commit",)], 0, 0),
 }  # fmt: skip
 """What happens -> steps, requests that begin straight, and requests that go over."""
@@ -117,6 +163,19 @@ HISTORIES: dict[str, tuple[list[Step], int, int]] = {
 @pytest.mark.parametrize("name", HISTORIES)
 async def test_what_turns_out_unusual_goes_over(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """GW-501, GW-502, GW-554, GW-584, GW-661, GW-665, GW-418, GW-105, GW-381: each case leaves what the ordinary way leaves, and which way it took is counted."""
+    steps, *expected = HISTORIES[name]
+    assert await counted(monkeypatch, steps) == expected
+
+
+@pytest.mark.parametrize("name", WAITS)
+async def test_who_waits_for_a_connection_goes_straight(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """GW-501, GW-581, GW-582: a request waits for one of the connections without leaving the straight way, and keeps its place when it does."""
+    steps, *expected = WAITS[name]
+    assert await counted(monkeypatch, steps, 1) == expected
+
+
+async def counted(monkeypatch: pytest.MonkeyPatch, steps: list[Step], connections: int = 128) -> list[int]:
+    """Return how many requests of a history begin straight, and how many of them go over."""
     counts = {"begun": 0, "over": 0}
     begin, go_over = StraightWay.begin, Passage.go_over
 
@@ -129,10 +188,9 @@ async def test_what_turns_out_unusual_goes_over(name: str, monkeypatch: pytest.M
         counts["over"] += 1
         go_over(passage)
 
-    steps, begun, over = HISTORIES[name]
     monkeypatch.setattr(StraightWay, "begin", counted_begin)
     monkeypatch.setattr(Passage, "go_over", counted_over)
-    await histories([])
+    await histories([], connections)
     of_beginning = counts["begun"]
-    await histories(steps)
-    assert (counts["begun"] - 2 * of_beginning, counts["over"]) == (begun, over)
+    await histories(steps, connections)
+    return [counts["begun"] - 2 * of_beginning, counts["over"]]

@@ -12,7 +12,7 @@ from tests.upstream import Peer, answer, policy_text, upstream
 from tests.waiting import PATIENCE_S, until
 
 from veritape.gateway.adapters.client import Client, Receive, Scope, Send
-from veritape.gateway.adapters.client_line import Ended, Head
+from veritape.gateway.adapters.client_line import Ended, Head, Straight
 from veritape.gateway.adapters.flow import Flow
 from veritape.gateway.adapters.server import serve_beside
 from veritape.gateway.adapters.turn import Turn
@@ -267,6 +267,9 @@ class Connection:
 
     def passage_over(self) -> None:
         raise AssertionError("a turn is no passage")
+
+    def learn_way(self, head: Head, way: Straight) -> None:
+        raise AssertionError(f"a turn learns nothing by itself: {head}, {way}")
 
     def take_over(self, head: Head, serve: Callable[[Client], Awaitable[None]]) -> None:
         raise AssertionError(f"a turn went over already: {head}, {serve}")
