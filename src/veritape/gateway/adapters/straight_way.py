@@ -6,8 +6,10 @@ Whatever follows from head, address, key, route and policy is found once (``Stra
 two functions: ``StraightWay.begin`` looks, charges and writes to the target, ``Passage`` writes the answer once it is here as a whole and
 the charge is durable.
 
-What is less plain ``begin`` leaves alone, without a change, and the ordinary way (``Gateway.serve``) takes it: another policy, an
-overloaded or ending worker, a guarded address, a key that changed, charges that fail, a target that stands badly, a quota that denies or
+Where the target's connections are all in use, it waits for one in turn with all others, where it is (GW-581).
+
+What is less plain ``begin`` leaves alone, without a change, and the ordinary way (``Gateway.serve``) takes it: another policy, a
+caller whose limits are halved for load, a worker that sheds or ends, a guarded address, a key that changed, charges that fail, a target that stands badly, a quota that denies or
 lives elsewhere. What turns out to be unusual later (an answer that is in pieces, cut or late, a failure of target or disk, a client that
 leaves, another policy) goes over: visit and exchange are made as the ordinary way would have them at that point, and it goes on with
 them. So the ordinary way says what is right; a test sends the same histories both ways and compares all that is left.
