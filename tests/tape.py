@@ -52,7 +52,7 @@ def frames(
 def own_note(kind: NoteKind, at_s: int = 32_000, **facts: object) -> Frame:
     """Return one of the recorder's notes as a journal frame."""
     at_ns = MIDNIGHT_NS + at_s * 10**9
-    return Frame(Kind.NOTE, 0, 1, at_ns, at_ns, note(kind, **facts))
+    return Frame(Kind.NOTE, 0, 1, at_ns, at_s * 10**9, note(kind, **facts))
 
 
 def day_notes(codes: tuple[str, ...] = tuple(CODES)) -> list[Frame]:

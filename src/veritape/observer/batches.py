@@ -106,7 +106,7 @@ def _apply_some(recorder: Recorder, frames: Sequence[Frame]) -> Iterator[tuple[F
         part = _part(columns, at, end)
         if end - at >= FEW and len(part.record) <= KEPT:
             applied = _apply_stretch(recorder, recorder.day(trading[1]), part, frames, stamps)
-            recorder.received(int(stamps.received_ns[at:end].max()))
+            recorder.received(frames[end - 1])
             yield frames[end - 1], applied
         else:
             end = max(end, at + 1)

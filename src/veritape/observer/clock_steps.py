@@ -1,9 +1,10 @@
 """A wall clock that steps, seen by comparing it with the monotonic one (OB-004)."""
 
 from collections.abc import Iterable
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, NamedTuple
 
-from veritape.kernel.clock import MILLISECOND_NS
+from veritape.kernel.clock import MILLISECOND_NS, NANOSECONDS
 
 STEP_NS: Final = 500 * MILLISECOND_NS
 """From here on a difference is a step; slower corrections move both clocks."""
@@ -73,3 +74,69 @@ class SteadyLine:
                 for stamp_ns in stamps_ns
             }
         )
+
+
+class Margin(NamedTuple):
+    """By how much a time of day may be wrong, because the wall clock was set."""
+
+    earlier_s: int
+    """Seconds that it may have been earlier."""
+    later_s: int
+    """Seconds that it may have been later."""
+
+
+CERTAIN: Final = Margin(0, 0)
+"""The clock was not set."""
+
+
+@dataclass
+class ClockSettings:
+    """Every setting that the wall clock had in one process: any of them may have been the right one.
+
+    A clock is set because it was wrong, or becomes wrong by that; nobody here can tell. So a moment lies between the earliest
+    and the latest time of day that one of its settings gives, and how long something lasted is for the monotonic clock to say.
+    """
+
+    _least_ns: int | None = None
+    """How far the wall clock was ahead of the monotonic one at least; None before the first stamp."""
+    _most_ns: int = 0
+    """At most."""
+    _present_ns: int = 0
+    """At the newest stamp."""
+
+    def take(self, wall_ns: int, monotonic_ns: int) -> Margin:
+        """Take both sides of a stamp; return what this setting adds to the margin of every earlier moment."""
+        ahead_ns = self._present_ns = wall_ns - monotonic_ns
+        if self._least_ns is None:
+            self._least_ns = self._most_ns = ahead_ns
+        added = _margin(self._least_ns - ahead_ns, ahead_ns - self._most_ns)
+        if added.earlier_s:
+            self._least_ns = ahead_ns
+        if added.later_s:
+            self._most_ns = ahead_ns
+        return added
+
+    def restarted(self, wall_ns: int, monotonic_ns: int, back_ns: int) -> None:
+        """Go on in another process: with the same settings where nothing was set meanwhile, else anew.
+
+        Args:
+            wall_ns: its first stamp, wall clock.
+            monotonic_ns: monotonic clock.
+            back_ns: how far the clock was set back before it.
+        """
+        ahead_ns, late_ns = wall_ns - monotonic_ns, self._most_ns - self._present_ns
+        if not back_ns and self._least_ns is not None and abs(ahead_ns - self._present_ns) <= STEP_NS:
+            return
+        self._least_ns = self._present_ns = ahead_ns
+        self._most_ns = ahead_ns + (late_ns + back_ns if back_ns else 0)
+
+    def margin(self) -> Margin:
+        """Return the margin of the newest stamp."""
+        if self._least_ns is None:
+            return CERTAIN
+        return _margin(self._present_ns - self._least_ns, self._most_ns - self._present_ns)
+
+
+def _margin(earlier_ns: int, later_ns: int) -> Margin:
+    """Return whole seconds, rounded up, of what is a step."""
+    return Margin(*(-(-part // NANOSECONDS) if part > STEP_NS else 0 for part in (earlier_ns, later_ns)))

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from veritape.kernel.clock import NANOSECONDS
+from veritape.observer.clock_steps import CERTAIN, Margin
 from veritape.observer.gaps import Cause
 
 LOST_CONNECTION: Final = frozenset({Cause.WS_DISCONNECT, Cause.WS_SILENT, Cause.STORAGE_FAILED})
@@ -27,6 +29,19 @@ class Scope(StrEnum):
     """Codes of a sweep."""
 
 
+class Stamp(NamedTuple):
+    """When something was noted."""
+
+    second: int
+    """Venue second, by our wall clock."""
+    wall_ns: int
+    """Wall clock."""
+    monotonic_ns: int
+    """Monotonic clock of the process that noted it."""
+    margin: Margin = CERTAIN
+    """By how much the second may be wrong, because the clock was set."""
+
+
 class Outage(NamedTuple):
     """One span."""
 
@@ -40,14 +55,33 @@ class Outage(NamedTuple):
     """Wall clock at its beginning."""
     closed_ns: int | None
     """Wall clock at its end; None while it lasts."""
+    began_ns: int = 0
+    """Monotonic clock at its beginning."""
+    margin: Margin = CERTAIN
+    """By how much its seconds may be wrong, because the clock was set."""
+    lasted_s: int | None = None
+    """How long it was by the monotonic clock, where the clock was set; None where its seconds say it."""
+
+    @property
+    def earliest_s(self) -> int:
+        """Return the first second at which it may have begun."""
+        return self.start_s - self.margin.earlier_s
+
+    @property
+    def latest_s(self) -> int | None:
+        """Return the last second at which it may have ended; None while it lasts."""
+        return None if self.end_s is None else self.end_s + self.margin.later_s
 
     def seconds(self, open_s: int, close_s: int) -> int:
-        """Return how much of a session it took."""
-        return max(0, min(close_s if self.end_s is None else self.end_s, close_s) - max(self.start_s, open_s))
+        """Return how much of a session it took, at most."""
+        latest_s = self.latest_s
+        taken_s = min(close_s if latest_s is None else latest_s, close_s) - max(self.earliest_s, open_s)
+        return max(0, taken_s if self.lasted_s is None else min(taken_s, self.lasted_s))
 
     def overlaps(self, left_s: int, right_s: int) -> bool:
         """Tell whether it may explain a hole between two seconds."""
-        return self.start_s <= right_s and (self.end_s is None or self.end_s >= left_s)
+        latest_s = self.latest_s
+        return self.earliest_s <= right_s and (latest_s is None or latest_s >= left_s)
 
 
 @dataclass
@@ -56,25 +90,43 @@ class Outages:
 
     spans: list[Outage] = field(default_factory=list)
 
-    def watch_closed(self, cause: Cause, second: int, now_ns: int) -> None:
+    def watch_closed(self, cause: Cause, at: Stamp) -> None:
         """Note the end of a watch; the first of a lost connection begins an outage."""
         if cause in LOST_CONNECTION and self._open(Scope.CONNECTION) is None:
-            self.spans.append(Outage(Scope.CONNECTION, cause, second, None, now_ns, None))
+            margin = Margin(at.margin.earlier_s, 0)
+            self.spans.append(
+                Outage(
+                    Scope.CONNECTION, cause, at.second, None, at.wall_ns, None, at.monotonic_ns, margin
+                )
+            )  # fmt: skip
 
-    def watch_opened(self, second: int, now_ns: int) -> None:
+    def watch_opened(self, at: Stamp) -> None:
         """Note that a code is watched: the connection is back."""
-        self._end(Scope.CONNECTION, second, now_ns)
+        self._end(Scope.CONNECTION, at)
 
-    def process_was_down(self, cause: Cause, span: tuple[int, int], stamps: tuple[int, int]) -> None:
+    def process_was_down(self, cause: Cause, last: Stamp, now: Stamp) -> None:
         """Note a restart.
 
         Args:
             cause: ``operator_stop`` after a clean stop, else ``process_down``.
-            span: venue seconds of the last durable record and of the restart.
-            stamps: wall clock of both.
+            last: the last durable record.
+            now: the restart.
         """
-        self._end(Scope.CONNECTION, span[0], stamps[0])
-        self.spans.append(Outage(Scope.PROCESS, cause, span[0], span[1], stamps[0], stamps[1]))
+        self._end(Scope.CONNECTION, last)
+        margin = Margin(last.margin.earlier_s, now.margin.later_s)
+        lasted_ns = max(now.monotonic_ns - last.monotonic_ns, now.wall_ns - last.wall_ns)
+        down = Outage(Scope.PROCESS, cause, last.second, now.second, last.wall_ns, now.wall_ns)
+        lasted_s = -(-lasted_ns // NANOSECONDS) if margin != CERTAIN and lasted_ns > 0 else None
+        self.spans.append(down._replace(margin=margin, lasted_s=lasted_s))
+
+    def widen(self, added: Margin) -> None:
+        """Take into account that the clock was set: every second so far may be wrong by that."""
+        for index, one in enumerate(self.spans):
+            margin = Margin(one.margin.earlier_s + added.earlier_s, one.margin.later_s + added.later_s)
+            lasted_s = (
+                one.lasted_s if one.end_s is None or one.lasted_s is not None else one.end_s - one.start_s
+            )
+            self.spans[index] = one._replace(margin=margin, lasted_s=lasted_s)
 
     def in_session(self, open_s: int, close_s: int) -> list[Outage]:
         """Return those that took a part of the session."""
@@ -84,7 +136,13 @@ class Outages:
         lasting = [n for n, one in enumerate(self.spans) if one.scope is scope and one.end_s is None]
         return lasting[-1] if lasting else None
 
-    def _end(self, scope: Scope, second: int, now_ns: int) -> None:
+    def _end(self, scope: Scope, at: Stamp) -> None:
         index = self._open(scope)
-        if index is not None:
-            self.spans[index] = self.spans[index]._replace(end_s=second, closed_ns=now_ns)
+        if index is None:
+            return
+        one = self.spans[index]
+        margin = Margin(one.margin.earlier_s, at.margin.later_s)
+        lasted_s = None if margin == CERTAIN else -(-(at.monotonic_ns - one.began_ns) // NANOSECONDS)
+        self.spans[index] = one._replace(
+            end_s=at.second, closed_ns=at.wall_ns, margin=margin, lasted_s=lasted_s
+        )

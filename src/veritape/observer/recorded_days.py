@@ -6,6 +6,7 @@ from typing import NamedTuple
 from veritape.observer.backfill import Fetched
 from veritape.observer.bars import Bar
 from veritape.observer.books import BookDay
+from veritape.observer.clock_steps import CERTAIN, Margin
 from veritape.observer.completeness import Line
 from veritape.observer.gap_life import GapLife
 from veritape.observer.gaps import Cause, Event, Watch
@@ -83,6 +84,23 @@ class Day:
             facts = self.facts.get(code)
             self.lines[code] = Line(code, self.day, facts.reference_price if facts else 0)
         return self.lines[code]
+
+    def widen(self, added: Margin) -> None:
+        """Take into account that the clock was set: nothing was surely watched in a second that may have been another."""
+        if added == CERTAIN:
+            return
+        earlier_s, later_s = added
+        for watches in self.watches.values():
+            watches[:] = [
+                Watch(one.start_s + later_s, None if one.end_s is None else one.end_s - earlier_s, one.cause)
+                for one in watches
+            ]
+        for code, seconds in self.refusals.items():
+            self.refusals[code] = [second - earlier_s for second in seconds]
+        self.quarantined = [
+            Event(one.start_s - earlier_s, one.end_s + later_s, one.cause) for one in self.quarantined
+        ]
+        self.outages.widen(added)
 
     def opened_watch(self, code: str, event_s: int) -> None:
         """Begin a span in which a code is watched; one that is open ends."""

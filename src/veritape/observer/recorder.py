@@ -16,12 +16,14 @@ from typing import Any, Final
 
 from veritape.kernel.clock import NANOSECONDS
 from veritape.observer.books import BookFrame
+from veritape.observer.clock_steps import CERTAIN, STEP_NS, ClockSettings, Margin
 from veritape.observer.completeness import Held, Outcome, Verdict
 from veritape.observer.frames import Acknowledgement, FrameReason, Heartbeat, Refusal, Trade, parse_message
 from veritape.observer.gap_life import LifeRecord, Moment
 from veritape.observer.gaps import Cause, Event
 from veritape.observer.journal import Frame, Kind
 from veritape.observer.notes import NoteKind
+from veritape.observer.outages import Stamp
 from veritape.observer.recorded_days import Anchor, CodeFacts, Day
 from veritape.observer.rows import Row, TradeRows
 from veritape.observer.venue import Unread
@@ -76,7 +78,9 @@ class Recorder:
         """Frames that could not be read when they came: a later parser does not make them recorded (OB-457)."""
         self.look_up: LookUp | None = None
         """Finds trades that the ledger no longer keeps; without it an old record counts as one of them by its totals."""
-        self._last_received_ns = 0
+        self._last = (0, 0)
+        """Wall and monotonic clock of the last frame."""
+        self._clock_settings = ClockSettings()
         self.trading_day = (0, "")
         """Connection of the newest trades, and the newest date on it."""
         self._stopped_by = Cause.PROCESS_DOWN
@@ -87,13 +91,13 @@ class Recorder:
         if frame.kind in {Kind.TEXT, Kind.BINARY}:
             self._message(frame, applied)
         elif frame.kind is Kind.NOTE:
-            self._note(json.loads(frame.data), frame.received_ns)
-        self.received(frame.received_ns)
+            self._note(json.loads(frame.data), frame)
+        self.received(frame)
         return applied
 
-    def received(self, received_ns: int) -> None:
-        """Note when a frame came."""
-        self._last_received_ns = max(self._last_received_ns, received_ns)
+    def received(self, frame: Frame) -> None:
+        """Note when the newest frame came."""
+        self._last = frame.received_ns, frame.monotonic_ns
 
     def sweep_saw(self, day: str, code: str, chain_shares: int, answered_ns: int) -> None:
         """Remember what a sweep saw; ``settled`` judges it once the stream had time to follow (OB-211).
@@ -232,13 +236,16 @@ class Recorder:
     def _quarantine(self, frame: Frame) -> None:
         day, second = kst(frame.received_ns)
         if day in self.days and len(self.days[day].quarantined) < QUARANTINED_KEPT:
-            self.days[day].quarantined.append(Event(second, second + 1, Cause.FRAME_QUARANTINED))
+            earlier_s, later_s = self._clock_settings.margin()
+            span = (second - earlier_s, second + 1 + later_s)
+            self.days[day].quarantined.append(Event(*span, Cause.FRAME_QUARANTINED))
 
-    def _note(self, note: dict[str, Any], received_ns: int) -> None:
-        kind = NoteKind(note["note"])
+    def _note(self, note: dict[str, Any], frame: Frame) -> None:
+        kind, received_ns = NoteKind(note["note"]), frame.received_ns
         if kind is NoteKind.STARTED:
-            self._restarted(received_ns)
+            self._restarted(frame)
             return
+        self._widen(self._clock_settings.take(received_ns, frame.monotonic_ns))
         if kind in {NoteKind.OBSERVATION, NoteKind.TRACK_B, NoteKind.DISK_FULL}:
             return
         day = self.day(note["day"])
@@ -246,7 +253,7 @@ class Recorder:
             day.open_s, day.close_s = note["open_s"], note["close_s"]
             day.facts = {code: CodeFacts(**facts) for code, facts in note["codes"].items()}
         elif kind in {NoteKind.WATCH_OPENED, NoteKind.WATCH_CLOSED, NoteKind.REFUSED}:
-            self._note_watch(day, kind, note, received_ns)
+            self._note_watch(day, kind, note, frame)
         elif kind is NoteKind.ANCHOR:
             values = (note["chain_shares"], note["chain_value"], note["taken_ns"], bool(note["agreed"]))
             day.anchors[note["code"]] = Anchor(*values)
@@ -259,32 +266,51 @@ class Recorder:
             for line in day.lines.values():
                 line.settle(received_ns, at_end=True)
 
-    def _note_watch(self, day: Day, kind: NoteKind, note: dict[str, Any], received_ns: int) -> None:
-        code, event_s = note["code"], note["event_s"]
+    def _widen(self, added: Margin) -> None:
+        """Widen the spans of the days that last: the clock was set to what it never showed."""
+        for day in self.days.values() if added != CERTAIN else ():
+            if not day.closed:
+                day.widen(added)
+
+    def _note_watch(self, day: Day, kind: NoteKind, note: dict[str, Any], frame: Frame) -> None:
+        code, event_s, margin = note["code"], note["event_s"], self._clock_settings.margin()
+        at = Stamp(event_s, frame.received_ns, frame.monotonic_ns, margin)
         if kind is NoteKind.WATCH_OPENED:
-            day.opened_watch(code, event_s)
-            day.outages.watch_opened(event_s, received_ns)
+            day.opened_watch(code, event_s + margin.later_s)
+            day.outages.watch_opened(at)
         elif kind is NoteKind.WATCH_CLOSED:
             cause = Cause(note["cause"])
-            day.closed_watch(code, event_s, cause)
-            day.outages.watch_closed(cause, event_s, received_ns)
+            day.closed_watch(code, event_s - margin.earlier_s, cause)
+            day.outages.watch_closed(cause, at)
             self._stopped_by = Cause.OPERATOR_STOP if cause is Cause.OPERATOR_STOP else self._stopped_by
         else:
             day.line(code)
-            day.refusals.setdefault(code, []).append(event_s)
+            day.refusals.setdefault(code, []).append(event_s - margin.earlier_s)
 
-    def _restarted(self, now_ns: int) -> None:
-        """Account for the time since the last durable record: one gap of the process (OB-675)."""
+    def _restarted(self, frame: Frame) -> None:
+        """Account for the time since the last durable record: one gap of the process (OB-675).
+
+        A clock that shows less than that record's and the time since was set back meanwhile. The monotonic clock says how long
+        that was; where it began anew with the machine only what the wall clock went back is known.
+        """
         cause, self._stopped_by = self._stopped_by, Cause.PROCESS_DOWN
-        self._close_watches(cause)
-        today, last_s = kst(self._last_received_ns)
+        (last_ns, last_monotonic_ns), now_ns = self._last, frame.received_ns
+        down_ns = max(0, frame.monotonic_ns - last_monotonic_ns)
+        set_back_ns = last_ns + down_ns - now_ns
+        set_back_ns *= set_back_ns > STEP_NS
+        margin, (today, last_s) = self._clock_settings.margin(), kst(last_ns)
+        self._close_watches(cause, last_s - margin.earlier_s)
         day, (now_day, now_s) = self.days.get(today), kst(now_ns)
+        self._clock_settings.restarted(now_ns, frame.monotonic_ns, set_back_ns)
         if day is not None and not day.closed:
-            span = (last_s, now_s if now_day == today else day.close_s)
-            day.outages.process_was_down(cause, span, (self._last_received_ns, now_ns))
+            end_s = now_s if now_day == today else day.close_s if now_day > today else 0
+            last = Stamp(last_s, last_ns, last_monotonic_ns, margin)
+            now = Stamp(end_s, now_ns, frame.monotonic_ns, self._clock_settings.margin())
+            day.outages.process_was_down(cause, last, now)
+        self._widen(Margin(-(-set_back_ns // NANOSECONDS), 0))
 
-    def _close_watches(self, cause: Cause) -> None:
-        today, second = kst(self._last_received_ns)
+    def _close_watches(self, cause: Cause, second: int) -> None:
+        today = kst(self._last[0])[0]
         for day in self.days.values():
             for code in day.watches:
                 day.closed_watch(code, second if day.day == today else day.close_s, cause)

@@ -3,7 +3,15 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veritape.observer.clock_steps import PAUSE_NS, STEP_NS, ClockSteps, SteadyLine
+from veritape.observer.clock_steps import (
+    CERTAIN,
+    PAUSE_NS,
+    STEP_NS,
+    ClockSettings,
+    ClockSteps,
+    Margin,
+    SteadyLine,
+)
 
 SECOND = 10**9
 
@@ -56,3 +64,28 @@ def test_stamps_of_a_stepped_clock_lie_on_one_line() -> None:
         day + 6 * SECOND + 1,
         day + 7 * SECOND,
     ]
+
+
+def test_a_moment_lies_between_what_the_settings_of_the_clock_say() -> None:
+    """OB-004: an hour back and two forward: what was noted before, between and after."""
+    settings = ClockSettings()
+    assert settings.margin() == CERTAIN
+    assert settings.take(10_000 * SECOND, 0) == settings.take(10_001 * SECOND, SECOND) == CERTAIN
+    assert settings.take(6_402 * SECOND, 2 * SECOND) == Margin(3_600, 0)
+    assert settings.margin() == Margin(0, 3_600)
+    assert settings.take(13_603 * SECOND + 1, 3 * SECOND) == Margin(0, 3_601), "rounded up"
+    assert settings.margin() == Margin(7_201, 0)
+    assert settings.take(13_604 * SECOND + STEP_NS, 4 * SECOND) == CERTAIN, "no step"
+
+
+def test_a_process_goes_on_with_the_settings_of_the_one_before() -> None:
+    """OB-675: unless the clock was set or the machine started meanwhile; set back, the time before may have been right."""
+    settings = ClockSettings()
+    settings.take(10_000 * SECOND, 0)
+    settings.take(13_601 * SECOND, SECOND)
+    settings.restarted(13_700 * SECOND, 100 * SECOND, 0)
+    assert settings.margin() == Margin(3_600, 0)
+    settings.restarted(13_000 * SECOND, 200 * SECOND, 800 * SECOND)
+    assert settings.margin() == Margin(0, 800)
+    settings.restarted(20_000 * SECOND, 5, 0)
+    assert settings.margin() == CERTAIN

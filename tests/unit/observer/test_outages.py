@@ -4,7 +4,7 @@ from tests.tape import DAY, day_notes, own_note, recorded
 
 from veritape.observer.gaps import Cause
 from veritape.observer.notes import NoteKind
-from veritape.observer.outages import Outage, Outages, Scope
+from veritape.observer.outages import Outage, Outages, Scope, Stamp
 
 OPEN_S, CLOSE_S = 32_400, 55_800
 
@@ -13,12 +13,12 @@ def test_one_disconnection_of_many_codes_is_one_outage() -> None:
     """OB-671: never 41 markers for one disconnect."""
     outages = Outages()
     for _ in range(41):
-        outages.watch_closed(Cause.WS_DISCONNECT, 32_500, 7)
-    assert outages.spans == [Outage(Scope.CONNECTION, Cause.WS_DISCONNECT, 32_500, None, 7, None)]
+        outages.watch_closed(Cause.WS_DISCONNECT, Stamp(32_500, 7, 5))
+    assert outages.spans == [Outage(Scope.CONNECTION, Cause.WS_DISCONNECT, 32_500, None, 7, None, 5)]
     for _ in range(41):
-        outages.watch_opened(32_520, 9)
+        outages.watch_opened(Stamp(32_520, 9, 6))
     assert outages.in_session(OPEN_S, CLOSE_S) == [
-        Outage(Scope.CONNECTION, Cause.WS_DISCONNECT, 32_500, 32_520, 7, 9)
+        Outage(Scope.CONNECTION, Cause.WS_DISCONNECT, 32_500, 32_520, 7, 9, 5)
     ]
     assert outages.spans[0].seconds(OPEN_S, CLOSE_S) == 20
 
@@ -26,8 +26,8 @@ def test_one_disconnection_of_many_codes_is_one_outage() -> None:
 def test_a_release_is_no_outage_and_time_outside_the_session_does_not_count() -> None:
     """OB-671, OB-674: one code's release concerns one code; only session time counts."""
     outages = Outages()
-    outages.watch_closed(Cause.NOT_WATCHED, 32_500, 7)
-    outages.watch_closed(Cause.WS_SILENT, 55_790, 8)
+    outages.watch_closed(Cause.NOT_WATCHED, Stamp(32_500, 7, 7))
+    outages.watch_closed(Cause.WS_SILENT, Stamp(55_790, 8, 8))
     (lasting,) = outages.in_session(OPEN_S, CLOSE_S)
     assert (lasting.end_s, lasting.seconds(OPEN_S, CLOSE_S)) == (None, 10)
     assert lasting.overlaps(55_795, 60_000)

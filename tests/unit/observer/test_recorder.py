@@ -25,7 +25,7 @@ UNTIL = 32_400_000 + 60_000
 
 
 def text(data: bytes, second: int = 32_410) -> Frame:
-    return Frame(Kind.TEXT, 1, 1, MIDNIGHT_NS + second * 10**9, 0, data)
+    return Frame(Kind.TEXT, 1, 1, MIDNIGHT_NS + second * 10**9, second * 10**9, data)
 
 
 def test_the_same_frames_give_the_same_days() -> None:
@@ -92,7 +92,7 @@ def test_watches_open_close_and_end_with_the_process() -> None:
     )
     recorder.apply(own_note(NoteKind.WATCH_OPENED, day=DAY, code="990001", event_s=32_510))
     recorder.apply(text(b"{}", second=32_600))
-    recorder.apply(own_note(NoteKind.STARTED))
+    recorder.apply(own_note(NoteKind.STARTED, 32_700))
     day = recorder.days[DAY]
     assert day.watches["990001"] == [
         Watch(32_390, 32_500, Cause.WS_DISCONNECT),

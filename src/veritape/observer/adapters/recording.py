@@ -26,6 +26,7 @@ from veritape.observer.agreement import NOTHING, differences
 from veritape.observer.audit import Evidence
 from veritape.observer.bars import MINUTE_S
 from veritape.observer.batches import apply_all
+from veritape.observer.hour_ends import HOUR_S, is_over
 from veritape.observer.journal import Frame
 from veritape.observer.picture import SETTLE_S, Span, svg
 from veritape.observer.recorded_days import Day
@@ -154,26 +155,24 @@ class Recording:
     def seal_due(self, day: str, now_s: int, delay_s: int, *, all_hours: bool = False) -> list[Seal]:
         """Seal the hours that ended ``delay_s`` ago and that the stream has left, or all of a day's.
 
-        An hour whose end the stream has not passed may still be on its way, however late the clock is.
-
         Returns:
             The new seals.
         """
         if day not in self.recorder.days:
             return []
-        hours = sorted(self.recorder.days[day].rows)
-        latest = max((line.end.event_s for line in self.recorder.days[day].lines.values()), default=0) // 3600
-        due = [
-            hour for hour in hours if all_hours or (hour < latest and now_s >= (hour + 1) * 3600 + delay_s)
-        ]
+        found = self.recorder.days[day]
+        reached = [line.end.event_s for line in found.lines.values()]
+        due = [hour for hour in sorted(found.rows) if all_hours or is_over(hour, reached, now_s, delay_s)]
         return [self._seal(day, hour) for hour in due]
 
     def seal_books_due(self, day: str, now_s: int, delay_s: int, *, all_hours: bool = False) -> list[Path]:
         """Seal the order books of hours that are over, or all of a day's; return the new files."""
         if day not in self.recorder.days:
             return []
-        waiting = self.recorder.days[day].books.hours
-        due = [hour for hour in sorted(waiting) if all_hours or now_s >= (hour + 1) * 3600 + delay_s]
+        found = self.recorder.days[day]
+        waiting = found.books.hours
+        reached = [line.end.event_s for line in found.lines.values()] + [hour * HOUR_S for hour in waiting]
+        due = [hour for hour in sorted(waiting) if all_hours or is_over(hour, reached, now_s, delay_s)]
         return [self.books.write(day, hour, rows) for hour in due if (rows := waiting.pop(hour)).codes]
 
     def audit(

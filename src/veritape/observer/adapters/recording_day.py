@@ -12,17 +12,15 @@ import structlog
 
 from veritape.kernel.canonical import canonical_json
 from veritape.kernel.clock import NANOSECONDS, Clock, SystemClock
-from veritape.kernel.errors import UnavailableError
 from veritape.kernel.files import write_atomically
 from veritape.observer.adapters.backfiller import Backfiller
 from veritape.observer.adapters.broker_rest import BrokerRest
 from veritape.observer.adapters.chooser import Chooser, ChosenDay, registered_for
 from veritape.observer.adapters.daybook import Daybook
-from veritape.observer.adapters.disk_watch import DiskWatch
 from veritape.observer.adapters.gap_watch import GapWatch
 from veritape.observer.adapters.health import Health
 from veritape.observer.adapters.quote_check import QuoteCheck
-from veritape.observer.adapters.segment_files import Seal
+from veritape.observer.adapters.sealing import Sealing
 from veritape.observer.adapters.silence_watch import SilenceWatch
 from veritape.observer.adapters.spare_memory import give_back
 from veritape.observer.adapters.stream import Stream
@@ -67,9 +65,6 @@ BACKFILL_S = 20 * MINUTE_S
 
 LOOK_EVERY_S = 5
 """Seconds between two looks for gaps."""
-
-SEAL_EVERY_S = 20
-"""Seconds between two looks for hours to seal."""
 
 
 class RecordingDay:
@@ -117,7 +112,9 @@ class RecordingDay:
         """What readiness is measured by."""
         self.is_begun = False
         """Whether the day's hours are known."""
-        self._disk = DiskWatch(self._data, settings.journal.kept_bytes)
+        self._sealing = Sealing(
+            daybook, clock, settings.journal.kept_bytes, settings.segments.seal_delay_seconds, say
+        )
         self._facts: dict[str, dict[str, int]] = {}
         self.hours: Hours | None = None
         """Hours of the day that is recorded, None before."""
@@ -171,7 +168,7 @@ class RecordingDay:
         work = [
             asyncio.create_task(self.stream.run(wanted)),
             asyncio.create_task(self.chooser.run(sweeper if is_swept else None)),
-            asyncio.create_task(self._seal_hours(day)),
+            asyncio.create_task(self._sealing.run(day, self._second)),
             asyncio.create_task(self._tell_health(day)),
             asyncio.create_task(self._look_for_gaps(day)),
             asyncio.create_task(self._silences.run(day, self._must_be_heard)),
@@ -301,22 +298,6 @@ class RecordingDay:
                 if walk.closed:
                     self._daybook.note(NoteKind.TAIL, day=day, code=code, trades=walk.trades)
 
-    async def _seal_hours(self, day: str) -> None:
-        delay_s = self._settings.segments.seal_delay_seconds
-        await self._daybook.loaded
-        while True:
-            await self._clock.sleep_until(self._clock.monotonic_ns() + SEAL_EVERY_S * NANOSECONDS)
-            if not self._disk.has_room():
-                continue
-            for seal in self._daybook.recording.seal_due(day, self._second(), delay_s):
-                self._sealed(seal, day)
-            self._daybook.recording.seal_books_due(day, self._second(), delay_s)
-
-    def _sealed(self, seal: Seal, day: str) -> None:
-        self._daybook.index.sealed(seal)
-        self._daybook.checkpoint(day)
-        self._say(f"sealed {seal.path.name} of {day}: {seal.document['rows']:,} trades")
-
     async def _look_for_gaps(self, day: str) -> None:
         while True:
             await self._clock.sleep_until(self._clock.monotonic_ns() + LOOK_EVERY_S * NANOSECONDS)
@@ -337,13 +318,7 @@ class RecordingDay:
         await self._daybook.flush()
         for line in recording.recorder.day(day).lines.values():
             line.settle(self._clock.wall_ns(), at_end=True)
-        if not self._disk.has_room():
-            raise UnavailableError(
-                f"{self._data}: too little space is left to seal {day}: all of it is in the journal; free some and start again"
-            )
-        for seal in recording.seal_due(day, self._second(), 0, all_hours=True):
-            self._sealed(seal, day)
-        recording.seal_books_due(day, self._second(), 0, all_hours=True)
+        self._sealing.seal_rest(day)
 
     async def _audit(self, day: str) -> dict[str, Any]:
         """State what is complete and what is missing, as document and picture (OB-680); return what the log says of it."""

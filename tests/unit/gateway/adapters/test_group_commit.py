@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 from tests.usage import charges
@@ -30,10 +30,36 @@ class Disk:
         self.groups.append(list(events))
 
 
-async def test_what_came_during_a_commit_goes_into_the_next() -> None:
+class Commits:
+    """Makes group commits that are closed at the end, however a test ends: their thread would keep the process."""
+
+    def __init__(self) -> None:
+        self._made: list[tuple[Disk, GroupCommit]] = []
+
+    def __call__(
+        self, disk: Disk, told: Callable[[Commit], None] = lambda _: None, pause_s: float = 0
+    ) -> GroupCommit:
+        commit = GroupCommit(disk.write, SystemClock(), told, pause_s)
+        self._made.append((disk, commit))
+        return commit
+
+    def close(self) -> None:
+        for disk, commit in self._made:
+            disk.free.set()
+            commit.close()
+
+
+@pytest.fixture
+def commits() -> Iterator[Commits]:
+    made = Commits()
+    yield made
+    made.close()
+
+
+async def test_what_came_during_a_commit_goes_into_the_next(commits: Commits) -> None:
     """GW-661, GW-662: no timer; a lone event is a group, 5,000 that wait are two, in order."""
     disk, told = Disk(), list[Commit]()
-    commit = GroupCommit(disk.write, SystemClock(), told.append)
+    commit = commits(disk, told.append)
     disk.free.clear()
     events = charges(GROUP_LIMIT + 1_001)
     first = asyncio.ensure_future(commit.append(events[0]))
@@ -50,10 +76,10 @@ async def test_what_came_during_a_commit_goes_into_the_next() -> None:
     commit.close()
 
 
-async def test_a_failed_group_is_refused_to_each_of_its_callers() -> None:
+async def test_a_failed_group_is_refused_to_each_of_its_callers(commits: Commits) -> None:
     """GW-665: and the next group is tried anew; a probe tells whether commits work."""
     disk, told = Disk(), list[Commit]()
-    commit = GroupCommit(disk.write, SystemClock(), told.append)
+    commit = commits(disk, told.append)
     disk.fails = True
     answers = await asyncio.gather(*map(commit.append, charges(3)), return_exceptions=True)
     assert all(isinstance(answer, UnavailableError) for answer in answers)
@@ -69,9 +95,9 @@ async def test_a_failed_group_is_refused_to_each_of_its_callers() -> None:
     commit.close()
 
 
-async def test_a_caller_that_left_does_not_disturb() -> None:
+async def test_a_caller_that_left_does_not_disturb(commits: Commits) -> None:
     disk = Disk()
-    commit = GroupCommit(disk.write, SystemClock())
+    commit = commits(disk)
     disk.free.clear()
     leaving = asyncio.ensure_future(commit.append(charges(1)[0]))
     await asyncio.to_thread(disk.begun.wait)
@@ -86,10 +112,10 @@ async def test_a_caller_that_left_does_not_disturb() -> None:
     commit.close()
 
 
-async def test_asynchronous_commits_wait_for_nobody_and_are_written_at_the_end() -> None:
+async def test_asynchronous_commits_wait_for_nobody_and_are_written_at_the_end(commits: Commits) -> None:
     """GW-662: ``async`` returns before the commit; closing writes what waits, without the pause."""
     disk = Disk()
-    commit = GroupCommit(disk.write, SystemClock(), pause_s=100.0)
+    commit = commits(disk, pause_s=100.0)
     for event in charges(5):
         await commit.append(event)
     assert disk.groups == []
@@ -97,10 +123,10 @@ async def test_asynchronous_commits_wait_for_nobody_and_are_written_at_the_end()
     assert disk.groups == [charges(5)]
 
 
-async def test_a_group_begins_when_the_loop_knows_of_the_last_ones_end() -> None:
+async def test_a_group_begins_when_the_loop_knows_of_the_last_ones_end(commits: Commits) -> None:
     """GW-661: whatever comes up to then, and within that turn of the loop, is one group and not one for each hand-over."""
     disk = Disk()
-    commit = GroupCommit(disk.write, SystemClock())
+    commit = commits(disk)
     disk.free.clear()
     first, *others = charges(12)
     receipts = [commit.begin(first)]
@@ -116,10 +142,10 @@ async def test_a_group_begins_when_the_loop_knows_of_the_last_ones_end() -> None
     commit.close()
 
 
-async def test_what_closing_finds_is_written_behind_the_commit_that_runs() -> None:
+async def test_what_closing_finds_is_written_behind_the_commit_that_runs(commits: Commits) -> None:
     """GW-661: and its callers are told all the same."""
     disk, told = Disk(), list[Commit]()
-    commit = GroupCommit(disk.write, SystemClock(), told.append)
+    commit = commits(disk, told.append)
     disk.free.clear()
     first, *others = charges(GROUP_LIMIT + 2)
     receipts = [commit.begin(first)]
@@ -133,10 +159,10 @@ async def test_what_closing_finds_is_written_behind_the_commit_that_runs() -> No
     assert [one.events for one in told] == [1, GROUP_LIMIT, 1]
 
 
-def test_a_loop_that_is_gone_is_not_told() -> None:
+def test_a_loop_that_is_gone_is_not_told(commits: Commits) -> None:
     """The thread outlives the loop of its callers, and serves the next one."""
     disk = Disk()
-    commit = GroupCommit(disk.write, SystemClock())
+    commit = commits(disk)
     disk.free.clear()
 
     waiting: list[asyncio.Future[None]] = []

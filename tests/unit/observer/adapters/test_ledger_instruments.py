@@ -40,7 +40,7 @@ class Watching:
         for one in day_notes():
             self.book.frame(one.kind, 0, one.sequence, one.data)
         for one in frames(drop=drop, until_ms=UNTIL):
-            self.clock.step_wall_ns(one.received_ns + 200_000_000 - self.clock.wall_ns())
+            self.clock.advance_ns(max(0, one.received_ns + 200_000_000 - self.clock.wall_ns()))
             self.book.frame(one.kind, 1, one.sequence, one.data)
         await self.book.flush()
 
@@ -99,11 +99,11 @@ async def test_gaps_of_connection_process_and_sweeps_are_counted_too(tmp_path: P
     await watching.write(drop=0)
     end_s = OPEN_S + 600
     for name, at_s, cause in (("watch_closed", end_s, "ws_disconnect"), ("watch_opened", end_s + 90, "")):
-        watching.clock.step_wall_ns(MIDNIGHT_NS + at_s * SECOND - watching.clock.wall_ns())
+        watching.clock.advance_ns(MIDNIGHT_NS + at_s * SECOND - watching.clock.wall_ns())
         for code in CODES:
             facts = {"cause": cause} if cause else {}
             watching.book.note(NoteKind(name), day=DAY, code=code, event_s=at_s, **facts)
-    watching.clock.step_wall_ns(400 * SECOND)
+    watching.clock.advance_ns(400 * SECOND)
     watching.book.note(NoteKind.STARTED)
     await watching.book.flush()
     watching.look()
@@ -131,7 +131,7 @@ async def test_what_a_restart_reads_again_counts_no_more(tmp_path: Path) -> None
     await first.write(drop=0)
     await first.book.close()
     second = Watching(tmp_path)
-    second.clock.step_wall_ns(60 * SECOND)
+    second.clock.advance_ns(60 * SECOND)
     second.look()
     assert second.value(metrics.RECORDED_SHARES) == 0, "not read yet"
     await second.book.loaded
@@ -160,7 +160,7 @@ async def test_lag_of_journal_and_seals_and_a_refusing_disk(tmp_path: Path) -> N
     disk = Slow()
     watching = Watching(tmp_path, disk)
     await watching.write()
-    watching.clock.step_wall_ns(2 * 3_600 * SECOND)
+    watching.clock.advance_ns(2 * 3_600 * SECOND)
     watching.look()
     second = watching.book.now()[1]
     assert watching.value(metrics.SEAL_LAG) == second - (10 * 3_600 + 120)
