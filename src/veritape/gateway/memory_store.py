@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from veritape.gateway import quota
 from veritape.gateway.fast_quota import NOTHING, Parts, Plan, Tally, Verdict, judge, plan_of
 from veritape.gateway.quota import EMPTY, MICROSECONDS, Bucket, Decision, LimitName, Limits, Rule, State
+from veritape.gateway.tabs import CLOSED, Tab
 
 SUBJECTS_LIMIT: Final = 250_000
 """Subjects in memory (GW-252: at most a million): 630 bytes each; with every other memory full too, a worker stays below
@@ -50,7 +51,7 @@ class Past(NamedTuple):
 class Account(Tally):
     """A subject's state, and what only this store needs of it."""
 
-    __slots__ = ("ends", "first_end_us", "is_used", "limits", "period")
+    __slots__ = ("ends", "first_end_us", "is_used", "limits", "period", "tab")
 
     def __init__(self, minute: Parts = NOTHING, hour: Parts = NOTHING, limits: Limits = UNLIMITED) -> None:
         super().__init__(minute, hour)
@@ -64,6 +65,15 @@ class Account(Tally):
         """Slot -> clock at which it is free again."""
         self.first_end_us = 0
         """No slot ends before."""
+        self.tab: Tab | None = None
+        """What holds the minute's bucket and the month's figure in place of this, until it is settled."""
+
+    def settle(self) -> None:
+        """Take what stands on the open tab, and close it."""
+        tab = self.tab
+        if tab is not None:
+            self.minute, self.used_mu = (tab.debt, tab.at_us, self.minute[2]), tab.used_mu
+            self.is_used, self.tab, tab.until_us = True, None, 0
 
 
 class MemoryStore:
@@ -103,6 +113,7 @@ class MemoryStore:
         """Return (account's subject, period) -> mu used; what an address used is forgotten with its subject."""
         found = dict(self._months)
         for subject, account in self._accounts.items():
+            account.settle()
             if account.used_mu and _is_counted(subject):
                 found[subject, account.period] = account.used_mu
         return found
@@ -138,6 +149,8 @@ class MemoryStore:
             account = self._begin(subject, plan.limits, now_us)
         else:
             account.is_used = True
+            if account.tab is not None:
+                account.settle()
         if not self._month_start_us <= wall_us < self._month_end_us:
             self._turn_month(wall_us)
         if now_us >= self.sure_us:
@@ -153,8 +166,24 @@ class MemoryStore:
         return verdict, 0
 
     def account(self, subject: str) -> Account | None:
-        """Return a subject's state, which is changed in place; None when it is not in memory."""
-        return self._accounts.get(subject)
+        """Return a subject's state, settled, which is changed in place; None when it is not in memory."""
+        account = self._accounts.get(subject)
+        if account is not None:
+            account.settle()
+        return account
+
+    def open_tab(self, subject: str, weight: int, now_us: int) -> Tab:
+        """Return the tab of a subject's minute; the closed one when another rule, month or store may have to say something first."""
+        account = self._accounts.get(subject)
+        if account is None or account.period is not self.period or now_us >= self.sure_us:
+            return CLOSED
+        debt, at_us, written = account.minute
+        if written != weight:
+            return CLOSED
+        if account.tab is None:
+            account.tab = Tab(debt, at_us, account.used_mu, self.sure_us)
+        account.tab.until_us = self.sure_us
+        return account.tab
 
     def begin(self, subject: str, limits: Limits, minute: Bucket, hour: Bucket) -> None:
         """Give a subject that is new here the state that another store knew of it."""
@@ -165,6 +194,7 @@ class MemoryStore:
         """Know nothing of a subject any more: another store knows it better."""
         account = self._accounts.pop(subject, None)
         if account is not None:
+            account.settle()
             self._months.pop((subject, account.period), None)
             account.period = ""
 
@@ -188,7 +218,7 @@ class MemoryStore:
 
     def refund(self, subject: str, period: str, units_mu: int) -> None:
         """Give units back to a month, never tokens (GW-216); ``used`` does not become negative."""
-        account = self._accounts.get(subject)
+        account = self.account(subject)
         left_mu = max(0, self._used_mu(subject, period, account) - units_mu)
         if account is not None and account.period == period:
             account.used_mu = left_mu
@@ -197,7 +227,7 @@ class MemoryStore:
 
     def status(self, subject: str, limits: Limits, now_us: int, wall_us: int) -> State:
         """Return what is owed, used and in progress now; nothing changes."""
-        found = self._accounts.get(subject)
+        found = self.account(subject)
         used_mu = self._used_mu(subject, quota.month_of(wall_us).period, found)
         if found is None:
             return State(used_mu=used_mu)
@@ -210,7 +240,7 @@ class MemoryStore:
 
     def reset(self, subject: str, limit: LimitName | None = None) -> None:
         """Forgive what a subject owes, of one bucket or of all; the month and the requests in progress stay (GW-212)."""
-        account = self._accounts.get(subject)
+        account = self.account(subject)
         if account is not None:
             account.minute = NOTHING if limit is not LimitName.HOUR else account.minute
             account.hour = NOTHING if limit is not LimitName.MINUTE else account.hour
@@ -218,7 +248,7 @@ class MemoryStore:
 
     def clamp(self, subject: str, limits: Limits, now_us: int) -> None:
         """Bring a subject's debts down to the bursts of its new limits, once (GW-211)."""
-        account = self._accounts.get(subject)
+        account = self.account(subject)
         if account is not None:
             account.minute = _clamped(account.minute, limits.minute, now_us)
             account.hour = _clamped(account.hour, limits.hour, now_us)
@@ -277,6 +307,7 @@ class MemoryStore:
         )
         subject = next(idle, None) or self._unused()
         gone = self._accounts.pop(subject)
+        gone.settle()
         self._keep_month(subject, gone)
         gone.period = ""
         self.subjects_evicted += 1
@@ -304,6 +335,7 @@ def _free_ended(account: Account, now_us: int) -> None:
 
 
 def _owes(found: Account, now_us: int) -> bool:
+    found.settle()
     if found.ends:
         return True
     buckets = ((found.minute, found.limits.minute), (found.hour, found.limits.hour))

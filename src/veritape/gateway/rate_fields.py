@@ -6,7 +6,8 @@ They follow draft-ietf-httpapi-ratelimit-headers-11; for example, after one requ
     RateLimit: "minute";r=149;t=1,"hour";r=2999;t=2,...
 """
 
-from collections.abc import Callable
+from functools import lru_cache
+from math import gcd
 from typing import Final
 
 from veritape.gateway import quota
@@ -21,6 +22,9 @@ RawField = tuple[bytes, bytes]
 
 RawFields = tuple[RawField, ...]
 """Those of a response."""
+
+REMEMBERED: Final = 1_024
+"""Admissions of a plan whose fields are kept, some 300 bytes each; at the bound all are forgotten."""
 
 ORDER: Final = (LimitName.MINUTE, LimitName.HOUR, LimitName.MONTH, LimitName.CONCURRENCY)
 """Order of the limits in the fields."""
@@ -162,32 +166,43 @@ def units_field(plan: Plan) -> RawField:
     return b"x-request-cost", units_text(plan.cost_mu).encode()
 
 
-def minute_writer(plan: Plan, wall_us: int) -> Callable[[int], tuple[RawFields, int, int]]:
-    """Return what writes the fields of a plan that has a minute's bucket alone, for what is owed after a charge now: never less than it.
+class MinuteFields:
+    """The fields of a plan that has a minute's bucket alone, each written once (GW-603).
 
-    Beside the fields it says between which debts they are the same: above the one, up to the other.
+    They say whole units and whole seconds, so they are the same for all debts between two multiples of ``step``, and a
+    few are enough for all callers: one for each unit of the burst where the next unit always comes within a second.
     """
-    side, left = plan.minute, left_template(plan.limits)
-    cap, unit, gain_second = side.cap, side.unit, side.gain_second
-    cost_field, policy = units_field(plan), policy_field(plan, wall_us)
-    left_and_a_second = left.replace(b"t=%d", b"t=1")
 
-    def write(debt: int) -> tuple[RawFields, int, int]:
-        units = (cap - debt) // unit
-        most = cap - units * unit
-        above = most - unit
-        wait_s = -((above - debt) // gain_second) if above >= 0 else 0
-        if wait_s:
-            most, above = min(most, above + wait_s * gain_second), above + (wait_s - 1) * gain_second
-        return (cost_field, policy, (b"ratelimit", left % (units, wait_s))), above, most
+    def __init__(self, plan: Plan) -> None:
+        side = self._side = plan.minute
+        self._left = left_template(plan.limits)
+        self._fixed = units_field(plan), policy_field(plan, 0)  # without a month it is always the same
+        self.step = side.unit if side.unit <= side.gain_second else gcd(side.unit, side.gain_second)
+        """Parts: a burst is a multiple of it."""
+        self.told: dict[int, RawFields] = {}
+        """``-debt // step``, the debt after the charge -> fields."""
+        self._written: dict[tuple[int, int], RawFields] = {}
+        """Units left and seconds -> fields."""
 
-    def write_quick(debt: int) -> tuple[RawFields, int, int]:
-        units = (cap - debt) // unit
-        most = cap - units * unit
-        return (cost_field, policy, (b"ratelimit", left_and_a_second % units)), most - unit, most
+    def tell(self, debt: int) -> RawFields:
+        """Return the fields of what is owed after a charge, and remember them."""
+        side = self._side
+        units = (side.cap - debt) // side.unit
+        threshold = side.cap - (units + 1) * side.unit
+        wait_s = -((threshold - debt) // side.gain_second) if threshold >= 0 else 0
+        if len(self.told) >= REMEMBERED:
+            self.told.clear()
+            self._written.clear()
+        fields = self._written.get((units, wait_s))
+        if fields is None:
+            left = b"ratelimit", self._left % (units, wait_s)
+            fields = self._written[units, wait_s] = (*self._fixed, left)
+        self.told[-debt // self.step] = fields
+        return fields
 
-    is_quick = unit <= gain_second and side.cost > cap % unit
-    return write_quick if is_quick else write  # the next unit always comes within a second
+
+minute_fields = lru_cache(maxsize=64)(MinuteFields)
+"""Return what tells the fields of a plan: the same object for each of its callers."""
 
 
 def left_template(limits: Limits) -> bytes:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from veritape.gateway.fast_quota import Plan
-from veritape.gateway.rate_fields import RawFields, minute_writer
+from veritape.gateway.rate_fields import RawFields, minute_fields
 from veritape.gateway.shared_calls import Code
 
 _USUAL: Final = struct.Struct("<4q80s")
@@ -25,30 +25,25 @@ Tell = Callable[[object], tuple[RawFields, int] | None]
 """Reads an answer: the fields of the response and the store's clock; None: it is not the usual one."""
 
 
-def straight_answers(plan: Plan, wall_us: int) -> Tell | None:
-    """Return what reads the answers to a plan; None for plans that have more than a minute's bucket.
-
-    Args:
-        plan: limits and cost.
-        wall_us: wall clock.
-    """
+def straight_answers(plan: Plan) -> Tell | None:
+    """Return what reads the answers to a plan; None for plans that have more than a minute's bucket."""
     limits, side = plan.limits, plan.minute
     if not side.gain or plan.hour.gain or limits.month_mu is not None or plan.counts_slots:
         return None
-    write, usual, unpack = minute_writer(plan, wall_us), _REST.pack(side.weight, *[0] * 9), _USUAL.unpack
-    fields: RawFields = ()
-    above = most = 0
+    fields_of = minute_fields(plan)
+    told, tell_first, step = fields_of.told, fields_of.tell, fields_of.step
+    usual, unpack = _REST.pack(side.weight, *[0] * 9), _USUAL.unpack
 
     def tell(answer: object) -> tuple[RawFields, int] | None:
-        nonlocal fields, above, most
         try:
             code, now_us, debt, at_us, rest = unpack(answer)  # type: ignore[arg-type]  # what is no bytes is a TypeError
         except (TypeError, struct.error):
             return None
         if code != _ADMITTED or at_us != now_us or rest != usual:
             return None
-        if not above < debt <= most:
-            fields, above, most = write(debt)
-        return fields, now_us
+        try:
+            return told[-debt // step], now_us
+        except KeyError:
+            return tell_first(debt), now_us
 
     return tell

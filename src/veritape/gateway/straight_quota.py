@@ -7,16 +7,18 @@ plain it leaves alone, without a change, and the usual way decides. A property t
 """
 
 from collections.abc import Callable
+from typing import Final
 
 from veritape.gateway.fast_quota import Plan, left_units
 from veritape.gateway.memory_store import Account, MemoryStore
-from veritape.gateway.rate_fields import RawFields, left_template, minute_writer, policy_field, units_field
+from veritape.gateway.rate_fields import RawFields, left_template, minute_fields, policy_field, units_field
+from veritape.gateway.tabs import CLOSED
 
 Charge = Callable[[int], RawFields | None]
 """Charges at a monotonic time, microseconds, and returns the fields; None: nothing was decided, and nothing changed."""
 
 
-_GONE = Account()
+_GONE: Final = Account()
 """Stands for a subject that is not in memory: it is of no month."""
 
 
@@ -32,37 +34,65 @@ def straight(store: MemoryStore, subject: str, plan: Plan, wall_us: int) -> Char
     side = plan.minute
     if not side.gain or side.room < 0 or plan.limits.month_mu is not None or plan.counts_slots:
         return None
+    return _hour_too(store, subject, plan, wall_us) if plan.hour.gain else _minute_alone(store, subject, plan)
+
+
+def _minute_alone(store: MemoryStore, subject: str, plan: Plan) -> Charge:
+    """Return what charges the minute's bucket, as it stands on an open tab."""
+    side, fields_of = plan.minute, minute_fields(plan)
     gain, weight, cost, cap, cost_mu = side.gain, side.weight, side.cost, side.cap, plan.cost_mu
-    write = minute_writer(plan, wall_us)
-    charge_hour = _hour_charger(plan, wall_us) if plan.hour.gain else None
-    fields: RawFields = ()
-    above = most = 0
+    told, tell_first, step = fields_of.told, fields_of.tell, fields_of.step
+    tab = CLOSED
+
+    def charge(now_us: int) -> RawFields | None:
+        nonlocal tab
+        if now_us >= tab.until_us:
+            tab = store.open_tab(subject, weight, now_us)
+            if tab is CLOSED:
+                return None
+        debt = tab.debt
+        credit = (now_us - tab.at_us) * gain
+        if credit >= debt:
+            debt = cost
+        elif credit < 0:  # the clock went back
+            return None
+        else:
+            debt += cost - credit
+        try:
+            fields = told[-debt // step]
+        except KeyError:  # it was told of no debt above the cap, which is a multiple of the step
+            if debt > cap:
+                return None
+            fields = tell_first(debt)
+        tab.debt, tab.at_us = debt, now_us
+        tab.used_mu += cost_mu
+        return fields
+
+    return charge
+
+
+def _hour_too(store: MemoryStore, subject: str, plan: Plan, wall_us: int) -> Charge:
+    """Return what charges both buckets."""
+    side, charge_hour = plan.minute, _hour_charger(plan, wall_us)
     account = _GONE
 
     def charge(now_us: int) -> RawFields | None:
-        nonlocal account, fields, above, most
+        nonlocal account
         if now_us >= store.sure_us or account.period is not store.period:
             account = store.account(subject) or _GONE
             return None
+        account.settle()
         debt, at_us, written = account.minute
-        if written != weight:
+        if written != side.weight or now_us < at_us:
             return None
-        credit = (now_us - at_us) * gain
-        if credit >= debt:
-            debt = cost
-        else:
-            debt += cost - credit
-            if debt > cap or now_us < at_us:
-                return None
-        if not above < debt <= most:
-            if charge_hour is None:
-                fields, above, most = write(debt)
-            else:
-                fields = charge_hour(account, debt, now_us)
-                if not fields:
-                    return None
-        account.minute = (debt, now_us, weight)
-        account.used_mu += cost_mu
+        debt = max(0, debt - (now_us - at_us) * side.gain)
+        if debt > side.room:
+            return None
+        fields = charge_hour(account, debt + side.cost, now_us)
+        if not fields:
+            return None
+        account.minute = (debt + side.cost, now_us, written)
+        account.used_mu += plan.cost_mu
         account.is_used = True
         return fields
 

@@ -30,7 +30,7 @@ def answer_of(*numbers: int) -> bytes:
 def test_it_says_what_the_usual_way_says(rule: Rule, cost_mu: int, shares: list[int]) -> None:
     """GW-603, GW-504: over random limits and debts, one after another, the fields are those that the definition's decision has."""
     plan = plan_of(Limits(rule), cost_mu, 7)
-    tell, fields = straight_answers(plan, NOW_US), AdmittedFields(plan, "any", legacy=False)
+    tell, fields = straight_answers(plan), AdmittedFields(plan, "any", legacy=False)
     assert tell is not None
     cap, cost = rule.burst_mu * rule.weight, cost_mu * rule.weight
     for number, share in enumerate(shares):
@@ -52,7 +52,7 @@ def test_it_says_what_the_usual_way_says(rule: Rule, cost_mu: int, shares: list[
 )
 def test_what_it_reads_is_an_admission_and_nothing_else(numbers: list[int]) -> None:
     """GW-603, GW-257: whatever the fourteen integers are, it reads none that says more than that a minute's bucket was charged now."""
-    tell = straight_answers(PLAN, NOW_US)
+    tell = straight_answers(PLAN)
     assert tell is not None
     told = tell(struct.pack("<14q", *numbers))
     plain = [1, numbers[1], numbers[2], numbers[1], MINUTE.weight, *[0] * 9]
@@ -62,14 +62,14 @@ def test_what_it_reads_is_an_admission_and_nothing_else(numbers: list[int]) -> N
 @given(st.binary(max_size=200) | st.none() | st.integers() | st.text() | st.lists(st.integers()))
 def test_what_is_no_full_answer_is_left_alone(answer: object) -> None:
     """GW-262: bytes of any length and what is no bytes at all are for the usual way."""
-    tell = straight_answers(PLAN, NOW_US)
+    tell = straight_answers(PLAN)
     assert tell is not None
     assert tell(answer) is None
 
 
 def test_denials_other_rules_leases_and_steps_of_the_clock_are_left_alone() -> None:
     """GW-257, GW-207, GW-304: each of them differs from the usual answer in one integer."""
-    tell = straight_answers(PLAN, NOW_US)
+    tell = straight_answers(PLAN)
     assert tell is not None
     usual = [1, NOW_US, 600_000, NOW_US, 600, 0, 0, 0, 0, 0, 0, 0, 0, 0]
     assert tell(answer_of(*usual)) == (
@@ -88,4 +88,4 @@ def test_denials_other_rules_leases_and_steps_of_the_clock_are_left_alone() -> N
 def test_plans_with_more_than_a_minute_have_none() -> None:
     """GW-603: an hour, a month and requests in progress go the usual way."""
     others = (Limits(), Limits(MINUTE, MINUTE), Limits(MINUTE, month_mu=MU), Limits(MINUTE, concurrency=1))
-    assert [straight_answers(plan_of(one, MU, 7), NOW_US) for one in others] == [None] * 4
+    assert [straight_answers(plan_of(one, MU, 7)) for one in others] == [None] * 4

@@ -50,7 +50,7 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 """An ASGI application."""
 
 KEY: Final = "veritape"
-"""Where a request's scope holds its ``Seen``."""
+"""Where a request's scope holds its ``Seen``; the usual one, of a route without marks, has none: nobody asks."""
 
 REMEMBERED: Final = 65_536
 """Lanes that are kept; at the bound all are forgotten."""
@@ -87,10 +87,6 @@ class Seen(NamedTuple):
     """None: the request cost nothing."""
     found: Found | None
     """The marks of its route."""
-
-
-_CHARGED: Final = Seen(None, None)
-"""Of a request whose route has no marks, and whose ruling therefore nobody asks for."""
 
 
 class Limit:
@@ -139,28 +135,26 @@ class Limit:
         except (KeyError, TypeError):
             await self._serve(scope, receive, send)
             return
-        charge = lane.charge
-        if charge is not None:
-            fields = charge(self._monotonic_ns() // 1_000)
-            if fields is None:
-                await self._serve(scope, receive, send, lane)
-                return
-        else:
-            fields, asked = None, None if lane.shared is None else lane.shared.ask()
-            if asked is not None and lane.shared is not None:
-                try:  # noqa: SIM105 - a context manager for each request
-                    fields = lane.shared.hear(await asked)
-                except StoreError:
-                    pass  # the usual way hears it again
-            if fields is None:
-                await self._serve(scope, receive, send, lane, asked)
-                return
-        scope[KEY] = _CHARGED
+        fields = asked = None
+        if lane.charge is not None:
+            fields = lane.charge(self._monotonic_ns() // 1_000)
+        elif lane.shared is not None and (asked := lane.shared.ask()) is not None:
+            try:  # noqa: SIM105 - a context manager for each request
+                fields = lane.shared.hear(await asked)
+            except StoreError:
+                pass  # the usual way hears it again
+        if fields is None:
+            await self._serve(scope, receive, send, lane, asked)
+            return
 
         def respond(message: "Message") -> "Awaitable[None]":
             nonlocal fields
             if fields and message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *fields]
+                try:
+                    own = message["headers"]
+                except KeyError:
+                    own = ()
+                message["headers"] = [*own, *fields]
                 fields = ()
             return send(message)
 

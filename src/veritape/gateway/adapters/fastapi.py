@@ -33,7 +33,9 @@ class LimitedRoute(Mark):
         """
         seen: Seen | None = request.scope.get(KEY)
         if seen is None:
-            raise MisuseError("Depends(limit()) needs the middleware: app.add_middleware(Limit, policy=...)")
+            raise MisuseError(
+                "Depends(limit()) needs the middleware: app.add_middleware(Limit, policy=...), behind what changes the path"
+            )
         if seen.found is None or self not in seen.found.marks:
             raise MisuseError(
                 "the path changed between Limit and this route: put Limit behind what changes it"

@@ -190,7 +190,7 @@ class RedisStore:
             slot_us: the route's timeout.
             answered: told when, by our clock, the usual answer was heard.
         """
-        known, tell = self._subjects.of(subject), straight_answers(plan, self._clock.wall_ns() // 1_000)
+        known, tell = self._subjects.of(subject), straight_answers(plan)
         if known.is_counted or tell is None:
             return None
         send, monotonic_ns, counts, command = self._link.send, self._monotonic_ns, self._calls, b""
