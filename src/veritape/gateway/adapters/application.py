@@ -274,13 +274,15 @@ class Gateway:
         return by_method(found.value, call.method), found.parameters.get("rest", "")
 
     def _check_room(self, visit: Visit, route: Route) -> None:
-        """Refuse what we have no room for (GW-381).
+        """Refuse what we have no room for, or its upstream: before it is charged, so that nothing has to be given back (GW-381).
 
         Raises:
             RefusedError: ``overloaded``.
         """
-        most = self.table.policy.in_flight_max
-        if self.gate.overload.sheds(self.in_flight, most, essential=route.essential):
+        most, is_essential = self.table.policy.in_flight_max, route.essential
+        if self.gate.overload.sheds(self.in_flight, most, essential=is_essential) or (
+            not is_essential and self.upstreams.is_full(route)
+        ):
             seconds = str(retry_after_s(visit.request_id))
             raise RefusedError(Reason.OVERLOADED, fields={"Retry-After": seconds})
 

@@ -87,6 +87,11 @@ class TargetPool:
         """Tell whether a request that finds no connection has to wait for one, and may."""
         return self._open >= CONNECTIONS and len(self._waiting) < WAITING
 
+    @property
+    def is_full(self) -> bool:
+        """Tell whether another request could not even wait."""
+        return self._open >= CONNECTIONS and len(self._waiting) >= WAITING
+
     def wait(self, one: Waiting) -> None:
         """Let somebody wait for a connection, behind all others."""
         self._waiting.append(one)

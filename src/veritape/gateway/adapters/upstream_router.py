@@ -87,6 +87,11 @@ class Upstreams:
         """Return upstream -> targets that get requests; a part of this process is no upstream here."""
         return {name: pool.healthy() for name, pool in self._pools.items()}
 
+    def is_full(self, route: Route) -> bool:
+        """Tell whether so many requests wait at each target of a route that one more would find no place; a part of this process is never full."""
+        pool = self._pools.get(route.upstream)
+        return pool is not None and all(target.is_full for target in pool.targets)
+
     def pool(self, route: Route) -> UpstreamPool:
         """Return the pool of a route's upstream."""
         return self._pools[route.upstream]
