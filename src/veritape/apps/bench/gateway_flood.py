@@ -6,13 +6,15 @@ that second, not by one (coordinated omission). A flood sends the next request o
 it finds what can be had at most.
 
 A connection has one request under way at a time, so a generator never has more under way than connections: with few of them a peer is
-at its capacity and not beyond it, and the surplus waits here. What was not answered at the end is status 0, and as slow as it has waited.
+at its capacity and not beyond it, and the surplus waits here. What was not answered at the end is status 0, and as slow as it has waited;
+what of it never left the generator, because no connection was free, is counted apart: the peer never saw it.
 """
 
 import asyncio
 import contextlib
 from array import array
 from collections import Counter, deque
+from http import HTTPStatus
 from typing import Final, NamedTuple, cast
 
 from veritape.apps.bench.gateway_client import Target
@@ -38,6 +40,10 @@ CEILING_SHARE: Final = 0.8
 """Largest share of the generator's own ceiling at which its figures are believed (GW-852)."""
 
 
+NOTHING: Final["array[int]"] = array("q")
+"""No latencies."""
+
+
 class Tally(NamedTuple):
     """What came of a run."""
 
@@ -47,18 +53,31 @@ class Tally(NamedTuple):
     """Of every request, from when it was due, ascending."""
     seconds: float
     """From the first request due to the last answer."""
+    unsent: int = 0
+    """Requests of status 0 that never left the generator."""
+    in_time: int = 0
+    """Answers of 200 that came while requests were still due."""
+    served_ns: "array[int]" = NOTHING
+    """Of every answer of 200, from when its request was sent, ascending."""
 
     def latency_ms(self, percent: int) -> float:
         """Return what so many of a hundred requests took at most, milliseconds."""
-        if not self.latencies_ns:
-            return 0.0
-        index = min(len(self.latencies_ns) - 1, len(self.latencies_ns) * percent // 100)
-        return self.latencies_ns[index] * 1_000 / NANOSECONDS
+        return _percentile_ms(self.latencies_ns, percent)
+
+    def served_ms(self, percent: int) -> float:
+        """Return what so many of a hundred answers of 200 took at most from when their request was sent, milliseconds."""
+        return _percentile_ms(self.served_ns, percent)
 
     @property
     def per_second(self) -> float:
         """Return answers of 200 a second."""
         return self.statuses[200] / self.seconds
+
+
+def _percentile_ms(sorted_ns: "array[int]", percent: int) -> float:
+    if not sorted_ns:
+        return 0.0
+    return sorted_ns[min(len(sorted_ns) - 1, len(sorted_ns) * percent // 100)] * 1_000 / NANOSECONDS
 
 
 async def open_loop(
@@ -72,6 +91,7 @@ async def open_loop(
     run, total, planned = _Run(octets, clock), round(rate * seconds), 0
     await run.connect(target, connections)
     begun_ns = clock.monotonic_ns()
+    run.until_ns = begun_ns + int(seconds * NANOSECONDS)
     while planned < total:
         due = min(total, (clock.monotonic_ns() - begun_ns) * rate // NANOSECONDS + 1)
         for number in range(planned, due):
@@ -92,7 +112,7 @@ async def flood(
     run = _Run(octets, clock)
     await run.connect(target, connections)
     begun_ns = clock.monotonic_ns()
-    run.refill_until_ns = begun_ns + int(seconds * NANOSECONDS)
+    run.refill_until_ns = run.until_ns = begun_ns + int(seconds * NANOSECONDS)
     for _ in range(connections):
         run.send(begun_ns)
     await clock.sleep_until(run.refill_until_ns)
@@ -117,12 +137,13 @@ class _Run:
     """The connections of a run and what came back."""
 
     def __init__(self, octets: bytes, clock: Clock) -> None:
-        self.octets, self._clock = octets, clock
+        self.octets, self.clock = octets, clock
         self.idle: list[_Line] = []
         self._lines: set[_Line] = set()
         self._waiting: deque[int] = deque()
         self._statuses: Counter[int] = Counter()
-        self._latencies_ns = array("q")
+        self._latencies_ns, self._served_ns = array("q"), array("q")
+        self._unsent = self._in_time = 0
         self._last_ns = 0
         self._quiet = asyncio.Event()
         self._ending = False
@@ -130,6 +151,8 @@ class _Run:
         self._reconnecting: set[asyncio.Task[None]] = set()
         self.refill_until_ns = 0
         """Until then an answered connection sends again at once."""
+        self.until_ns = 0
+        """Until then requests are due."""
 
     async def connect(self, target: Target, connections: int) -> None:
         """Open the connections."""
@@ -143,11 +166,15 @@ class _Run:
         elif len(self._waiting) < WAITING_LIMIT:
             self._waiting.append(due_ns)
         else:
+            self._unsent += 1
             self._note(0, due_ns)
 
     def answered(self, line: "_Line", status: int, due_ns: int, *, last: bool) -> None:
         """Take an answer; give the connection its next request, unless the peer said that this was its last."""
         now_ns = self._note(status, due_ns)
+        if status == HTTPStatus.OK:
+            self._served_ns.append(now_ns - line.sent_ns)
+            self._in_time += now_ns <= self.until_ns
         if last:
             line.close()
         elif self._waiting:
@@ -184,6 +211,7 @@ class _Run:
         if self.busy:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._quiet.wait(), PATIENCE_S)
+        self._unsent += len(self._waiting)
         for due_ns in (*self._waiting, *(line.due_ns for line in self._lines if line.due_ns)):
             self._note(0, due_ns)
         for line in list(self._lines):
@@ -192,11 +220,12 @@ class _Run:
         for task in self._reconnecting:
             task.cancel()
         await asyncio.gather(*self._reconnecting, return_exceptions=True)
-        latencies_ns = array("q", sorted(self._latencies_ns))
-        return Tally(self._statuses, latencies_ns, max(1, self._last_ns - begun_ns) / NANOSECONDS)
+        latencies_ns, served_ns = (array("q", sorted(one)) for one in (self._latencies_ns, self._served_ns))
+        seconds = max(1, self._last_ns - begun_ns) / NANOSECONDS
+        return Tally(self._statuses, latencies_ns, seconds, self._unsent, self._in_time, served_ns)
 
     def _note(self, status: int, due_ns: int) -> int:
-        self._last_ns = now_ns = self._clock.monotonic_ns()
+        self._last_ns = now_ns = self.clock.monotonic_ns()
         self._statuses[status] += 1
         self._latencies_ns.append(now_ns - due_ns)
         return now_ns
@@ -219,7 +248,7 @@ class _Run:
             try:
                 return await self._open(number)
             except OSError:
-                await self._clock.sleep_until(self._clock.monotonic_ns() + NANOSECONDS // 10)
+                await self.clock.sleep_until(self.clock.monotonic_ns() + NANOSECONDS // 10)
 
 
 class _Line(asyncio.Protocol):
@@ -230,6 +259,8 @@ class _Line(asyncio.Protocol):
         self._transport: asyncio.WriteTransport | None = None
         self.due_ns = 0
         """When the request under way was due; 0: there is none."""
+        self.sent_ns = 0
+        """When it was sent."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
@@ -237,7 +268,7 @@ class _Line(asyncio.Protocol):
 
     def send(self, due_ns: int) -> None:
         """Send the request."""
-        self.due_ns = due_ns
+        self.due_ns, self.sent_ns = due_ns, self._run.clock.monotonic_ns()
         if self._transport is not None:
             self._transport.write(self._run.octets)
 

@@ -2,12 +2,18 @@
 
 Arrivals are fixed in advance and latencies count from them (``gateway_flood``), so a rate above what the machine can do shows as a queue that grows
 for as long as the row lasts. Its P95 then says how long that was and nothing of the gateway: the highest rate whose P95 stays below the
-specification's 50 ms does. What a gateway is worth beyond its capacity is how much of it is left there, with so many connections that
-the surplus reaches it.
+specification's 50 ms does.
+
+What a gateway is worth beyond its capacity is how much of it is left there: answers of 200 that came while more was offered, of what a
+closed loop of the same generator got just before. A thousand connections are about as many as it can have in progress: it has to serve
+them all, and the surplus waits where it comes from. With four thousand the surplus reaches it, so that it has to refuse. The generator works
+on the same cores; what it takes of them is told, beyond capacity and at it, because what it takes more of is no fault of the gateway's.
 """
 
+import os
+import resource
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 import click
 
@@ -35,11 +41,25 @@ STEP: Final = 1.2
 STEP_S: Final = 1.5
 """Seconds of one rate."""
 
-CROWD: Final = 1_000
-"""Connections of the rows beyond capacity: several times as many as a gateway has requests in progress at its best."""
 
-TIMES: Final = (2, 4)
-"""Times its capacity that are offered."""
+class Beyond(NamedTuple):
+    """A row beyond capacity."""
+
+    name: str
+    times: int
+    """Times its capacity that are offered."""
+    connections: int
+
+
+BEYOND: Final = (
+    Beyond("open_loop_kept_2x", 2, 1_000),
+    Beyond("open_loop_kept_4x", 4, 1_000),
+    Beyond("open_loop_kept_4x_refusing", 4, 4_000),
+)
+"""Several times as many connections as a gateway has requests in progress at its best, and so many that it has to refuse."""
+
+SPARE_FILES: Final = 200
+"""Descriptors that the generator needs beside its connections."""
 
 KEPT: Final = 0.8
 """Share of it that is to be left."""
@@ -90,7 +110,7 @@ async def open_loop_rows(
 
 
 async def kept_rows(server: Target, octets: bytes, ceiling: float, clock: Clock) -> list[Row]:
-    """Return what share of its capacity a gateway keeps when it is offered more; it is told what came of the rest.
+    """Return what share of its capacity a gateway keeps when it is offered more, and what those whom it serves wait.
 
     Args:
         server: the gateway.
@@ -98,24 +118,61 @@ async def kept_rows(server: Target, octets: bytes, ceiling: float, clock: Clock)
         ceiling: requests a second up to which the generator is believed.
         clock: the machine's.
     """
-    await clock.sleep_until(clock.monotonic_ns() + int(REST_S * NANOSECONDS))
+    await _rest(clock)
+    began_s = _worked_s()
     capacity = (await flood(server, octets, KEPT_S, clock)).per_second
+    at_capacity = (_worked_s() - began_s) / KEPT_S
     rows = []
-    for times in TIMES:
-        if times * capacity > ceiling:
-            click.echo(
-                f"open_loop_kept_{times}x is not measured: it needs {times * capacity:,.0f} requests/s",
-                err=True,
-            )
-            break
-        tally = await open_loop(server, octets, round(times * capacity), KEPT_S, clock, CROWD)
-        came = ", ".join(
-            f"{count:,} x {status or 'none'}" for status, count in sorted(tally.statuses.items())
+    for beyond in BEYOND:
+        why = _hindrance(beyond, capacity, ceiling)
+        if why:
+            click.echo(f"{beyond.name} is not measured: {why}", err=True)
+            continue
+        await _rest(clock)
+        rate, began_s = round(beyond.times * capacity), _worked_s()
+        tally = await open_loop(server, octets, rate, KEPT_S, clock, beyond.connections)
+        generator = (_worked_s() - began_s) / max(KEPT_S, tally.seconds)
+        click.echo(
+            f"{beyond.name}: {came(tally, beyond)}; the generator worked {generator:.2f} of {os.cpu_count()} cores, "
+            f"{at_capacity:.2f} at the capacity of {capacity:,.0f}/s",
+            err=True,
         )
-        click.echo(f"at {times} x {capacity:,.0f} requests/s: {came}", err=True)
-        kept = [tally.per_second / max(1.0, capacity)]
-        rows.append(Row(f"open_loop_kept_{times}x", kept, "ratio", target=KEPT))
+        kept = tally.in_time / KEPT_S / max(1.0, capacity)
+        rows.append(Row(beyond.name, [kept], "ratio", target=KEPT))
+        rows.append(Row(f"{beyond.name}_p95", [tally.served_ms(95)], "ms", "lower"))
     return rows
+
+
+def came(tally: Tally, beyond: Beyond) -> str:
+    """Say what came of all that was due."""
+    answered = [f"{count:,} x {status}" for status, count in sorted(tally.statuses.items()) if status]
+    silent = tally.statuses[0] - tally.unsent
+    return (
+        f"{', '.join(answered) or 'nothing'}; {silent:,} sent and not answered when it ended; {tally.unsent:,} never sent, because "
+        f"{beyond.connections:,} connections waited for answers; of 100 that were served 95 took {tally.served_ms(95):,.0f} ms at most"
+    )
+
+
+def _hindrance(beyond: Beyond, capacity: float, ceiling: float) -> str:
+    """Return why a row cannot be measured here; empty when it can."""
+    if beyond.times * capacity > ceiling:
+        return f"it needs {beyond.times * capacity:,.0f} requests/s"
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return (
+        f"it needs {beyond.connections:,} connections, and this process may open {files:,} files"
+        if files < beyond.connections + SPARE_FILES
+        else ""
+    )
+
+
+def _worked_s() -> float:
+    """Return the processor time of this process, which is the generator."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+async def _rest(clock: Clock) -> None:
+    await clock.sleep_until(clock.monotonic_ns() + int(REST_S * NANOSECONDS))
 
 
 async def generator_ceiling(upstream: Target, octets: bytes, clock: Clock) -> float:
@@ -137,7 +194,7 @@ async def highest_rate(
     best, rate = 0.0, first
     while rate <= most:
         if open_loop_problems(await attempt(round(rate))):
-            await clock.sleep_until(clock.monotonic_ns() + int(REST_S * NANOSECONDS))
+            await _rest(clock)
             if open_loop_problems(await attempt(round(rate))):
                 break
         best, rate = float(round(rate)), rate * STEP

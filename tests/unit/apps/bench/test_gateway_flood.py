@@ -89,8 +89,18 @@ async def test_what_does_not_come_is_as_slow_as_it_waited(monkeypatch: pytest.Mo
     monkeypatch.setattr(gateway_flood, "WAITING_LIMIT", 3)
     async with answering_peer(lambda _: (0.0, b"")) as target:
         tally = await open_loop(target, REQUEST, 100, 0.1, CLOCK, connections=2)
-    assert tally.statuses == {0: 10}
+    assert (tally.statuses, tally.unsent, tally.in_time, len(tally.served_ns)) == ({0: 10}, 8, 0, 0)
     assert tally.latencies_ns[-1] >= 50_000_000
+
+
+async def test_what_is_served_late_is_not_served_in_time() -> None:
+    """GW-852: of one connection to a peer that takes 60 ms two answers come while requests are due; each took that long from when it was sent."""
+    async with answering_peer(lambda _: (0.06, ANSWER)) as target:
+        tally = await open_loop(target, REQUEST, 40, 0.15, CLOCK, connections=1)
+    assert (tally.statuses, tally.unsent) == ({200: 6}, 0)
+    assert tally.in_time <= 2
+    assert 0.9 * 60 < tally.served_ms(0) <= tally.served_ms(95)
+    assert tally.latency_ms(95) > 2 * 60
 
 
 async def test_a_flood_keeps_its_connections_busy() -> None:

@@ -1,7 +1,9 @@
 """Rows of the open loop."""
 
+import resource
 from array import array
 from collections import Counter
+from typing import cast
 
 import pytest
 from tests.servers.answering_peer import answering_peer
@@ -72,28 +74,45 @@ async def test_a_generator_that_is_too_slow_measures_nothing(
 async def test_what_is_left_beyond_capacity_is_told(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """GW-381, GW-852: of a peer that is beside itself at more than it can do little is left; a generator that is too slow says nothing."""
+    """GW-381, GW-852: of a peer that is beside itself at more than it can do little is left; what the generator did not send is told apart."""
     monkeypatch.setattr(module, "REST_S", 0.0)
-    loads: dict[object, Tally] = {
-        "flood": GOOD,
-        2_000: GOOD,
-        4_000: Tally(Counter({200: 300, 503: 3_700}), GOOD.latencies_ns, 1.0),
-    }
+    monkeypatch.setattr(module, "KEPT_S", 1.0)
+    late = Tally(
+        Counter({200: 1_000, 503: 300, 0: 2_700}),
+        GOOD.latencies_ns,
+        1.0,
+        2_600,
+        300,
+        array("q", [80_000_000] * 9),
+    )
+    loads = {(2_000, 1_000): GOOD._replace(in_time=1_000), (4_000, 1_000): late, (4_000, 4_000): GOOD}
 
     async def flooded(*_: object) -> Tally:
-        return loads["flood"]
+        return GOOD
 
-    async def offered(_target: object, _octets: bytes, rate: int, *_: object) -> Tally:
-        return loads[rate]
+    async def offered(_target: object, _octets: bytes, rate: int, *more: object) -> Tally:
+        return loads[rate, cast("int", more[-1])]
 
     monkeypatch.setattr(module, "flood", flooded)
     monkeypatch.setattr(module, "open_loop", offered)
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (4_200, 4_200))
     rows = await kept_rows(Target("", 0), REQUEST, 4_000, CLOCK)
     assert [(row.name, row.values, row.document()["meets"]) for row in rows] == [
         ("open_loop_kept_2x", [1.0], True),
+        ("open_loop_kept_2x_p95", [0.0], None),
         ("open_loop_kept_4x", [0.3], False),
+        ("open_loop_kept_4x_p95", [80.0], None),
+        ("open_loop_kept_4x_refusing", [0.0], False),
+        ("open_loop_kept_4x_refusing_p95", [0.0], None),
     ]
-    assert "at 4 x 1,000 requests/s: 300 x 200, 3,700 x 503" in capsys.readouterr().err
+    assert (
+        "open_loop_kept_4x: 1,000 x 200, 300 x 503; 100 sent and not answered when it ended; 2,600 never sent, because 1,000 connections waited for "
+        "answers; of 100 that were served 95 took 80 ms at most; the generator worked "
+    ) in capsys.readouterr().err
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (4_199, 4_199))
+    rows = await kept_rows(Target("", 0), REQUEST, 4_000, CLOCK)
+    assert [row.name for row in rows][2::2] == ["open_loop_kept_4x"]
+    assert "open_loop_kept_4x_refusing is not measured: it needs 4,000 connections" in capsys.readouterr().err
     rows = await kept_rows(Target("", 0), REQUEST, 3_999, CLOCK)
-    assert [row.name for row in rows] == ["open_loop_kept_2x"]
+    assert [row.name for row in rows][::2] == ["open_loop_kept_2x"]
     assert "open_loop_kept_4x is not measured: it needs 4,000 requests/s" in capsys.readouterr().err

@@ -25,8 +25,7 @@ SHORT = {
     "LAST_SHARE": 0.35,
     "CEILING_S": 0.3,
     "KEPT_S": 0.2,
-    "TIMES": (2,),
-    "CROWD": 20,
+    "BEYOND": (gateway_open.Beyond("open_loop_kept_2x", 2, 20),),
 }
 
 
@@ -44,7 +43,7 @@ def test_two_workers_with_and_without_leases(
     assert [row["name"] for row in rows] == [
         name, f"{name}_errors", f"{name}_capacity", *[f"{name}_{one}" for one in parties],
         asking, f"{asking}_capacity", *[f"{asking}_{one}" for one in parties],
-        "open_loop_rate_p95_50ms", "open_loop_10k_p95", "open_loop_kept_2x",
+        "open_loop_rate_p95_50ms", "open_loop_10k_p95", "open_loop_kept_2x", "open_loop_kept_2x_p95",
     ]  # fmt: skip
     found = {row["name"]: row["value"] for row in rows}
     assert 0.0 <= found[f"{name}_errors"] < 100.0

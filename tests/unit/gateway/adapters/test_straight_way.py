@@ -131,6 +131,18 @@ WAITS: dict[str, tuple[list[Step], int, int]] = {
 """What happens to a request that waits -> steps, requests that begin straight, and requests that go over."""
 
 
+async def test_who_could_not_even_wait_is_refused_before_it_is_charged() -> None:
+    """GW-381, GW-581: one request has the connection, one waits; a third is told when to come back, and nothing is charged or given back."""
+    stand, _ = await histories([*ONE, ("ask", 2, USUAL)], 1, 1)
+    before, _ = await histories(ONE, 1, 1)
+    answer = stand.clients[2].written[-1]
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b'"reason":"overloaded"' in answer
+    assert b"\r\nretry-after: " in answer
+    assert len(stand.ledger.events) == len(before.ledger.events)
+    assert stand.memory.months == before.memory.months
+
+
 HISTORIES: dict[str, tuple[list[Step], int, int]] = {
     "admitted": ([("ask", 0, USUAL), ("answer", OK), ("commit",)], 1, 0),
     "durable first": ([("ask", 0, USUAL), ("commit",), ("answer", OK)], 1, 0),
