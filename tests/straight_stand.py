@@ -205,7 +205,7 @@ class Counted:
     def take(self) -> bytes:
         """Return the next one."""
         self._count += 1
-        return self._count.to_bytes(10, "big")
+        return self._count.to_bytes(16, "big")
 
 
 KEYS = {tier: make_key(Environment.LIVE, bytes([number]) * 64) for number, tier in enumerate(("big", "free"))}
@@ -381,7 +381,7 @@ class Stand:
                 for one in subjects
             ],
             "months": self.memory.months,
-            "activity": [(key, one[:3]) for key, one in self.gate.activity._seen.items()],
+            "activity": [(key, one.at_us, one.account, one.tier) for key, one in self.gate.activity._seen.items()],
             "seconds": list(self.gate.activity._seconds),
             "tally": self.gate.tally._counts,
             "look-ups": (self.rows.looked_up, self.remembered),

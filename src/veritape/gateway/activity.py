@@ -7,10 +7,11 @@ counts and tiers, never a subject.
 import math
 from collections import Counter, OrderedDict, deque
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from dataclasses import dataclass
+from typing import Final
 
 from veritape.gateway.closed_labels import known_values
-from veritape.gateway.fast_quota import Verdict, make_tuple
+from veritape.gateway.fast_quota import Verdict
 from veritape.gateway.quota import MICROSECONDS, MU, Decision, LimitName, LimitState, Mode
 from veritape.telemetry.metric import OTHER, Merge, Metric, MetricType
 from veritape.telemetry.registry import Registry
@@ -25,6 +26,9 @@ SUBJECTS_LIMIT: Final = 100_000
 """Subjects that are remembered; beyond, the one that was quiet longest is forgotten."""
 
 TIERS: Final = ("free", "pro", "enterprise", "partner", "anonymous", OTHER)
+
+_EXACT: Final = Mode.EXACT
+"""A member of an enum is looked up in its class each time."""
 
 _PERIODS: Final = (LimitName.MINUTE, LimitName.HOUR, LimitName.MONTH)
 
@@ -71,7 +75,10 @@ ACTIVITY_METRICS: Final = (
 """Families of activity, in vector order."""
 
 
-class _Seen(NamedTuple):
+@dataclass(slots=True)
+class _Seen:
+    """Somebody who was active."""
+
     at_us: int
     account: str
     """Empty for an address group."""
@@ -80,9 +87,14 @@ class _Seen(NamedTuple):
     """The last decision that says how its limits stand."""
 
 
-class _Second(NamedTuple):
+@dataclass(slots=True)
+class _Second:
+    """What was decided in a second."""
+
     second: int
-    counts: Counter[str]
+    decided: int = 0
+    refused: int = 0
+    waited: int = 0
 
 
 class Activity:
@@ -106,19 +118,25 @@ class Activity:
             now_us: monotonic clock.
             leased: a lease would have spared the store this call.
         """
-        before = self._seen.pop(subject, None)
-        says = judged if before is None or isinstance(judged, Verdict) or judged.limits else before.judged
-        shown = tier if account else "anonymous"
-        self._seen[subject] = make_tuple(_Seen, (now_us, account, shown, says))
-        if len(self._seen) > SUBJECTS_LIMIT:
-            self._seen.popitem(last=False)
+        seen, shown = self._seen.get(subject), tier if account else "anonymous"
+        if seen is None:
+            self._seen[subject] = _Seen(now_us, account, shown, judged)
+            if len(self._seen) > SUBJECTS_LIMIT:
+                self._seen.popitem(last=False)
+        else:
+            seen.at_us, seen.account, seen.tier = now_us, account, shown
+            if isinstance(judged, Verdict) or judged.limits:
+                seen.judged = judged
+            self._seen.move_to_end(subject)
         second = now_us // MICROSECONDS
         if not self._seconds or self._seconds[-1].second != second:
-            self._seconds.append(_Second(second, Counter()))
-        counts = self._seconds[-1].counts
-        counts["decided"] += 1
-        counts["refused"] += not judged.admitted
-        counts["waited"] += leased and judged.mode is Mode.EXACT
+            self._seconds.append(_Second(second))
+        counts = self._seconds[-1]
+        counts.decided += 1
+        if not judged.admitted:
+            counts.refused += 1
+        if leased and judged.mode is _EXACT:
+            counts.waited += 1
 
     def show(self, registry: Registry, hits: float, misses: float, now_us: int) -> None:
         """Put the gauges at what is true now.
@@ -150,10 +168,11 @@ class Activity:
             self._seconds.popleft()
 
     def _show_rates(self, registry: Registry) -> None:
-        counts = sum((second.counts for second in self._seconds), Counter[str]())
-        decided = counts["decided"]
-        registry.set(REJECTION_RATE, 100 * counts["refused"] / decided if decided else math.nan)
-        registry.set(LOCK_CONTENTION, counts["waited"] / decided if decided else 0.0)
+        decided = sum(second.decided for second in self._seconds)
+        refused = sum(second.refused for second in self._seconds)
+        waited = sum(second.waited for second in self._seconds)
+        registry.set(REJECTION_RATE, 100 * refused / decided if decided else math.nan)
+        registry.set(LOCK_CONTENTION, waited / decided if decided else 0.0)
 
     def _show_cache(self, registry: Registry, hits: float, misses: float, second: int) -> None:
         self._cache.append((second, hits, misses))

@@ -93,7 +93,7 @@ class Verdict(NamedTuple):
     @property
     def period(self) -> str:
         """Return the calendar month that it is charged to."""
-        return quota.month_of(self.wall_us).period
+        return quota.period_of(self.wall_us)
 
     @property
     def state(self) -> State:

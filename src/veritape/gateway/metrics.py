@@ -164,6 +164,7 @@ class RequestFigures:
 
     def __init__(self, registry: Registry) -> None:
         self._registry, self._decisions = registry, DecisionFigures(registry)
+        self._values = registry.values
         self._answers: dict[tuple[str, int], tuple[int, Callable[[float], None]]] = {}
         """Route and status -> slot of the count, observer of the time."""
         self._overhead = registry.observer(OVERHEAD_SECONDS)
@@ -173,14 +174,16 @@ class RequestFigures:
         """Take a finished request."""
         key = request.route, request.status
         slot, seconds = self._answers.get(key) or self._answer_series(*key)
-        values, duration_us = self._registry.values, request.duration_us
+        values, duration_us = self._values, request.duration_us
         values[slot] += 1
         seconds(duration_us / _MICROSECONDS)
-        self._overhead(max(0, duration_us - request.upstream_us) / _MICROSECONDS)
+        own_us = duration_us - request.upstream_us
+        self._overhead(own_us / _MICROSECONDS if own_us > 0 else 0.0)
         if request.reason:
             self._registry.add(PROBLEMS, reason=request.reason)
         self._decisions.note(request)
-        values[self._refunded] += request.refunded_mu / MU
+        if refunded_mu := request.refunded_mu:
+            values[self._refunded] += refunded_mu / MU
 
     def _answer_series(self, name: str, status: int) -> tuple[int, Callable[[float], None]]:
         place = "builtin" if name == "console" else name

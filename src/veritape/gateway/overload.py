@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from veritape.gateway.quota import MICROSECONDS, Limits, Rule
-from veritape.gateway.room import Room
+from veritape.gateway.room import LEAST, Room
 
 LAG_LIMIT_US: Final = 100_000
 """Lag of the event loop that is full load where the settings say nothing else."""
@@ -100,6 +100,10 @@ class Overload:
         ]
         self.level = max([self.level, *reached])
         return self.level
+
+    def always(self, in_flight_max: int) -> int:
+        """Return up to how many requests in progress, this one included, none is refused at level 0, whatever was measured."""
+        return min(LEAST, Room().requests(in_flight_max, FULL))
 
     def sheds(self, in_flight: int, in_flight_max: int, *, essential: bool) -> bool:
         """Tell whether a request of a route is refused: there is no room for it, or only essential ones are served.

@@ -275,6 +275,11 @@ def month_of(wall_us: int) -> Month:
     return Month(period, length_s, end_us - wall_us)
 
 
+def period_of(wall_us: int) -> str:
+    """Return the name of the calendar month of a wall clock reading."""
+    return _calendar(wall_us // _HOUR_US)[0]
+
+
 @lru_cache(maxsize=64)
 def _calendar(hours: int) -> tuple[str, int, int]:
     """Return name, seconds and end of the month that an hour since 1970 lies in: months begin with an hour."""

@@ -79,7 +79,12 @@ class AdmittedFields:
         if minute is not None:
             self._older.append((b"x-ratelimit-limit", b"%d" % minute.limit))
             self._moving += [(b"x-ratelimit-remaining", b"%d"), (b"x-ratelimit-reset", b"%d")]
+        self._minute, self._hour = minute, plan.limits.hour
+        self._month_mu, self._concurrency = plan.limits.month_mu, plan.limits.concurrency
         self._full_mu = 0 if minute is None else minute.burst_mu // MU * MU
+        self._window_mu = 1 if minute is None else minute.limit * MU
+        """What comes back to the minute's bucket in its window, mu."""
+        self._window_us = 0 if minute is None else minute.window_s * MICROSECONDS
         self._month_place: int | None = None
         if plan.limits.month_mu is not None:
             self._moving.append((b"x-quota-monthly-remaining", b"%d"))
@@ -128,29 +133,29 @@ class AdmittedFields:
         _, plan, minute, hour, used_mu, slots, now_us, wall_us, held_mu, _, _ = verdict
         if not self._month_from_us <= wall_us < self._month_end_us:
             self._turn_month(verdict)
-        limits = self._limits
         numbers: tuple[int, ...] = ()
-        if limits.minute is not None:
+        if self._minute is not None:
             numbers = left_units(plan.minute, minute, held_mu, now_us)
-        if limits.hour is not None:
+        if self._hour is not None:
             numbers += left_units(plan.hour, hour, held_mu, now_us)
-        if limits.month_mu is not None:
-            left_us = self._month_end_us - wall_us
-            numbers += (max(0, limits.month_mu - used_mu) // MU, -(-left_us // MICROSECONDS))
-        if limits.concurrency is not None:
-            numbers += (max(0, limits.concurrency - slots),)
+        if self._month_mu is not None:
+            left_mu, left_us = self._month_mu - used_mu, self._month_end_us - wall_us
+            numbers += (left_mu // MU if left_mu > 0 else 0, -(-left_us // MICROSECONDS))
+        if self._concurrency is not None:
+            numbers += (max(0, self._concurrency - slots),)
         return numbers
 
     def _older_numbers(self, verdict: Verdict, numbers: tuple[int, ...]) -> tuple[int, ...]:
         """Return the numbers of the older names (GW-505); the minute's numbers stand first, the month's before those of the slots."""
-        rule, found = self._limits.minute, tuple[int, ...]()
-        if rule is not None:
-            debt, _, _ = verdict.minute
-            owed = debt + verdict.held_mu * rule.weight
-            left_mu = max(0, rule.burst_mu * rule.weight - owed) // rule.weight
-            full_us = -((left_mu - self._full_mu) * rule.window_s * MICROSECONDS // (rule.limit * MU))
-            found = numbers[0], -(-(verdict.wall_us + full_us) // MICROSECONDS)
-        return found if self._month_place is None else (*found, numbers[self._month_place])
+        found, place = tuple[int, ...](), self._month_place
+        if self._minute is not None:
+            _, plan, (debt, _, _), _, _, _, _, wall_us, held_mu, _, _ = verdict
+            side = plan.minute
+            free = side.cap - debt - held_mu * side.weight
+            left_mu = free // side.weight if free > 0 else 0
+            full_us = -((left_mu - self._full_mu) * self._window_us // self._window_mu)
+            found = numbers[0], -(-(wall_us + full_us) // MICROSECONDS)
+        return found if place is None else (*found, numbers[place])
 
     def _turn_month(self, verdict: Verdict) -> None:
         """Write what holds for the verdict's month."""

@@ -62,6 +62,10 @@ class TargetHealth(NamedTuple):
     """Monotonic clock at which the present time out ends."""
 
 
+SPOTLESS: Final = TargetHealth()
+"""Nothing speaks against the target: an answer changes nothing of it."""
+
+
 def standing(health: TargetHealth, now_ns: int) -> Standing:
     """Return where a target stands."""
     if not health.is_up:

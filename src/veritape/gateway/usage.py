@@ -11,7 +11,7 @@ from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from veritape.gateway.fast_quota import Verdict, make_tuple
-from veritape.gateway.quota import MICROSECONDS, Decision, month_of
+from veritape.gateway.quota import MICROSECONDS, Decision, month_of, period_of
 
 MINUTE_US: Final = 60 * MICROSECONDS
 """Microseconds of one row of counted refusals."""
@@ -126,10 +126,16 @@ class EventSource:
     ) -> UsageEvent:
         """Return the charge of an admitted request."""
         self._seq = seq = self._seq + 1
+        account, env, key_id, subject = caller
+        if isinstance(judged, Verdict):
+            _, plan, _, _, _, _, _, judged_us, _, _, mode = judged
+            cost_mu, version, period = plan.cost_mu, plan.policy_version, period_of(judged_us)
+        else:
+            mode, cost_mu, version, period = judged.mode, judged.cost_mu, judged.policy_version, judged.period
         return make_tuple(
             UsageEvent,
-            (self.boot, seq, _CHARGE, *caller, route, judged.cost_mu, "admitted", "",
-             judged.mode, judged.policy_version, judged.period, wall_us, request_id, None, None, 1),
+            (self.boot, seq, _CHARGE, account, env, key_id, subject, route, cost_mu, "admitted", "",
+             mode, version, period, wall_us, request_id, None, None, 1),
         )  # fmt: skip
 
     def refund(self, charge: UsageEvent, reason: str, wall_us: int) -> UsageEvent:

@@ -26,7 +26,7 @@ from veritape.gateway.keys import KEY_SCANNER
 from veritape.gateway.paths import PathTable
 from veritape.gateway.problems import AUTHENTICATE, RefusedError
 from veritape.gateway.reasons import PROBLEMS, Reason
-from veritape.gateway.request_ids import request_id
+from veritape.gateway.request_ids import RANDOM_BYTES, request_id
 from veritape.kernel.errors import MisuseError, UnavailableError
 from veritape.telemetry.audit_log import AuditKind, Entry
 
@@ -70,7 +70,9 @@ class AdminApi:
         began_ns = clock.monotonic_ns()
         headers = [(bytes(name).lower(), bytes(value)) for name, value in scope["headers"]]
         call = Call(scope["method"], "", scope.get("query_string", b""), headers)
-        identifier = request_id(call.field(b"x-request-id"), clock.wall_ns(), secrets.token_bytes(10))
+        identifier = request_id(
+            call.field(b"x-request-id"), clock.wall_ns(), secrets.token_bytes(RANDOM_BYTES)
+        )
         try:
             done = await self._answer(scope, call, identifier, receive)
             body = b"" if done.document is None else json.dumps(done.document, separators=(",", ":")).encode()

@@ -36,7 +36,7 @@ from veritape.gateway.prices import Price, units_of
 from veritape.gateway.problems import RefusedError
 from veritape.gateway.rate_fields import RawField, raw_fields
 from veritape.gateway.reasons import PROBLEMS, Reason
-from veritape.gateway.request_ids import request_id
+from veritape.gateway.request_ids import RANDOM_BYTES, request_id
 from veritape.gateway.straight_quota import Charge
 from veritape.gateway.usage import BOOT_BYTES, EventSource, UsageEvent
 from veritape.kernel.clock import SystemClock
@@ -317,7 +317,7 @@ class Limit:
 
     def _request_id(self, scope: Scope) -> str:
         asked = next((value for name, value in scope["headers"] if name == b"x-request-id"), None)
-        return request_id(asked, self.engine.clock.wall_ns(), secrets.token_bytes(10))
+        return request_id(asked, self.engine.clock.wall_ns(), secrets.token_bytes(RANDOM_BYTES))
 
     async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Leave lifespan and WebSockets alone; when the application's life ends, so does what we run beside it."""

@@ -3,8 +3,10 @@
 import secrets
 from typing import Final
 
-PIECE_BYTES: Final = 10
-"""Random bytes of a request id."""
+from veritape.gateway.request_ids import RANDOM_BYTES
+
+PIECE_BYTES: Final = RANDOM_BYTES
+"""Those of a request id."""
 
 PIECES: Final = 256
 """Drawn at once."""

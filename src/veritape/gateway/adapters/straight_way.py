@@ -130,6 +130,7 @@ class StraightWay:
         self._finder, self._key, self._record = known.finder, known.key, known.record
         self._from_us, self._until_us = known.from_us, known.until_us
         self.pieces = known.pieces
+        self._always = gate.overload.always(self.policy.in_flight_max)
         self.loop = asyncio.get_running_loop()
 
     @property
@@ -138,6 +139,12 @@ class StraightWay:
         is_remembered = self._finder.recall(self._key, self.gate.clock.monotonic_ns()) is self._record
         return self.gate.policy is not self.policy or not is_remembered
 
+    def _is_held_back(self) -> bool:
+        """Tell whether the ladder halves the limits of such a request, or has no room for one more."""
+        overload, most, in_flight = self.gate.overload, self.policy.in_flight_max, self.ordinary.in_flight + 1
+        is_without_room = overload.sheds(in_flight, most, essential=self.route.essential)
+        return is_without_room or is_halved(overload.level, self.tier, anonymous=False)
+
     def begin(self, line: Line) -> "Passage | None":
         """Begin a request; None when it has to go the ordinary way, and then nothing has changed."""
         ordinary, gate, policy = self.ordinary, self.gate, self.policy
@@ -145,8 +152,8 @@ class StraightWay:
         began_ns, wall_ns = clock.monotonic_ns(), clock.wall_ns()
         now_us, wall_us = began_ns // 1_000, wall_ns // 1_000
         if (
-            gate.policy is not policy or is_halved(gate.overload.level, self.tier, anonymous=False) or ordinary.is_draining or not gate.durable()
-            or gate.overload.sheds(ordinary.in_flight + 1, policy.in_flight_max, essential=self.route.essential)
+            gate.policy is not policy or ordinary.is_draining or not gate.durable()
+            or ((gate.overload.level or ordinary.in_flight >= self._always) and self._is_held_back())
             or gate.guard.wait_s(self.origin.group, policy.addresses.guard, now_us)
             or not self._from_us <= wall_us < self._until_us
             or self._finder.recall(self._key, began_ns) is not self._record

@@ -11,6 +11,7 @@ from veritape.gateway.reasons import Reason
 from veritape.gateway.target_health import (
     FAILING,
     PROBE_NS,
+    SPOTLESS,
     Standing,
     after_answer,
     after_check,
@@ -20,6 +21,9 @@ from veritape.gateway.upstream_failures import UpstreamFailedError
 from veritape.gateway.upstreams import HealthRule, Upstream
 from veritape.kernel.clock import NANOSECONDS, Clock
 from veritape.kernel.errors import MisuseError
+
+CLASSES: Final = tuple(f"{hundreds}xx" for hundreds in range(10))
+"""First digit of a status -> how figures call its class."""
 
 RESOLVE_NS: Final = 30 * NANOSECONDS
 """How often the targets' names are looked up."""
@@ -104,10 +108,11 @@ class UpstreamPool:
         failure: UpstreamFailedError | None = None,
     ) -> None:
         """Note how an attempt at a target ended: an answer's status, or why there was none."""
-        outcome = f"{(status or 0) // 100}xx" if failure is None else failure.metric_class
-        seconds = (self._clock.monotonic_ns() - began_ns) / NANOSECONDS
-        self.figures.attempt(self.upstream.name, outcome, seconds)
-        self.note(target, status, failure.reason if failure else None)
+        now_ns = self._clock.monotonic_ns()
+        outcome = CLASSES[(status or 0) // 100] if failure is None else failure.metric_class
+        self.figures.attempt(self.upstream.name, outcome, (now_ns - began_ns) / NANOSECONDS)
+        if status is None or status in FAILING or target.health != SPOTLESS:
+            self.note(target, status, failure.reason if failure else None)
 
     def note(self, target: TargetPool, status: int | None, reason: Reason | None = None) -> None:
         """Note how a live request ended at a target: an answer's status, or why there was none."""
