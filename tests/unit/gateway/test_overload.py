@@ -147,3 +147,20 @@ def test_a_loop_whose_rounds_are_too_long_takes_less_and_stays_busy(offered: int
     assert ladder.level < overload.ESSENTIAL_LEVEL
     assert answered * request_us >= (0.75 if offered <= 4 else 0.4) * now_us
     assert max(lags[-1_000:]) < LAG_LIMIT_US
+
+
+@given(
+    st.integers(1, 5_000),
+    st.lists(st.tuples(st.integers(0, 10_000_000), st.integers(0, 10_000)), max_size=30),
+)
+def test_some_requests_are_always_taken(allowed: int, samples: list[tuple[int, int]]) -> None:
+    """GW-381: up to a number that depends on nothing measured, nobody asks the ladder at level 0; one more may be refused."""
+    ladder, most = Overload(), Overload().always(allowed)
+    for number, (lag_us, in_flight) in enumerate(samples):
+        ladder.sample(number * STEP_US, lag_us, in_flight, allowed)
+    ladder.level = 0
+    assert not ladder.sheds(most, allowed, essential=False)
+    for number in range(40):
+        ladder.sample(number * STEP_US, 10_000_000, 1, allowed)
+    ladder.level = 0
+    assert ladder.sheds(most + 1, allowed, essential=False)
