@@ -341,9 +341,10 @@ class Stand:
                     patience._ring()
 
     async def give_up(self) -> None:
-        """Let the time of all who wait for a connection end."""
+        """Let the time of all who wait for a connection end, of one after the other: whose refund comes first of two at once is nobody's promise."""
         for target in self.targets:
             for one in list(target._waiting):
+                await self._settled()
                 if isinstance(one, Passage) and one.heir is None and one._timer is not None:
                     one._asked_s = -1_000_000.0
                     one.go_over()
@@ -355,6 +356,10 @@ class Stand:
     async def told(self, step: str, *how: Any) -> None:
         """Do one step of a history, up to where nothing happens by itself."""
         await getattr(self, step)(*how)
+        await self._settled()
+
+    async def _settled(self) -> None:
+        """Go on up to where nothing happens by itself."""
         for _ in range(SETTLED):
             await asyncio.sleep(0)
 
