@@ -7,12 +7,14 @@ hand with the files in the run's folder.
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from veritape.apps.played_tape import DEFAULT_DAY, PlayedTape
 from veritape.apps.supervisor import ChildPlan
+from veritape.kernel.addresses import LARGEST_PORT
+from veritape.kernel.errors import MisuseError
 from veritape.replay.accounts import APPKEY, APPSECRET
 
 LOOPBACK = "127.0.0.1"
@@ -42,6 +44,30 @@ class Ports:
     """Replayed broker, WebSocket."""
     metrics: int = 9464
     """One metrics page of all parts."""
+
+
+def chosen_ports(chosen: Iterable[str]) -> Ports:
+    """Return the usual ports with some that were chosen, each as ``PART=NUMBER``.
+
+    Raises:
+        MisuseError: no such part, no port, or one port for two parts.
+    """
+    ports = {name: getattr(Ports, name) for name in Ports.__dataclass_fields__}
+    for text in chosen:
+        part, _, number = text.partition("=")
+        name = part.replace("-", "_")
+        if (
+            name not in ports
+            or not number.isascii()
+            or not number.isdigit()
+            or not 0 < int(number) <= LARGEST_PORT
+        ):
+            parts = ", ".join(one.replace("_", "-") for one in ports)
+            raise MisuseError(f"--port {text}: expected PART=NUMBER, PART one of {parts}")
+        ports[name] = int(number)
+    if len(set(ports.values())) < len(ports):
+        raise MisuseError(f"--port: two parts cannot listen on one port: {ports}")
+    return Ports(**ports)
 
 
 @dataclass(frozen=True)

@@ -115,6 +115,11 @@ def list_keys(account: str | None, config: Path | None, everything: bool, as_jso
     if as_json:
         click.echo(json.dumps(rows))
         return
+    if not rows:
+        click.echo(
+            "no keys: veritape keys create ACCOUNT --tier TIER makes one; --all shows those that no longer serve",
+            err=True,
+        )
     for row in rows:
         click.echo("  ".join(f"{value:20}" for value in map(str, row.values())).rstrip())
 

@@ -107,7 +107,7 @@ def read_file(path: Path, limit: int) -> bytes:
         with path.open("rb") as file:
             data = file.read(limit + 1)
     except OSError as error:
-        raise MisuseError(f"cannot read {path}: {error.strerror}") from error
+        raise MisuseError(f"cannot read {path}: {error.strerror}: name a file that can be read") from error
     if len(data) > limit:
         raise MisuseError(f"{path}: too_large: over {limit} bytes")
     return data

@@ -37,7 +37,7 @@ def create(
     """Make a key and print it, this once, with its id."""
     if not client.has_account(account):
         if tier is None:
-            raise MisuseError(f"account {account!r} is new: give --tier")
+            raise MisuseError(f"account {account!r} is new: give --tier (free, pro, ... of the policy)")
         client.call("POST", "/accounts", {"id": account, "tier": tier})
     body = {"env": env, "scopes": list(scopes), "label": label, "cidrs": list(cidrs)}
     _print_new(client.call("POST", f"/accounts/{quote(account, safe='')}/keys", body))

@@ -23,8 +23,9 @@ from veritape.apps.chain import (
 from veritape.apps.metrics_page import metrics_page
 from veritape.apps.supervisor import Supervisor
 from veritape.kernel.clock import SystemClock
-from veritape.kernel.errors import CheckFailedError, MisuseError, UnavailableError
+from veritape.kernel.errors import CheckFailedError, MisuseError
 from veritape.kernel.files import write_atomically
+from veritape.kernel.listeners import not_had
 
 CUSTOMERS = ("free", "pro")
 """Tiers of the keys that are made for a run."""
@@ -100,7 +101,7 @@ def require_free(ports: Ports) -> None:
     """Check before anything starts that every port of the chain is free.
 
     Raises:
-        UnavailableError: naming the port and what would listen there.
+        UnavailableError: naming the port and the option that chooses another for the part that would listen there.
     """
     for name in Ports.__dataclass_fields__:
         port = getattr(ports, name)
@@ -109,9 +110,8 @@ def require_free(ports: Ports) -> None:
             try:
                 one.bind((LOOPBACK, port))
             except OSError as error:
-                raise UnavailableError(
-                    f"{name.replace('_', ' ')}: {LOOPBACK}:{port} is in use: stop the other process first"
-                ) from error
+                part = name.replace("_", "-")
+                raise not_had(LOOPBACK, port, error, f"choose --port {part}=NUMBER") from error
 
 
 @asynccontextmanager

@@ -44,7 +44,11 @@ def bind_decisions(settings: GatewaySettings, *, shared: bool) -> socket | None:
     """
     if not settings.listen.decisions:
         return None
-    return bind(parse_address(settings.listen.decisions, "listen.decisions"), shared=shared)
+    return bind(
+        parse_address(settings.listen.decisions, "listen.decisions"),
+        shared=shared,
+        remedy="choose listen.decisions",
+    )
 
 
 def decision_api(desk: Desk, log: AuditLog) -> DecisionApi:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from veritape.apps.chain import LOOPBACK, ChainOptions, Ports
+from veritape.apps.chain import LOOPBACK, ChainOptions, chosen_ports
 from veritape.apps.played_tape import DEFAULT_DAY, PlayedTape, plays
 from veritape.apps.running_chain import create_keys, new_folder, require_free, running, until_signal
 from veritape.kernel.clock import NANOSECONDS, SystemClock
@@ -22,9 +22,16 @@ RUNS = Path("veritape-data")
     type=click.Path(path_type=Path),
     help="New folder of this run, in place of veritape-data/<time>.",
 )
+@click.option(
+    "--port",
+    "ports",
+    multiple=True,
+    metavar="PART=NUMBER",
+    help="Where a part listens, as gateway=8100; others are gateway-admin, rest, websocket, metrics.",
+)
 @click.option("--for", "seconds", type=click.FloatRange(min=0), help="End after this many seconds.")
 @plays
-def up(data: Path | None, seconds: float | None, played: PlayedTape) -> None:
+def up(data: Path | None, ports: tuple[str, ...], seconds: float | None, played: PlayedTape) -> None:
     """Run the whole chain on recorded trades, offline, day after day, until Ctrl-C.
 
     Everything listens on loopback and writes into one new folder, which stays. `veritape audit --data FOLDER/observer` says at
@@ -34,7 +41,7 @@ def up(data: Path | None, seconds: float | None, played: PlayedTape) -> None:
     folder = data or RUNS / datetime.fromtimestamp(clock.wall_ns() // NANOSECONDS, UTC).strftime(
         "%Y%m%d-%H%M%S"
     )
-    options = ChainOptions(new_folder(folder, "--data"), Ports(), played)
+    options = ChainOptions(new_folder(folder, "--data"), chosen_ports(ports), played)
     require_free(options.ports)
     asyncio.run(_run(options, seconds, folder))
 

@@ -11,7 +11,7 @@ BACKLOG: Final = 2_048
 """Connections that wait to be accepted."""
 
 _CAUSES: Final = {
-    errno.EADDRINUSE: "in use",
+    errno.EADDRINUSE: "in use by another program, perhaps another veritape",
     errno.EACCES: "no permission",
     errno.EADDRNOTAVAIL: "not an address of this machine",
 }
@@ -45,9 +45,20 @@ def bind(
     except OSError as error:
         if listener is not None:
             listener.close()
-        cause = _CAUSES.get(error.errno or 0, error.strerror or str(error))
-        raise UnavailableError(
-            f"cannot listen on {address.host}:{address.port}: {cause}; {remedy}"
-        ) from error
+        raise not_had(*address, error, remedy) from error
     listener.setblocking(False)
     return listener
+
+
+def not_had(host: str, port: int, error: OSError, remedy: str) -> UnavailableError:
+    """Return what to say of an address that cannot be listened on.
+
+    Args:
+        host: where.
+        port: which.
+        error: the operating system's.
+        remedy: which option or setting names another.
+    """
+    cause = _CAUSES.get(error.errno or 0, error.strerror or str(error))
+    stop = ", or stop it" if error.errno == errno.EADDRINUSE else ""
+    return UnavailableError(f"cannot listen on {host}:{port}: {cause}: {remedy}{stop}")

@@ -49,7 +49,7 @@ def load_settings(
     try:
         values = tomllib.loads(toml_bytes.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise MisuseError(f"{source}: not TOML: {error}") from error
+        raise MisuseError(f"{source}: not TOML: {error}: correct the file") from error
     _overlay(values, environment, prefix)
     try:
         return settings.model_validate(values)
@@ -80,6 +80,8 @@ def _describe(problem: ErrorDetails, settings: type[BaseModel]) -> str:
         return f"unknown key {key!r}" + (f", the nearest known one is {nearest!r}" if nearest else "")
     if problem["type"] == "missing":
         return f"missing key {key!r}"
+    if problem["type"] == "path_type":
+        return f"key {key!r}: a path is a text in quotes"
     return f"key {key!r}: {problem['msg']}"
 
 

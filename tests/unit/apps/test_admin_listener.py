@@ -28,7 +28,10 @@ def test_off_and_busy(tmp_path: Path) -> None:
     assert bind_admin("", any_port=False, shared=False) is None
     listener = bind_admin("127.0.0.1:8001", any_port=True, shared=False)
     assert listener is not None
-    with contextlib.closing(listener), pytest.raises(UnavailableError, match=r"in use; choose listen\.admin"):
+    with (
+        contextlib.closing(listener),
+        pytest.raises(UnavailableError, match=r"veritape: choose listen\.admin"),
+    ):
         bind_admin(shown_address(listener).removeprefix("http://"), any_port=False, shared=False)
 
 

@@ -9,10 +9,12 @@ from veritape.apps.chain import (
     ChainOptions,
     Folders,
     Ports,
+    chosen_ports,
     observer_configuration,
     plans,
 )
 from veritape.apps.played_tape import BUNDLED, PlayedTape
+from veritape.kernel.errors import MisuseError
 from veritape.kernel.settings import load_settings
 from veritape.observer.settings import RecordSettings
 
@@ -55,3 +57,29 @@ def test_up_goes_on_and_demo_ends_with_the_day(one_day: bool) -> None:
         ["--speed", "max"],
     ):
         assert replay.argv[replay.argv.index(words[0]) + 1] == words[1]
+
+
+def test_a_port_is_chosen_by_its_part() -> None:
+    """OB-971: the others stay as usual; the last word counts."""
+    assert chosen_ports(()) == Ports()
+    assert chosen_ports(["gateway-admin=1", "gateway-admin=9001", "rest=1"]) == Ports(
+        gateway_admin=9001, rest=1
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["", "gateway", "gateway=", "gateway=0", "gateway=65536", "gateway=x", "proxy=1", "rest=-1"]
+)
+def test_what_chooses_no_port_is_told_what_does(text: str) -> None:
+    """OB-971: the option, what was given, the parts."""
+    with pytest.raises(MisuseError) as refusal:
+        chosen_ports([text])
+    assert refusal.value.message == (
+        f"--port {text}: expected PART=NUMBER, PART one of gateway, gateway-admin, rest, websocket, metrics"
+    )
+
+
+def test_two_parts_have_two_ports() -> None:
+    """OB-971: also where one keeps its usual port."""
+    with pytest.raises(MisuseError, match="two parts cannot listen on one port"):
+        chosen_ports(["rest=9464"])

@@ -74,6 +74,6 @@ def test_an_address_is_needed_and_a_busy_port_is_named() -> None:
         busy.listen()
         where = f"127.0.0.1:{busy.getsockname()[1]}"
         with pytest.raises(
-            UnavailableError, match=f"cannot listen on {where}: in use; choose another port: http.listen"
+            UnavailableError, match=f"cannot listen on {where}: in use .*: choose another port: http.listen"
         ):
             CliRunner().invoke(serve, ["--listen", where], standalone_mode=False, catch_exceptions=False)

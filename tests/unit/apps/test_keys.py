@@ -91,6 +91,12 @@ def test_every_change_is_in_the_audit_log_before_it_is_kept(config: Path, tmp_pa
     assert json.loads(call(config, "list", "other", "--json").stdout) == []
 
 
+def test_an_empty_list_says_how_a_key_is_made(config: Path) -> None:
+    """GW-941: beside stdout, which stays what a program may read."""
+    found = call(config, "list")
+    assert (found.stdout, found.stderr.startswith("no keys: veritape keys create ACCOUNT")) == ("", True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

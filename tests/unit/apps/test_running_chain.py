@@ -43,7 +43,9 @@ def test_a_busy_port_is_named_before_anything_starts() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(UnavailableError, match=f"rest: 127.0.0.1:{port} is in use") as refusal:
+        with pytest.raises(
+            UnavailableError, match=f"127.0.0.1:{port}: in use .*: choose --port rest=NUMBER, or stop it"
+        ) as refusal:
             require_free(Ports(*(port if name == "rest" else 0 for name in Ports.__dataclass_fields__)))
     assert refusal.value.exit_code == 1
 

@@ -58,7 +58,10 @@ def test_a_busy_port_and_a_locked_ledger_end_with_1(config: Path, served: Gatewa
     port = served.base.rpartition(":")[2]
     busy = run("serve", "--config", str(config), "--port", port)
     assert (busy.returncode, busy.stderr.count("\n")) == (1, 1)
-    assert f"cannot listen on 127.0.0.1:{port}: in use; choose --port" in busy.stderr
+    assert (
+        f"cannot listen on 127.0.0.1:{port}: in use by another program, perhaps another veritape: choose --port, or stop it"
+        in busy.stderr
+    )
     locked = run("serve", "--config", str(config), "--port", "0")
     assert (locked.returncode, "ledger_locked" in locked.stderr) == (1, True)
 

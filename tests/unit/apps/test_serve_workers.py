@@ -152,4 +152,4 @@ def test_a_port_that_is_taken_is_said(redis: RedisProcess, tmp_path: Path) -> No
         port = gateway.base.rpartition(":")[2]
         refused = CliRunner().invoke(serve, ["--config", str(two), "--port", port]).exception
     assert isinstance(refused, UnavailableError)
-    assert "in use; choose --port" in refused.message
+    assert ": choose --port, or stop it" in refused.message

@@ -16,8 +16,15 @@ def test_a_busy_port_is_one_line() -> None:
     port = first.getsockname()[1]
     with pytest.raises(UnavailableError) as refusal:
         bind(Address("127.0.0.1", port))
-    assert refusal.value.message == f"cannot listen on 127.0.0.1:{port}: in use; choose --port"
+    assert (
+        refusal.value.message
+        == f"cannot listen on 127.0.0.1:{port}: in use by another program, perhaps another veritape: choose --port, or stop it"
+    )
     first.close()
+    with pytest.raises(
+        UnavailableError, match=r"192\.0\.2\.1:7: not an address of this machine: choose --port$"
+    ):
+        bind(Address("192.0.2.1", 7))
     with pytest.raises(UnavailableError, match="cannot listen on nowhere"):
         bind(Address("nowhere.invalid", 1))
 
@@ -30,5 +37,5 @@ def test_the_caller_names_the_remedy_and_workers_share() -> None:
             listener.settimeout(PATIENCE_S)
             accepted, _ = listener.accept()
             accepted.close()
-            with pytest.raises(UnavailableError, match=r"in use; choose listen\.decisions"):
+            with pytest.raises(UnavailableError, match=r"veritape: choose listen\.decisions"):
                 bind(where, remedy="choose listen.decisions")

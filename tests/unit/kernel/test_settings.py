@@ -54,6 +54,7 @@ def test_the_string_beneath_a_field_is_its_documentation() -> None:
         (b"count = 3\npath = 1", "unknown key 'path', the nearest known one is 'store.path'$"),
         (b"count = 42", "vt.toml: key 'count': Input should be less than or equal to 41"),
         (b"count = 'many'", "vt.toml: key 'count': Input should be a valid integer"),
+        (b"count = 3\n[store]\npath = 1", "vt.toml: key 'store.path': a path is a text in quotes"),
         (b"count = ", "vt.toml: not TOML"),
         (b"\xff", "vt.toml: not TOML"),
     ],

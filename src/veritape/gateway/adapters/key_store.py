@@ -144,7 +144,7 @@ class KeyStore(KeyReader):
         with self._database.transaction():
             row = self._row("SELECT tier FROM account WHERE id = ?", account)
             if row is None and tier is None:
-                raise MisuseError(f"account {account!r} is new: give --tier")
+                raise MisuseError(f"account {account!r} is new: give --tier (free, pro, ... of the policy)")
             if row is None:
                 self._database.change(
                     "INSERT INTO account(id, tier, suspended, created_us) VALUES (?, ?, 0, ?)",

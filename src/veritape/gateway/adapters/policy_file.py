@@ -60,7 +60,9 @@ class PolicyFile:
             self._stamp = _stamp(self._path)
             octets = self._path.read_bytes()
         except OSError as error:
-            raise MisuseError(f"policy: cannot read {self._path}: {error.strerror}") from error
+            raise MisuseError(
+                f"policy: cannot read {self._path}: {error.strerror}: name a policy file, or leave policy out for the shipped one"
+            ) from error
         return read_policy(octets, str(self._path))
 
     async def watch(

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
 
-from veritape.kernel.errors import UnavailableError
+from veritape.kernel.listeners import not_had
 from veritape.replay.adapters.doorkeeper import LOOPBACK
 from veritape.replay.proxy import ESTABLISHED, HEAD_BYTES, Listener, ProxyReason, refusal, route
 
@@ -49,9 +49,7 @@ class Proxy:
         try:
             self._server = await asyncio.start_server(self._accept, LOOPBACK, port, limit=HEAD_BYTES)
         except OSError as error:
-            raise UnavailableError(
-                f"replay: {LOOPBACK}:{port} is in use: choose another port with --proxy-port or stop the other process"
-            ) from error
+            raise not_had(LOOPBACK, port, error, "choose --proxy-port") from error
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 import aiohttp
 from aiohttp import web
 
-from veritape.kernel.errors import UnavailableError
+from veritape.kernel.listeners import not_had
 from veritape.replay.adapters.doorkeeper import (
     HEAD_BYTES,
     HEAD_SECONDS,
@@ -104,9 +104,7 @@ class BrokerServer:
         try:
             return await self._open(runner, limit, port)
         except OSError as error:
-            raise UnavailableError(
-                f"replay: {LOOPBACK}:{port} is in use: choose another port with {option} or stop the other process"
-            ) from error
+            raise not_had(LOOPBACK, port, error, f"choose {option}") from error
 
     async def _open(
         self, runner: web.AppRunner, limit: int, port: int, tls: ssl.SSLContext | None = None

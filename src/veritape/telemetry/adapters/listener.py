@@ -12,7 +12,8 @@ from contextlib import suppress
 from http import HTTPStatus
 from typing import NamedTuple
 
-from veritape.kernel.errors import MisuseError, UnavailableError
+from veritape.kernel.errors import MisuseError
+from veritape.kernel.listeners import not_had
 
 HEAD_LIMIT_BYTES = 8192
 """Request line and headers together; more is answered with 431."""
@@ -63,14 +64,16 @@ class Listener:
         self._open: dict[asyncio.Task[None] | None, asyncio.StreamWriter] = {}
 
     async def start(self) -> int:
-        """Listen; return the port. A busy port raises UnavailableError."""
+        """Listen; return the port.
+
+        Raises:
+            UnavailableError: the port is taken, forbidden, or the host is not ours.
+        """
         host, port, _ = self._address
         try:
             self._server = await asyncio.start_server(self._serve, host, port, limit=HEAD_LIMIT_BYTES)
         except OSError as error:
-            raise UnavailableError(
-                f"telemetry.listen {host}:{port} is in use: choose another address or stop the other process"
-            ) from error
+            raise not_had(host, port, error, "choose telemetry.listen") from error
         return int(self._server.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:

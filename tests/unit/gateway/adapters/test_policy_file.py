@@ -25,7 +25,7 @@ def test_the_shipped_policy_needs_no_file() -> None:
 
 
 def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(MisuseError, match="policy: cannot read"):
+    with pytest.raises(MisuseError, match=r"policy: cannot read .*none\.toml: .*: name a policy file"):
         PolicyFile(tmp_path / "none.toml").read()
 
 

@@ -134,6 +134,6 @@ async def test_stopping_ends_open_tunnels(harness: Harness, far_port: int) -> No
 async def test_a_busy_port_is_named(harness: Harness, far_port: int) -> None:
     """OB-971: a busy port is one line and exit 1."""
     proxy = Proxy({}, harness.refusals.append)
-    with pytest.raises(UnavailableError, match=rf"127\.0\.0\.1:{far_port} is in use.*--proxy-port"):
+    with pytest.raises(UnavailableError, match=rf"127\.0\.0\.1:{far_port}: in use.*--proxy-port"):
         await proxy.start(far_port)
     await proxy.stop()

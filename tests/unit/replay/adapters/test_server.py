@@ -182,6 +182,6 @@ async def test_rest_is_answered_under_tls_for_the_proxy_too(server: BrokerServer
 async def test_a_busy_port_is_named(server: BrokerServer) -> None:
     """OB-971, OB-801: a busy port is one line and exit 1; only loopback is bound."""
     other = BrokerServer(server._quotations, server._exchange, server._player)
-    with pytest.raises(UnavailableError, match=f"127.0.0.1:{server.rest_port} is in use"):
+    with pytest.raises(UnavailableError, match=f"127.0.0.1:{server.rest_port}: in use .*: choose --"):
         await other.start(server.rest_port, 0)
     await other.stop()

@@ -113,7 +113,8 @@ async def test_stopping_gives_up_what_is_in_progress() -> None:
 async def test_a_busy_port_is_one_line(port: int) -> None:
     """TL-920: names the setting, the address and what to do."""
     with pytest.raises(
-        UnavailableError, match=f"telemetry.listen 127.0.0.1:{port} is in use: choose another"
+        UnavailableError,
+        match=f"cannot listen on 127.0.0.1:{port}: in use by .*: choose telemetry.listen, or stop it",
     ):
         await Listener(ROUTES, Address("127.0.0.1", port)).start()
 
