@@ -1,5 +1,7 @@
 """Settings: file, environment, defaults, and errors that name the key."""
 
+from pathlib import Path
+
 import pytest
 from pydantic import Field
 
@@ -10,6 +12,8 @@ from veritape.kernel.settings import Secret, Settings, load_settings
 class Store(Settings):
     path: str = "here"
     """Where."""
+    folder: Path = Path()
+    """Where else."""
 
 
 class Example(Settings):
@@ -54,7 +58,7 @@ def test_the_string_beneath_a_field_is_its_documentation() -> None:
         (b"count = 3\npath = 1", "unknown key 'path', the nearest known one is 'store.path'$"),
         (b"count = 42", "vt.toml: key 'count': Input should be less than or equal to 41"),
         (b"count = 'many'", "vt.toml: key 'count': Input should be a valid integer"),
-        (b"count = 3\n[store]\npath = 1", "vt.toml: key 'store.path': a path is a text in quotes"),
+        (b"count = 3\n[store]\nfolder = 1", "vt.toml: key 'store.folder': a path is a text in quotes"),
         (b"count = ", "vt.toml: not TOML"),
         (b"\xff", "vt.toml: not TOML"),
     ],
