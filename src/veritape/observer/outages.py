@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from veritape.kernel.clock import NANOSECONDS
-from veritape.observer.clock_steps import CERTAIN, Margin
+from veritape.observer.clock_steps import CERTAIN, STEP_NS, Margin
 from veritape.observer.gaps import Cause
 
 LOST_CONNECTION: Final = frozenset({Cause.WS_DISCONNECT, Cause.WS_SILENT, Cause.STORAGE_FAILED})
@@ -142,7 +142,9 @@ class Outages:
             return
         one = self.spans[index]
         margin = Margin(one.margin.earlier_s, at.margin.later_s)
-        lasted_s = None if margin == CERTAIN else -(-(at.monotonic_ns - one.began_ns) // NANOSECONDS)
+        lasted_ns = at.monotonic_ns - one.began_ns
+        was_set = margin != CERTAIN or abs(at.wall_ns - one.opened_ns - lasted_ns) > STEP_NS
+        lasted_s = -(-lasted_ns // NANOSECONDS) if was_set else None
         self.spans[index] = one._replace(
             end_s=at.second, closed_ns=at.wall_ns, margin=margin, lasted_s=lasted_s
         )
