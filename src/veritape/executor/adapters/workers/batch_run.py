@@ -24,7 +24,7 @@ from veritape.executor.adapters.workers.pool import WorkerPool, is_lost
 from veritape.executor.adapters.workers.slots import Slots
 from veritape.executor.log_events import LogEvent, Note
 from veritape.executor.runtime.admission import Admission, is_fault
-from veritape.executor.runtime.batching import CHUNK_ITEMS, Chunks
+from veritape.executor.runtime.batching import CHUNK_ITEMS, Chunks, Schedule
 from veritape.executor.runtime.outcomes import Cancelled, Cost, DeadlineExceeded, Failed, RuntimeReason
 from veritape.executor.runtime.progress import Phase
 from veritape.kernel.clock import NANOSECONDS, Clock
@@ -88,7 +88,7 @@ class BatchRun:
         """
         self._batch, self._cost, self._tools = batch, cost, tools
         self._stop_file, self._held = folder / "stop", folder / "held"
-        self._chunks = Chunks()
+        self._chunks, self._schedule = Chunks(), Schedule(tools.pool.workers)
         self._slots = Slots(tools.admission, tools.changed, tools.figures, cost)
         disk = tools.cache.disk
         self._writer = disk.writer if batch.kept and tools.pool.local and disk is not None else None
@@ -153,9 +153,12 @@ class BatchRun:
         workers, sent = self._tools.pool.workers, len(self._sent)
         left = len(self._batch.pending) + len(self._batch.unseen)
         if self._slots.held > sent or (self._slots.held < workers and self._slots.take()):
-            return self._chunks.size(left, workers)
+            return self._chunks.size(left, self._schedule.busy_s(self._now_s()))
         waits = workers == self._slots.held <= sent < 2 * workers
-        return self._chunks.ahead(left, workers) if waits else 0
+        return self._chunks.ahead(left, self._schedule.busy_s(self._now_s())) if waits else 0
+
+    def _now_s(self) -> float:
+        return self._tools.clock.monotonic_ns() / NANOSECONDS
 
     def _send_here(self) -> None:
         """Begin with all that can be sent, in this process: a short batch is over before a worker has started."""
@@ -202,6 +205,7 @@ class BatchRun:
             self._slots.keep(len(self._sent))
             raise
         self._sent[future] = _Sent(places, generation, job)
+        self._schedule.sent(future, len(places) * self._chunks.pace_s, self._now_s())
 
     def _collect(self) -> None:
         if not self._sent:
@@ -221,6 +225,8 @@ class BatchRun:
     def _received(self, future: "Future[Done]") -> Iterator[tuple[_Sent, Done]]:
         """Yield what a job that ended returned, if it did: who sends the next one first keeps the worker busy."""
         sent = self._sent.pop(future)
+        if not sent.here:
+            self._schedule.answered(future, self._now_s())
         error = future.exception()
         if error is None and future.result().needs_image:
             self._submit(sent.places, with_image(sent.job, self._batch.image))

@@ -84,7 +84,7 @@ class Done:
     needs_image: bool = False
     """Nothing ran: the worker has not seen the image."""
     seconds: float = 0.0
-    """Time that its executions took."""
+    """Time that it took."""
     written: Written | OSError | None = None
     """What the writer said; None: it was not asked, or had nothing to write."""
     costs: tuple[Measured, ...] = ()
@@ -140,14 +140,13 @@ def run_job(job: Job) -> Done:
     before = _memory()
     work = _looked_up(job, backend)
     results, cycles = _run_shares(backend, image, job, work, stop)
-    seconds = (clock.monotonic_ns() - began_ns) / NANOSECONDS
     written = _write(job, work, results, clock)
     return Done(
         tuple(results),
         () if job.keys else tuple(work.keys),
         tuple([number for number, result in enumerate(results) if not isinstance(result, bytes)]),
         cycles,
-        seconds=seconds,
+        seconds=(clock.monotonic_ns() - began_ns) / NANOSECONDS,
         written=written,
         costs=tuple(backend.measured()),
         peak_bytes=_taken_bytes(before),

@@ -181,6 +181,23 @@ def test_a_batch_undoes_what_an_execution_wrote() -> None:
     assert not prepared.touched.any()
 
 
+def test_a_program_stays_laid_out_for_its_next_batch() -> None:
+    """EX-203: batch after batch of one program and of others, broken off or side by side, gives what each input gives alone."""
+    inputs = [struct.pack("<I", number) for number in range(20)]
+    expected = [READABLE.machine(WRITER, data) for data in inputs]
+    other = rv32.image([*rv32.call(1, rv32.RAM, 4), *rv32.call(2, rv32.RAM, 4), *rv32.halt()], b"", 65_536)
+    unlike = [READABLE.machine(other, data) for data in inputs]
+    for _ in range(2):
+        assert list(execute_batch(WRITER, inputs)) == expected
+        broken_off = execute_batch(WRITER, inputs)
+        assert next(broken_off) == expected[0]
+        assert list(execute_batch(WRITER, inputs)) == expected
+        broken_off.close()
+        assert list(execute_batch(other, inputs)) == unlike
+    pair = zip(execute_batch(WRITER, inputs), execute_batch(WRITER, inputs), strict=True)
+    assert list(pair) == list(zip(expected, expected, strict=True))
+
+
 def test_journals_that_fill_the_buffer_are_kept() -> None:
     """EX-203: a batch whose journals are longer than the kernel's buffer returns to Python and goes on."""
     program = rv32.image(
