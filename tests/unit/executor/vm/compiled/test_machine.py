@@ -192,7 +192,7 @@ def test_a_program_stays_laid_out_for_its_next_batch() -> None:
         broken_off = execute_batch(WRITER, inputs)
         assert next(broken_off) == expected[0]
         assert list(execute_batch(WRITER, inputs)) == expected
-        broken_off.close()
+        del broken_off
         assert list(execute_batch(other, inputs)) == unlike
     pair = zip(execute_batch(WRITER, inputs), execute_batch(WRITER, inputs), strict=True)
     assert list(pair) == list(zip(expected, expected, strict=True))
