@@ -62,7 +62,7 @@ class Signs:
     queue_limit: int
     """Jobs that may wait."""
     idle_workers: int
-    """Workers that run no job."""
+    """Workers that run no job; below 0 where several batches share them."""
     lost_because: str
     """What the last question to a worker met in place of an answer; empty: it was answered."""
 
@@ -86,7 +86,7 @@ def status(signs: Signs, now_ns: int) -> tuple[Status, dict[str, Any]]:
     """Return the status and each check's answer."""
     last = signs.started_ns if signs.worker_answered_ns is None else signs.worker_answered_ns
     passed = {
-        "workers": now_ns - last < SILENCE_NS,
+        "workers": now_ns - last < SILENCE_NS or _busy(signs),
         "disk": not signs.disk_refused,
         "cache_layers": not signs.layer_left_alone,
         "no_worker_lost": signs.worker_lost_ns is None or now_ns - signs.worker_lost_ns >= LOSS_NS,
@@ -95,6 +95,11 @@ def status(signs: Signs, now_ns: int) -> tuple[Status, dict[str, Any]]:
     if not (passed["workers"] and passed["disk"]):
         found = Status.FAILING
     return found, {**passed, "queue": signs.queue}
+
+
+def _busy(signs: Signs) -> bool:
+    """Tell whether workers are silent because they work: they answered before, none died, and none has nothing to do."""
+    return signs.worker_answered_ns is not None and not signs.lost_because and signs.idle_workers <= 0
 
 
 def ready(signs: Signs, now_ns: int) -> bool:
@@ -125,5 +130,5 @@ def _workers(signs: Signs, now_ns: int) -> Check:
         return Check("workers", True, age_seconds, ReadyReason.WORKER_LOST, signs.lost_because)
     if signs.worker_answered_ns is None:
         return Check("workers", True, age_seconds, ReadyReason.NOT_STARTED)
-    silent = ReadyReason.STALE if signs.idle_workers else ReadyReason.BUSY
+    silent = ReadyReason.BUSY if _busy(signs) else ReadyReason.STALE
     return Check("workers", True, age_seconds, silent, f"no answer for {age_seconds:.0f} s")

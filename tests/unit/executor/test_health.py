@@ -29,6 +29,14 @@ NOW = 101 * SECOND
         (replace(WELL, worker_lost_ns=42 * SECOND), Status.DEGRADED, "no_worker_lost"),
         (replace(WELL, worker_lost_ns=41 * SECOND), Status.HEALTHY, None),
         (replace(WELL, worker_answered_ns=91 * SECOND), Status.FAILING, "workers"),
+        (replace(WELL, worker_answered_ns=91 * SECOND, idle_workers=0), Status.HEALTHY, None),
+        (replace(WELL, worker_answered_ns=91 * SECOND, idle_workers=-2), Status.HEALTHY, None),
+        (
+            replace(WELL, worker_answered_ns=91 * SECOND, idle_workers=0, lost_because="it died"),
+            Status.FAILING,
+            "workers",
+        ),
+        (replace(WELL, worker_answered_ns=None, idle_workers=0), Status.FAILING, "workers"),
         (replace(WELL, worker_answered_ns=None), Status.FAILING, "workers"),
         (replace(WELL, worker_answered_ns=None, started_ns=95 * SECOND), Status.HEALTHY, None),
         (replace(WELL, disk_refused=True), Status.FAILING, "disk"),
@@ -67,6 +75,11 @@ def test_it_is_ready_when_a_worker_answered_lately() -> None:
         (
             replace(WELL, worker_answered_ns=91 * SECOND),
             Check("workers", True, 10.0, ReadyReason.STALE, "no answer for 10 s"),
+            False,
+        ),
+        (
+            replace(WELL, worker_answered_ns=91 * SECOND, idle_workers=-2),
+            Check("workers", True, 10.0, ReadyReason.BUSY, "no answer for 10 s"),
             False,
         ),
         (

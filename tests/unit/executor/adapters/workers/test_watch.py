@@ -3,7 +3,7 @@
 import threading
 from pathlib import Path
 
-from tests.receipt_caches import disk_cache, runtime
+from tests.receipt_caches import ENDLESS, disk_cache, runtime
 
 from veritape.executor.adapters.cache.redis_layer import RedisLayer
 from veritape.executor.adapters.workers.watch import Watch
@@ -36,6 +36,30 @@ def test_answers_and_losses_are_remembered(tmp_path: Path) -> None:
         assert status(watch.signs(), watch.now_ns())[0] is Status.HEALTHY
         made.pool.restarts += 1
         assert status(watch.signs(), watch.now_ns())[0] is Status.DEGRADED
+
+
+def test_workers_that_work_are_not_failing(tmp_path: Path) -> None:
+    """EX-593: a question waits behind long jobs; when they end and nobody answers still, it fails."""
+    clock, entered, release = ManualClock(monotonic_ns=10**12), threading.Event(), threading.Event()
+
+    def held() -> bool:
+        entered.set()
+        return release.is_set()
+
+    with runtime(disk_cache(tmp_path), workers=1) as made:
+        watch = Watch(made, made.pool, clock)
+        watch.ask(made.pool.ready)
+        work = threading.Thread(target=made.run, args=(ENDLESS, b"abcd"), kwargs={"stop": held})
+        work.start()
+        entered.wait()
+        while watch.signs().idle_workers:
+            threading.Event().wait(0.01)
+        clock.advance_ns(11 * 10**9)
+        assert status(watch.signs(), watch.now_ns())[0] is Status.HEALTHY
+        release.set()
+        work.join()
+        assert watch.signs().idle_workers == 1
+        assert status(watch.signs(), watch.now_ns())[0] is Status.FAILING
 
 
 def test_a_layer_left_alone_and_a_refusing_disk_show(tmp_path: Path) -> None:
