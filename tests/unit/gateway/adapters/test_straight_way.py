@@ -125,7 +125,7 @@ WAITS: dict[str, tuple[list[Step], int, int]] = {
     "behind who came before": ([*ONE, ("ask", 2, USUAL), *THEN, *THEN, *THEN], 3, 0),
     "no longer than its time": ([*ONE, ("give_up",), *THEN, *THEN], 2, 1),
     "its client leaves": ([*ONE, ("leave", 1), *THEN, ("ask", 0, USUAL), *THEN], 3, 1),
-    "its place stays its own": ([*ONE, ("end", 1), ("ask", 2, USUAL), *THEN, *THEN, *THEN], 3, 1),
+    "its place stays its own": ([*ONE, ("ask", 2, USUAL), ("end", 1), *THEN, *THEN, *THEN], 3, 1),
     "the connection ends": ([*ONE, ("answer", OK, True), ("commit",), *THEN], 2, 1),
 }  # fmt: skip
 """What happens to a request that waits -> steps, requests that begin straight, and requests that go over."""
