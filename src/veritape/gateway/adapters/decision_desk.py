@@ -4,7 +4,7 @@ Who is asked about, what it costs and what comes of it is the gateway's own: the
 A decision for somebody else takes no slot of the requests in progress, because nobody here sees the response end.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final, NamedTuple, Protocol, TypeVar
@@ -36,6 +36,9 @@ OK: Final = 200
 SERVICE_UNAVAILABLE: Final = 503
 """Statuses of answers that are made here."""
 
+ID_FIELD: Final = "X-Request-Id"
+"""Field of an answer that names the request."""
+
 FAILURES: Final = frozenset({400, 401, 404})
 """Statuses that count against an address group."""
 
@@ -65,6 +68,14 @@ class Ruled(NamedTuple):
     tier: str
 
 
+class Authorized(NamedTuple):
+    """A request that a proxy holds, decided."""
+
+    answer: Answer
+    visit: Visit
+    """What the decision stands on."""
+
+
 class Told(NamedTuple):
     """What is told of a decision for somebody outside, as ``metrics.Decided`` wants it."""
 
@@ -81,7 +92,7 @@ class Desk:
     """Answers questions by a gate; ``tell`` hears of each decision that counts."""
 
     def __init__(self, gate: Gate, accounts: Accounts, tell: Callable[[Told], None] = lambda _: None) -> None:
-        self.gate, self._accounts, self._tell = gate, accounts, tell
+        self.gate, self._accounts, self.tell = gate, accounts, tell
         self._policy: Policy | None = None
         self._paths: PathTable[dict[str, Route]] = PathTable(())
         self._named: dict[str, Route] = {}
@@ -89,7 +100,7 @@ class Desk:
         """By method and path."""
         self._writers: dict[tuple[Plan, str], AdmittedFields] = {}
         """Of the fields of what was admitted, by plan and tier."""
-        self._random = RandomBytes()
+        self.random = RandomBytes()
 
     def route_at(self, method: str, path: str) -> Route | None:
         """Return the policy's route of a path, None when none has it."""
@@ -166,8 +177,9 @@ class Desk:
         """
         identifier = self.new_id() if who.caller.env else ""  # events of accounts name the request
         visit = Visit(identifier, None, None, who.caller, who.tier, _without_slots(who.limits))
+        priced = route if route.cost_mu == cost_mu else route._replace(cost_mu=cost_mu)
         try:
-            await self._charge(visit, route if route.cost_mu == cost_mu else route._replace(cost_mu=cost_mu))
+            await self._told(visit, self.gate.charge(visit, priced))
         except RefusedError as refusal:
             if (decision := visit.decision) is None or refusal.reason is not decision.reason:
                 raise
@@ -194,34 +206,53 @@ class Desk:
         self, method: str, path: str, query: bytes, headers: Headers, peer: Address | None
     ) -> Answer:
         """Decide a request that a proxy holds: 200 with the fields to add, or our denial (GW-612)."""
+        return (await self.authorized(method, path, query, headers, peer)).answer
+
+    async def authorized(
+        self, method: str, path: str, query: bytes, headers: Headers, peer: Address | None
+    ) -> Authorized:
+        """Decide as ``authorize`` does, and return what the decision stands on as well."""
         asked = next((value for name, value in headers if name == b"x-request-id"), None)
-        identifier = request_id(asked, self.gate.clock.wall_ns(), self._random.take())
+        identifier = request_id(asked, self.gate.clock.wall_ns(), self.random.take())
         visit = self.gate.visit(identifier, peer, headers)
         try:
             self.gate.bar(visit)
-            route = self._known_route(method, path)
+            route = visit.route = self._known_route(method, path)
             await self.gate.identify(visit, route, headers, query)
-            visit.limits = _without_slots(visit.limits)
-            await self._charge(visit, route)
         except RefusedError as refusal:
-            if PROBLEMS[refusal.reason].status in FAILURES:
-                self.gate.note_failure(visit)
-            return self._denial(visit, refusal)
-        return Answer(OK, [("X-Request-Id", identifier), *self._fields(visit)])
+            return Authorized(self._refused(visit, refusal), visit)
+        visit.limits = _without_slots(visit.limits)
+        return Authorized(await self._decided(visit, self.gate.charge(visit, route)), visit)
+
+    async def go_on(self, visit: Visit) -> Answer:
+        """Answer for a visit that was admitted and whose charge is under way."""
+        return await self._decided(visit, self.gate.settle(visit))
+
+    async def _decided(self, visit: Visit, charging: Awaitable[None]) -> Answer:
+        try:
+            await self._told(visit, charging)
+        except RefusedError as refusal:
+            return self._refused(visit, refusal)
+        return Answer(OK, [(ID_FIELD, visit.request_id), *self._fields(visit)])
+
+    def _refused(self, visit: Visit, refusal: RefusedError) -> Answer:
+        if PROBLEMS[refusal.reason].status in FAILURES:
+            self.gate.note_failure(visit)
+        return self._denial(visit, refusal)
 
     def new_id(self) -> str:
         """Return a request id."""
-        return request_id(None, self.gate.clock.wall_ns(), self._random.take())
+        return request_id(None, self.gate.clock.wall_ns(), self.random.take())
 
     def fields_of(self, ruled: Ruled) -> list[tuple[str, str]]:
         """Return the rate fields of a decision."""
         return rate_fields(ruled.decision, ruled.tier, self.gate.wall_us(), legacy=False)
 
-    async def _charge(self, visit: Visit, route: Route) -> None:
-        """Charge by the gate, and tell what came of it."""
+    async def _told(self, visit: Visit, charging: Awaitable[None]) -> None:
+        """Charge, and tell what came of it."""
         reason = ""
         try:
-            await self.gate.charge(visit, route)
+            await charging
         except RefusedError as refusal:
             reason = refusal.reason
             raise
@@ -230,7 +261,7 @@ class Desk:
 
     def _note(self, visit: Visit, reason: str) -> None:
         judged, caller = visit.judged, visit.caller
-        self._tell(
+        self.tell(
             Told(
                 visit.tier,
                 caller is not None and not caller.env,
@@ -264,7 +295,7 @@ class Desk:
 
     def _denial(self, visit: Visit, refusal: RefusedError) -> Answer:
         status = PROBLEMS[refusal.reason].status
-        own = [("Content-Type", CONTENT_TYPE), ("X-Request-Id", visit.request_id), *refusal.fields.items()]
+        own = [("Content-Type", CONTENT_TYPE), (ID_FIELD, visit.request_id), *refusal.fields.items()]
         if status == SERVICE_UNAVAILABLE:
             own.append(("Retry-After", "1"))
         body = problem_body(refusal.reason, refusal.detail, visit.request_id, visit.decision)

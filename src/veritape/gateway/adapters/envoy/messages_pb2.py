@@ -26,7 +26,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import wrappers_pb2 as google_dot_protobuf_dot_wrappers__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.veritape/gateway/adapters/envoy/messages.proto\x12\x0everitape.envoy\x1a\x1egoogle/protobuf/duration.proto\x1a\x1egoogle/protobuf/wrappers.proto\")\n\x0bHeaderValue\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"\xa9\x01\n\x13RateLimitDescriptor\x12:\n\x07\x65ntries\x18\x01 \x03(\x0b\x32).veritape.envoy.RateLimitDescriptor.Entry\x12\x31\n\x0bhits_addend\x18\x03 \x01(\x0b\x32\x1c.google.protobuf.UInt64Value\x1a#\n\x05\x45ntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"q\n\x10RateLimitRequest\x12\x0e\n\x06\x64omain\x18\x01 \x01(\t\x12\x38\n\x0b\x64\x65scriptors\x18\x02 \x03(\x0b\x32#.veritape.envoy.RateLimitDescriptor\x12\x13\n\x0bhits_addend\x18\x03 \x01(\r\"\xfb\x05\n\x11RateLimitResponse\x12<\n\x0coverall_code\x18\x01 \x01(\x0e\x32&.veritape.envoy.RateLimitResponse.Code\x12\x44\n\x08statuses\x18\x02 \x03(\x0b\x32\x32.veritape.envoy.RateLimitResponse.DescriptorStatus\x12<\n\x17response_headers_to_add\x18\x03 \x03(\x0b\x32\x1b.veritape.envoy.HeaderValue\x12;\n\x16request_headers_to_add\x18\x04 \x03(\x0b\x32\x1b.veritape.envoy.HeaderValue\x1a\xd8\x01\n\tRateLimit\x12\x19\n\x11requests_per_unit\x18\x01 \x01(\r\x12>\n\x04unit\x18\x02 \x01(\x0e\x32\x30.veritape.envoy.RateLimitResponse.RateLimit.Unit\x12\x0c\n\x04name\x18\x03 \x01(\t\"b\n\x04Unit\x12\x10\n\x0cUNIT_UNKNOWN\x10\x00\x12\n\n\x06SECOND\x10\x01\x12\n\n\x06MINUTE\x10\x02\x12\x08\n\x04HOUR\x10\x03\x12\x07\n\x03\x44\x41Y\x10\x04\x12\t\n\x05MONTH\x10\x05\x12\x08\n\x04YEAR\x10\x06\x12\x08\n\x04WEEK\x10\x07\x1a\xde\x01\n\x10\x44\x65scriptorStatus\x12\x34\n\x04\x63ode\x18\x01 \x01(\x0e\x32&.veritape.envoy.RateLimitResponse.Code\x12\x42\n\rcurrent_limit\x18\x02 \x01(\x0b\x32+.veritape.envoy.RateLimitResponse.RateLimit\x12\x17\n\x0flimit_remaining\x18\x03 \x01(\r\x12\x37\n\x14\x64uration_until_reset\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"+\n\x04\x43ode\x12\x0b\n\x07UNKNOWN\x10\x00\x12\x06\n\x02OK\x10\x01\x12\x0e\n\nOVER_LIMIT\x10\x02\" \n\rSocketAddress\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\"@\n\x07\x41\x64\x64ress\x12\x35\n\x0esocket_address\x18\x01 \x01(\x0b\x32\x1d.veritape.envoy.SocketAddress\"\xb3\x03\n\x10\x41ttributeContext\x12\x35\n\x06source\x18\x01 \x01(\x0b\x32%.veritape.envoy.AttributeContext.Peer\x12\x39\n\x07request\x18\x04 \x01(\x0b\x32(.veritape.envoy.AttributeContext.Request\x1a\x30\n\x04Peer\x12(\n\x07\x61\x64\x64ress\x18\x01 \x01(\x0b\x32\x17.veritape.envoy.Address\x1a\xb3\x01\n\x0bHttpRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06method\x18\x02 \x01(\t\x12J\n\x07headers\x18\x03 \x03(\x0b\x32\x39.veritape.envoy.AttributeContext.HttpRequest.HeadersEntry\x12\x0c\n\x04path\x18\x04 \x01(\t\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x45\n\x07Request\x12:\n\x04http\x18\x02 \x01(\x0b\x32,.veritape.envoy.AttributeContext.HttpRequest\"D\n\x0c\x43heckRequest\x12\x34\n\nattributes\x18\x01 \x01(\x0b\x32 .veritape.envoy.AttributeContext\"\'\n\x06Status\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\"@\n\x11HeaderValueOption\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x1b.veritape.envoy.HeaderValue\"\x1a\n\nHttpStatus\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\"\x82\x01\n\x12\x44\x65niedHttpResponse\x12*\n\x06status\x18\x01 \x01(\x0b\x32\x1a.veritape.envoy.HttpStatus\x12\x32\n\x07headers\x18\x02 \x03(\x0b\x32!.veritape.envoy.HeaderValueOption\x12\x0c\n\x04\x62ody\x18\x03 \x01(\t\"\x88\x01\n\x0eOkHttpResponse\x12\x32\n\x07headers\x18\x02 \x03(\x0b\x32!.veritape.envoy.HeaderValueOption\x12\x42\n\x17response_headers_to_add\x18\x06 \x03(\x0b\x32!.veritape.envoy.HeaderValueOption\"\xbe\x01\n\rCheckResponse\x12&\n\x06status\x18\x01 \x01(\x0b\x32\x16.veritape.envoy.Status\x12=\n\x0f\x64\x65nied_response\x18\x02 \x01(\x0b\x32\".veritape.envoy.DeniedHttpResponseH\x00\x12\x35\n\x0bok_response\x18\x03 \x01(\x0b\x32\x1e.veritape.envoy.OkHttpResponseH\x00\x42\x0f\n\rhttp_responseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.veritape/gateway/adapters/envoy/messages.proto\x12\x0everitape.envoy\x1a\x1egoogle/protobuf/duration.proto\x1a\x1egoogle/protobuf/wrappers.proto\"<\n\x0bHeaderValue\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x12\x11\n\traw_value\x18\x03 \x01(\x0c\"9\n\tHeaderMap\x12,\n\x07headers\x18\x01 \x03(\x0b\x32\x1b.veritape.envoy.HeaderValue\"\xa9\x01\n\x13RateLimitDescriptor\x12:\n\x07\x65ntries\x18\x01 \x03(\x0b\x32).veritape.envoy.RateLimitDescriptor.Entry\x12\x31\n\x0bhits_addend\x18\x03 \x01(\x0b\x32\x1c.google.protobuf.UInt64Value\x1a#\n\x05\x45ntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"q\n\x10RateLimitRequest\x12\x0e\n\x06\x64omain\x18\x01 \x01(\t\x12\x38\n\x0b\x64\x65scriptors\x18\x02 \x03(\x0b\x32#.veritape.envoy.RateLimitDescriptor\x12\x13\n\x0bhits_addend\x18\x03 \x01(\r\"\xfb\x05\n\x11RateLimitResponse\x12<\n\x0coverall_code\x18\x01 \x01(\x0e\x32&.veritape.envoy.RateLimitResponse.Code\x12\x44\n\x08statuses\x18\x02 \x03(\x0b\x32\x32.veritape.envoy.RateLimitResponse.DescriptorStatus\x12<\n\x17response_headers_to_add\x18\x03 \x03(\x0b\x32\x1b.veritape.envoy.HeaderValue\x12;\n\x16request_headers_to_add\x18\x04 \x03(\x0b\x32\x1b.veritape.envoy.HeaderValue\x1a\xd8\x01\n\tRateLimit\x12\x19\n\x11requests_per_unit\x18\x01 \x01(\r\x12>\n\x04unit\x18\x02 \x01(\x0e\x32\x30.veritape.envoy.RateLimitResponse.RateLimit.Unit\x12\x0c\n\x04name\x18\x03 \x01(\t\"b\n\x04Unit\x12\x10\n\x0cUNIT_UNKNOWN\x10\x00\x12\n\n\x06SECOND\x10\x01\x12\n\n\x06MINUTE\x10\x02\x12\x08\n\x04HOUR\x10\x03\x12\x07\n\x03\x44\x41Y\x10\x04\x12\t\n\x05MONTH\x10\x05\x12\x08\n\x04YEAR\x10\x06\x12\x08\n\x04WEEK\x10\x07\x1a\xde\x01\n\x10\x44\x65scriptorStatus\x12\x34\n\x04\x63ode\x18\x01 \x01(\x0e\x32&.veritape.envoy.RateLimitResponse.Code\x12\x42\n\rcurrent_limit\x18\x02 \x01(\x0b\x32+.veritape.envoy.RateLimitResponse.RateLimit\x12\x17\n\x0flimit_remaining\x18\x03 \x01(\r\x12\x37\n\x14\x64uration_until_reset\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"+\n\x04\x43ode\x12\x0b\n\x07UNKNOWN\x10\x00\x12\x06\n\x02OK\x10\x01\x12\x0e\n\nOVER_LIMIT\x10\x02\" \n\rSocketAddress\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\"@\n\x07\x41\x64\x64ress\x12\x35\n\x0esocket_address\x18\x01 \x01(\x0b\x32\x1d.veritape.envoy.SocketAddress\"\xe2\x03\n\x10\x41ttributeContext\x12\x35\n\x06source\x18\x01 \x01(\x0b\x32%.veritape.envoy.AttributeContext.Peer\x12\x39\n\x07request\x18\x04 \x01(\x0b\x32(.veritape.envoy.AttributeContext.Request\x1a\x30\n\x04Peer\x12(\n\x07\x61\x64\x64ress\x18\x01 \x01(\x0b\x32\x17.veritape.envoy.Address\x1a\xe2\x01\n\x0bHttpRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06method\x18\x02 \x01(\t\x12J\n\x07headers\x18\x03 \x03(\x0b\x32\x39.veritape.envoy.AttributeContext.HttpRequest.HeadersEntry\x12\x0c\n\x04path\x18\x04 \x01(\t\x12-\n\nheader_map\x18\r \x01(\x0b\x32\x19.veritape.envoy.HeaderMap\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x45\n\x07Request\x12:\n\x04http\x18\x02 \x01(\x0b\x32,.veritape.envoy.AttributeContext.HttpRequest\"D\n\x0c\x43heckRequest\x12\x34\n\nattributes\x18\x01 \x01(\x0b\x32 .veritape.envoy.AttributeContext\"\'\n\x06Status\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\"@\n\x11HeaderValueOption\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x1b.veritape.envoy.HeaderValue\"\x1a\n\nHttpStatus\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\"\x82\x01\n\x12\x44\x65niedHttpResponse\x12*\n\x06status\x18\x01 \x01(\x0b\x32\x1a.veritape.envoy.HttpStatus\x12\x32\n\x07headers\x18\x02 \x03(\x0b\x32!.veritape.envoy.HeaderValueOption\x12\x0c\n\x04\x62ody\x18\x03 \x01(\t\"\x88\x01\n\x0eOkHttpResponse\x12\x32\n\x07headers\x18\x02 \x03(\x0b\x32!.veritape.envoy.HeaderValueOption\x12\x42\n\x17response_headers_to_add\x18\x06 \x03(\x0b\x32!.veritape.envoy.HeaderValueOption\"\xbe\x01\n\rCheckResponse\x12&\n\x06status\x18\x01 \x01(\x0b\x32\x16.veritape.envoy.Status\x12=\n\x0f\x64\x65nied_response\x18\x02 \x01(\x0b\x32\".veritape.envoy.DeniedHttpResponseH\x00\x12\x35\n\x0bok_response\x18\x03 \x01(\x0b\x32\x1e.veritape.envoy.OkHttpResponseH\x00\x42\x0f\n\rhttp_responseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,49 +36,51 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ATTRIBUTECONTEXT_HTTPREQUEST_HEADERSENTRY']._loaded_options = None
   _globals['_ATTRIBUTECONTEXT_HTTPREQUEST_HEADERSENTRY']._serialized_options = b'8\001'
   _globals['_HEADERVALUE']._serialized_start=130
-  _globals['_HEADERVALUE']._serialized_end=171
-  _globals['_RATELIMITDESCRIPTOR']._serialized_start=174
-  _globals['_RATELIMITDESCRIPTOR']._serialized_end=343
-  _globals['_RATELIMITDESCRIPTOR_ENTRY']._serialized_start=308
-  _globals['_RATELIMITDESCRIPTOR_ENTRY']._serialized_end=343
-  _globals['_RATELIMITREQUEST']._serialized_start=345
-  _globals['_RATELIMITREQUEST']._serialized_end=458
-  _globals['_RATELIMITRESPONSE']._serialized_start=461
-  _globals['_RATELIMITRESPONSE']._serialized_end=1224
-  _globals['_RATELIMITRESPONSE_RATELIMIT']._serialized_start=738
-  _globals['_RATELIMITRESPONSE_RATELIMIT']._serialized_end=954
-  _globals['_RATELIMITRESPONSE_RATELIMIT_UNIT']._serialized_start=856
-  _globals['_RATELIMITRESPONSE_RATELIMIT_UNIT']._serialized_end=954
-  _globals['_RATELIMITRESPONSE_DESCRIPTORSTATUS']._serialized_start=957
-  _globals['_RATELIMITRESPONSE_DESCRIPTORSTATUS']._serialized_end=1179
-  _globals['_RATELIMITRESPONSE_CODE']._serialized_start=1181
-  _globals['_RATELIMITRESPONSE_CODE']._serialized_end=1224
-  _globals['_SOCKETADDRESS']._serialized_start=1226
-  _globals['_SOCKETADDRESS']._serialized_end=1258
-  _globals['_ADDRESS']._serialized_start=1260
-  _globals['_ADDRESS']._serialized_end=1324
-  _globals['_ATTRIBUTECONTEXT']._serialized_start=1327
-  _globals['_ATTRIBUTECONTEXT']._serialized_end=1762
-  _globals['_ATTRIBUTECONTEXT_PEER']._serialized_start=1461
-  _globals['_ATTRIBUTECONTEXT_PEER']._serialized_end=1509
-  _globals['_ATTRIBUTECONTEXT_HTTPREQUEST']._serialized_start=1512
-  _globals['_ATTRIBUTECONTEXT_HTTPREQUEST']._serialized_end=1691
-  _globals['_ATTRIBUTECONTEXT_HTTPREQUEST_HEADERSENTRY']._serialized_start=1645
-  _globals['_ATTRIBUTECONTEXT_HTTPREQUEST_HEADERSENTRY']._serialized_end=1691
-  _globals['_ATTRIBUTECONTEXT_REQUEST']._serialized_start=1693
-  _globals['_ATTRIBUTECONTEXT_REQUEST']._serialized_end=1762
-  _globals['_CHECKREQUEST']._serialized_start=1764
-  _globals['_CHECKREQUEST']._serialized_end=1832
-  _globals['_STATUS']._serialized_start=1834
-  _globals['_STATUS']._serialized_end=1873
-  _globals['_HEADERVALUEOPTION']._serialized_start=1875
-  _globals['_HEADERVALUEOPTION']._serialized_end=1939
-  _globals['_HTTPSTATUS']._serialized_start=1941
-  _globals['_HTTPSTATUS']._serialized_end=1967
-  _globals['_DENIEDHTTPRESPONSE']._serialized_start=1970
-  _globals['_DENIEDHTTPRESPONSE']._serialized_end=2100
-  _globals['_OKHTTPRESPONSE']._serialized_start=2103
-  _globals['_OKHTTPRESPONSE']._serialized_end=2239
-  _globals['_CHECKRESPONSE']._serialized_start=2242
-  _globals['_CHECKRESPONSE']._serialized_end=2432
+  _globals['_HEADERVALUE']._serialized_end=190
+  _globals['_HEADERMAP']._serialized_start=192
+  _globals['_HEADERMAP']._serialized_end=249
+  _globals['_RATELIMITDESCRIPTOR']._serialized_start=252
+  _globals['_RATELIMITDESCRIPTOR']._serialized_end=421
+  _globals['_RATELIMITDESCRIPTOR_ENTRY']._serialized_start=386
+  _globals['_RATELIMITDESCRIPTOR_ENTRY']._serialized_end=421
+  _globals['_RATELIMITREQUEST']._serialized_start=423
+  _globals['_RATELIMITREQUEST']._serialized_end=536
+  _globals['_RATELIMITRESPONSE']._serialized_start=539
+  _globals['_RATELIMITRESPONSE']._serialized_end=1302
+  _globals['_RATELIMITRESPONSE_RATELIMIT']._serialized_start=816
+  _globals['_RATELIMITRESPONSE_RATELIMIT']._serialized_end=1032
+  _globals['_RATELIMITRESPONSE_RATELIMIT_UNIT']._serialized_start=934
+  _globals['_RATELIMITRESPONSE_RATELIMIT_UNIT']._serialized_end=1032
+  _globals['_RATELIMITRESPONSE_DESCRIPTORSTATUS']._serialized_start=1035
+  _globals['_RATELIMITRESPONSE_DESCRIPTORSTATUS']._serialized_end=1257
+  _globals['_RATELIMITRESPONSE_CODE']._serialized_start=1259
+  _globals['_RATELIMITRESPONSE_CODE']._serialized_end=1302
+  _globals['_SOCKETADDRESS']._serialized_start=1304
+  _globals['_SOCKETADDRESS']._serialized_end=1336
+  _globals['_ADDRESS']._serialized_start=1338
+  _globals['_ADDRESS']._serialized_end=1402
+  _globals['_ATTRIBUTECONTEXT']._serialized_start=1405
+  _globals['_ATTRIBUTECONTEXT']._serialized_end=1887
+  _globals['_ATTRIBUTECONTEXT_PEER']._serialized_start=1539
+  _globals['_ATTRIBUTECONTEXT_PEER']._serialized_end=1587
+  _globals['_ATTRIBUTECONTEXT_HTTPREQUEST']._serialized_start=1590
+  _globals['_ATTRIBUTECONTEXT_HTTPREQUEST']._serialized_end=1816
+  _globals['_ATTRIBUTECONTEXT_HTTPREQUEST_HEADERSENTRY']._serialized_start=1770
+  _globals['_ATTRIBUTECONTEXT_HTTPREQUEST_HEADERSENTRY']._serialized_end=1816
+  _globals['_ATTRIBUTECONTEXT_REQUEST']._serialized_start=1818
+  _globals['_ATTRIBUTECONTEXT_REQUEST']._serialized_end=1887
+  _globals['_CHECKREQUEST']._serialized_start=1889
+  _globals['_CHECKREQUEST']._serialized_end=1957
+  _globals['_STATUS']._serialized_start=1959
+  _globals['_STATUS']._serialized_end=1998
+  _globals['_HEADERVALUEOPTION']._serialized_start=2000
+  _globals['_HEADERVALUEOPTION']._serialized_end=2064
+  _globals['_HTTPSTATUS']._serialized_start=2066
+  _globals['_HTTPSTATUS']._serialized_end=2092
+  _globals['_DENIEDHTTPRESPONSE']._serialized_start=2095
+  _globals['_DENIEDHTTPRESPONSE']._serialized_end=2225
+  _globals['_OKHTTPRESPONSE']._serialized_start=2228
+  _globals['_OKHTTPRESPONSE']._serialized_end=2364
+  _globals['_CHECKRESPONSE']._serialized_start=2367
+  _globals['_CHECKRESPONSE']._serialized_end=2557
 # @@protoc_insertion_point(module_scope)

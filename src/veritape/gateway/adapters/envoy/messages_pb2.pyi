@@ -12,12 +12,20 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class HeaderValue(_message.Message):
-    __slots__ = ("key", "value")
+    __slots__ = ("key", "value", "raw_value")
     KEY_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
+    RAW_VALUE_FIELD_NUMBER: _ClassVar[int]
     key: str
     value: str
-    def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    raw_value: bytes
+    def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ..., raw_value: _Optional[bytes] = ...) -> None: ...
+
+class HeaderMap(_message.Message):
+    __slots__ = ("headers",)
+    HEADERS_FIELD_NUMBER: _ClassVar[int]
+    headers: _containers.RepeatedCompositeFieldContainer[HeaderValue]
+    def __init__(self, headers: _Optional[_Iterable[_Union[HeaderValue, _Mapping]]] = ...) -> None: ...
 
 class RateLimitDescriptor(_message.Message):
     __slots__ = ("entries", "hits_addend")
@@ -122,7 +130,7 @@ class AttributeContext(_message.Message):
         address: Address
         def __init__(self, address: _Optional[_Union[Address, _Mapping]] = ...) -> None: ...
     class HttpRequest(_message.Message):
-        __slots__ = ("id", "method", "headers", "path")
+        __slots__ = ("id", "method", "headers", "path", "header_map")
         class HeadersEntry(_message.Message):
             __slots__ = ("key", "value")
             KEY_FIELD_NUMBER: _ClassVar[int]
@@ -134,11 +142,13 @@ class AttributeContext(_message.Message):
         METHOD_FIELD_NUMBER: _ClassVar[int]
         HEADERS_FIELD_NUMBER: _ClassVar[int]
         PATH_FIELD_NUMBER: _ClassVar[int]
+        HEADER_MAP_FIELD_NUMBER: _ClassVar[int]
         id: str
         method: str
         headers: _containers.ScalarMap[str, str]
         path: str
-        def __init__(self, id: _Optional[str] = ..., method: _Optional[str] = ..., headers: _Optional[_Mapping[str, str]] = ..., path: _Optional[str] = ...) -> None: ...
+        header_map: HeaderMap
+        def __init__(self, id: _Optional[str] = ..., method: _Optional[str] = ..., headers: _Optional[_Mapping[str, str]] = ..., path: _Optional[str] = ..., header_map: _Optional[_Union[HeaderMap, _Mapping]] = ...) -> None: ...
     class Request(_message.Message):
         __slots__ = ("http",)
         HTTP_FIELD_NUMBER: _ClassVar[int]
