@@ -8,8 +8,7 @@ still being decided, so asking and resetting faster than we decide gains nothing
 *Source*: RFC 9113, and "gRPC over HTTP2" of gRPC's documentation.
 """
 
-import struct
-from typing import Final, NamedTuple
+from typing import Final
 
 from veritape.gateway import http2_fields as fields
 from veritape.gateway.http2_fields import MALFORMED, FieldReader
@@ -38,9 +37,7 @@ from veritape.gateway.http2_frames import (
     unpadded,
 )
 from veritape.gateway.rpc_answers import Answers, Outgoing, RpcStatus
-
-MESSAGE_LIMIT_BYTES: Final = 256 * 1_024
-"""Longest message: headers of a request and no body."""
+from veritape.gateway.rpc_messages import HEAD_OF_MESSAGE, MESSAGE_LIMIT_BYTES, Call, Wrong, read_message
 
 CALLS_LIMIT: Final = 1_000
 """Calls of a connection that may be unanswered; the next one is refused, and the peer may send it again."""
@@ -68,15 +65,6 @@ LEAVING: Final = b"leaving!"
 """Payload of the PING whose answer shows that the peer knows we leave."""
 
 
-class Call(NamedTuple):
-    """A whole call."""
-
-    stream: int
-    path: bytes
-    """``/service/method``."""
-    message: bytes
-
-
 class _Stream(Outgoing):
     """A call on its way in, decided, or on its way out."""
 
@@ -94,9 +82,6 @@ class _Stream(Outgoing):
 _CONTINUATION: Final = int(Kind.CONTINUATION)
 _SETTINGS: Final = int(Kind.SETTINGS)
 """A member of an enum is looked up in its class each time."""
-
-_DATA_HEAD: Final = struct.Struct(">BL")
-"""Compressed or not, length."""
 
 
 class RpcConnection:
@@ -226,7 +211,7 @@ class RpcConnection:
             return
         found.partial += payload
         self._partial_bytes += len(payload)
-        if len(found.partial) > MESSAGE_LIMIT_BYTES + _DATA_HEAD.size:
+        if len(found.partial) > MESSAGE_LIMIT_BYTES + HEAD_OF_MESSAGE:
             self._refuse(stream, "the message is too long")
         elif self._partial_bytes > PARTIAL_LIMIT_BYTES:
             self._refuse(stream, "too many messages are not whole")
@@ -238,15 +223,11 @@ class RpcConnection:
             data = bytes(found.partial + data)
             found.partial = bytearray()
         found.asked = True
-        compressed, length = _DATA_HEAD.unpack_from(data) if len(data) >= _DATA_HEAD.size else (0, -1)
-        if length > MESSAGE_LIMIT_BYTES:
-            self._close(stream, fields.failure_block(RpcStatus.RESOURCE_EXHAUSTED, "the message is too long"))
-        elif compressed:
-            self._close(stream, fields.failure_block(RpcStatus.UNIMPLEMENTED, "no message may be compressed"))
-        elif len(data) != _DATA_HEAD.size + length:
-            self._close(stream, fields.failure_block(RpcStatus.INTERNAL, "a call has one message"))
+        message = read_message(data)
+        if isinstance(message, Wrong):
+            self._close(stream, fields.failure_block(*message))
         else:
-            self._calls.append(Call(stream, found.path, data[_DATA_HEAD.size :]))
+            self._calls.append(Call(stream, found.path, message))
 
     def _take_headers(self, flags: int, stream: int, payload: bytes) -> None:
         if not stream & 1:

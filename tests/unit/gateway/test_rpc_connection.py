@@ -25,7 +25,8 @@ from veritape.gateway.http2_frames import (
     settings_frame,
 )
 from veritape.gateway.rpc_answers import RpcStatus
-from veritape.gateway.rpc_connection import CALLS_LIMIT, MESSAGE_LIMIT_BYTES, Call, RpcConnection
+from veritape.gateway.rpc_connection import CALLS_LIMIT, RpcConnection
+from veritape.gateway.rpc_messages import MESSAGE_LIMIT_BYTES, Call
 
 PATH = b"/service/method"
 

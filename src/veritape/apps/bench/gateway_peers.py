@@ -61,6 +61,11 @@ http {
 }
 """
 
+ASKED_FIELDS: Final = (
+    "x-api-key", "apikey", "authorization", "forwarded", "x-forwarded-for", "x-request-id"
+)  # fmt: skip
+"""Header fields that Envoy asks us with, as the guide's configuration has them: what a decision reads."""
+
 _HTTP: Final = "type.googleapis.com/envoy.extensions.filters.http"
 
 
@@ -173,6 +178,8 @@ def asking_config(public: int, upstream: int, veritape: int) -> dict[str, Any]:
         "@type": f"{_HTTP}.ext_authz.v3.ExtAuthz",
         "transport_api_version": "V3",
         "grpc_service": grpc,
+        "encode_raw_headers": True,
+        "allowed_headers": {"patterns": [{"exact": name} for name in ASKED_FIELDS]},
     }
     limit = {
         "@type": f"{_HTTP}.ratelimit.v3.RateLimit",

@@ -28,7 +28,7 @@ AUTHORIZATION_SERVICE: Final = "envoy.service.auth.v3.Authorization"
 _LIMIT: Final = f"/{LIMITS_SERVICE}/ShouldRateLimit".encode()
 _CHECK: Final = f"/{AUTHORIZATION_SERVICE}/Check".encode()
 
-PIECE: Final = 16
+PIECE: Final = 32
 """Calls that are begun at a time: while the rest of what one read brought is begun, the charges of the first are written, and their
 answers leave."""
 
