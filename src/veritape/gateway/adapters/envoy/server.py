@@ -16,7 +16,8 @@ from veritape.gateway.adapters.envoy.limits import RateLimits
 from veritape.gateway.adapters.envoy.messages_pb2 import RateLimitRequest
 from veritape.gateway.adapters.envoy.straight_check import Caught
 from veritape.gateway.rpc_answers import RpcStatus
-from veritape.gateway.rpc_connection import Call, RpcConnection
+from veritape.gateway.rpc_connection import RpcConnection
+from veritape.gateway.rpc_messages import Call
 from veritape.gateway.usage_metrics import LetThrough
 from veritape.kernel.addresses import Address
 from veritape.kernel.listeners import bind
