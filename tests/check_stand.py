@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Awaitable
 from typing import Any
 
-from tests.straight_stand import KEYS, PEPPER, Counted, HeldLedger, Rows
+from tests.straight_stand import PEPPER, Counted, HeldLedger, Rows
 
 from veritape.gateway.adapters.decision_desk import Desk, Told
 from veritape.gateway.adapters.envoy.authorization import Authorization
@@ -20,7 +20,7 @@ from veritape.gateway.adapters.envoy.messages_pb2 import (
 from veritape.gateway.adapters.gate import Gate
 from veritape.gateway.adapters.key_finder import KeyFinder
 from veritape.gateway.adapters.stores import ProcessStore
-from veritape.gateway.keys import Environment, KeyRecord, key_digest
+from veritape.gateway.keys import Environment, KeyRecord, key_digest, make_key
 from veritape.gateway.memory_store import MemoryStore
 from veritape.gateway.policy_reader import read_policy
 from veritape.gateway.usage import EventSource
@@ -50,6 +50,11 @@ free = { path = "/free", methods = ["GET"], upstream = "back", cost = "0" }
 watched = { path = "/watched", methods = ["GET"], upstream = "back", shadow = true }
 """
 """Two accounts, one of which is soon refused; a path whose methods are two routes."""
+
+KEYS = {
+    tier: make_key(Environment.LIVE, bytes([number]) * 64) for number, tier in enumerate(("big", "small"))
+}
+"""Tier -> key of the account with its name."""
 
 SETTLED = 12
 """Turns of the loop after which nothing is under way but what a test has to tell."""

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.check_stand import CheckStand, check_message
-from tests.straight_stand import KEYS
+from tests.check_stand import KEYS, CheckStand, check_message
 
 from veritape.gateway import check_shapes
 from veritape.gateway.adapters.envoy.admitted_answer import AdmittedAnswer
