@@ -222,7 +222,9 @@ class CheckStand:
             "used keys": self.gate.used_keys,
             "accounts": [self.memory.status(one, limits, now_us, wall_us) for one in subjects],
             "months": self.memory.months,
-            "activity": [(key, one[:3]) for key, one in self.gate.activity._seen.items()],
+            "activity": [
+                (key, one.at_us, one.account, one.tier) for key, one in self.gate.activity._seen.items()
+            ],
             "seconds": list(self.gate.activity._seconds),
             "tally": self.gate.tally._counts,
             "look-ups": (self.rows.looked_up, self.remembered),
