@@ -6,8 +6,6 @@ They follow draft-ietf-httpapi-ratelimit-headers-11; for example, after one requ
     RateLimit: "minute";r=149;t=1,"hour";r=2999;t=2,...
 """
 
-from functools import lru_cache
-from math import gcd
 from typing import Final
 
 from veritape.gateway import quota
@@ -23,11 +21,15 @@ RawField = tuple[bytes, bytes]
 RawFields = tuple[RawField, ...]
 """Those of a response."""
 
-REMEMBERED: Final = 1_024
-"""Admissions of a plan whose fields are kept, some 300 bytes each; at the bound all are forgotten."""
-
 ORDER: Final = (LimitName.MINUTE, LimitName.HOUR, LimitName.MONTH, LimitName.CONCURRENCY)
 """Order of the limits in the fields."""
+
+
+LEFT_ITEMS: Final = {
+    LimitName.MINUTE: b'"minute";r=%d;t=%d', LimitName.HOUR: b'"hour";r=%d;t=%d',
+    LimitName.MONTH: b'"month";r=%d;t=%d', LimitName.CONCURRENCY: b'"concurrency";r=%d',
+}  # fmt: skip
+"""What ``RateLimit`` says of a limit: units left, and the seconds until one more comes."""
 
 
 def rate_fields(decision: Decision, tier: str, wall_us: int, *, legacy: bool) -> list[Field]:
@@ -171,52 +173,10 @@ def units_field(plan: Plan) -> RawField:
     return b"x-request-cost", units_text(plan.cost_mu).encode()
 
 
-class MinuteFields:
-    """The fields of a plan that has a minute's bucket alone, each written once (GW-603).
-
-    They say whole units and whole seconds, so they are the same for all debts between two multiples of ``step``, and a
-    few are enough for all callers: one for each unit of the burst where the next unit always comes within a second.
-    """
-
-    def __init__(self, plan: Plan) -> None:
-        side = self._side = plan.minute
-        self._left = left_template(plan.limits)
-        self._fixed = units_field(plan), policy_field(plan, 0)  # without a month it is always the same
-        self.step = side.unit if side.unit <= side.gain_second else gcd(side.unit, side.gain_second)
-        """Parts: a burst is a multiple of it."""
-        self.told: dict[int, RawFields] = {}
-        """``-debt // step``, the debt after the charge -> fields."""
-        self._written: dict[tuple[int, int], RawFields] = {}
-        """Units left and seconds -> fields."""
-
-    def tell(self, debt: int) -> RawFields:
-        """Return the fields of what is owed after a charge, and remember them."""
-        side = self._side
-        units = (side.cap - debt) // side.unit
-        threshold = side.cap - (units + 1) * side.unit
-        wait_s = -((threshold - debt) // side.gain_second) if threshold >= 0 else 0
-        if len(self.told) >= REMEMBERED:
-            self.told.clear()
-            self._written.clear()
-        fields = self._written.get((units, wait_s))
-        if fields is None:
-            left = b"ratelimit", self._left % (units, wait_s)
-            fields = self._written[units, wait_s] = (*self._fixed, left)
-        self.told[-debt // self.step] = fields
-        return fields
-
-
-minute_fields = lru_cache(maxsize=64)(MinuteFields)
-"""Return what tells the fields of a plan: the same object for each of its callers."""
-
-
 def left_template(limits: Limits) -> bytes:
     """Return the value of ``RateLimit`` without its numbers: units left and seconds of each limit, in the order of the fields."""
-    items = (
-        (limits.minute, b'"minute";r=%d;t=%d'), (limits.hour, b'"hour";r=%d;t=%d'),
-        (limits.month_mu, b'"month";r=%d;t=%d'), (limits.concurrency, b'"concurrency";r=%d'),
-    )  # fmt: skip
-    return b",".join(item for limit, item in items if limit is not None)
+    there = (limits.minute, limits.hour, limits.month_mu, limits.concurrency)
+    return b",".join(LEFT_ITEMS[name] for name, limit in zip(ORDER, there, strict=True) if limit is not None)
 
 
 def policy_field(plan: Plan, wall_us: int) -> RawField:

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from typing import Final
 
 from veritape.gateway.fast_quota import Plan
-from veritape.gateway.rate_fields import RawFields, minute_fields
+from veritape.gateway.left_writer import minute_fields
+from veritape.gateway.rate_fields import RawFields
 from veritape.gateway.shared_calls import Code
 
 _USUAL: Final = struct.Struct("<4q80s")

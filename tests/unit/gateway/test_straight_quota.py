@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veritape.gateway import quota, rate_fields
+from veritape.gateway import left_writer, quota
 from veritape.gateway.fast_quota import plan_of
 from veritape.gateway.memory_store import SURE_US, MemoryStore
 from veritape.gateway.quota import MICROSECONDS, Limits, make_rule
@@ -34,7 +34,7 @@ steps = st.lists(
 
 def charge_of(store: MemoryStore, limits: Limits = PLAIN, cost_mu: int = 1_000) -> Charge:
     """Return what charges the subject."""
-    made = straight(store, SUBJECT, plan_of(limits, cost_mu, 7), WALL_US)
+    made = straight(store, SUBJECT, plan_of(limits, cost_mu, 7))
     assert made is not None
     return made
 
@@ -46,14 +46,9 @@ def usual(store: MemoryStore, limits: Limits, cost_mu: int, now_us: int) -> RawF
     return tuple(AdmittedFields(plan, "free", legacy=False).of(verdict)) if verdict.admitted else None
 
 
-@given(
-    st.tuples(rules, rules),
-    st.tuples(st.none() | rules, st.none() | rules),
-    steps,
-)
+@given(st.tuples(rules, rules), steps)
 def test_it_agrees_with_the_usual_way(
     minutes: tuple[quota.Rule, quota.Rule],
-    hours: tuple[quota.Rule | None, quota.Rule | None],
     history: list[tuple[int, int, bool, str]],
 ) -> None:
     """GW-603, GW-204, GW-211: over random histories with changing limits, clocks that go back, and others who change the subject, fields and states are equal."""
@@ -65,7 +60,7 @@ def test_it_agrees_with_the_usual_way(
     clocks = accumulate((step for step, *_ in history), initial=50_000_000)
     next(clocks)
     for (_, cost_mu, other, event), now_us in zip(history, clocks, strict=True):
-        limits = Limits(minutes[other], hours[other])
+        limits = Limits(minutes[other])
         said = None
         if cost_mu <= minutes[other].burst_mu:
             charge = charges.setdefault((limits, cost_mu), charge_of(fast, limits, cost_mu))
@@ -97,34 +92,18 @@ def befallen(store: MemoryStore, event: str, limits: Limits, now_us: int) -> obj
 
 
 def test_what_is_plain_is_charged_here() -> None:
-    """GW-603: from the third request on, 148 of a burst of 150 are charged here, and the next is left alone."""
-    store, hour = MemoryStore(), make_rule(3_000, 3_600, 3_000)
-    charge = charge_of(store, Limits(PLAIN.minute, hour))
-    for _ in range(2):  # the first makes the subject, the second finds it
-        assert charge(5) is None
-        assert usual(store, Limits(PLAIN.minute, hour), 1_000, 5) is not None
+    """GW-603: from the second request on, 149 of a burst of 150 are charged here, and the next is left alone."""
+    store = MemoryStore()
+    charge = charge_of(store)
+    assert charge(5) is None
+    assert usual(store, PLAIN, 1_000, 5) is not None
     assert charge(5) == (
         (b"x-request-cost", b"1"),
-        (b"ratelimit-policy", b'"minute";q=100;w=60;veritape-burst=150,"hour";q=3000;w=3600'),
-        (b"ratelimit", b'"minute";r=147;t=1,"hour";r=2997;t=2'),
+        (b"ratelimit-policy", b'"minute";q=100;w=60;veritape-burst=150'),
+        (b"ratelimit", b'"minute";r=148;t=1'),
     )
-    assert sum(charge(5) is not None for _ in range(200)) == 147
+    assert sum(charge(5) is not None for _ in range(200)) == 148
     assert store.status(SUBJECT, PLAIN, 5, WALL_US).used_mu == 150_000
-
-
-def test_an_hour_that_refuses_leaves_the_minute_as_it_was() -> None:
-    """GW-208: three an hour: the fourth is left alone, and no bucket moved."""
-    store, limits = MemoryStore(), Limits(PLAIN.minute, make_rule(3, 3_600, 3))
-    charge = charge_of(store, limits)
-    usual(store, limits, 1_000, 5)
-    assert [charge(5) is None for _ in range(4)] == [True, False, False, True]
-    state = store.status(SUBJECT, limits, 5, WALL_US)
-    assert (state.minute.debt, state.hour.debt, state.used_mu) == (3 * 600_000, 3 * 1_200_000_000, 3_000)
-    changed = charge_of(store, Limits(PLAIN.minute, make_rule(30, 3_600, 30)))
-    assert [changed(5), changed(5)] == [
-        None,
-        None,
-    ]  # the debt is of another rule: the usual way carries it over
 
 
 def test_fields_that_say_the_same_are_the_same_object() -> None:
@@ -185,7 +164,7 @@ def test_who_is_charged_here_was_used_when_somebody_has_to_go() -> None:
     for subject in (SUBJECT, *others):
         store.judge(subject, plan, 5, WALL_US)
     for subject in (SUBJECT, others[1]):
-        charge = straight(store, subject, plan, WALL_US)
+        charge = straight(store, subject, plan)
         assert charge is not None
         assert charge(6) is not None
     store.judge("ip:any:203.0.113.10", plan, 7, WALL_US)
@@ -204,13 +183,13 @@ def test_what_is_too_much_is_left_alone() -> None:
 
 def test_fields_that_are_kept_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """GW-603, GW-908: a burst of a million units does not fill the memory with what was said of each."""
-    monkeypatch.setattr(rate_fields, "REMEMBERED", 3)
+    monkeypatch.setattr(left_writer, "REMEMBERED", 3)
     store, limits = MemoryStore(), Limits(make_rule(1_000_000, 60, 1_000_000))
     charge = charge_of(store, limits)
     usual(store, limits, 1_000, 5)
     said = [dict(charge(5) or ())[b"ratelimit"] for _ in range(9)]
     assert said == [b'"minute";r=%d;t=1' % (999_998 - n) for n in range(9)]
-    assert len(rate_fields.minute_fields(plan_of(limits, 1_000, 7)).told) <= 3
+    assert len(left_writer.minute_fields(plan_of(limits, 1_000, 7)).told) <= 3
 
 
 def test_the_last_moment_of_a_month_is_not_passed_by() -> None:
@@ -221,8 +200,14 @@ def test_the_last_moment_of_a_month_is_not_passed_by() -> None:
 
 
 def test_plans_that_are_not_plain_have_none() -> None:
-    """GW-603: months, requests in progress, costs above the burst and plans without a minute's bucket go the usual way."""
+    """GW-603: an hour, a month, requests in progress, costs above the burst and plans without a minute's bucket go another way."""
     store, minute = MemoryStore(), PLAIN.minute
-    others = (Limits(), Limits(hour=minute), Limits(minute, month_mu=1), Limits(minute, concurrency=1))
-    assert [straight(store, SUBJECT, plan_of(one, 1_000, 7), WALL_US) for one in others] == [None] * 4
-    assert straight(store, SUBJECT, plan_of(PLAIN, 151_000, 7), WALL_US) is None
+    others = (
+        Limits(),
+        Limits(hour=minute),
+        Limits(minute, minute),
+        Limits(minute, month_mu=1),
+        Limits(minute, concurrency=1),
+    )
+    assert [straight(store, SUBJECT, plan_of(one, 1_000, 7)) for one in others] == [None] * 5
+    assert straight(store, SUBJECT, plan_of(PLAIN, 151_000, 7)) is None

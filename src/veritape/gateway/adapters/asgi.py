@@ -14,14 +14,23 @@ nothing. Lifespan and WebSockets pass untouched.
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Coroutine, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from veritape.gateway import problems
+from veritape.gateway.adapters.asgi_messages import (
+    SERVER_ERROR,
+    Application,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    has_own_answer,
+    refusal_messages,
+)  # fmt: skip
 from veritape.gateway.adapters.callers import Client, Identify, require
-from veritape.gateway.adapters.engine import Decide, DeniedError, Engine, Ruling
+from veritape.gateway.adapters.engine import Decide, Engine, Ruling
 from veritape.gateway.adapters.gate import Keys, UsageLedger
 from veritape.gateway.adapters.marks import PATH_CHARACTERS, Found, MarkedRoutes
 from veritape.gateway.adapters.middleware_store import open_store
@@ -34,32 +43,20 @@ from veritape.gateway.openapi_limits import describe_limits
 from veritape.gateway.policy import Policy
 from veritape.gateway.prices import Price, units_of
 from veritape.gateway.problems import RefusedError
-from veritape.gateway.rate_fields import RawField, raw_fields
-from veritape.gateway.reasons import PROBLEMS, Reason
+from veritape.gateway.rate_fields import RawField
+from veritape.gateway.reasons import Reason
 from veritape.gateway.request_ids import RANDOM_BYTES, request_id
 from veritape.gateway.straight_quota import Charge
+from veritape.gateway.straight_slots import Take
 from veritape.gateway.usage import BOOT_BYTES, EventSource, UsageEvent
 from veritape.kernel.clock import SystemClock
 from veritape.kernel.errors import MisuseError, UnavailableError
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
-"""An ASGI application."""
 
 KEY: Final = "veritape"
 """Where a request's scope holds its ``Seen``; the usual one, of a route without marks, has none: nobody asks."""
 
 REMEMBERED: Final = 65_536
 """Lanes that are kept; at the bound all are forgotten."""
-
-SERVER_ERROR: Final = 500
-"""From this status on an answer is a failure of the application."""
-
-NO_DECISION: Final = 503
-"""Status of an engine that cannot decide."""
 
 
 LaneKey = tuple[str, str, str | None, str]
@@ -78,6 +75,8 @@ class Lane:
     """Charges in memory in the usual case, where nobody asks for the ruling."""
     shared: Straight | None = None
     """The same in the shared store."""
+    take: Take | None = None
+    """The same in memory where more than a minute's bucket limits, with a slot."""
 
 
 class Seen(NamedTuple):
@@ -144,7 +143,7 @@ class Limit:
             except StoreError:
                 pass  # the usual way hears it again
         if fields is None:
-            await self._serve(scope, receive, send, lane, asked)
+            await (self._serve if lane.take is None else self._hold)(scope, receive, send, lane, asked)
             return
 
         def respond(message: "Message") -> "Awaitable[None]":
@@ -163,6 +162,32 @@ class Limit:
         except Exception:
             await self._fail(scope, send, fields)
             raise
+
+    async def _hold(
+        self, scope: Scope, receive: Receive, send: Send, lane: Lane, asked: Asked | None = None
+    ) -> None:
+        """Serve a usual request that may be one of so many in progress: what it takes is released when its response has ended."""
+        held = None if lane.take is None else lane.take(self._monotonic_ns() // 1_000)
+        if held is None or lane.paid is None:
+            await self._serve(scope, receive, send, lane, asked)
+            return
+        fields, slot = held
+
+        def respond(message: "Message") -> "Awaitable[None]":
+            nonlocal fields
+            if fields and message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), *fields]
+                fields = ()
+            return send(message)
+
+        try:
+            await self.app(scope, receive, respond)
+        except Exception:
+            await self._fail(scope, send, fields)
+            raise
+        finally:
+            if slot:
+                self.engine.release(lane.paid[1].subject, slot)
 
     async def _serve(
         self, scope: Scope, receive: Receive, send: Send, lane: Lane | None = None, asked: Asked | None = None
@@ -222,7 +247,8 @@ class Limit:
         engine, paid = self.engine, (price, client, self.engine.decider(client, price))
         if found is not None or self._usage is not None or not engine.callers.by_address_alone:
             return Lane(found, paid)
-        return Lane(None, paid, engine.straight(client, price), engine.straight_shared(client, price))
+        charge, take = engine.straight(client, price), engine.straight_slots(client, price)
+        return Lane(None, paid, charge, engine.straight_shared(client, price), take)
 
     async def _answer(
         self, scope: Scope, receive: Receive, send: Send, price: Price, ruling: Ruling, charge: UsageEvent | None
@@ -251,7 +277,7 @@ class Limit:
 
     async def _fail(self, scope: Scope, send: Send, fields: Sequence[RawField]) -> None:
         """Answer for an application that failed before it answered, where nobody above us does; it has when no fields are left."""
-        if fields and not _has_own_answer(self._application):
+        if fields and not has_own_answer(self._application):
             await self._refuse(scope, send, RefusedError(Reason.INTERNAL_ERROR), fields)
 
     def _price(self, scope: Scope) -> tuple[Found | None, Price | None]:
@@ -303,17 +329,10 @@ class Limit:
         self, scope: Scope, send: Send, refusal: RefusedError, fields: Sequence[RawField] = ()
     ) -> None:
         """Answer with a problem document."""
-        status, identifier = PROBLEMS[refusal.reason].status, self._request_id(scope)
-        decision = refusal.decision if isinstance(refusal, DeniedError) else None
-        body = problems.problem_body(refusal.reason, refusal.detail, identifier, decision)
-        own = {"Content-Type": problems.CONTENT_TYPE, "Cache-Control": "no-store", "X-Request-Id": identifier}
-        if status == NO_DECISION:
-            own["Retry-After"] = "1"
-        length = ("Content-Length", str(len(body)))
-        rate = refusal.rate_fields if isinstance(refusal, DeniedError) else fields
-        headers = [*raw_fields([*{**own, **refusal.fields}.items(), length]), *rate]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+        for message in refusal_messages(
+            refusal, self._request_id(scope), fields, head=scope["method"] == "HEAD"
+        ):
+            await send(message)
 
     def _request_id(self, scope: Scope) -> str:
         asked = next((value for name, value in scope["headers"] if name == b"x-request-id"), None)
@@ -379,9 +398,3 @@ class Limit:
         clock = SystemClock()
         store, self._background = open_store(read, redis, clock)
         return Engine(read, store, clock, key_store=keys, identify=identify, legacy=legacy)
-
-
-def _has_own_answer(application: Any) -> bool:
-    """Tell whether an application answers its own failures, above us, where our fields do not come."""
-    handlers = getattr(application, "exception_handlers", {})
-    return bool(getattr(application, "debug", False)) or SERVER_ERROR in handlers or Exception in handlers

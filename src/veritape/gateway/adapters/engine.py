@@ -23,6 +23,7 @@ from veritape.gateway.quota import Decision
 from veritape.gateway.rate_fields import AdmittedFields, RawField, rate_fields, raw_fields
 from veritape.gateway.reasons import Reason
 from veritape.gateway.straight_quota import Charge, straight
+from veritape.gateway.straight_slots import Take, straight_slots
 from veritape.kernel.clock import Clock
 from veritape.kernel.errors import MisuseError, UnavailableError
 
@@ -148,8 +149,14 @@ class Engine:
         if self._memory is None or self._legacy:
             return None
         prepared = client.group.prepared.get(price) or self._prepare(client.group, price)
-        wall_us = self._wall_ns() // 1_000
-        return straight(self._memory, client.subject, prepared.plan, wall_us)
+        return straight(self._memory, client.subject, prepared.plan)
+
+    def straight_slots(self, client: Client, price: Price) -> Take | None:
+        """Return the same for limits beside the minute's, with the slot that has to be released."""
+        if self._memory is None or self._legacy:
+            return None
+        prepared = client.group.prepared.get(price) or self._prepare(client.group, price)
+        return straight_slots(self._memory, client.subject, prepared.plan, price.slot_us)
 
     def straight_shared(self, client: Client, price: Price) -> Straight | None:
         """Return the same of the shared store."""

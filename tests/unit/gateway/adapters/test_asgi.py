@@ -199,6 +199,41 @@ async def test_the_usual_request_gives_its_slot_back() -> None:
     assert answers[-1].headers["ratelimit"].endswith('"concurrency";r=0')
 
 
+async def test_a_request_that_is_given_up_gives_its_slot_back() -> None:
+    """GW-210, GW-603: of a hundred usual requests that are cancelled, or whose client is gone when the answer begins, none keeps the only slot; what was charged stays so."""
+    text = limited.POLICY.replace("burst = 45 } }", "burst = 205 }, concurrency = 1 }")
+    held, wanted = asyncio.Event(), list[str]()
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        wanted.append(scope["path"])
+        if len(wanted) > 4:
+            held.set()
+            await asyncio.Event().wait()
+        await limited.plain(scope, receive, send)
+
+    async def gone(message: Any) -> None:
+        raise OSError("the client is gone")
+
+    made = Limit(application, engine=limited.engine(policy=limited.policy(text)))
+    scope = {"type": "http", "method": "GET", "path": "/a", "root_path": "", "client": ("203.0.113.7", 1), "headers": []}  # fmt: skip
+    for _ in range(2):
+        assert (await limited.spoken(made, dict(scope)))[0]["status"] == 200
+    for _ in range(2):
+        with pytest.raises(OSError, match="gone"):
+            await made(dict(scope), limited.plain, gone)
+    for _ in range(100):
+        held.clear()
+        waiting = asyncio.ensure_future(limited.spoken(made, dict(scope)))
+        await asyncio.wait_for(held.wait(), PATIENCE_S)
+        assert (await limited.spoken(made, dict(scope)))[0]["status"] == 429
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+    _, client, _ = lane_of(made, "/a").paid or pytest.fail("free")
+    state = await made.engine.store.status(client.subject, client.group.limits)
+    assert (state.slots, state.used_mu, len(wanted)) == (0, 104_000, 104)
+
+
 async def test_routes_of_the_policy_have_their_price() -> None:
     """GW-601: cost by route and method; another upstream's route, a preflight and cost 0 as the policy says."""
     made = limited.limited()
