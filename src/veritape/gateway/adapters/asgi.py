@@ -58,7 +58,6 @@ KEY: Final = "veritape"
 REMEMBERED: Final = 65_536
 """Lanes that are kept; at the bound all are forgotten."""
 
-
 LaneKey = tuple[str, str, str | None, str]
 """Method, path, root path and peer's address of a request."""
 

@@ -211,6 +211,9 @@ async def test_a_request_that_is_given_up_gives_its_slot_back() -> None:
             await asyncio.Event().wait()
         await limited.plain(scope, receive, send)
 
+    async def nothing() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
     async def gone(message: Any) -> None:
         raise OSError("the client is gone")
 
@@ -220,7 +223,7 @@ async def test_a_request_that_is_given_up_gives_its_slot_back() -> None:
         assert (await limited.spoken(made, dict(scope)))[0]["status"] == 200
     for _ in range(2):
         with pytest.raises(OSError, match="gone"):
-            await made(dict(scope), limited.plain, gone)
+            await made(dict(scope), nothing, gone)
     for _ in range(100):
         held.clear()
         waiting = asyncio.ensure_future(limited.spoken(made, dict(scope)))
