@@ -85,6 +85,7 @@ class Market:
 
 @given(EVENTS)
 @example([Event(1, "lost"), Event(1, "set", 1), Event(1, "back"), Event(1, "restarted", -3_600)])
+@example([Event(1, "set", 61), Event(1, "restarted", -1), Event(1, "lost"), Event(1, "back")])
 def test_what_was_not_watched_is_covered_however_the_clock_is_set(events: list[Event]) -> None:
     """OB-004, OB-673, OB-675: every second that nobody watched, by the venue's time; and no outage is longer than it was."""
     market = Market()
@@ -110,3 +111,18 @@ def test_what_was_not_watched_is_covered_however_the_clock_is_set(events: list[E
         assert [(one.start_s, one.end_s, one.margin) for one in spans] == [
             (*span, CERTAIN) for span in market.missed
         ]
+
+
+def test_a_clock_that_was_set_yesterday_makes_no_moment_of_today_doubtful() -> None:
+    """OB-675: a recorder runs for months."""
+    market, today, code = Market(), "20991231", next(iter(CODES))
+    market.happens(Event(1, "set", 3_600))
+    market.happens(Event(1, "noted"))
+    market.second += 86_400
+    market.tell(NoteKind.DAY, day=today, venue="KRX", open_s=OPEN_S, close_s=CLOSE_S, codes={})
+    for kind, event_s in ((NoteKind.WATCH_OPENED, 40_000), (NoteKind.WATCH_CLOSED, 40_100)):
+        market.tell(kind, day=today, code=code, event_s=event_s, cause="ws_disconnect")
+    assert [one.margin for one in market.recorder.days[today].outages.spans] == [CERTAIN]
+    assert [(one.start_s, one.end_s) for one in market.recorder.days[today].watches[code]] == [
+        (40_000, 40_100)
+    ]

@@ -91,7 +91,7 @@ CERTAIN: Final = Margin(0, 0)
 
 @dataclass
 class ClockSettings:
-    """Every setting that the wall clock had in one process: any of them may have been the right one.
+    """Every setting that the wall clock had on one day: any of them may have been the right one.
 
     A clock is set because it was wrong, or becomes wrong by that; nobody here can tell. So a moment lies between the earliest
     and the latest time of day that one of its settings gives, and how long something lasted is for the monotonic clock to say.
@@ -117,18 +117,18 @@ class ClockSettings:
         return added
 
     def restarted(self, wall_ns: int, monotonic_ns: int, back_ns: int) -> None:
-        """Go on in another process: with the same settings where nothing was set meanwhile, else anew.
+        """Go on in another process, whose monotonic clock may have begun anew: what was doubtful stays so.
 
         Args:
             wall_ns: its first stamp, wall clock.
             monotonic_ns: monotonic clock.
             back_ns: how far the clock was set back before it.
         """
-        ahead_ns, late_ns = wall_ns - monotonic_ns, self._most_ns - self._present_ns
-        if not back_ns and self._least_ns is not None and abs(ahead_ns - self._present_ns) <= STEP_NS:
-            return
-        self._least_ns = self._present_ns = ahead_ns
-        self._most_ns = ahead_ns + (late_ns + back_ns if back_ns else 0)
+        earlier_ns = 0 if self._least_ns is None else self._present_ns - self._least_ns
+        later_ns = self._most_ns - self._present_ns + back_ns
+        self._present_ns = wall_ns - monotonic_ns
+        self._least_ns = self._present_ns - max(0, earlier_ns - back_ns)
+        self._most_ns = self._present_ns + later_ns
 
     def margin(self) -> Margin:
         """Return the margin of the newest stamp."""

@@ -245,6 +245,10 @@ class Recorder:
         if kind is NoteKind.STARTED:
             self._restarted(frame)
             return
+        if kind is NoteKind.DAY and note["day"] not in self.days:
+            self._clock_settings = (
+                ClockSettings()
+            )  # what was doubtful yesterday makes no moment of today doubtful
         self._widen(self._clock_settings.take(received_ns, frame.monotonic_ns))
         if kind in {NoteKind.OBSERVATION, NoteKind.TRACK_B, NoteKind.DISK_FULL}:
             return

@@ -202,8 +202,12 @@ def test_short_jobs_wait_for_their_worker_and_take_no_memory(
     with runtime(
         disk_cache(tmp_path), make, budget_bytes=jobs_that_fit * cost.bytes, registry=registry
     ) as made:
-        outcomes = made.run_batch(ECHO, words(6000))
-    assert [one.index for one in outcomes if isinstance(one, Executed)] == list(range(6000))
-    assert outcomes[5999] == Executed(SIMULATOR.run(ECHO, words(6000)[-1]).to_bytes(), 5999)
+        for first in range(0, 5 * 6000, 6000):  # on a machine that stands still no job is short
+            inputs = words(first + 6000)[first:]
+            outcomes = made.run_batch(ECHO, inputs)
+            assert [one.index for one in outcomes if isinstance(one, Executed)] == list(range(6000))
+            assert outcomes[5999] == Executed(SIMULATOR.run(ECHO, inputs[-1]).to_bytes(), 5999)
+            if max(most) in expected:
+                break
     assert max(most) in expected
     assert registry.value(WORKERS_ACTIVE) == 0
