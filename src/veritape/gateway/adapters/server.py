@@ -115,14 +115,19 @@ async def serve(
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, end)
     loop.add_signal_handler(signal.SIGHUP, on_reload)
+    listeners = [listener]
     try:
         if begun is not None:
             await begun()
-        await server.serve(
-            sockets=[listener, *(listener.dup() for _ in range(ACCEPTED - 1))]
-        )  # it closes them
+        listeners += [listener.dup() for _ in range(ACCEPTED - 1)]
+        await server.serve(sockets=listeners)
         await _cut(cast("set[Way]", server.server_state.tasks))
     finally:
+        for accepting in (
+            *getattr(server, "servers", ()),
+            *listeners,
+        ):  # uvicorn closes them unless it is cancelled
+            accepting.close()
         for timer in ending:
             timer.cancel()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

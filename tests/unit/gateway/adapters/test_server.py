@@ -57,6 +57,24 @@ async def test_bytes_that_are_no_request_get_a_problem(tmp_path: Path, octets: b
     assert json.loads(body)["reason"] == "bad_request"
 
 
+async def test_who_cancels_the_server_leaves_no_socket_open(tmp_path: Path) -> None:
+    """GW-558: the duplicates of the listener end with it, and the port is free again."""
+    world, kept = World(tmp_path), KeptPort()
+    task = asyncio.ensure_future(
+        serve(world.gateway, bind(Address("127.0.0.1", kept.number)), 1, lambda: None)
+    )
+    await asyncio.sleep(0)
+    assert b"200 OK" in await ask(
+        kept.number, b"GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    )
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    world.close()
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", kept.number)) != 0
+    kept.close()
+
+
 async def test_signals_end_and_reload(tmp_path: Path) -> None:
     """GW-104, GW-558: SIGHUP asks for a reload; SIGINT ends, and the port is free again."""
     world, asked, kept = World(tmp_path), asyncio.Event(), KeptPort()
