@@ -156,16 +156,15 @@ async def test_a_restart_continues_the_line_and_states_what_was_missed(tmp_path:
     """OB-675, OB-512, OB-902: the second process knows what the first one wrote; the time between is one gap."""
     server = BinanceServer(Venue(), Faults(until=3_000), None, 0, FIRST)
     await server.start()
-    async with running(
-        server, tmp_path, FastClock(60), backfill={"enabled": False}, binance=TRADES_AND_BOOKS
-    ):
+    clock = FastClock(60)
+    async with running(server, tmp_path, clock, backfill={"enabled": False}, binance=TRADES_AND_BOOKS):
         await server.ended.wait()
     await server.stop()
     later = BinanceServer(Venue(), Faults(), None, 0, FIRST)
     later.place = server.place + 400
     await later.start()
-    async with running(
-        later, tmp_path, FastClock(60), backfill={"enabled": False}, binance=TRADES_AND_BOOKS
+    async with running(  # its clock goes on where that of the first one ended
+        later, tmp_path, FastClock(60, clock.wall_ns()), backfill={"enabled": False}, binance=TRADES_AND_BOOKS
     ) as run:
         await later.ended.wait()
         await run.daybook.flush()
