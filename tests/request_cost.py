@@ -49,7 +49,7 @@ from veritape.gateway.memory_store import MemoryStore
 from veritape.gateway.metrics import METRICS, LookUpFigures
 from veritape.gateway.policy import Policy
 from veritape.gateway.policy_reader import read_policy
-from veritape.gateway.product import Sources
+from veritape.gateway.product.pages import Sources
 from veritape.gateway.quota import State
 from veritape.gateway.shared_calls import LeaseReply
 from veritape.gateway.upstream_metrics import RegistryFigures

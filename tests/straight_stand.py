@@ -25,7 +25,7 @@ from veritape.gateway.adapters.upstream_router import Upstreams
 from veritape.gateway.keys import Environment, KeyRecord, key_digest, make_key
 from veritape.gateway.memory_store import MemoryStore
 from veritape.gateway.policy_reader import read_policy
-from veritape.gateway.product import Sources
+from veritape.gateway.product.pages import Sources
 from veritape.gateway.usage import EventSource, UsageEvent
 from veritape.kernel.clock import ManualClock
 from veritape.kernel.errors import UnavailableError

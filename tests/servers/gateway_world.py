@@ -19,7 +19,7 @@ from veritape.gateway.adapters.stores import ProcessStore
 from veritape.gateway.cursors import cursor_key
 from veritape.gateway.keys import Environment, KeyRecord
 from veritape.gateway.policy_reader import read_policy
-from veritape.gateway.product import Sources
+from veritape.gateway.product.pages import Sources
 from veritape.gateway.readers import (
     Claim,
     DayCompleteness,

@@ -52,7 +52,7 @@ from veritape.gateway.cursors import cursor_key
 from veritape.gateway.metrics import METRICS, DecisionFigures
 from veritape.gateway.overload import Overload
 from veritape.gateway.policy import Policy
-from veritape.gateway.product import Sources
+from veritape.gateway.product.pages import Sources
 from veritape.gateway.route_table import left_out_lines
 from veritape.gateway.settings import GatewaySettings
 from veritape.gateway.upstream_metrics import RegistryFigures

@@ -7,7 +7,7 @@ from veritape.gateway.keys import Credential, find_credential
 from veritape.gateway.paths import BadPathError, normal_path
 from veritape.gateway.policy import Cors, Route
 from veritape.gateway.problems import CONTENT_TYPE, RefusedError, problem_body
-from veritape.gateway.product import Page
+from veritape.gateway.product.pages import Page
 from veritape.gateway.quota import Decision
 from veritape.gateway.reasons import PROBLEMS, Reason
 

@@ -18,7 +18,7 @@ from veritape.gateway.openapi_parts import (
 )
 from veritape.gateway.parameters import Parameter
 from veritape.gateway.policy import Policy, Route
-from veritape.gateway.product import ProductRoute
+from veritape.gateway.product.routes import ProductRoute
 from veritape.gateway.rate_fields import units_text
 from veritape.gateway.reasons import Reason
 from veritape.gateway.upstream_failures import FAILURES as UPSTREAM_FAILURES

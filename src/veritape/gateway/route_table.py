@@ -10,7 +10,8 @@ from veritape.gateway.answers import allowed
 from veritape.gateway.paths import PathTable
 from veritape.gateway.policy import Policy, Route
 from veritape.gateway.problems import RefusedError
-from veritape.gateway.product import ROUTES, ProductRoute, Sources, installed
+from veritape.gateway.product.pages import Sources
+from veritape.gateway.product.routes import ROUTES, ProductRoute, installed
 from veritape.gateway.reasons import Reason
 from veritape.kernel.errors import MisuseError
 

@@ -16,7 +16,10 @@ from tests.unit.observer.adapters.binance.test_recording import opened, written
 
 from veritape.apps import tape_reader
 from veritape.apps.tape_reader import RecordedTape, open_tape
-from veritape.gateway.product import Query, Sources, read_bars, read_completeness, read_trades
+from veritape.gateway.product.bars import read_bars
+from veritape.gateway.product.completeness import read_completeness
+from veritape.gateway.product.pages import Query, Sources
+from veritape.gateway.product.trades import read_trades
 from veritape.gateway.readers import Totals
 from veritape.kernel.clock import NANOSECONDS, ManualClock, SystemClock
 from veritape.kernel.errors import MisuseError

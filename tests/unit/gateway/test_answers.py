@@ -15,7 +15,7 @@ from veritape.gateway.answers import (
 from veritape.gateway.policy import Cors
 from veritape.gateway.policy_reader import read_policy
 from veritape.gateway.problems import RefusedError
-from veritape.gateway.product import Page
+from veritape.gateway.product.pages import Page
 from veritape.gateway.reasons import Reason
 
 ROUTE = read_policy(

@@ -38,7 +38,8 @@ from veritape.gateway.overload import SAMPLED_LEVEL, retry_after_s
 from veritape.gateway.parameters import read_query
 from veritape.gateway.policy import Policy, Route
 from veritape.gateway.problems import RefusedError
-from veritape.gateway.product import ProductRoute, Query, Sources
+from veritape.gateway.product.pages import Query, Sources
+from veritape.gateway.product.routes import ProductRoute
 from veritape.gateway.reasons import CHARGED, Reason
 from veritape.gateway.request_ids import request_id
 from veritape.gateway.route_table import Served, by_method, make_table

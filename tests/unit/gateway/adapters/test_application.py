@@ -14,7 +14,7 @@ from veritape.gateway.adapters.client import Receive, Scope, Send
 from veritape.gateway.paths import PathTable
 from veritape.gateway.policy import StoreSettings
 from veritape.gateway.policy_reader import check_successor, read_policy
-from veritape.gateway.product import Handler, Page, Query, Sources
+from veritape.gateway.product.pages import Handler, Page, Query, Sources
 from veritape.gateway.quota import make_rule
 from veritape.gateway.reasons import Reason
 from veritape.gateway.route_table import Served
