@@ -48,6 +48,7 @@ class Redis:
         self.operations: Counter[tuple[str, str]] = Counter()
         self.clock_steps = self.clock_rebased = 0
         self.warnings: list[str] = []
+        self.months = self.agreement = self
         self._clock = clock
         self._states: dict[str, State] = {}
         self._heard: dict[str, State] = {}

@@ -70,7 +70,7 @@ async def test_a_short_life_in_redis_forgets_nothing_and_many_at_once_get_no_mor
         running = asyncio.create_task(link.run())
         await link.connected.wait()
         store = RedisStore(link, secrets.token_hex(8), _no_sums, SystemClock())
-        await store.prepare(secrets.token_bytes(16))
+        await store.agreement.prepare(secrets.token_bytes(16))
         fast = Limits(make_rule(1_000, 1, 1))
         assert (await store.decide("fast:live", fast, 1_000, 7))[0].admitted
         (key,) = await link.call([b"KEYS", b"*b:fast:live"])

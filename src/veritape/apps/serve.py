@@ -128,7 +128,7 @@ def serve(
         raise UnavailableError("clock_implausible: the wall clock is before 2020 or after 2255: set it")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         if worker is None:
-            runner.run(check_store(settings, policy, clock))
+            runner.run(check_store(settings, policy))
         if settings.workers > 1 and worker is None:
             open_keys(settings)[0].close()  # one process makes what is not there yet
             arguments, registry = _arguments(config, address), Registry((*part_metrics(PART), *METRICS))

@@ -3,17 +3,14 @@
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Mapping
 from typing import Final
 
-from veritape.gateway.adapters.degrading_store import EPOCH_BYTES
+from veritape.gateway.adapters.redis_agreement import EPOCH_BYTES, Agreement
 from veritape.gateway.adapters.redis_links import open_link, store_address
-from veritape.gateway.adapters.redis_store import RedisStore
 from veritape.gateway.adapters.server_link import StoreError
 from veritape.gateway.adapters.store_link import Link
 from veritape.gateway.policy import Policy
 from veritape.gateway.settings import GatewaySettings
-from veritape.kernel.clock import Clock
 
 ANSWER_S: Final = 1.0
 """Seconds that the start waits for the store; one that is away is no reason not to serve."""
@@ -22,7 +19,7 @@ LOOK_S: Final = 0.01
 """Seconds between two looks at whether it is connected."""
 
 
-async def check_store(settings: GatewaySettings, policy: Policy, clock: Clock) -> None:
+async def check_store(settings: GatewaySettings, policy: Policy) -> None:
     """Agree with the store on layout and partitions, when the policy has a shared one and it answers.
 
     Raises:
@@ -37,8 +34,7 @@ async def check_store(settings: GatewaySettings, policy: Policy, clock: Clock) -
         with contextlib.suppress(TimeoutError, StoreError):
             async with asyncio.timeout(ANSWER_S):
                 await _connected(link)
-                store = RedisStore(link, "", _no_sums, clock, policy.store.partitions)
-                await store.prepare(secrets.token_bytes(EPOCH_BYTES))
+                await Agreement(link, policy.store.partitions).prepare(secrets.token_bytes(EPOCH_BYTES))
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
@@ -47,9 +43,3 @@ async def check_store(settings: GatewaySettings, policy: Policy, clock: Clock) -
 async def _connected(link: Link) -> None:
     while not link.connected.is_set():  # noqa: ASYNC110 - a link of several servers tells nobody
         await asyncio.sleep(LOOK_S)
-
-
-async def _no_sums(subject: str, period: str) -> Mapping[str, int]:
-    """Know of no charge: none is asked for."""
-    del subject, period
-    return {}

@@ -252,7 +252,7 @@ async def our_store(url: str) -> AsyncIterator[tuple[RedisStore, RedisLink]]:
     running = asyncio.create_task(link.run())
     await link.connected.wait()
     store = RedisStore(link, secrets.token_hex(8), _no_sums, SystemClock())
-    await store.prepare(secrets.token_bytes(16))
+    await store.agreement.prepare(secrets.token_bytes(16))
     try:
         yield store, link
     finally:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from veritape.gateway.adapters.lease_desk import LEASE_SLOT, LeaseDesk
+from veritape.gateway.adapters.redis_agreement import EPOCH_BYTES
 from veritape.gateway.adapters.redis_store import RedisStore
 from veritape.gateway.adapters.server_link import StoreError
 from veritape.gateway.adapters.store_link import Asked, Link
@@ -38,9 +39,6 @@ WORKERS_MS: Final = 10_000
 
 PUSH_GROUP: Final = 500
 """Subjects that are pushed at a time."""
-
-EPOCH_BYTES: Final = 16
-"""Random bytes that name a store's memory."""
 
 LOCAL_SLOT: Final = "local:"
 """Prefix of a slot that a local share gave."""
@@ -208,7 +206,7 @@ class DegradingStore:
         """Give units back; while the store is lost they are given when it is back."""
         self._denials.forget(subject)
         try:
-            await self._redis.refund(subject, period, units_mu)
+            await self._redis.months.refund(subject, period, units_mu)
         except StoreError:
             self._away_of(subject).periods.add(period)
 
@@ -277,7 +275,7 @@ class DegradingStore:
         away.charge(terms.whole or terms.limits, self._now_us(), cost_mu)
         if not subject.startswith("ip:"):
             away.periods.add(period)
-            self._redis.charged(subject, period, cost_mu)
+            self._redis.months.charged(subject, period, cost_mu)
 
     def _away_of(self, subject: str) -> LocalCharges:
         return self._away.setdefault(subject, LocalCharges())
@@ -321,7 +319,7 @@ class DegradingStore:
         """Say that we live, count who does, and see that the store still is the one that we know."""
         try:
             self.workers = max(self._workers_least, await self._redis.heartbeat(WORKERS_MS))
-            if await self._redis.epoch() != self._epoch:
+            if await self._redis.agreement.epoch() != self._epoch:
                 self._signal(Signal.LOST)
             else:
                 await self._push()  # of single calls that failed while the store was there
@@ -339,7 +337,7 @@ class DegradingStore:
             self._signal(Signal.PROBE_FAILED)
             return
         try:
-            epoch = await self._redis.epoch()
+            epoch = await self._redis.agreement.epoch()
             if self._epoch is not None and epoch == self._epoch:
                 self._signal(Signal.PROBE_ANSWERED)
             else:
@@ -360,11 +358,11 @@ class DegradingStore:
             StoreError: no answer.
         """
         try:
-            epoch = await self._redis.prepare(secrets.token_bytes(EPOCH_BYTES))
+            epoch = await self._redis.agreement.prepare(secrets.token_bytes(EPOCH_BYTES))
         except CheckFailedError as error:
             self._tell_once(f"quota store not used: {error.message}")
             raise
-        for line in self._redis.warnings:
+        for line in self._redis.agreement.warnings:
             self._tell_once(line)
         return epoch
 
@@ -391,7 +389,7 @@ class DegradingStore:
             StoreError: no answer; the charges are kept, and may be owed twice: at most to the cap.
         """
         for period in list(self._away_of(subject).periods):
-            await self._redis.heal(subject, period)
+            await self._redis.months.heal(subject, period)
         away = self._away.pop(subject, None) or LocalCharges()  # or somebody else brought them meanwhile
         if self.states.state is StoreState.RECONCILING:
             self._pushed.add(subject)

@@ -176,18 +176,18 @@ class LeaseDesk:
         desk.spent_mu, desk.reply = holding.spent_mu, reply
         ended_mu = held_mu - (reply.held_mu - reply.granted_mu)
         if ended_mu > 0 and before is not None:  # it had ended in the store: this answer is of a new one
-            self._redis.charged(subject, _period(before), -ended_mu)
+            self._redis.months.charged(subject, _period(before), -ended_mu)
             await self._give_month_back(subject, _period(before))
 
     async def _give_month_back(self, subject: str, period: str) -> None:
         """Correct the month after a lease that ended before its return: its rest was charged and never spent (GW-304)."""
         with contextlib.suppress(StoreError):  # the next push of exact counters does it
-            await self._redis.heal(subject, period)
+            await self._redis.months.heal(subject, period)
 
     def _forget(self, subject: str, desk: _Desk) -> None:
         """Hold nothing; what was charged beforehand and not spent is charged no more."""
         if desk.holding.held_mu and desk.reply is not None:
-            self._redis.charged(subject, _period(desk.reply), -desk.holding.held_mu)
+            self._redis.months.charged(subject, _period(desk.reply), -desk.holding.held_mu)
         desk.holding.lost()
 
     def _now_us(self) -> int:

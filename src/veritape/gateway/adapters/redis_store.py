@@ -6,16 +6,16 @@ state that it answers, by the same arithmetic as in memory.
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
+from veritape.gateway.adapters.redis_agreement import PARTITIONS, Agreement
 from veritape.gateway.adapters.redis_calls import ScriptCalls, checked
-from veritape.gateway.adapters.redis_configuration import check_configuration
+from veritape.gateway.adapters.redis_months import RedisMonths, Sums
 from veritape.gateway.adapters.redis_scripts import (
     CLAMP,
     LEASE,
-    MONTH,
     OWE,
     STATUS,
     words,
@@ -24,22 +24,18 @@ from veritape.gateway.adapters.redis_subjects import KnownSubject, KnownSubjects
 from veritape.gateway.adapters.server_link import WAITING_LIMIT, StoreError
 from veritape.gateway.adapters.store_link import Asked, Link
 from veritape.gateway.adapters.stores import Straight
-from veritape.gateway.boot_shares import BootShares, Share
+from veritape.gateway.boot_shares import Share
 from veritape.gateway.fast_quota import Plan, Verdict, plan_of
 from veritape.gateway.quota import MICROSECONDS, Decision, LimitName, Limits, State
 from veritape.gateway.rate_fields import RawFields
 from veritape.gateway.shared_calls import (
-    LAYOUT,
-    META_KEY,
     WORKERS_KEY,
     Code,
     LeaseReply,
-    Period,
     Reply,
     boot_share,
     decide_terms,
     keys_of,
-    named_period,
     period_of,
     read_admission,
     read_lease_reply,
@@ -51,7 +47,7 @@ from veritape.gateway.shared_calls import (
 from veritape.gateway.shared_state import Renewal
 from veritape.gateway.straight_answers import straight_answers
 from veritape.kernel.clock import Clock
-from veritape.kernel.errors import CheckFailedError, PeerError
+from veritape.kernel.errors import PeerError
 
 CLOCK_STEP_US: Final = MICROSECONDS
 """A store clock that moved this much against ours has stepped (GW-207)."""
@@ -62,21 +58,14 @@ SLOT_GRACE_US: Final = 5 * MICROSECONDS
 PLANS_LIMIT: Final = 4_096
 """Plans whose arguments are kept; at the bound all are forgotten."""
 
-SETTLE_GROUP: Final = 500
-"""Shares that are settled at a time."""
-
 _ATTEMPTS: Final = 4
 """A decision, again with the right month, again with the sum, and one in reserve; none repeats a call that may have happened."""
-
-
-Sums = Callable[[str, str], Awaitable[Mapping[str, int]]]
-"""(subject, period) -> boot -> mu that the ledger knows."""
 
 
 class RedisStore:
     """Counters in Redis."""
 
-    def __init__(self, link: Link, boot: str, sums: Sums, clock: Clock, partitions: int = 64) -> None:
+    def __init__(self, link: Link, boot: str, sums: Sums, clock: Clock, partitions: int = PARTITIONS) -> None:
         """Use a connection.
 
         Args:
@@ -86,11 +75,10 @@ class RedisStore:
             clock: our own, to see steps of the store's.
             partitions: tags of keys; fixed at the store's first use.
         """
-        self._link, self._boot, self._sums, self._clock = link, boot, sums, clock
+        self._link, self._boot, self._clock = link, boot, clock
         self._partitions, self._monotonic_ns = partitions, clock.monotonic_ns
         self._skew_us = 0
         self._period = period_of(self._store_us())
-        self._shares = BootShares()
         self._subjects = KnownSubjects()
         self._terms: dict[tuple[Plan, int], tuple[bytes, bytes]] = {}
         self._boot_word, self._no_word = words(boot.encode()), words(b"")
@@ -101,9 +89,12 @@ class RedisStore:
         """Steps of the store's clock over a second."""
         self.clock_rebased = 0
         """Buckets whose clock was set anew."""
-        self.warnings: list[str] = []
-        """What ``prepare`` found that costs something when the store goes."""
         self._calls = ScriptCalls(link)
+        self.months = RedisMonths(self._calls, boot, sums, partitions)
+        """What this boot charged of months."""
+        self._shares = self.months.shares
+        self.agreement = Agreement(link, partitions)
+        """With all who use the store."""
 
     @property
     def operations(self) -> Counter[tuple[str, str]]:
@@ -166,7 +157,7 @@ class RedisStore:
                 if reply.code == Code.OTHER_MONTH:
                     self._turn_month(reply.now_us)
                 elif reply.code == Code.BRING_SUM:
-                    await self._bring_sum(subject, period)
+                    await self.months.bring_sum(subject, period.name)
                 else:
                     verdict = _verdict_of(reply, plan)
                     self._decided(known, share, verdict, reply.mine_mu)
@@ -244,10 +235,6 @@ class RedisStore:
         if not answer.cancelled() and answer.exception() is not None:
             self._unsure_slots.append((subject, slot))
 
-    def charged(self, subject: str, period: str, units_mu: int) -> None:
-        """Note what this boot charged without the store; the next call or ``heal`` brings it there."""
-        self._shares.add((subject, period), units_mu)
-
     async def settle(self, *, everything: bool = False) -> None:
         """Put shares to what this boot surely charged: those whose answers differed, or all that moved since the last time.
 
@@ -259,12 +246,7 @@ class RedisStore:
         """
         for _ in range(len(self._unsure_slots)):  # one that fails again waits for the next time
             self.release_slot(*self._unsure_slots.popleft())
-        due = self._shares.due(everything=everything)
-        quiet = [share for share in due if not self._subjects.is_asking(share[0])]
-        for first in range(0, len(quiet), SETTLE_GROUP):
-            group = quiet[first : first + SETTLE_GROUP]
-            await asyncio.gather(*(self.heal(*share) for share in group))
-            self._shares.settled(group)
+        await self.months.settle(self._subjects.is_asking, everything=everything)
 
     def seen(self, subject: str) -> Seen | None:
         """Return what the store last said of a subject."""
@@ -275,11 +257,6 @@ class RedisStore:
         keys = keys_of(subject, "", self._partitions)
         arguments = [*status_arguments(limits), b"%d" % minute_mu, b"%d" % hour_mu]
         await self._calls.evaluate(OWE, keys, arguments)
-
-    async def refund(self, subject: str, period: str, units_mu: int) -> None:
-        """Give units back to a month, never tokens (GW-216)."""
-        self._shares.add((subject, period), -units_mu)
-        await self._move_month(b"add", subject, period, {self._boot: -units_mu})
 
     async def renew(self, subject: str, renewal: Renewal) -> LeaseReply:
         """Report a lease, take more or give it back; ``mine_mu``, ``boot`` and ``exact`` are filled in here.
@@ -303,21 +280,12 @@ class RedisStore:
             if reply.code == Code.OTHER_MONTH:
                 self._turn_month(reply.now_us)
             elif reply.code == Code.BRING_SUM:
-                await self._bring_sum(subject, period)
+                await self.months.bring_sum(subject, period.name)
             else:
-                self.charged(subject, period.name, reply.granted_mu)
+                self.months.charged(subject, period.name, reply.granted_mu)
                 self._subjects.of(subject).heard(reply, renewal.limits, self._skew_us)
                 return reply
         raise StoreError("the store does not settle on a month")
-
-    async def heal(self, subject: str, period: str) -> None:
-        """Put this boot's share of a month to what it surely charged (GW-671).
-
-        A call that is under way then may be missing from its share until the next one raises it.
-        """
-        own = {self._boot: self._shares.of((subject, period))}
-        if not await self._move_month(b"set", subject, period, own):
-            await self._bring_sum(subject, named_period(period))
 
     async def status(self, subject: str, limits: Limits) -> State:
         """Return what is owed, used and in progress now."""
@@ -334,11 +302,6 @@ class RedisStore:
         """Bring the debts down to the caps of new limits, once (GW-211)."""
         await self._calls.evaluate(CLAMP, keys_of(subject, "", self._partitions), status_arguments(limits))
 
-    async def epoch(self) -> bytes | None:
-        """Return the name of the store's memory, None when it was begun anew."""
-        found: bytes | None = checked(await self._link.call([b"HGET", META_KEY, b"epoch"]))
-        return found
-
     async def heartbeat(self, period_ms: int) -> int:
         """Say that this boot lives; return how many did in the last period."""
         now_ms = self._store_us() // 1_000
@@ -348,46 +311,12 @@ class RedisStore:
         answers = await asyncio.gather(alive, gone, count)
         return [int(checked(answer)) for answer in answers][-1]
 
-    async def prepare(self, epoch: bytes) -> bytes:
-        """Agree with whoever uses the store on layout and partitions; see that it forgets nothing; return its epoch.
-
-        Raises:
-            CheckFailedError: ``store_layout``, ``partitions_differ`` or ``redis_evicts``.
-            StoreError: no answer.
-        """
-        ours = {b"epoch": epoch, b"layout": LAYOUT, b"partitions": b"%d" % self._partitions}
-        for field, value in ours.items():
-            checked(await self._link.call([b"HSETNX", META_KEY, field, value]))
-        found = checked(await self._link.call([b"HMGET", META_KEY, b"layout", b"partitions", b"epoch"]))
-        if found[0] != LAYOUT:
-            raise CheckFailedError("store_layout: the store holds another layout: use an empty database")
-        if found[1] != ours[b"partitions"]:
-            raise CheckFailedError(
-                f"partitions_differ: the store was begun with store.partitions = {found[1].decode()}: set that in the policy"
-            )
-        self.warnings = await check_configuration(self._link)
-        return bytes(found[2])
-
     async def health(self) -> bool:
         """Tell whether the store answers."""
         try:
             return bool(await self._link.call([b"PING"]) == b"PONG")
         except StoreError:
             return False
-
-    async def _bring_sum(self, subject: str, period: Period) -> None:
-        known = dict(await self._sums(subject, period.name))
-        known[self._boot] = self._shares.known((subject, period.name), known.get(self._boot, 0))
-        await self._move_month(b"seed", subject, period.name, known)
-
-    async def _move_month(
-        self, operation: bytes, subject: str, period: str, fields: Mapping[str, int]
-    ) -> bool:
-        """Change a month's fields; return False when the store does not know the month."""
-        pairs = [part for boot, units in fields.items() for part in (boot.encode(), b"%d" % units)]
-        keys = keys_of(subject, period, self._partitions)
-        answer = await self._calls.evaluate(MONTH, keys, [operation, named_period(period).expire_ms, *pairs])
-        return bool(answer[0])
 
     def _next_slot(self) -> str:
         self._last_slot += 1

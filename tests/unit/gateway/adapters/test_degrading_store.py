@@ -335,7 +335,7 @@ async def test_a_push_that_fails_forgets_nothing(server: RedisProcess) -> None:
         assert await drained(one, 40) == 40
         end(server)
         assert await drained(one, 20) == 20
-        heal, owe, charges, failures = one.redis.heal, one.redis.owe, iter([True]), iter([True])
+        heal, owe, charges, failures = one.redis.months.heal, one.redis.owe, iter([True]), iter([True])
 
         async def healing(subject: str, period: str) -> None:
             if next(charges, False):
@@ -347,7 +347,7 @@ async def test_a_push_that_fails_forgets_nothing(server: RedisProcess) -> None:
                 raise StoreError("planted")
             await owe(subject, limits, minute_mu, hour_mu)
 
-        one.redis.heal = healing  # type: ignore[method-assign]  # asks at the worst moment
+        one.redis.months.heal = healing  # type: ignore[method-assign]  # asks at the worst moment
         one.redis.owe = failing  # type: ignore[method-assign]  # fails once
         await back(one, server)
         assert await drained(one, 42) == 39

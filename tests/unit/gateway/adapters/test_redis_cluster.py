@@ -9,6 +9,7 @@ from tests.servers.redis_stand import FREE, no_sums
 from tests.servers.store_links import away, connected, linked_by, opened
 from tests.servers.store_peer import echo, store_peer
 
+from veritape.gateway.adapters.redis_agreement import Agreement
 from veritape.gateway.adapters.redis_store import RedisStore
 from veritape.gateway.adapters.server_link import StoreError
 from veritape.gateway.cluster_slots import slot_of
@@ -33,7 +34,7 @@ async def test_limits_hold_on_every_server(cluster: RedisClusterProcess, client:
     """GW-261, GW-255: forty subjects on three servers, each admits its burst and no more; months, refunds and resets reach them."""
     async with linked_by(client, cluster.url) as link:
         store = RedisStore(link, f"b-{client}", no_sums, SystemClock())
-        await store.prepare(b"e" * 16)
+        await store.agreement.prepare(b"e" * 16)
         assert len(link.servers) == 3
         names = [f"{client}-{name}" for name in SUBJECTS]
         for units, admitted in ((150, True), (2, False)):
@@ -42,7 +43,7 @@ async def test_limits_hold_on_every_server(cluster: RedisClusterProcess, client:
         keys = [keys_of(name, "", 64)[0] for name in names]
         assert {cluster.owner(slot_of(key)) for key in keys} == {0, 1, 2}
         for name in names:
-            await store.refund(name, found[0][0].period, 100 * MU)
+            await store.months.refund(name, found[0][0].period, 100 * MU)
             await store.reset(name)
         states = await asyncio.gather(*(store.status(name, FREE) for name in names))
         assert {(state.used_mu, state.minute.debt) for state in states} == {(50 * MU, 0)}
@@ -98,7 +99,7 @@ async def test_every_server_is_looked_at(cluster: RedisClusterProcess, client: S
     try:
         async with linked_by(client, cluster.url) as link:
             with pytest.raises(CheckFailedError, match="redis_evicts: maxmemory-policy is allkeys-lru"):
-                await RedisStore(link, "b", no_sums, SystemClock()).prepare(b"e" * 16)
+                await Agreement(link).prepare(b"e" * 16)
     finally:
         cluster.clients[1].config_set("maxmemory-policy", "noeviction")
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 from tests.servers.redis_process import redis_process
-from tests.servers.redis_stand import store_on
 from tests.servers.store_links import linked_by
 
+from veritape.gateway.adapters.redis_agreement import Agreement
 from veritape.gateway.adapters.redis_configuration import check_configuration
 from veritape.gateway.settings import StoreClient
 from veritape.gateway.store_keeping import UNKNOWN
@@ -19,13 +19,13 @@ async def test_a_server_as_documented_and_otherwise(tmp_path: Path) -> None:
         async with linked_by(StoreClient.OWN, server.url) as link:
             assert await check_configuration(link) == []
             await link.call([b"CONFIG", b"SET", b"appendonly", b"no"])
-            store = store_on(link)
-            await store.prepare(b"e" * 16)
-            (line,) = store.warnings
+            agreement = Agreement(link)
+            await agreement.prepare(b"e" * 16)
+            (line,) = agreement.warnings
             assert line.startswith("redis_forgets: appendonly is no")
             await link.call([b"CONFIG", b"SET", b"maxmemory-policy", b"volatile-lru"])
             with pytest.raises(CheckFailedError, match="redis_evicts: maxmemory-policy is volatile-lru"):
-                await store.prepare(b"e" * 16)
+                await agreement.prepare(b"e" * 16)
 
 
 async def test_a_server_that_does_not_show_its_parameters(tmp_path: Path) -> None:

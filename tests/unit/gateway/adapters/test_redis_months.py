@@ -43,7 +43,7 @@ async def test_what_was_executed_unseen_and_what_was_lost_heals(server: RedisPro
         period = month_of(SystemClock().wall_ns() // 1_000).period
         key = keys_of("heal:live", period, 64)[1]
         await link.call([b"HSET", key, b"t", b"99000", b"b1", b"99000"])
-        await store.heal("heal:live", period)
+        await store.months.heal("heal:live", period)
         assert (await store.status("heal:live", FREE)).used_mu == 5_000
         await link.call([b"HSET", key, b"t", b"1000", b"b1", b"1000"])
         await store.decide("heal:live", FREE, 1_000, 7)
@@ -55,9 +55,9 @@ async def test_shares_of_months_long_past_are_forgotten(server: RedisProcess) ->
     async with linked(server) as link:
         store = store_on(link, "keeper")
         for period in ("2026-09", "2026-10", "2026-11"):
-            store.charged("old:live", period, 1_000)
+            store.months.charged("old:live", period, 1_000)
         for period, share in (("2026-09", b"0"), ("2026-10", b"1000"), ("2026-11", b"1000")):
-            await store.heal("old:live", period)
+            await store.months.heal("old:live", period)
             assert await link.call([b"HGET", keys_of("old:live", period, 64)[1], b"keeper"]) == share
 
 
@@ -89,7 +89,7 @@ async def test_a_share_that_differs_is_settled(server: RedisProcess) -> None:
         assert await held() == [b"2000", b"2000"]
         await plant(b"-1500")
         await store.settle()
-        await store.refund("settles:live", decision.period, 0)
+        await store.months.refund("settles:live", decision.period, 0)
         await store.settle(everything=True)  # each minute, without a look
         assert await held() == [b"2000", b"2000"]
-        assert not store._shares.due(everything=True)
+        assert not store.months.shares.due(everything=True)

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 from tests.servers.redis_process import RedisProcess, redis_process
-from tests.servers.redis_stand import FREE, linked, no_sums, store_on
+from tests.servers.redis_stand import FREE, linked, store_on
 from tests.waiting import PATIENCE_S, until
 
-from veritape.gateway.adapters.redis_store import CLOCK_STEP_US, RedisStore
+from veritape.gateway.adapters.redis_store import CLOCK_STEP_US
 from veritape.gateway.adapters.server_link import StoreError
 from veritape.gateway.fast_quota import plan_of
 from veritape.gateway.memory_store import MemoryStore
@@ -16,7 +16,6 @@ from veritape.gateway.quota import MU, Limits, make_rule, month_of
 from veritape.gateway.shared_calls import keys_of, period_of
 from veritape.gateway.shared_state import Renewal
 from veritape.kernel.clock import SystemClock
-from veritape.kernel.errors import CheckFailedError
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +52,7 @@ async def test_slots_months_refunds_and_resets(server: RedisProcess) -> None:
             store.release_slot("acme:live", slot)
             store.release_slot("acme:live", slot)
         period = month_of(SystemClock().wall_ns() // 1_000).period
-        await store.refund("acme:live", period, 4_000)
+        await store.months.refund("acme:live", period, 4_000)
         state = await store.status("acme:live", FREE)
         assert (state.used_mu, state.slots, state.minute.debt > 0) == (6_000, 0, True)
         await store.reset("acme:live")
@@ -103,26 +102,6 @@ async def test_keys_expire_when_they_say_nothing_more(server: RedisProcess) -> N
         assert 180_000 <= left_ms <= 181_000
         assert await link.call([b"PEXPIRETIME", keys[1]]) == int(period.expire_ms)
         assert 60_000 < await link.call([b"PTTL", keys[2]]) <= 66_100
-
-
-async def test_the_store_is_agreed_on(server: RedisProcess) -> None:
-    """GW-941: another layout or other partitions end the start; so does a store that evicts (GW-260)."""
-    async with linked(server) as link:
-        await link.call([b"FLUSHALL"])
-        await store_on(link).prepare(b"e" * 16)
-        await store_on(link).prepare(b"f" * 16)
-        assert await link.call([b"HGET", b"vt1:meta", b"epoch"]) == b"e" * 16
-        other = RedisStore(link, "b1", no_sums, SystemClock(), partitions=8)
-        with pytest.raises(CheckFailedError, match=r"partitions_differ: .* = 64"):
-            await other.prepare(b"e" * 16)
-        await link.call([b"HSET", b"vt1:meta", b"layout", b"2"])
-        with pytest.raises(CheckFailedError, match="store_layout"):
-            await store_on(link).prepare(b"e" * 16)
-        await link.call([b"DEL", b"vt1:meta"])
-        await link.call([b"CONFIG", b"SET", b"maxmemory-policy", b"allkeys-lru"])
-        with pytest.raises(CheckFailedError, match="redis_evicts"):
-            await store_on(link).prepare(b"e" * 16)
-        await link.call([b"CONFIG", b"SET", b"maxmemory-policy", b"noeviction"])
 
 
 async def test_scripts_are_loaded_again_after_they_were_flushed(server: RedisProcess) -> None:
