@@ -218,7 +218,7 @@ class History:
             case "d":
                 redis.drop(random.randint(0, 5))
                 if self.planted:
-                    self.store._local = MemoryStore()
+                    self.store._shares._memory = MemoryStore()
             case _:
                 redis.connected.set()
         await self.turns()

@@ -8,18 +8,17 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from veritape.gateway.adapters.lease_desk import LEASE_SLOT, LeaseDesk
+from veritape.gateway.adapters.local_shares import LOCAL_SLOT, LocalShares
 from veritape.gateway.adapters.redis_agreement import EPOCH_BYTES
 from veritape.gateway.adapters.redis_store import RedisStore
 from veritape.gateway.adapters.server_link import StoreError
 from veritape.gateway.adapters.store_link import Asked, Link
 from veritape.gateway.adapters.stores import Judged, Straight, Terms, unfolded
-from veritape.gateway.degradation import Degradation, Signal, StoreState, local_limits
+from veritape.gateway.degradation import Degradation, Signal, StoreState
 from veritape.gateway.denials import Denials
 from veritape.gateway.fast_quota import Plan, Verdict, plan_of
-from veritape.gateway.local_charges import LocalCharges, share_of
-from veritape.gateway.memory_store import MemoryStore
-from veritape.gateway.policy import Lost
-from veritape.gateway.quota import Decision, LimitName, Limits, Mode, State, month_of
+from veritape.gateway.local_charges import LocalCharges
+from veritape.gateway.quota import Decision, LimitName, Limits, State
 from veritape.gateway.store_metrics import StoreFacts
 from veritape.kernel.clock import NANOSECONDS, Clock
 from veritape.kernel.errors import CheckFailedError, UnavailableError
@@ -39,9 +38,6 @@ WORKERS_MS: Final = 10_000
 
 PUSH_GROUP: Final = 500
 """Subjects that are pushed at a time."""
-
-LOCAL_SLOT: Final = "local:"
-"""Prefix of a slot that a local share gave."""
 
 
 class DegradingStore:
@@ -68,13 +64,10 @@ class DegradingStore:
         self.workers = workers_least
         """Workers that share the store, this one included."""
         self._leases = LeaseDesk(redis, clock, lambda: self.workers)
-        self._local = MemoryStore()
-        """Shares of the subjects that were decided here and that the store has not answered since."""
-        self._bridged = False
-        """There are such subjects."""
+        self._shares = LocalShares(redis)
+        """Decide while the store is lost."""
+        self._away = self._shares.away
         self._denials = Denials()
-        self._away: dict[str, LocalCharges] = {}
-        """Subject -> what the store does not know of it."""
         self._pushed: set[str] = set()
         """Subjects that the store decides while others still wait to be pushed."""
         self._begun = asyncio.Event()
@@ -136,12 +129,12 @@ class DegradingStore:
         found = self._redis.straight(subject, plan, terms.slot_us, states.answered)
         if found is None or terms.lease is not None:
             return None
-        ask_store, hear = found
+        (ask_store, hear), shares = found, self._shares
 
         def ask() -> Asked | None:
             if states.state is not healthy or subject in denied or subject in away:
                 return None
-            if self._bridged and self._local.account(subject) is not None:
+            if shares.are_there and shares.has(subject):
                 return None
             return ask_store()
 
@@ -171,8 +164,8 @@ class DegradingStore:
                 self.states.answered(self._monotonic_ns() // 1_000)
                 if not verdict.admitted:
                     self._denials.note(subject, plan.limits, verdict.unfolded(), asked_us)
-                if self._bridged:
-                    self._end_bridge(subject)
+                if self._shares.are_there:
+                    self._shares.answered(subject)
                 return verdict, slot
         if self.state is StoreState.STARTING:
             raise UnavailableError("the quota store has not answered yet")
@@ -198,7 +191,7 @@ class DegradingStore:
         if slot == LEASE_SLOT:
             self._leases.release_slot(subject)
         elif slot.startswith(LOCAL_SLOT):
-            self._local.release_slot(subject, int(slot.removeprefix(LOCAL_SLOT)))
+            self._shares.release_slot(subject, slot)
         else:
             self._redis.release_slot(subject, slot)
 
@@ -208,7 +201,7 @@ class DegradingStore:
         try:
             await self._redis.months.refund(subject, period, units_mu)
         except StoreError:
-            self._away_of(subject).periods.add(period)
+            self._shares.away_of(subject).periods.add(period)
 
     async def status(self, subject: str, limits: Limits) -> State:
         """Return what the store knows of a subject."""
@@ -217,13 +210,13 @@ class DegradingStore:
     async def reset(self, subject: str, limit: LimitName | None = None) -> None:
         """Forgive what a subject owes, here and in the store."""
         self._denials.forget(subject)
-        self._local.reset(subject, limit)
+        self._shares.reset(subject, limit)
         await self._redis.reset(subject, limit)
 
     async def clamp(self, subject: str, limits: Limits) -> None:
         """Bring what a subject owes down to new limits, here and in the store."""
         self._denials.forget(subject)
-        self._local.clamp(subject, limits, self._now_us())
+        self._shares.clamp(subject, limits, self._now_us())
         await self._redis.clamp(subject, limits)
 
     def _known(self, subject: str, plan: Plan, terms: Terms, now_us: int) -> tuple[Judged, str] | None:
@@ -236,49 +229,10 @@ class DegradingStore:
         return None if denied is None else (denied, "")
 
     def _judge_here(self, subject: str, plan: Plan, terms: Terms) -> tuple[Judged, str]:
-        cost_mu, lost, exhausted = plan.cost_mu, terms.lost, self.states.is_exhausted
-        if lost is Lost.CLOSED or (exhausted and lost is Lost.LOCAL_THEN_CLOSED):
-            raise UnavailableError("the quota store is lost and this route is closed then")
-        wall_us = self._clock.wall_ns() // 1_000
-        period = month_of(wall_us).period
-        if exhausted and lost is Lost.OPEN:
-            self._charge_here(subject, terms, period, cost_mu)
-            return Decision(True, None, cost_mu, (), 0, Mode.OPEN, period, plan.policy_version), ""
-        share, self._bridged = self._share(subject, plan.limits, period), True
-        verdict, slot = self._local.judge(
-            subject, plan_of(share, cost_mu, plan.policy_version), self._now_us(), wall_us, terms.slot_us
-        )
-        if verdict.admitted:
-            self._charge_here(subject, terms, period, cost_mu)
-        return verdict._replace(mode=Mode.LOCAL), f"{LOCAL_SLOT}{slot}" if slot else ""
-
-    def _share(self, subject: str, limits: Limits, period: str) -> Limits:
-        """Return this worker's share; a subject that the store answered since begins from what it said."""
-        seen = self._redis.seen(subject)
-        left_mu = None
-        if seen is not None and limits.month_mu is not None and seen.period == period:
-            left_mu = max(0, limits.month_mu - seen.used_mu)
-        share = local_limits(limits, self.workers, left_mu)
-        if seen is not None:
-            minute = share_of(seen.minute, limits.minute, share.minute)
-            self._local.begin(subject, share, minute, share_of(seen.hour, limits.hour, share.hour))
-        return share
-
-    def _end_bridge(self, subject: str) -> None:
-        """Forget a subject's share: the store knows all that it was charged, and has answered."""
-        if subject not in self._away:
-            self._local.forget(subject)
-            self._bridged = len(self._local) > 0
-
-    def _charge_here(self, subject: str, terms: Terms, period: str, cost_mu: int) -> None:
-        away = self._away_of(subject)
-        away.charge(terms.whole or terms.limits, self._now_us(), cost_mu)
-        if not subject.startswith("ip:"):
-            away.periods.add(period)
-            self._redis.months.charged(subject, period, cost_mu)
-
-    def _away_of(self, subject: str) -> LocalCharges:
-        return self._away.setdefault(subject, LocalCharges())
+        return self._shares.judge(
+            subject, plan, terms, self.workers, self._now_us(), self._clock.wall_ns() // 1_000,
+            exhausted=self.states.is_exhausted,
+        )  # fmt: skip
 
     def _failed(self) -> None:
         """Note a call that was not answered."""
@@ -388,7 +342,7 @@ class DegradingStore:
         Raises:
             StoreError: no answer; the charges are kept, and may be owed twice: at most to the cap.
         """
-        for period in list(self._away_of(subject).periods):
+        for period in list(self._shares.away_of(subject).periods):
             await self._redis.months.heal(subject, period)
         away = self._away.pop(subject, None) or LocalCharges()  # or somebody else brought them meanwhile
         if self.states.state is StoreState.RECONCILING:
@@ -398,7 +352,7 @@ class DegradingStore:
             try:
                 await self._redis.owe(subject, away.limits, minute_mu, hour_mu)
             except StoreError:
-                self._away_of(subject).add(away)
+                self._shares.away_of(subject).add(away)
                 raise
 
     def _now_us(self) -> int:

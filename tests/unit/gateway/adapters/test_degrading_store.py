@@ -436,9 +436,9 @@ async def test_the_straight_way_asks_only_where_the_usual_one_would(server: Redi
         assert (await store.status(subject, terms.limits)).minute.debt > MU * plan.minute.weight
         assert made.ask() is None  # it was just denied
         store._denials.forget(subject)
-        store._away_of(subject)
+        store._shares.away_of(subject)
         assert made.ask() is None
-        store._away.clear()
+        store._shares.away.clear()
         asked = made.ask()
         assert asked is not None
         server.kill()
@@ -450,7 +450,7 @@ async def test_the_straight_way_asks_only_where_the_usual_one_would(server: Redi
         assert made.ask() is None
         server.start()
         await one.until(StoreState.HEALTHY)
-        assert store._bridged
+        assert store._shares.are_there
         assert made.ask() is None  # the usual way ends what bridged the outage
         await store.judge(subject, plan, terms)
         store._denials.forget(subject)
