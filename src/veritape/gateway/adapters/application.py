@@ -34,7 +34,8 @@ from veritape.gateway.answers import (
     problem_answer,
 )
 from veritape.gateway.builtin_pages import builtin_page, is_builtin
-from veritape.gateway.overload import SAMPLED_LEVEL, retry_after_s
+from veritape.gateway.console_access import console_refusal, is_console
+from veritape.gateway.overload import retry_after_s
 from veritape.gateway.parameters import read_query
 from veritape.gateway.policy import Policy, Route
 from veritape.gateway.problems import RefusedError
@@ -48,9 +49,6 @@ from veritape.kernel.errors import UnavailableError
 
 UPSTREAM_5XX = "upstream_5xx"
 """Reason of the refund after an upstream's own failure."""
-
-LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
-"""Host fields with which the console is served: any other name is a rebinding attack."""
 
 BEHIND = frozenset({*UPSTREAM_FAILURES, Reason.INTERNAL_ERROR, UPSTREAM_5XX})
 """Failures of ours or of an upstream: the policy says whether they give the month's units back (GW-216)."""
@@ -112,9 +110,9 @@ class Gateway:
         name, reason, status = "none", "", HTTPStatus.INTERNAL_SERVER_ERROR.value
         answer: Answer | Passing | None = None
         try:
-            if self._console is not None and _is_console(call.raw_path):
+            if self._console is not None and is_console(call.raw_path):
                 name, status = "console", HTTPStatus.OK.value
-                await self._serve_console(visit, call, client)
+                await self._serve_console(self._console, visit, call, client)
                 return
             name, reason, answer = await self._answer(visit, call, client, over)
             status = answer.status
@@ -372,19 +370,15 @@ class Gateway:
         lines = _lines(answer.fields) + self._own_lines(visit, call)
         await client.whole(answer.status, lines, answer.body)
 
-    async def _serve_console(self, visit: Visit, call: Call, client: Client) -> None:
-        """Hand a request to the console: from a loopback peer with a loopback Host only (TL-780)."""
-        host = (call.field(b"host") or b"").decode("latin-1").rpartition(":")
-        name = host[0] if host[2].isdigit() else (call.field(b"host") or b"").decode("latin-1")
-        peer = peer_address(client.host)
-        if self._console is None or peer is None or not peer.is_loopback or name not in LOOPBACK_HOSTS:
-            await self._send(visit, call, _problem(visit, RefusedError(Reason.IP_DENIED)), client)
-            return
-        if self.gate.overload.level >= SAMPLED_LEVEL:
-            await self._send(visit, call, _problem(visit, RefusedError(Reason.OVERLOADED)), client)
+    async def _serve_console(self, console: Application, visit: Visit, call: Call, client: Client) -> None:
+        """Hand a request to the console, if its caller may see it (TL-780)."""
+        host, peer = call.field(b"host") or b"", peer_address(client.host)
+        reason = console_refusal(host, peer, self.gate.overload.level)
+        if reason is not None:
+            await self._send(visit, call, _problem(visit, RefusedError(reason)), client)
             return
         await in_task()  # it may ask which task runs
-        await self._console(client.scope, client.receive, client.send)
+        await console(client.scope, client.receive, client.send)
 
 
 def _name(visit: Visit, unnamed: str = "none") -> str:
@@ -398,7 +392,3 @@ def _problem(visit: Visit, refusal: RefusedError) -> Answer:
 
 def _lines(fields: list[tuple[str, str]]) -> bytes:
     return header_lines([(name.lower().encode("ascii"), value.encode("ascii")) for name, value in fields])
-
-
-def _is_console(raw: bytes) -> bool:
-    return raw == b"/console" or raw.startswith(b"/console/")
