@@ -111,8 +111,8 @@ class Gateway:
         answer: Answer | Passing | None = None
         try:
             if self._console is not None and is_console(call.raw_path):
-                name, status = "console", HTTPStatus.OK.value
-                await self._serve_console(self._console, visit, call, client)
+                name = "console"
+                status, reason = await self._serve_console(self._console, visit, call, client)
                 return
             name, reason, answer = await self._answer(visit, call, client, over)
             status = answer.status
@@ -370,15 +370,19 @@ class Gateway:
         lines = _lines(answer.fields) + self._own_lines(visit, call)
         await client.whole(answer.status, lines, answer.body)
 
-    async def _serve_console(self, console: Application, visit: Visit, call: Call, client: Client) -> None:
-        """Hand a request to the console, if its caller may see it (TL-780)."""
+    async def _serve_console(
+        self, console: Application, visit: Visit, call: Call, client: Client
+    ) -> tuple[int, str]:
+        """Hand a request to the console, if its caller may see it (TL-780); return status and reason for the log."""
         host, peer = call.field(b"host") or b"", peer_address(client.host)
         reason = console_refusal(host, peer, self.gate.overload.level)
         if reason is not None:
-            await self._send(visit, call, _problem(visit, RefusedError(reason)), client)
-            return
+            answer = _problem(visit, RefusedError(reason))
+            await self._send(visit, call, answer, client)
+            return answer.status, reason
         await in_task()  # it may ask which task runs
         await console(client.scope, client.receive, client.send)
+        return HTTPStatus.OK.value, ""
 
 
 def _name(visit: Visit, unnamed: str = "none") -> str:

@@ -282,13 +282,14 @@ async def page_of_console(scope: Scope, receive: Receive, send: Send) -> None:
     ],
 )
 async def test_the_console_is_for_loopback_only(world: World, address: str, host: str, status: int) -> None:
-    """GW-144, TL-780: another peer or another Host is 403."""
+    """GW-144, TL-780: another peer or another Host is 403, and the log says so."""
     world.gateway._console = page_of_console
     async with world.client(address) as client:
         answer = await client.get("/console/x", headers={"Host": host})
         assert answer.status_code == status
         assert (await client.get("/consoles")).status_code == 404
-    assert world.log[0].route == "console"
+    told = world.log[0]
+    assert (told.route, told.status, told.reason) == ("console", status, "" if status == 200 else "ip_denied")
 
 
 async def test_lifespan(world: World) -> None:
