@@ -145,7 +145,7 @@ def leasing(policy: Policy, clock: Clock) -> DegradingStore:
         raise AssertionError("a tier without leases")
     store.states.state = StoreState.HEALTHY
     holding = Holding(tier.lease)
-    holding.granted(10**12, 10**6, 10**18, 0, recalled=False)
+    holding.granted(10**12, 10**6, 10**18, 0, 0, recalled=False)
     now_us = clock.wall_ns() // 1_000
     reply = LeaseReply(1, now_us, State(), 0, 0, 10**12, now_us + 10**12, 0, 10**6)
     store._leases._desks["acme:live"] = _Desk(holding, tier.limits, reply)

@@ -22,6 +22,10 @@ RECALLED_US: Final = 50_000
 """Within this time a holder gives back what it does not need, when others are refused for it."""
 
 
+ANSWERS_AHEAD: Final = 2
+"""Times that an answer takes for which a lease has to last when it is looked at: until the next look, and until the answer to it."""
+
+
 class LeaseRule(NamedTuple):
     """A tier's lease."""
 
@@ -63,6 +67,10 @@ class Holding:
     """Requests that may be in progress under the lease."""
     slots_used: int = 0
     """Requests that are."""
+    answer_us: int = 0
+    """What the last renewal took, from our question on; a busy worker takes most of it itself."""
+    reported_us: int = 0
+    """When we asked last."""
     _uses: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=4_096))
 
     def spend(self, cost_mu: int, now_us: int, *, with_slot: bool) -> bool:
@@ -99,20 +107,33 @@ class Holding:
         if self.granted_mu and not self.slots_used and idle_us >= (RECALLED_US if self.recalled else IDLE_US):
             return Errand.RETURN
         busy = self.granted_mu or (len(self._uses) > 1 and now_us - self._uses[-2][0] < USE_US)
-        if busy and idle_us < USE_US and (now_us >= self.until_us or 4 * self.held_mu <= self.granted_mu):
+        if busy and idle_us < USE_US and (now_us >= self.until_us or self._runs_out(now_us)):
             return Errand.RENEW
         return Errand.NONE
+
+    def _runs_out(self, now_us: int) -> bool:
+        """Tell whether a quarter is left, or no more than is used until the next look and until an answer then.
+
+        Both take one turn of a busy worker's loop or two: more than a quarter may last.
+        """
+        soon_us = ANSWERS_AHEAD * self.answer_us
+        return (
+            4 * self.held_mu <= self.granted_mu
+            or self.held_mu * (now_us - self.reported_us) < self.spent_mu * soon_us
+        )
 
     def is_idle(self, now_us: int) -> bool:
         """Tell whether nobody asked for the subject lately."""
         return not self._uses or now_us - self._uses[-1][0] >= IDLE_US
 
-    def take_report(self) -> int:
+    def take_report(self, now_us: int) -> int:
         """Return what was spent since the last report; it counts as reported."""
-        spent_mu, self.spent_mu = self.spent_mu, 0
+        spent_mu, self.spent_mu, self.reported_us = self.spent_mu, 0, now_us
         return spent_mu
 
-    def granted(self, held_mu: int, slots: int, valid_us: int, asked_us: int, *, recalled: bool) -> None:
+    def granted(
+        self, held_mu: int, slots: int, valid_us: int, asked_us: int, now_us: int, *, recalled: bool
+    ) -> None:
         """Take an answer: what the store says we hold, less what was spent while it was on its way.
 
         Args:
@@ -120,9 +141,10 @@ class Holding:
             slots: that the lease has now.
             valid_us: from then on.
             asked_us: our clock before the call was sent.
+            now_us: our clock.
             recalled: others are refused because of leases.
         """
-        self.granted_mu = held_mu
+        self.granted_mu, self.answer_us = held_mu, now_us - asked_us
         self.held_mu = max(0, held_mu - self.spent_mu)
         self.until_us = asked_us + valid_us * VALID_PERCENT // 100
         self.recalled, self.slots = recalled, slots

@@ -8,7 +8,7 @@ UNIT = 1_000
 
 def granted(units: int = 10, slots: int = 2) -> Holding:
     one = Holding(RULE)
-    one.granted(units * UNIT, slots, 500_000, 0, recalled=False)
+    one.granted(units * UNIT, slots, 500_000, 0, 0, recalled=False)
     return one
 
 
@@ -19,13 +19,13 @@ def test_it_spends_what_it_holds_and_no_more() -> None:
     assert not one.spend(UNIT, 2, with_slot=True)
     assert one.spend(UNIT, 3, with_slot=False)
     assert not one.spend(UNIT, 4, with_slot=False)
-    assert (one.take_report(), one.take_report(), one.slots_used) == (2 * UNIT, 0, 1)
+    assert (one.take_report(5), one.take_report(5), one.slots_used) == (2 * UNIT, 0, 1)
 
 
 def test_it_ends_before_the_store_thinks_so() -> None:
     """GW-305: 98 % of the validity, from before the call was sent."""
     one = Holding(RULE)
-    one.granted(10 * UNIT, 0, 500_000, 1_000_000, recalled=False)
+    one.granted(10 * UNIT, 0, 500_000, 1_000_000, 1_000_000, recalled=False)
     assert one.spend(UNIT, 1_489_999, with_slot=False)
     assert not one.spend(UNIT, 1_490_000, with_slot=False)
 
@@ -33,9 +33,9 @@ def test_it_ends_before_the_store_thinks_so() -> None:
 def test_what_was_spent_while_the_answer_was_on_its_way_is_spent() -> None:
     """GW-302: the store's figure of held units is from before."""
     one = granted()
-    one.take_report()
+    one.take_report(5)
     one.spend(3 * UNIT, 1, with_slot=False)
-    one.granted(20 * UNIT, 0, 500_000, 0, recalled=False)
+    one.granted(20 * UNIT, 0, 500_000, 0, 0, recalled=False)
     assert (one.held_mu, one.spent_mu) == (17 * UNIT, 3 * UNIT)
 
 
@@ -72,6 +72,17 @@ def test_it_renews_at_a_quarter_and_returns_when_idle() -> None:
     assert (one.errand(51_999), one.errand(52_000)) == (Errand.RENEW, Errand.RETURN)
     one.lost()
     assert (one.errand(300_000), one.is_idle(300_000), one.held_mu) == (Errand.NONE, True, 0)
+
+
+def test_it_renews_sooner_where_the_answer_would_come_too_late() -> None:
+    """GW-306: a worker whose turns last 20 ms asks while as much is left as it uses until the answer to its next look."""
+    one = Holding(RULE)
+    one.granted(50 * UNIT, 0, 500_000, 0, 20_000, recalled=False)
+    errands = []
+    for at_us in range(1_000, 41_000, 1_000):
+        one.spend(UNIT, at_us, with_slot=False)
+        errands.append(one.errand(at_us))
+    assert errands == [Errand.NONE] * 10 + [Errand.RENEW] * 30
 
 
 def test_slots_in_use_keep_the_lease_alive() -> None:

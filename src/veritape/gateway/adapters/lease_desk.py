@@ -152,7 +152,7 @@ class LeaseDesk:
             holding.until_us = 0  # nothing is spent of what is given back
         workers, limit = self._workers(), desk.limits.concurrency
         renewal = Renewal(
-            desk.limits, "", 0, holding.take_report(), wanted_mu, 1, holding.rule.most_mu, holding.rule.all_most_mu,
+            desk.limits, "", 0, holding.take_report(asked_us), wanted_mu, 1, holding.rule.most_mu, holding.rule.all_most_mu,
             holding.rule.ttl_us, workers, -(-(limit or 0) // (2 * workers)), exact=False,
         )  # fmt: skip
         try:
@@ -170,9 +170,8 @@ class LeaseDesk:
                 await self._give_month_back(subject, _period(before))
             return
         recalled = reply.now_us - reply.recall_us < RECALL_US
-        holding.granted(
-            reply.held_mu, reply.slots, max(0, reply.end_us - reply.now_us), asked_us, recalled=recalled
-        )
+        valid_us = max(0, reply.end_us - reply.now_us)
+        holding.granted(reply.held_mu, reply.slots, valid_us, asked_us, self._now_us(), recalled=recalled)
         desk.spent_mu, desk.reply = holding.spent_mu, reply
         ended_mu = held_mu - (reply.held_mu - reply.granted_mu)
         if ended_mu > 0 and before is not None:  # it had ended in the store: this answer is of a new one

@@ -1,13 +1,16 @@
 """One connection to Redis, made for many small calls at a time (GW-261, GW-262).
 
 Calls of one turn of the event loop leave together, at most ``WRITE_CALLS`` in one write; answers come in order. A call has
-a deadline from the moment it is made and is never repeated: whether it happened is then unknown, and the caller's arithmetic
-must heal that. When no answer comes in time, the connection is closed and every waiting call fails together. An answer that
-is there in time is one, however late a busy loop comes to read it.
+a deadline from the end of the turn in which it was made, when all of them have left, and is never repeated: whether it happened
+is then unknown, and the caller's arithmetic must heal that. When no answer comes in time, the connection is closed and every
+waiting call fails together. An answer that is there in time is one, however late a busy loop comes to read it: what the loop
+itself took is no delay of the store's. It would be told as lost, and every decision left to local shares, just when there is most
+to decide.
 """
 
 import asyncio
 import contextlib
+import math
 import ssl
 from collections import deque
 from typing import Any, Final, cast
@@ -38,9 +41,10 @@ class RedisLink(ServerLink, asyncio.Protocol):
         self._waiting: deque[asyncio.Future[Any]] = deque()
         """What every call that was made and not answered waits for, in their order."""
         self._written: deque[tuple[float, int]] = deque()
-        """Deadline and number of the calls of each write, oldest first; those before the calls that wait are not needed any more."""
+        """Deadline and number of the calls of each turn, oldest first; those before the calls that wait are not needed any more."""
         self._unsent: list[bytes] = []
-        self._deadline = 0.0
+        self._made = 0
+        """Calls of the present turn."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -76,15 +80,13 @@ class RedisLink(ServerLink, asyncio.Protocol):
         if self._transport is None or len(waiting) >= WAITING_LIMIT:
             answer.set_exception(self._turned_away(full=len(waiting) >= WAITING_LIMIT))
             return answer
-        if not unsent:
-            self._deadline = loop.time() + self._deadline_s
-            loop.call_soon(self._flush)
-            if self._timer is None:
-                self._timer = loop.call_later(self._deadline_s, self._look)
+        if not self._made:
+            loop.call_soon(self._end_turn)
+        self._made += 1
         waiting.append(answer)
         unsent.append(command)
         if len(unsent) >= WRITE_CALLS:
-            self._flush()
+            self._write(self._transport)
         return answer
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -127,30 +129,40 @@ class RedisLink(ServerLink, asyncio.Protocol):
             _require(await self.call([b"AUTH", *who, address.password.encode()]))
         _require(await self.call([b"SELECT", b"%d" % address.database]))
 
-    def _flush(self) -> None:
-        if self._transport is not None and self._unsent:
-            self._written.append((self._deadline, len(self._unsent)))
-            self._transport.write(b"".join(self._unsent))
+    def _write(self, transport: asyncio.Transport) -> None:
+        transport.write(b"".join(self._unsent))
         self._unsent.clear()
 
+    def _end_turn(self) -> None:
+        """Send what is left of a turn's calls; from here on the store may be asked for their answers."""
+        made, self._made = self._made, 0
+        if self._transport is None or not made:
+            return
+        if self._unsent:
+            self._write(self._transport)
+        loop = asyncio.get_running_loop()
+        self._written.append((loop.time() + self._deadline_s, made))
+        if self._timer is None:
+            self._timer = loop.call_later(self._deadline_s, self._look)
+
     def _oldest_deadline(self) -> float:
-        """Return the deadline of the call that waits longest; there is one."""
+        """Return the deadline of the call that waits longest; none of them has one when all are of this turn."""
         written = self._written
-        done = sum(calls for _, calls in written) + len(self._unsent) - len(self._waiting)
+        done = sum(calls for _, calls in written) + self._made - len(self._waiting)
         while written and done >= written[0][1]:
             done -= written.popleft()[1]
-        if written:
-            written[0] = written[0][0], written[0][1] - done
-            return written[0][0]
-        return self._deadline
+        if not written:
+            return math.inf
+        written[0] = written[0][0], written[0][1] - done
+        return written[0][0]
 
     def _look(self) -> None:
         """Give up when the call that waits longest has waited too long."""
         self._timer = None
-        if not self._waiting:
-            return
         loop = asyncio.get_running_loop()
         left_s = self._oldest_deadline() - loop.time()
+        if left_s == math.inf:
+            return
         if left_s > 0:
             self._timer = loop.call_later(left_s, self._look)
         else:  # uvloop's timers come before its sockets: what a busy loop has not read yet is read in the next turn
@@ -158,7 +170,7 @@ class RedisLink(ServerLink, asyncio.Protocol):
 
     def _give_up(self) -> None:
         """Give up, unless what was read meanwhile was the answer."""
-        if self._waiting and self._oldest_deadline() <= asyncio.get_running_loop().time():
+        if self._oldest_deadline() <= asyncio.get_running_loop().time():
             self._drop(self._late, StoreTimeoutError)
         elif self._timer is None:
             self._look()
@@ -175,6 +187,7 @@ class RedisLink(ServerLink, asyncio.Protocol):
             self._transport = None
         self._unsent.clear()
         self._written.clear()
+        self._made = 0
         waiting, self._waiting = self._waiting, deque()
         for answer in waiting:
             if not answer.done():

@@ -202,7 +202,7 @@ async def test_what_is_at_hand_is_spent_as_it_is_when_asked(server: RedisProcess
         assert desk._desks == {}
         reply = LeaseReply(1, 0, State(), 0, 0, 10 * MU, 10 * MU, 0, 0)
         holding = Holding(RULE)
-        holding.granted(10 * MU, 0, 10**12, 0, recalled=False)
+        holding.granted(10 * MU, 0, 10**12, 0, 0, recalled=False)
         desk._desks["held:live"] = _Desk(holding, PRO, reply, asking=True)
         for left in reversed(range(10)):
             found = one.admit_at_hand("held:live", plan, TERMS, CLOCK.monotonic_ns() // 1_000, 0)
@@ -214,5 +214,5 @@ async def test_what_is_at_hand_is_spent_as_it_is_when_asked(server: RedisProcess
             assert one.admit_at_hand("held:live", asked, terms, CLOCK.monotonic_ns() // 1_000, 0) is None
         assert (len(holding._uses), holding.held_mu) == (uses, 0)
         one.states.state = StoreState.LOCAL
-        holding.granted(10 * MU, 0, 10**12, 0, recalled=False)
+        holding.granted(10 * MU, 0, 10**12, 0, 0, recalled=False)
         assert one.admit_at_hand("held:live", plan, TERMS, CLOCK.monotonic_ns() // 1_000, 0) is None
