@@ -380,6 +380,7 @@ class Stand:
             "targets": [(one.in_flight, len(one._idle), one._open, one.health) for one in self.targets],
             "in flight": self.gateway.in_flight,
             "served": self.state.total_requests,
+            "held": [pipe.protocol.flow.is_reading_paused for pipe in pipes],
             "used keys": self.gate.used_keys,
             "accounts": [
                 self.memory.status(one, self.gate.policy.tiers["big"].limits, now_us, self.clock.wall_ns() // 1_000)

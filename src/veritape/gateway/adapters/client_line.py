@@ -79,8 +79,8 @@ class Line(Protocol):
         """Go on: the turn's answer is complete."""
         ...
 
-    def passage_over(self) -> None:
-        """Go on: the answer of the request on the straight way is complete."""
+    def passage_over(self, *, is_shed: bool = False) -> None:
+        """Go on: the answer of the request on the straight way is complete; it may be a refusal because we are too busy."""
         ...
 
     def take_over(self, head: "Head", serve: Callable[[Client], Awaitable[None]]) -> None:
@@ -105,7 +105,11 @@ class Straight(Protocol):
         ...
 
     def begin(self, line: Line) -> Underway | None:
-        """Begin a request; None when it has to go the ordinary way, and then nothing has changed."""
+        """Begin a request; None when it has to go the ordinary way or be refused, and then nothing has changed."""
+        ...
+
+    def refuse(self, line: Line) -> bool:
+        """Refuse a request that did not begin, if there is no room for it; False when the ordinary way has to see to it."""
         ...
 
 

@@ -170,7 +170,7 @@ class RequestProtocol(asyncio.Protocol):
         way = None if head is None else head.straight.get(self.origin)
         self._passage = passage = None if way is None else way.begin(self)
         if passage is None:
-            return False
+            return way is not None and way.refuse(self)
         self._is_between = False
         self._idle.clear()
         return True
@@ -345,10 +345,10 @@ class RequestProtocol(asyncio.Protocol):
             is_held = turn.is_shed and self._came_too_soon()
             self._expect_next(LINGER_S if unread else self._keep_alive_s, is_held=is_held)
 
-    def passage_over(self) -> None:
+    def passage_over(self, *, is_shed: bool = False) -> None:
         """Go on with the next request."""
         self._passage = None
-        self._expect_next(self._keep_alive_s)
+        self._expect_next(self._keep_alive_s, is_held=is_shed and self._came_too_soon())
 
     def _expect_next(self, seconds: float, *, is_held: bool = False) -> None:
         """Give the next request so long to begin; what came of it already is looked at in the loop's next turn, or in a while."""

@@ -6,10 +6,11 @@ Whatever follows from head, address, key, route and policy is found once (``Stra
 two functions: ``StraightWay.begin`` looks, charges and writes to the target, ``Passage`` writes the answer once it is here as a whole and
 the charge is durable.
 
-Where the target's connections are all in use, it waits for one in turn with all others, where it is (GW-581).
+Where the target's connections are all in use, it waits for one in turn with all others, where it is (GW-581). Where there is no room for
+it at all, it is refused here (``straight_refusal``).
 
 What is less plain ``begin`` leaves alone, without a change, and the ordinary way (``Gateway.serve``) takes it: another policy, a
-caller whose limits are halved for load, a worker that sheds or ends, a guarded address, a key that changed, charges that fail, a target that stands badly, a quota that denies or
+caller whose limits are halved for load, a worker that ends, a guarded address, a key that changed, charges that fail, a target that stands badly, a quota that denies or
 lives elsewhere. What turns out to be unusual later (an answer that is in pieces, cut or late, a failure of target or disk, a client that
 leaves, another policy) goes over: visit and exchange are made as the ordinary way would have them at that point, and it goes on with
 them. So the ordinary way says what is right; a test sends the same histories both ways and compares all that is left.
@@ -30,7 +31,7 @@ from veritape.gateway.adapters.group_commit import Receipt
 from veritape.gateway.adapters.key_finder import KeyFinder
 from veritape.gateway.adapters.policy_memory import Origin
 from veritape.gateway.adapters.proxy import Begun
-from veritape.gateway.adapters.random_bytes import RandomBytes
+from veritape.gateway.adapters.straight_refusal import Refusable, Refusing, StraightRefusal
 from veritape.gateway.adapters.target_pool import Waiting
 from veritape.gateway.adapters.turn import STATUS_LINES, Turn
 from veritape.gateway.adapters.upstream_connection import FIRST_BYTE_S, AnswerHead, UpstreamConnection
@@ -67,17 +68,10 @@ class WentOver(NamedTuple):
     begun: Begun
 
 
-class Ordinary(Protocol):
+class Ordinary(Refusing, Protocol):
     """The ordinary way: what a request on the straight one needs of it."""
 
-    gate: Gate
-    random: RandomBytes
-    in_flight: int
     is_draining: bool
-
-    def report(self, access: Access, /) -> None:
-        """Take a finished request."""
-        ...
 
     async def go_on(self, over: WentOver, client: Client) -> None:
         """Answer a request that left the straight way."""
@@ -132,6 +126,8 @@ class StraightWay:
         self.pieces = known.pieces
         self._always = gate.overload.always(self.policy.in_flight_max)
         self.loop = asyncio.get_running_loop()
+        one = Refusable(self.method, route, visit.address, known.origin, own_lines)
+        self._refusal = StraightRefusal(ordinary, self.policy, self.target, one)
 
     @property
     def is_old(self) -> bool:
@@ -141,9 +137,7 @@ class StraightWay:
 
     def _is_held_back(self) -> bool:
         """Tell whether the ladder halves the limits of such a request, or has no room for one more."""
-        overload, most, in_flight = self.gate.overload, self.policy.in_flight_max, self.ordinary.in_flight + 1
-        is_without_room = overload.sheds(in_flight, most, essential=self.route.essential)
-        return is_without_room or is_halved(overload.level, self.tier, anonymous=False)
+        return self._refusal.is_shed or is_halved(self.gate.overload.level, self.tier, anonymous=False)
 
     def begin(self, line: Line) -> "Passage | None":
         """Begin a request; None when it has to go the ordinary way, and then nothing has changed."""
@@ -190,6 +184,10 @@ class StraightWay:
         else:
             passage.send(connection, asked_s)
         return passage
+
+    def refuse(self, line: Line) -> bool:
+        """Refuse a request if there is no room for it, as the ordinary way would."""
+        return self._refusal.give(line)
 
 
 class Passage:

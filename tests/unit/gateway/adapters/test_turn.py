@@ -265,8 +265,8 @@ class Connection:
     def turn_over(self, turn: Ended) -> None:
         self.over.append(turn)
 
-    def passage_over(self) -> None:
-        raise AssertionError("a turn is no passage")
+    def passage_over(self, *, is_shed: bool = False) -> None:
+        raise AssertionError(f"a turn is no passage: {is_shed}")
 
     def learn_way(self, head: Head, way: Straight) -> None:
         raise AssertionError(f"a turn learns nothing by itself: {head}, {way}")
