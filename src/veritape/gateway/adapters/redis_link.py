@@ -159,18 +159,19 @@ class RedisLink(ServerLink, asyncio.Protocol):
     def _look(self) -> None:
         """Give up when the call that waits longest has waited too long."""
         self._timer = None
-        loop = asyncio.get_running_loop()
-        left_s = self._oldest_deadline() - loop.time()
-        if left_s == math.inf:
+        loop, oldest_s = asyncio.get_running_loop(), self._oldest_deadline()
+        if oldest_s == math.inf:
             return
+        now_s = loop.time()
+        left_s = oldest_s - now_s
         if left_s > 0:
             self._timer = loop.call_later(left_s, self._look)
         else:  # uvloop's timers come before its sockets: what a busy loop has not read yet is read in the next turn
-            loop.call_soon(loop.call_soon, self._give_up)
+            loop.call_soon(loop.call_soon, self._give_up, now_s)
 
-    def _give_up(self) -> None:
-        """Give up, unless what was read meanwhile was the answer."""
-        if self._oldest_deadline() <= asyncio.get_running_loop().time():
+    def _give_up(self, looked_s: float) -> None:
+        """Give up, unless what was read since we looked was the answer; a call that became late since then has not been looked for."""
+        if self._oldest_deadline() <= looked_s:
             self._drop(self._late, StoreTimeoutError)
         elif self._timer is None:
             self._look()
