@@ -9,7 +9,7 @@ from elsewhere cannot run anything.
 import functools
 import io
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from blake3 import blake3
 
 import veritape.observer
+import veritape.wire
 
 DIGEST_BYTES = 32
 """BLAKE3 of program and state, in front of the state."""
@@ -45,6 +46,17 @@ class Checkpoint(NamedTuple):
     """What ``encode`` gave."""
 
 
+class Resumed(NamedTuple):
+    """Where to read on."""
+
+    state: Any
+    """What was encoded."""
+    first: int
+    """Index of the file."""
+    after: int
+    """Number of the block in it that the state has taken last."""
+
+
 def encode(state: Any) -> bytes:
     """Return a state's bytes."""
     content = pickle.dumps(state, pickle.HIGHEST_PROTOCOL)
@@ -60,6 +72,17 @@ def decode(data: bytes) -> Any | None:
         return _Reader(io.BytesIO(content)).load()
     except Exception:  # noqa: BLE001 - bytes that are no pickle may raise anything
         return None
+
+
+def resume(checkpoint: Checkpoint | None, paths: Sequence[Path]) -> Resumed | None:
+    """Return where to read on in a journal's files; None when they have to be read from the first one on."""
+    names = [(path.parent.name, path.name) for path in paths]
+    if checkpoint is None or (checkpoint.day, checkpoint.file) not in names:
+        return None
+    state = decode(checkpoint.state)
+    if state is None:
+        return None
+    return Resumed(state, names.index((checkpoint.day, checkpoint.file)), checkpoint.block)
 
 
 class _Reader(pickle.Unpickler):
@@ -79,8 +102,17 @@ def _digest(content: bytes) -> bytes:
 
 @functools.cache
 def _program() -> bytes:
-    """Return the BLAKE3 of every subject module of the observer: a change to any of them makes old states void."""
+    """Return what names this program: a change to how a frame is read or counted makes old states void."""
+    return program_digest([Path(veritape.observer.__path__[0]), Path(veritape.wire.__path__[0])])
+
+
+def program_digest(folders: Sequence[Path]) -> bytes:
+    """Return the BLAKE3 of every subject module in some packages and below them."""
     hasher = blake3()
-    for path in sorted(Path(veritape.observer.__path__[0]).glob("*.py")):
-        hasher.update(path.name.encode() + path.read_bytes())
+    for folder in folders:
+        for path in sorted(folder.rglob("*.py")):
+            name = path.relative_to(folder)
+            if "adapters" not in name.parts:
+                content = path.read_bytes()
+                hasher.update(f"{name.as_posix()}:{len(content)}:".encode() + content)
     return hasher.digest()

@@ -102,15 +102,12 @@ class Recording:
 
     def _resume(self, paths: list[Path], checkpoint: Checkpoint | None) -> tuple[int, int]:
         """Take a checkpoint's state; return the index of the file and the block after which to read on."""
-        names = [(path.parent.name, path.name) for path in paths]
-        if checkpoint is None or (checkpoint.day, checkpoint.file) not in names:
+        resumed = checkpoints.resume(checkpoint, paths)
+        if resumed is None:
             return 0, -1
-        state = checkpoints.decode(checkpoint.state)
-        if state is None:
-            return 0, -1
-        recorder, self._before, self._blocks = state
+        recorder, self._before, self._blocks = resumed.state
         vars(self.recorder).update(recorder | {"look_up": self.recorder.look_up})
-        return names.index((checkpoint.day, checkpoint.file)), checkpoint.block
+        return resumed.first, resumed.after
 
     def _forget_sealed(self, folders: list[Path]) -> None:
         """Drop rows that a file holds already; take what was fetched."""

@@ -2,6 +2,7 @@
 
 import os
 from collections import deque
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -39,6 +40,31 @@ def test_another_program_wrote_no_state(monkeypatch: pytest.MonkeyPatch) -> None
     assert checkpoints.decode(data) == (1, 2)
     monkeypatch.setattr(checkpoints, "_program", lambda: b"another")
     assert checkpoints.decode(data) is None
+
+
+@pytest.mark.parametrize("changed", ["recorder.py", "binance/recorder.py"])
+def test_a_change_to_any_subject_module_is_another_program(tmp_path: Path, changed: str) -> None:
+    """OB-509: those of the second venue lie in a package below; adapters decide nothing."""
+    for name in ("recorder.py", "binance/recorder.py", "adapters/stream.py", "adapters/binance/stream.py"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.write_text("a = 1")
+    before = checkpoints.program_digest([tmp_path])
+    for name in ("adapters/stream.py", "adapters/binance/stream.py"):
+        (tmp_path / name).write_text("a = 2")
+    assert checkpoints.program_digest([tmp_path]) == before
+    (tmp_path / changed).write_text("a = 2")
+    assert checkpoints.program_digest([tmp_path]) != before
+
+
+def test_a_state_is_gone_on_from_where_its_file_is(tmp_path: Path) -> None:
+    """OB-509: a file that is gone, or a state of another program: everything is read."""
+    paths = [tmp_path / "20131007" / name for name in ("a", "b")]
+    there = checkpoints.Checkpoint("20131007", "b", 7, checkpoints.encode((1, 2)))
+    assert checkpoints.resume(there, paths) == ((1, 2), 1, 7)
+    assert checkpoints.resume(None, paths) is None
+    assert checkpoints.resume(there, paths[:1]) is None
+    assert checkpoints.resume(there._replace(state=b""), paths) is None
 
 
 class Planted:

@@ -111,15 +111,12 @@ class BinanceRecording:
 
     def _resume(self, paths: list[Path], checkpoint: Checkpoint | None) -> tuple[int, int]:
         """Take a checkpoint's state; return the index of the file and the block after which to read on."""
-        names = [(path.parent.name, path.name) for path in paths]
-        if checkpoint is None or (checkpoint.day, checkpoint.file) not in names:
+        resumed = checkpoints.resume(checkpoint, paths)
+        if resumed is None:
             return 0, -1
-        state = checkpoints.decode(checkpoint.state)
-        if state is None:
-            return 0, -1
-        recorder, self._before, self._blocks = state
+        recorder, self._before, self._blocks = resumed.state
         vars(self.recorder).update(recorder)
-        return names.index((checkpoint.day, checkpoint.file)), checkpoint.block
+        return resumed.first, resumed.after
 
     def note_block(self, day: str, file: str, number: int) -> None:
         """Remember that a journal block holds trades of the days that were touched since the last call."""
