@@ -103,35 +103,6 @@ class ControlDatabase:
         done.wait()
         self._raise()
 
-    def copy_to(self, path: Path) -> None:
-        """Write a consistent copy by SQLite's backup call, durable when this returns (OB-751).
-
-        Raises:
-            OSError: the disk refused.
-            UnavailableError: the database cannot be read.
-        """
-        self.flush()
-        try:
-            target = sqlite3.connect(path)
-            with self._reads:
-                self._reading.backup(target)
-            target.execute("PRAGMA journal_mode = DELETE")
-            target.close()
-        except sqlite3.Error as error:
-            raise _unavailable(path, error) from error
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        sync_directory(path.parent)
-
-    def durability(self) -> tuple[str, int]:
-        """Return journal mode and level of ``synchronous`` of the writing connection."""
-        [mode] = self._writing.execute("PRAGMA journal_mode").fetchone()
-        [level] = self._writing.execute("PRAGMA synchronous").fetchone()
-        return str(mode), int(level)
-
     def close(self) -> None:
         """Write what is left and close; errors as ``put``."""
         self._queue.put(None)
