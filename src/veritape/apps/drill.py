@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from veritape.apps.keeping import ACTOR, place_of, place_options
+from veritape.apps.keeping import ACTOR, place_of, place_options, source_options
 from veritape.apps.progress import Progress
 from veritape.apps.recorded_days import require_date
 from veritape.apps.restore import backup_to_read
@@ -19,10 +19,7 @@ from veritape.telemetry.adapters.audit_files import AuditFiles
 
 @click.command(context_settings={"show_default": True})
 @place_options
-@click.option(
-    "--from", "source", metavar="URL", help="The backup; the first of backup.targets when left out."
-)
-@click.option("--day", help="Business date, YYYYMMDD; the newest in the backup when left out.")
+@source_options
 @click.option(
     "--scratch",
     type=click.Path(path_type=Path, exists=True, file_okay=False),

@@ -73,6 +73,21 @@ def place_options(command: CommandT) -> CommandT:
         ),
         click.option("--json", "as_json", is_flag=True, help="Print one JSON document."),
     )
+    return _with(command, options)
+
+
+def source_options(command: CommandT) -> CommandT:
+    """Give a command that reads a backup the options ``--from`` and ``--day``."""
+    options = (
+        click.option(
+            "--from", "source", metavar="URL", help="The backup; the first of backup.targets when left out."
+        ),
+        click.option("--day", help="Business date, YYYYMMDD; the newest in the backup when left out."),
+    )
+    return _with(command, options)
+
+
+def _with(command: CommandT, options: tuple[Callable[[CommandT], CommandT], ...]) -> CommandT:
     for option in reversed(options):
         command = option(command)
     return command

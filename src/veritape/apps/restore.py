@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from veritape.apps.keeping import ACTOR, Place, place_of, place_options
+from veritape.apps.keeping import ACTOR, Place, place_of, place_options, source_options
 from veritape.apps.progress import Progress
 from veritape.apps.recorded_days import require_date
 from veritape.kernel.canonical import Json, canonical_json
@@ -20,10 +20,7 @@ from veritape.telemetry.audit_log import AuditKind, Entry
 
 @click.command(context_settings={"show_default": True})
 @place_options
-@click.option(
-    "--from", "source", metavar="URL", help="The backup; the first of backup.targets when left out."
-)
-@click.option("--day", help="Business date, YYYYMMDD; the newest in the backup when left out.")
+@source_options
 @click.option(
     "--into",
     type=click.Path(path_type=Path),

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
-from veritape.gateway.policy import Lost, Route
+from veritape.gateway.policy import Lost, PolicyReason, Route
 from veritape.gateway.quota import MICROSECONDS, MU
 from veritape.kernel.errors import MisuseError
 
@@ -37,7 +37,9 @@ def route_price(route: Route) -> Price:
     """
     if route.features:
         wrong = ", ".join(sorted(route.features))
-        raise MisuseError(f"policy: routes.{route.name}: not_available: {wrong}: only the gateway does this")
+        raise MisuseError(
+            f"policy: routes.{route.name}: {PolicyReason.NOT_AVAILABLE}: {wrong}: only the gateway does this"
+        )
     return Price(
         route.name, route.cost_mu, route.scope, route.anonymous, route.refund == "5xx",
         route.timeout_s * MICROSECONDS, route.lost, route.mode == "lease",

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from veritape.gateway import openapi
 from veritape.gateway.answers import allowed
 from veritape.gateway.paths import PathTable
-from veritape.gateway.policy import Policy, Route
+from veritape.gateway.policy import Policy, PolicyReason, Route
 from veritape.gateway.problems import RefusedError
 from veritape.gateway.product.pages import Sources
 from veritape.gateway.product.routes import ROUTES, ProductRoute, installed
@@ -59,7 +59,7 @@ def make_table(policy: Policy, sources: Sources) -> RouteTable:
         if route.features or set(route.methods) != {"GET"}:
             wrong = ", ".join(sorted(route.features)) or "methods"
             raise MisuseError(
-                f"policy: routes.{route.name}: not_available: {wrong}: this route serves plain GET"
+                f"policy: routes.{route.name}: {PolicyReason.NOT_AVAILABLE}: {wrong}: this route serves plain GET"
             )
         for path in known:
             by_path.setdefault(path, []).append(Served(route, path, products[path]))

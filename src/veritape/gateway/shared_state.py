@@ -16,9 +16,6 @@ from veritape.gateway.quota import EMPTY, MICROSECONDS, Bucket, Decision, Limits
 BACK_LIMIT_US: Final = 5 * MICROSECONDS
 """A store clock that went back further than this begins anew from where it is (GW-207)."""
 
-MINE_LIMIT_MU: Final = quota.EXACT_LIMIT
-"""Largest figure of a month's field."""
-
 
 class Lease(NamedTuple):
     """Units that a worker took and may spend without asking."""

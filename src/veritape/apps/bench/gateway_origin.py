@@ -11,29 +11,18 @@ from typing import Final
 
 import click
 
-from veritape.apps.bench.gateway_peers import INSTALL, free_port, nginx_program, running
+from veritape.apps.bench.gateway_peers import INSTALL, NGINX_HEAD, free_port, nginx_program, nginx_server
 from veritape.apps.bench.gateway_server import Server
 from veritape.apps.bench.gateway_upstream import upstream_process
 from veritape.kernel.clock import Clock
 from veritape.kernel.errors import UnavailableError
 
 CONFIG: Final = """\
-worker_processes 1;
-master_process off;
-daemon off;
-pid FOLDER/origin.pid;
-error_log stderr crit;
-events { worker_connections 1024; }
-http {
-  access_log off;
-  client_body_temp_path FOLDER/body; proxy_temp_path FOLDER/proxy; fastcgi_temp_path FOLDER/fastcgi;
-  uwsgi_temp_path FOLDER/uwsgi; scgi_temp_path FOLDER/scgi;
-  keepalive_requests 1000000000;
   default_type application/json;
   server { listen 127.0.0.1:PORT; location / { return 200 "{}"; } }
 }
 """
-"""It reads a body and drops it, like ours."""
+"""How its configuration ends. It reads a body and drops it, like ours; one process is enough."""
 
 
 @contextlib.asynccontextmanager
@@ -56,7 +45,6 @@ async def origin(folder: Path, clock: Clock) -> AsyncIterator[Server]:
         return
     port, home = free_port(), folder / "origin"
     home.mkdir()
-    config = home / "nginx.conf"
-    config.write_text(CONFIG.replace("FOLDER", str(home)).replace("PORT", str(port)))
-    async with running([program, "-p", str(home), "-e", "stderr", "-c", str(config)], port, clock) as server:
+    text = "master_process off;\n" + NGINX_HEAD + CONFIG
+    async with nginx_server(program, home, text, {"PORT": str(port)}, port, clock) as server:
         yield server

@@ -10,7 +10,7 @@ import json
 import shutil
 import socket
 import subprocess
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,7 +28,7 @@ INSTALL: Final = "scripts/install-test-servers"
 TOOLS: Final = Path(__file__).parents[4] / ".tools/servers/envoy/bin/envoy"
 """Envoy as tests of a checkout have it."""
 
-NGINX: Final = """\
+NGINX_HEAD: Final = """\
 worker_processes 1;
 daemon off;
 pid FOLDER/nginx.pid;
@@ -39,6 +39,10 @@ http {
   client_body_temp_path FOLDER/body; proxy_temp_path FOLDER/proxy; fastcgi_temp_path FOLDER/fastcgi;
   uwsgi_temp_path FOLDER/uwsgi; scgi_temp_path FOLDER/scgi;
   keepalive_requests 1000000000;
+"""
+"""How a configuration of one worker begins: no log of requests, all its files below one folder, connections that stay."""
+
+NGINX: Final = """\
   map_hash_bucket_size 128;
   map $http_x_api_key $known { default 0; "KEY" 1; }
   limit_req_zone $http_x_api_key zone=keys:1m rate=RATEr/s;
@@ -76,22 +80,35 @@ async def nginx(folder: Path, upstream: int, key: str, clock: Clock) -> AsyncIte
     Raises:
         UnavailableError: it is not installed or does not start.
     """
-    program = nginx_program()
-    public, config = free_port(), folder / "nginx.conf"
-    values = {
-        "FOLDER": str(folder),
-        "KEY": key,
-        "RATE": str(LIMIT),
-        "UPSTREAM": str(upstream),
-        "PUBLIC": str(public),
-    }
-    text = NGINX
-    for name, value in values.items():
-        text = text.replace(name, value)
+    program, public = nginx_program(), free_port()
+    values = {"KEY": key, "RATE": str(LIMIT), "UPSTREAM": str(upstream), "PUBLIC": str(public)}
+    async with nginx_server(program, folder, NGINX_HEAD + NGINX, values, public, clock) as server:
+        yield server
+
+
+@contextlib.asynccontextmanager
+async def nginx_server(
+    program: str, folder: Path, text: str, values: Mapping[str, str], port: int, clock: Clock
+) -> AsyncIterator[Server]:
+    """Run nginx.
+
+    Args:
+        program: its path.
+        folder: for its files.
+        text: its configuration, in which words stand for values.
+        values: word -> value, beside FOLDER.
+        port: where it listens by them.
+        clock: the machine's.
+
+    Raises:
+        UnavailableError: it does not start.
+    """
+    for word, value in {"FOLDER": str(folder), **values}.items():
+        text = text.replace(word, value)
+    config = folder / "nginx.conf"
     config.write_text(text)
-    async with running(
-        [program, "-p", str(folder), "-e", "stderr", "-c", str(config)], public, clock
-    ) as server:
+    command = [program, "-p", str(folder), "-e", "stderr", "-c", str(config)]
+    async with running(command, port, clock) as server:
         yield server
 
 
