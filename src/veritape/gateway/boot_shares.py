@@ -4,7 +4,8 @@ The counter is a sum of one field per boot that only this boot writes, so its fi
 says otherwise, or once a minute in any case, the store is told the exact figure.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 Share = tuple[str, str]
 """Subject and period: names one field."""
@@ -39,12 +40,25 @@ class BootShares:
         if field_mu != self._units_mu.get(share, 0):
             self._differing.add(share)
 
+    def note_unsure(self, share: Share) -> None:
+        """Note that a call had no answer: the field may have it or not."""
+        self._differing.add(share)
+
+    @contextmanager
+    def unsure_unless_done(self, share: Share) -> Iterator[None]:
+        """Note the same of a call that fails, or that nobody waits for any more."""
+        try:
+            yield
+        except BaseException:
+            self.note_unsure(share)
+            raise
+
     def due(self, *, everything: bool) -> set[Share]:
         """Return the shares to tell the store: those that differed, or all that moved since the last time."""
         return self._touched | self._differing if everything else set(self._differing)
 
     def settled(self, shares: Iterable[Share]) -> None:
-        """The store was told."""
+        """The store is being told; who learns that it was not notes that it is unsure."""
         told = set(shares)
         self._touched -= told
         self._differing -= told

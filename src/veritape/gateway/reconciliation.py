@@ -10,9 +10,10 @@ Then ``t``, less what leases hold unspent, is what the ledger has. While request
 second; a counter between what the ledger had before and what it has a moment later agrees.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
+from veritape.gateway.billing import units
 from veritape.gateway.shared_state import Month
 from veritape.gateway.usage import Kind, UsageEvent
 
@@ -53,6 +54,38 @@ class Difference(NamedTuple):
     def off_mu(self) -> int:
         """Counter less ledger."""
         return self.counter_mu - self.ledger_mu
+
+
+class Repair(NamedTuple):
+    """A counter that a fold changed."""
+
+    subject: str
+    before_mu: int
+    after_mu: int
+    held_mu: int = 0
+    """Of that before, what leases held unspent."""
+    boots: tuple[tuple[str, int, int], ...] = ()
+    """Boots that were folded, with mu in the counter and in the ledger."""
+
+
+TOLD: Final = 5
+"""Repairs that are told one by one."""
+
+
+def repairs_line(period: str, repairs: Sequence[Repair]) -> str:
+    """Return what is told of repairs, which is enough to find the boot and to look for its events."""
+    told = "; ".join(map(_repair_told, repairs[:TOLD]))
+    rest = f"; and {len(repairs) - TOLD} more, in the ledger as kind reconciled" if repairs[TOLD:] else ""
+    return f"{len(repairs)} counters of {period} differed from the ledger and were set to what it has: {told}{rest}"
+
+
+def _repair_told(repair: Repair) -> str:
+    boots = "".join(
+        f", boot {boot} counted {units(counted_mu)} of {units(ledger_mu)}"
+        for boot, counted_mu, ledger_mu in repair.boots
+    )
+    held = f", {units(repair.held_mu)} held by leases" if repair.held_mu else ""
+    return f"{repair.subject} from {units(repair.before_mu)} to {units(repair.after_mu)} units{boots}{held}"
 
 
 def by_name(shares: Mapping[Share, int]) -> dict[str, dict[str, int]]:

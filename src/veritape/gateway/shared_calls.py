@@ -156,7 +156,16 @@ def renewal_arguments(call: Renewal, period: Period) -> list[bytes]:
     )  # fmt: skip
     bounds = (b"%d" % period.start_us, b"%d" % period.end_us)
     texts = (b"%d" % figure for figure in figures)
-    return [*rules, month, *bounds, call.boot.encode(), *texts, concurrency, b"%d" % call.slots]
+    return [
+        *rules,
+        month,
+        *bounds,
+        call.boot.encode(),
+        *texts,
+        concurrency,
+        b"%d" % call.slots,
+        b"%d" % call.left_mu,
+    ]
 
 
 class LeaseReply(NamedTuple):

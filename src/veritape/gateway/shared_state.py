@@ -78,6 +78,8 @@ class Renewal(NamedTuple):
     """What the boot's field of the month surely is: charged, and held by its leases."""
     spent_mu: int
     """Spent of the lease since the last report."""
+    left_mu: int
+    """Unspent of the lease as far as the worker knows: what the store has beyond that came with an answer that was lost."""
     wanted_mu: int
     """More units; 0 gives everything back."""
     least_mu: int
@@ -104,7 +106,7 @@ class RenewalCode(IntEnum):
     DONE = 1
     """Granted, or given back."""
     ENDED = 4
-    """The lease had ended: its rest became debt, the report comes too late for the buckets (GW-304)."""
+    """The lease had ended: all of it became debt, the report comes too late for the buckets (GW-304)."""
 
 
 class Renewed(NamedTuple):
@@ -126,7 +128,8 @@ class Renewed(NamedTuple):
 def renew(subject: Subject, call: Renewal, now_us: int) -> Renewed | None:
     """Move what was spent from held to debt, then grant; None when the month's sum has to be brought first.
 
-    In every bucket debt + held x weight stays at most the cap, so leases admit nothing beyond the bound (GW-301, GW-302).
+    What the worker does not know of becomes debt too: nobody will spend it, and whether a report that was lost said so of it
+    or not, it is in no bucket yet. In every bucket debt + held x weight stays at most the cap, so leases admit nothing beyond the bound (GW-301, GW-302).
     """
     subject, month = tidy(subject, call.limits, now_us), subject.month
     if month is None:
@@ -135,28 +138,26 @@ def renew(subject: Subject, call: Renewal, now_us: int) -> Renewed | None:
     mine_mu = call.mine_mu if call.exact else max(call.mine_mu, field_mu)
     used_mu = max(0, month.total_mu + mine_mu - field_mu)
     held_mu = subject.leases.get(call.boot, Lease(0, 0)).held_mu
-    code, granted_mu = RenewalCode.DONE, 0
+    code, granted_mu, left_mu = RenewalCode.DONE, 0, min(call.left_mu, held_mu - call.spent_mu)
     if call.spent_mu > held_mu or (not call.wanted_mu and call.boot not in subject.leases):
-        code = RenewalCode.ENDED
+        code, left_mu = RenewalCode.ENDED, 0
+    gone, held_mu = Lease(held_mu - left_mu, now_us), left_mu
+    subject = subject._replace(
+        minute=_owing(subject.minute, call.limits.minute, gone),
+        hour=_owing(subject.hour, call.limits.hour, gone),
+    )
+    if code is RenewalCode.DONE and call.wanted_mu:
+        granted_mu = _grant(subject, call, held_mu, used_mu, now_us)
+        code = RenewalCode.DONE if granted_mu else RenewalCode.NOTHING
+        held_mu, mine_mu, used_mu = held_mu + granted_mu, mine_mu + granted_mu, used_mu + granted_mu
     else:
-        held_mu -= call.spent_mu
-        spent = Lease(call.spent_mu, now_us)
-        subject = subject._replace(
-            minute=_owing(subject.minute, call.limits.minute, spent),
-            hour=_owing(subject.hour, call.limits.hour, spent),
-        )
-        if call.wanted_mu:
-            granted_mu = _grant(subject, call, held_mu, used_mu, now_us)
-            code = RenewalCode.DONE if granted_mu else RenewalCode.NOTHING
-            held_mu, mine_mu, used_mu = held_mu + granted_mu, mine_mu + granted_mu, used_mu + granted_mu
-        else:
-            held_mu, mine_mu, used_mu = 0, mine_mu - held_mu, used_mu - held_mu
+        held_mu, mine_mu, used_mu = 0, mine_mu - held_mu, used_mu - held_mu
     end_us = min(now_us + call.ttl_us, quota.month_of(now_us).left_us + now_us) if held_mu else 0
     leases = {name: lease for name, lease in subject.leases.items() if name != call.boot}
     if held_mu:
         leases[call.boot] = Lease(held_mu, end_us)
     shares = {**month.shares_mu, call.boot: max(0, mine_mu)}
-    slots, granted_slots = _slots(subject, call, end_us if code is not RenewalCode.ENDED else 0)
+    slots, granted_slots = _slots(subject, call, end_us)
     after = subject._replace(leases=leases, month=Month(max(0, used_mu), shares), slots=slots)
     return Renewed(code, after, granted_mu, held_mu, end_us, max(0, mine_mu), granted_slots)
 

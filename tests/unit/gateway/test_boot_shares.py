@@ -1,5 +1,7 @@
 """What a boot surely charged."""
 
+import pytest
+
 from veritape.gateway.boot_shares import BootShares
 
 OCTOBER, NOVEMBER = ("acme:live", "2026-10"), ("acme:live", "2026-11")
@@ -45,3 +47,14 @@ def test_months_long_past_are_forgotten() -> None:
         1_000,
     ]
     assert shares.due(everything=True) == shares.due(everything=False) == {OCTOBER, NOVEMBER}
+
+
+def test_a_share_is_due_until_what_was_asked_for_it_is_done() -> None:
+    """GW-671: a call that fails may have happened: its field is not known any more."""
+    shares = BootShares()
+    with shares.unsure_unless_done(NOVEMBER):
+        pass
+    assert shares.due(everything=True) == set()
+    with pytest.raises(OSError, match="gone"), shares.unsure_unless_done(NOVEMBER):
+        raise OSError("gone")
+    assert shares.due(everything=False) == {NOVEMBER}

@@ -8,11 +8,13 @@ from veritape.gateway.reconciliation import (
     CLOSED,
     Counter,
     Difference,
+    Repair,
     Share,
     by_name,
     differences,
     folded,
     repair_event,
+    repairs_line,
 )
 from veritape.gateway.shared_state import Month
 from veritape.gateway.usage import Kind
@@ -74,4 +76,17 @@ def test_a_repair_explains_itself() -> None:
         3,
         0,
         "counter 9000 to 4000 mu",
+    )
+
+
+def test_a_line_tells_whose_counter_it_was_and_which_boots_differed() -> None:
+    """GW-673: enough to look for it: subject, both figures, each boot's, what leases held; five at most."""
+    one = Repair("acme:live", 54_000, 10_500, 2_000, (("00ff", 50_000, 6_500), ("01aa", 0, 0)))
+    begins = "counters of 2026-11 differed from the ledger and were set to what it has: "
+    told = "acme:live from 54 to 10.5 units, boot 00ff counted 50 of 6.5, boot 01aa counted 0 of 0, 2 held by leases"
+    assert repairs_line("2026-11", [one]) == f"1 {begins}{told}"
+    many = [Repair(f"a{number}:live", 0, 1_000) for number in range(7)]
+    assert repairs_line("2026-11", many).startswith(f"7 {begins}a0:live from 0 to 1 units; a1:live")
+    assert repairs_line("2026-11", many).endswith(
+        "; a4:live from 0 to 1 units; and 2 more, in the ledger as kind reconciled"
     )

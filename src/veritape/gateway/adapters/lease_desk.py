@@ -40,6 +40,8 @@ class _Desk:
     spent_mu: int = 0
     """Spent since that answer."""
     asking: bool = False
+    losses: int = 0
+    """How often all that was held was given up: an answer that was asked for before brings nothing."""
 
     def admitted(self, plan: Plan, reply: LeaseReply) -> tuple[Verdict, str]:
         """Return the admission of a request whose units were spent under the lease of an answer."""
@@ -146,13 +148,13 @@ class LeaseDesk:
             task.add_done_callback(self._asked.discard)
 
     async def _ask(self, subject: str, desk: _Desk, errand: Errand) -> None:
-        holding, asked_us, held_mu, before = desk.holding, self._now_us(), desk.holding.held_mu, desk.reply
+        holding, asked_us, losses, before = desk.holding, self._now_us(), desk.losses, desk.reply
         wanted_mu = holding.wanted_mu(asked_us) if errand is Errand.RENEW else 0
         if errand is Errand.RETURN:
             holding.until_us = 0  # nothing is spent of what is given back
         workers, limit = self._workers(), desk.limits.concurrency
         renewal = Renewal(
-            desk.limits, "", 0, holding.take_report(asked_us), wanted_mu, 1, holding.rule.most_mu, holding.rule.all_most_mu,
+            desk.limits, "", 0, holding.take_report(asked_us), holding.held_mu, wanted_mu, 1, holding.rule.most_mu, holding.rule.all_most_mu,
             holding.rule.ttl_us, workers, -(-(limit or 0) // (2 * workers)), exact=False,
         )  # fmt: skip
         try:
@@ -169,14 +171,22 @@ class LeaseDesk:
             if reply.code == RenewalCode.ENDED and before is not None:
                 await self._give_month_back(subject, _period(before))
             return
+        unheld = Counter({_period(before or reply): -holding.held_mu})
+        if losses == desk.losses:
+            self._take(desk, reply, asked_us)
+        unheld[_period(reply)] += holding.held_mu - reply.granted_mu
+        off = {period: units_mu for period, units_mu in unheld.items() if units_mu}
+        for period, units_mu in off.items():  # what was held had ended in the store, or was given up here
+            self._redis.months.charged(subject, period, units_mu)
+        for period in off:
+            await self._give_month_back(subject, period)
+
+    def _take(self, desk: _Desk, reply: LeaseReply, asked_us: int) -> None:
+        """Hold what an answer says."""
+        holding, valid_us = desk.holding, max(0, reply.end_us - reply.now_us)
         recalled = reply.now_us - reply.recall_us < RECALL_US
-        valid_us = max(0, reply.end_us - reply.now_us)
         holding.granted(reply.held_mu, reply.slots, valid_us, asked_us, self._now_us(), recalled=recalled)
         desk.spent_mu, desk.reply = holding.spent_mu, reply
-        ended_mu = held_mu - (reply.held_mu - reply.granted_mu)
-        if ended_mu > 0 and before is not None:  # it had ended in the store: this answer is of a new one
-            self._redis.months.charged(subject, _period(before), -ended_mu)
-            await self._give_month_back(subject, _period(before))
 
     async def _give_month_back(self, subject: str, period: str) -> None:
         """Correct the month after a lease that ended before its return: its rest was charged and never spent (GW-304)."""
@@ -187,6 +197,7 @@ class LeaseDesk:
         """Hold nothing; what was charged beforehand and not spent is charged no more."""
         if desk.holding.held_mu and desk.reply is not None:
             self._redis.months.charged(subject, _period(desk.reply), -desk.holding.held_mu)
+        desk.losses += 1
         desk.holding.lost()
 
     def _now_us(self) -> int:

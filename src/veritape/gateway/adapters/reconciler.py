@@ -1,19 +1,19 @@
 """Compares counters and ledger, and folds the boots that are closed (GW-672, GW-673). Blocking: for a thread or a command."""
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 from veritape.gateway.adapters.ledgers import LedgerReader
 from veritape.gateway.adapters.month_counters import MonthCounters
-from veritape.gateway.reconciliation import CLOSED, TRIES, Difference, by_name, differences, folded
-
-
-class Repair(NamedTuple):
-    """A counter that a fold changed."""
-
-    subject: str
-    before_mu: int
-    after_mu: int
+from veritape.gateway.reconciliation import (
+    CLOSED,
+    TRIES,
+    Difference,
+    Repair,
+    Share,
+    by_name,
+    differences,
+    folded,
+)
 
 
 class Reconciler:
@@ -73,7 +73,11 @@ class Reconciler:
                 continue
             done = self._counters.fold(subject, period, closed_mu, boots)
             if done is not None and done[0] != done[1]:
-                repairs.append(Repair(subject, *done))
+                of_boots = (
+                    (boot, month.shares_mu[boot], shares.get(Share(subject, boot, True), 0))
+                    for boot in sorted(boots)
+                )
+                repairs.append(Repair(subject, *done, counter.held_mu, tuple(of_boots)))
         return repairs
 
     def _sums(self, period: str) -> dict[str, int]:

@@ -6,9 +6,9 @@ from typing import Final
 
 from veritape.gateway.adapters.draining import Draining
 from veritape.gateway.adapters.ledgers import UsageLedger
-from veritape.gateway.adapters.reconciler import Reconciler, Repair
+from veritape.gateway.adapters.reconciler import Reconciler
 from veritape.gateway.quota import MU, month_of
-from veritape.gateway.reconciliation import repair_event
+from veritape.gateway.reconciliation import Repair, repair_event, repairs_line
 from veritape.gateway.usage_metrics import LEDGER_DIFFERENCE
 from veritape.kernel.clock import NANOSECONDS, Clock
 from veritape.kernel.errors import UnavailableError
@@ -88,6 +88,4 @@ class Reconciling:
             events.append(repair_event(self._boot, self._seq, repair.subject, period, mended, wall_us))
         if events:
             self._ledger.write(events)
-            self._report(
-                f"{len(events)} counters of {period} differed from the ledger and were set to what it has"
-            )
+            self._report(repairs_line(period, repairs))

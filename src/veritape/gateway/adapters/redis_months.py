@@ -6,7 +6,7 @@ from typing import Final
 
 from veritape.gateway.adapters.redis_calls import ScriptCalls
 from veritape.gateway.adapters.redis_scripts import MONTH
-from veritape.gateway.boot_shares import BootShares
+from veritape.gateway.boot_shares import BootShares, Share
 from veritape.gateway.shared_calls import keys_of, named_period
 
 SETTLE_GROUP: Final = 500
@@ -60,12 +60,16 @@ class RedisMonths:
         Raises:
             StoreError: no answer; what was not settled is tried again.
         """
-        due = self.shares.due(everything=everything)
-        quiet = [share for share in due if not is_asking(share[0])]
-        for first in range(0, len(quiet), SETTLE_GROUP):
-            group = quiet[first : first + SETTLE_GROUP]
-            await asyncio.gather(*(self.heal(*share) for share in group))
-            self.shares.settled(group)
+        due = list(self.shares.due(everything=everything))
+        for first in range(0, len(due), SETTLE_GROUP):
+            group = due[first : first + SETTLE_GROUP]
+            quiet = [share for share in group if not is_asking(share[0])]
+            self.shares.settled(quiet)  # what turns out to differ from here on is for the next time
+            await asyncio.gather(*map(self._heal_due, quiet))
+
+    async def _heal_due(self, share: Share) -> None:
+        with self.shares.unsure_unless_done(share):
+            await self.heal(*share)
 
     async def bring_sum(self, subject: str, period: str) -> None:
         """Bring a month that the store does not know from the ledger."""

@@ -130,7 +130,7 @@ class RedisStore:
         known = self._subjects.of(subject)
         slot = self._next_slot() if plan.counts_slots else ""
         known.under_way += 1
-        unsure = ""
+        unsure: str | None = None
         try:
             for _ in range(_ATTEMPTS):
                 unsure = slot
@@ -144,7 +144,7 @@ class RedisStore:
                 except StoreError as error:
                     self._calls.failed("decide", error)
                     raise
-                unsure = ""
+                unsure = None
                 self._calls.counts["decide", "ok"] += 1
                 usual = read_admission(answer, plan)
                 if usual is not None:
@@ -164,9 +164,16 @@ class RedisStore:
                     return verdict, slot if verdict.admitted else ""
         finally:
             known.under_way -= 1
-            if unsure:
-                self._unsure_slots.append((subject, unsure))
+            if unsure is not None:
+                self._unanswered(known, unsure)
         raise StoreError("the store does not settle on a month")
+
+    def _unanswered(self, known: KnownSubject, slot: str) -> None:
+        """Note what a call without an answer may have changed."""
+        if slot:
+            self._unsure_slots.append((known.name, slot))
+        if known.is_counted:
+            self._shares.note_unsure(known.share)
 
     def straight(
         self, subject: str, plan: Plan, slot_us: int, answered: Callable[[int], None]
@@ -265,17 +272,17 @@ class RedisStore:
             StoreError: no answer; what was held ends by itself.
         """
         for _ in range(_ATTEMPTS):
-            period = self._period
-            own_mu = self._shares.of((subject, period.name))
+            period, share = self._period, (subject, self._period.name)
+            own_mu = self._shares.of(share)
             alone = not self._subjects.is_asking(subject)
             call = renewal._replace(boot=self._boot, mine_mu=own_mu, exact=alone)
             keys = keys_of(subject, period.name, self._partitions)
-            try:
-                reply = read_lease_reply(
-                    await self._calls.evaluate(LEASE, keys, renewal_arguments(call, period))
-                )
-            except PeerError as error:
-                raise StoreError(error.message) from error
+            with self._shares.unsure_unless_done(share):
+                answer = await self._calls.evaluate(LEASE, keys, renewal_arguments(call, period))
+                try:
+                    reply = read_lease_reply(answer)
+                except PeerError as error:
+                    raise StoreError(error.message) from error
             self._look_at_clock(reply.now_us)
             if reply.code == Code.OTHER_MONTH:
                 self._turn_month(reply.now_us)

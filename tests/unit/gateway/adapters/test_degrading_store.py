@@ -1,6 +1,7 @@
 """A real Redis that is killed, paused, emptied and restarted under a store that must go on."""
 
 import asyncio
+import contextlib
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -255,6 +256,26 @@ async def test_exact_shares_are_written_each_minute_and_at_the_end(server: Redis
         running[0].cancel()
         await asyncio.gather(*running, return_exceptions=True)
         assert raw.hmget(key, "t", "b1") == [b"3000", b"3000"]
+        raw.close()
+
+
+async def test_exact_shares_are_written_at_the_end_after_a_connection_that_just_broke(
+    server: RedisProcess,
+) -> None:
+    """GW-671, GW-558: it has a moment to come back."""
+    async with worker(server) as one:
+        assert (await one.ask())[0]
+        raw = client.Redis.from_url(server.url)
+        key = keys_of("acme:live", period(), 64)[1]
+        raw.hincrby(key, "t", 5_000)
+        raw.hincrby(key, "b1", 5_000)
+        running = next(task for task in asyncio.all_tasks() if "DegradingStore.run" in repr(task))
+        with contextlib.suppress(StoreError):
+            await one.redis._link.call([b"QUIT"])
+        await until(lambda: not one.redis._link.connected.is_set())
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        assert raw.hmget(key, "t", "b1") == [b"1000", b"1000"]
         raw.close()
 
 

@@ -1,6 +1,7 @@
 """Leases of workers on a real Redis."""
 
 import asyncio
+import random
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -8,12 +9,15 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from tests.servers.lossy_link import LossyLink
 from tests.servers.redis_process import RedisProcess, redis_process
 from tests.servers.redis_stand import linked, store_on
 from tests.waiting import PATIENCE_S, until
 
 from veritape.gateway.adapters.degrading_store import DegradingStore
 from veritape.gateway.adapters.lease_desk import LeaseDesk, _Desk
+from veritape.gateway.adapters.redis_store import RedisStore
+from veritape.gateway.adapters.server_link import StoreError
 from veritape.gateway.adapters.stores import Terms
 from veritape.gateway.degradation import StoreState
 from veritape.gateway.fast_quota import plan_of
@@ -106,6 +110,57 @@ async def test_a_lease_that_ended_before_its_renewal_gives_its_month_back(server
             while (await store.status("pro:live", PRO)).held_mu:
                 await asyncio.sleep(0.01)
         await desk.close()
+
+
+ENOUGH = Limits(make_rule(1_000_000, 60, 1_000_000), None, 1_000_000 * MU, None)
+"""Limits that refuse nothing in a test."""
+
+MISHAPS = [(0.0, 0.0), (0.1, 0.0), (0.0, 0.1)]
+"""Shares of calls without an answer, and of those that did not even happen."""
+
+
+@pytest.mark.parametrize(("lost", "unsent"), MISHAPS)
+async def test_the_month_is_what_was_spent_whatever_answers_are_lost(
+    server: RedisProcess, lost: float, unsent: float
+) -> None:
+    """GW-301, GW-304, GW-671: random histories of a desk: answers are lost, leases given up under way, and end early in the store."""
+    chance = random.Random(f"{lost} {unsent}")
+    async with linked(server) as real:
+        for number in range(8):
+            link, clock, subject = LossyLink(real, chance), ManualClock(), f"pro{number}:live"
+            store = store_on(link, f"boot{number}")
+            desk = LeaseDesk(store, clock, lambda: 1)
+            link.lost, link.unsent = lost, unsent
+            spent = 0
+            for _ in range(150):
+                spent += await spent_by(desk, store, subject, chance)
+                clock.advance_ns(chance.choice([1, 20, 60, 300]) * 1_000_000)
+            link.lost = link.unsent = 0.0
+            await desk.close()
+            await store.settle(everything=True)
+            state = await store.status(subject, ENOUGH)
+            assert state.used_mu == spent * MU
+            assert desk.events["granted"]
+
+
+async def spent_by(desk: LeaseDesk, store: RedisStore, subject: str, chance: random.Random) -> int:
+    """Ask for some units, by the desk and else by the store; let the desk look, and perhaps give all up."""
+    plan, rule, spent = plan_of(ENOUGH, MU, 7), LeaseRule(50 * MU, LONG_US, 750 * MU), 0
+    for _ in range(chance.randint(0, 12)):
+        found = desk.spend(subject, plan, rule)
+        try:
+            verdict, _ = found or await store.judge(subject, plan)
+        except StoreError:
+            continue
+        spent += verdict.admitted
+    desk._look()
+    for _ in range(chance.randint(0, 5)):
+        await asyncio.sleep(0)
+    if chance.random() < 0.3:
+        await until(lambda: not desk._asked)
+    if chance.random() < 0.05:
+        desk.lost()
+    return spent
 
 
 async def granted(desk: LeaseDesk, rule: LeaseRule, limits: Limits, number: int = 1) -> None:

@@ -7,8 +7,8 @@ import pytest
 from tests.usage import BOOT, charges
 
 from veritape.gateway.adapters.ledger import Ledger
-from veritape.gateway.adapters.reconciler import Reconciler, Repair
-from veritape.gateway.reconciliation import CLOSED, Counter, Difference, folded
+from veritape.gateway.adapters.reconciler import Reconciler
+from veritape.gateway.reconciliation import CLOSED, Counter, Difference, Repair, folded
 from veritape.gateway.shared_state import Month
 
 OTHER = b"87654321"
@@ -55,7 +55,7 @@ def test_a_closed_boot_is_worth_what_the_ledger_says(ledger: Ledger, counters: C
     counters.months["acme:live"] = Month(54_000, {BOOT.hex(): 50_000, OTHER.hex(): 4_000})
     ledger.close_boot(BOOT)
     both = reconciler(ledger, counters, [])
-    assert both.fold("2026-11") == [Repair("acme:live", 54_000, 10_000)]
+    assert both.fold("2026-11") == [Repair("acme:live", 54_000, 10_000, 0, ((BOOT.hex(), 50_000, 6_000),))]
     assert counters.months["acme:live"] == Month(10_000, {OTHER.hex(): 4_000, CLOSED: 6_000})
     assert both.fold("2026-11") == []
     assert counters.folds == 1

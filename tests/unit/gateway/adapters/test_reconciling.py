@@ -11,9 +11,8 @@ from tests.usage import BOOT, WALL_US, charges
 from tests.waiting import until
 
 from veritape.gateway.adapters.ledger import Ledger
-from veritape.gateway.adapters.reconciler import Repair
 from veritape.gateway.adapters.reconciling import LOOK_NS, PERIOD_NS, Reconciling
-from veritape.gateway.reconciliation import Difference
+from veritape.gateway.reconciliation import Difference, Repair
 from veritape.gateway.usage_metrics import LEDGER_DIFFERENCE, USAGE_METRICS
 from veritape.kernel.clock import ManualClock
 from veritape.kernel.errors import UnavailableError
@@ -102,9 +101,10 @@ async def test_the_difference_is_shown_and_repairs_are_events(ledger: Ledger, tm
         (2, "other:live", 0, "counter 0 to 500 mu"),
     ]
     assert ledger.month_sums("2026-11") == {"acme:live": 2_000}
-    assert [line.split(":")[0] for line in told] == [
-        "usage of 2026-11 differs for 2 subjects by 2 units", "2 counters of 2026-11 differed from the ledger and were set to what it has",
-    ]  # fmt: skip
+    assert told == [
+        "usage of 2026-11 differs for 2 subjects by 2 units: 'veritape usage reconcile' names them",
+        "2 counters of 2026-11 differed from the ledger and were set to what it has: acme:live from 3.5 to 2 units; other:live from 0 to 0.5 units",
+    ]
 
 
 async def test_a_store_that_is_away_is_said(ledger: Ledger) -> None:

@@ -164,7 +164,7 @@ async def first_lease_difference(link: RedisLink, script: bytes, histories: int)
         held = before.leases.get("b1", Lease(0, 0)).held_mu
         burst = min([rule.burst_mu for rule in (limits.minute, limits.hour) if rule] or [10**6])
         call = Renewal(
-            limits, "b1", chance.choice([0, before.month.shares_mu["b1"] if before.month else 5]), chance.choice([0, 0, held, held // 2, held + 1]),
+            limits, "b1", chance.choice([0, before.month.shares_mu["b1"] if before.month else 5]), chance.choice([0, 0, held, held // 2, held + 1]), chance.choice([0, held // 4, held, held + 9]),
             chance.choice([0, 1, 5_000, 50_000, 10**7]), chance.choice([1, 1_000]), chance.choice([50_000, 10**6]),
             burst // 2, 500_000, chance.randint(1, 8), chance.choice([0, 1, 5]), chance.random() < 0.5,
         )  # fmt: skip
@@ -202,7 +202,9 @@ async def test_the_lease_script_does_what_its_definition_says(server: RedisProce
             b"math.floor((rule.cap - debt) / rule.weight) - held",
             b"math.floor((rule.cap - debt) / rule.weight)",
         ),
-        (b"mine_held, held = mine_held - spent, held - spent", b"mine_held = mine_held - spent"),
+        (b"held, mine_held = held - mine_held + left, left", b"mine_held = left"),
+        (b"math.min(tonumber(ARGV[22]), mine_held - spent)", b"mine_held - spent"),
+        (b"owe(minute, minute_rule, mine_held - left, now)", b"owe(minute, minute_rule, spent, now)"),
         (b"(2 * tonumber(ARGV[18]))", b"tonumber(ARGV[18])"),
         (b"if spent > mine_held or", b"if spent >= mine_held or"),
     ],
@@ -210,7 +212,7 @@ async def test_the_lease_script_does_what_its_definition_says(server: RedisProce
 async def test_a_planted_fault_in_the_lease_script_is_found(
     server: RedisProcess, right: bytes, wrong: bytes
 ) -> None:
-    """GW-964: what others hold forgotten, a report that is not taken off, a month shared wrongly, an edge."""
+    """GW-964: what others hold forgotten, what is gone that is still held, or that is no debt, a month shared wrongly, an edge."""
     script = frozen(LEASE)
     assert right in script
     async with linked(server) as link:

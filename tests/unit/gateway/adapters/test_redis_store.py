@@ -1,14 +1,16 @@
 """Decisions in a real Redis."""
 
 import asyncio
+import random
 from collections.abc import Iterator
 
 import pytest
+from tests.servers.lossy_link import LossyLink
 from tests.servers.redis_process import RedisProcess, redis_process
 from tests.servers.redis_stand import FREE, linked, store_on
 from tests.waiting import PATIENCE_S, until
 
-from veritape.gateway.adapters.redis_store import CLOCK_STEP_US
+from veritape.gateway.adapters.redis_store import CLOCK_STEP_US, RedisStore
 from veritape.gateway.adapters.server_link import StoreError
 from veritape.gateway.fast_quota import plan_of
 from veritape.gateway.memory_store import MemoryStore
@@ -73,6 +75,54 @@ async def test_a_slot_whose_taker_left_before_the_answer_is_freed(server: RedisP
         assert (await store.status("left:live", FREE)).slots == 2
         await store.settle()
         assert (await store.status("left:live", FREE)).slots == 1
+
+
+async def cancelled(store: RedisStore, subject: str) -> None:
+    """Ask for a unit, and leave before the answer."""
+    asking = asyncio.create_task(store.decide(subject, FREE, 1_000, 7))
+    for _ in range(2):  # it asks, the connection writes
+        await asyncio.sleep(0)
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+
+
+async def test_a_charge_that_nobody_heard_of_is_taken_back(server: RedisProcess) -> None:
+    """GW-671: without a further call of the subject, which may never come; also while its share is being settled."""
+    async with linked(server) as link:
+        store = store_on(link)
+        await store.decide("gone:live", FREE, 1_000, 7)
+        await cancelled(store, "gone:live")
+        assert (await store.status("gone:live", FREE)).used_mu == 2_000
+        settling = asyncio.create_task(store.settle(everything=True))
+        await asyncio.sleep(0)
+        await cancelled(store, "gone:live")
+        await settling
+        await store.settle()
+        assert (await store.status("gone:live", FREE)).used_mu == 1_000
+
+
+async def test_what_could_not_be_settled_stays_due(server: RedisProcess) -> None:
+    """GW-671: a share that the store was not told, and a lease whose answer was lost."""
+    async with linked(server) as real:
+        link = LossyLink(real, random.Random(671))
+        store = store_on(link)
+        await store.decide("due:live", FREE, 1_000, 7)
+        store.months.charged("due:live", month_of(SystemClock().wall_ns() // 1_000).period, 3_000)
+        link.unsent = 1.0
+        with pytest.raises(StoreError):
+            await store.settle(everything=True)
+        link.unsent = 0.0
+        await store.settle()
+        assert (await store.status("due:live", FREE)).used_mu == 4_000
+        renewal = Renewal(FREE, "", 0, 0, 0, MU, 1, 50 * MU, 75 * MU, 500_000, 1, 0, exact=False)
+        await store.renew("other:live", renewal)  # the store knows the script from now on
+        link.lost = 1.0
+        with pytest.raises(StoreError):
+            await store.renew("due:live", renewal)
+        link.lost = 0.0
+        assert (await store.status("due:live", FREE)).used_mu == 5_000
+        await store.settle()
+        assert (await store.status("due:live", FREE)).used_mu == 4_000
 
 
 async def test_a_slot_that_was_freed_without_a_connection_is_freed_when_there_is_one(
@@ -156,7 +206,7 @@ async def test_the_month_turns_with_the_store(server: RedisProcess) -> None:
         }
         assert (await store.status("turns:live", FREE)).used_mu == 6 * MU
         reply = await store.renew(
-            "turns:live", Renewal(FREE, "", 0, 0, MU, 1, 50 * MU, 75 * MU, 500_000, 1, 0, exact=False)
+            "turns:live", Renewal(FREE, "", 0, 0, 0, MU, 1, 50 * MU, 75 * MU, 500_000, 1, 0, exact=False)
         )
         assert reply.granted_mu == MU
 

@@ -1,7 +1,7 @@
 -- Report what a lease spent, take more, or give it back (shared_state.renew). ARGV: 1-3 minute, 4-6 hour, 7 month's quota or '',
 -- 8 month's start, 9 its end, 10 boot, 11 what the boot's field surely is, 12 spent, 13 wanted, 14 least, 15 most held by one lease,
 -- 16 most held by all, 17 longest validity, 18 workers, 19 whether the field is exact, 20 concurrency or '',
--- 21 slots wanted in all. Wanted 0 gives everything back.
+-- 21 slots wanted in all, 22 unspent of the lease as far as the worker knows: the rest becomes debt. Wanted 0 gives everything back.
 -- Answer: code (0 nothing granted, 1 granted or given back, 2 bring the sum, 3 another month, 4 the lease had ended), now, then the
 -- integers of decide.lua, then granted, held by this lease, its end, recall, slots of this
 -- lease.
@@ -20,14 +20,11 @@ if mine > field or ARGV[19] == '1' then used, field = math.max(0, used + mine - 
 
 local own = redis.call('HGET', KEYS[4], boot)
 local mine_held = own and tonumber(string.match(own, '^(%d+)')) or 0
-local code = 1
-if spent > mine_held or (wanted == 0 and not own) then
-  code = 4
-else
-  owe(minute, minute_rule, spent, now)
-  owe(hour, hour_rule, spent, now)
-  mine_held, held = mine_held - spent, held - spent
-end
+local code, left = 1, math.min(tonumber(ARGV[22]), mine_held - spent)
+if spent > mine_held or (wanted == 0 and not own) then code, left = 4, 0 end
+owe(minute, minute_rule, mine_held - left, now)
+owe(hour, hour_rule, mine_held - left, now)
+held, mine_held = held - mine_held + left, left
 
 local granted = 0
 if code == 1 and wanted > 0 then
@@ -62,7 +59,7 @@ if ARGV[20] ~= '' then
   redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', text(now))
   local busy, before = redis.call('ZCARD', KEYS[3]), {}
   while redis.call('ZSCORE', KEYS[3], boot .. '/' .. #before) do before[#before + 1] = boot .. '/' .. #before end
-  if code <= 1 and mine_held > 0 then
+  if mine_held > 0 then
     slots = math.max(0, math.min(tonumber(ARGV[21]), tonumber(ARGV[20]) - busy + #before))
   end
   for index = slots + 1, #before do redis.call('ZREM', KEYS[3], before[index]) end
