@@ -240,24 +240,25 @@ async def _run(
             background = [tasks.create_task(one) for one in work]
             shown = settings.telemetry
             async with shown_metrics(PART, registry, shown.listen, shown.descriptor, clock):
-                begun = partial(_begun, store, worker)
+                ready = partial(_tell_ready, worker)
                 if isinstance(listeners.public, socket):
                     await serve_http(
                         gateway, listeners.public, settings.drain_s, policy_file.asked.set, door=FrontDoor(gateway),
-                        drain_delay_s=settings.drain_delay_s, on_drain=gateway.drain, begun=begun,
+                        drain_delay_s=settings.drain_delay_s, on_drain=gateway.drain, begun=store.begun, listening=ready,
                     )  # fmt: skip
                 else:
-                    await begun()
-                    await serve_rate_limits(desk, listeners.public, settings, policy_file.asked.set, registry)
+                    await store.begun()
+                    await serve_rate_limits(
+                        desk, listeners.public, settings, policy_file.asked.set, registry, ready
+                    )
             for task in reversed(background):  # each ends while what it stands on still runs
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
         await _write(gate, key_store, everything=True)
 
 
-async def _begun(store: Store, worker: int | None) -> None:
-    """Return when the store decides, or is known to be away; a worker tells its parent then (GW-341, GW-551)."""
-    await store.begun()
+def _tell_ready(worker: int | None) -> None:
+    """Tell the parent of a worker that it listens, and decides or knows that the store is away (GW-341, GW-551)."""
     if worker is not None:
         tell_ready(worker)
 

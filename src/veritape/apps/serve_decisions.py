@@ -62,9 +62,18 @@ def decision_api(desk: Desk, log: AuditLog) -> DecisionApi:
 
 
 async def serve_rate_limits(
-    desk: Desk, address: Address, settings: GatewaySettings, on_reload: Callable[[], None], registry: Registry
-) -> None:
+    desk: Desk, address: Address, settings: GatewaySettings, on_reload: Callable[[], None], registry: Registry,
+    listening: Callable[[], None],
+) -> None:  # fmt: skip
     """Serve Envoy's services until SIGINT or SIGTERM, and finish the calls in progress.
+
+    Args:
+        desk: decides.
+        address: where they listen.
+        settings: of the gateway.
+        on_reload: called on SIGHUP.
+        registry: counts what is let through.
+        listening: called once calls are accepted.
 
     Raises:
         MisuseError: the library is not installed.
@@ -82,6 +91,7 @@ async def serve_rate_limits(
     host = f"[{address.host}]" if ":" in address.host else address.host
     try:
         async with envoy.serving(desk, address, settings.drain_s, count) as port:
+            listening()
             click.echo(f"rate limits for Envoy on {host}:{port}, policy version {desk.gate.policy.version}")
             await ended.wait()
     finally:

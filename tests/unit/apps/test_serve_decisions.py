@@ -69,17 +69,21 @@ async def test_a_library_that_is_missing_is_named(tmp_path: Path, monkeypatch: p
             GatewaySettings(),
             asyncio.Event().set,
             Registry(METRICS),
+            lambda: None,
         )
     world.close()
 
 
 async def test_what_is_let_through_is_on_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """GW-611, TL-250: a call of another domain gets OK and moves its figure."""
-    world, registry = deciding.world(tmp_path), Registry(METRICS, strict=True)
+    """GW-611, TL-250: a call of another domain gets OK and moves its figure; before it is said where, a parent is told."""
+    world, registry, told = deciding.world(tmp_path), Registry(METRICS, strict=True), list[str]()
+
+    def listening() -> None:
+        told.append(capsys.readouterr().out)
+
+    settings, address = GatewaySettings(drain_s=0), Address("127.0.0.1", 0)
     served = asyncio.create_task(
-        serve_rate_limits(
-            deciding.desk(world), Address("127.0.0.1", 0), GatewaySettings(drain_s=0), lambda: None, registry
-        )
+        serve_rate_limits(deciding.desk(world), address, settings, lambda: None, registry, listening)
     )
     printed = ""
     while "on 127.0.0.1:" not in printed:
@@ -95,4 +99,5 @@ async def test_what_is_let_through_is_on_the_page(tmp_path: Path, capsys: pytest
     os.kill(os.getpid(), signal.SIGTERM)
     await served
     world.close()
+    assert told == [""]
     assert registry.value(RARE_EVENTS, event="unknown_domain") == 1

@@ -30,7 +30,16 @@ CUT_S: Final = 2.0
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its signal handling: it would end the process by the signal in place of exit status 0."""
+    """uvicorn that says when it listens, without its signal handling: it would end the process by the signal in place of exit status 0."""
+
+    def __init__(self, config: uvicorn.Config, listening: Callable[[], None] = lambda: None) -> None:
+        super().__init__(config)
+        self._listening = listening
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so."""
+        await super().startup(sockets)
+        self._listening()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -83,7 +92,7 @@ async def _cut(ways: Iterable[Way]) -> None:
 async def serve(
     application: Application, listener: socket.socket, drain_s: int, on_reload: Callable[[], None],
     *, door: Door | None = None, drain_delay_s: int = 0, on_drain: Callable[[], None] = lambda: None,
-    begun: Callable[[], Awaitable[None]] | None = None,
+    begun: Callable[[], Awaitable[None]] | None = None, listening: Callable[[], None] = lambda: None,
 ) -> None:  # fmt: skip
     """Serve until SIGINT or SIGTERM, finish what is in progress, return. A second signal ends at once.
 
@@ -96,8 +105,9 @@ async def serve(
         drain_delay_s: seconds from the signal until no connection is accepted, so that a balancer sees ``/ready``.
         on_drain: called at the signal.
         begun: returns when the application can answer; nothing is accepted before.
+        listening: called once connections are accepted: who connects before may be refused.
     """
-    server = _Server(server_config(application, drain_s, door or OpenDoor()))
+    server = _Server(server_config(application, drain_s, door or OpenDoor()), listening)
     loop = asyncio.get_running_loop()
 
     ending: list[asyncio.TimerHandle] = []

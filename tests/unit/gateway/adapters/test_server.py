@@ -130,8 +130,9 @@ class CountingDoor(OpenDoor):
 
 
 async def test_nobody_is_let_in_before_the_application_can_answer(tmp_path: Path) -> None:
-    """GW-341, GW-551: a worker's port is not open before; a signal meanwhile ends it all the same."""
-    world, asked, let = World(tmp_path), asyncio.Event(), asyncio.Event()
+    """GW-341, GW-551: a worker's port is not open before, and is when it is said to be; a signal meanwhile ends it all the same."""
+    world, asked, let, told = World(tmp_path), asyncio.Event(), asyncio.Event(), asyncio.Event()
+    found: list[int] = []
 
     async def begun() -> None:
         asked.set()
@@ -139,19 +140,23 @@ async def test_nobody_is_let_in_before_the_application_can_answer(tmp_path: Path
 
     listener = bind(Address("127.0.0.1", 0), shared=True, listening=False)
     port = listener.getsockname()[1]
-    task = asyncio.ensure_future(serve(world.gateway, listener, 1, lambda: None, begun=begun))
+
+    def listening() -> None:
+        with socket.socket() as probe:
+            found.append(probe.connect_ex(("127.0.0.1", port)))
+        told.set()
+
+    task = asyncio.ensure_future(
+        serve(world.gateway, listener, 1, lambda: None, begun=begun, listening=listening)
+    )
     await asyncio.wait_for(asked.wait(), PATIENCE_S)
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
+    assert not told.is_set()
     let.set()
-    async with asyncio.timeout(PATIENCE_S):
-        while True:
-            try:
-                answer = await ask(port, b"GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-            except ConnectionRefusedError:
-                await asyncio.sleep(0)
-            else:
-                break
+    await asyncio.wait_for(told.wait(), PATIENCE_S)
+    assert found == [0]
+    answer = await ask(port, b"GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
     assert b"200 OK" in answer
     os.kill(os.getpid(), signal.SIGTERM)
     await asyncio.wait_for(task, PATIENCE_S)
