@@ -109,10 +109,11 @@ def month(redis: RedisProcess) -> str:
 
 
 def test_a_ledger_alone_is_compared_with_itself(tmp_path: Path) -> None:
-    """GW-673: with counters in memory a row removed behind its trigger is found; a month that is none is refused."""
+    """GW-673: with counters in memory a row removed behind its trigger is found; a month that is none is refused, a ledger that is none named."""
     config = tmp_path / "gateway.toml"
     config.write_text(f'data_dir = "{tmp_path / "data"}"\n[telemetry]\nlisten = ""\n')
-    assert reconcile(config)[0] == 1  # no ledger yet
+    why = f"no usage ledger {tmp_path / 'data' / 'usage.db'}: name the gateway's settings with --config; veritape serve makes it"
+    assert reconcile(config) == (1, "", why)
     Ledger(tmp_path / "data" / "usage.db").close()
     assert reconcile(config, "--period", "2026-11") == (0, "2026-11: no difference\n", "")
     connection = sqlite3.connect(tmp_path / "data" / "usage.db")

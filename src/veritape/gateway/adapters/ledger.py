@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from veritape.gateway.adapters.ledger_rows import insert_all, insert_new
 from veritape.gateway.adapters.usage_reader import COUNT_SINGLE
-from veritape.gateway.adapters.usage_tables import Steps, missing_steps
+from veritape.gateway.adapters.usage_tables import Steps, missing_steps, no_ledger
 from veritape.gateway.billing import AccountUsage
 from veritape.gateway.memory_store import Charge
 from veritape.gateway.quota import MICROSECONDS
@@ -101,6 +101,8 @@ class SqliteReader:
                 missing_steps(reader, self._path)
                 yield reader
         except sqlite3.Error as error:
+            if not self._path.exists():
+                raise no_ledger(self._path) from error
             raise UnavailableError(f"the usage ledger {self._path} cannot be read: {error}") from error
 
 

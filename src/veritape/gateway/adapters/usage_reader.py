@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from veritape.gateway.adapters.usage_tables import missing_steps
+from veritape.gateway.adapters.usage_tables import missing_steps, no_ledger
 from veritape.gateway.billing import SINGLE_KINDS, AccountUsage, Figures, add_up
 from veritape.gateway.usage import Kind, UsageEvent
 from veritape.kernel.errors import CheckFailedError, UnavailableError
@@ -163,9 +163,7 @@ def sqlite_usage(path: Path) -> Iterator[UsageReader]:
         UnavailableError: it is not there, of another version, or cannot be read.
     """
     if not path.exists():
-        raise UnavailableError(
-            f"no usage ledger {path}: name the gateway's settings with --config; veritape serve makes it"
-        )
+        raise no_ledger(path)
     try:
         with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
             database.execute("BEGIN")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from veritape.gateway.tables import Tables
+from veritape.kernel.errors import UnavailableError
 
 Steps: TypeAlias = Sequence[tuple[int, tuple[str, ...]]]
 """Versions and what leads to them."""
@@ -46,6 +47,13 @@ _STEPS: Final = (
 
 TABLES: Final = Tables("the usage ledger", "ledger_version", _STEPS)
 """Events, months, marks, and what stays of retired months; SQLite's ``user_version`` is their version."""
+
+
+def no_ledger(path: Path) -> UnavailableError:
+    """Return what to say where there is no ledger to read."""
+    return UnavailableError(
+        f"no usage ledger {path}: name the gateway's settings with --config; veritape serve makes it"
+    )
 
 
 def missing_steps(connection: sqlite3.Connection, path: Path) -> Steps:

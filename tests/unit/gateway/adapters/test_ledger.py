@@ -96,8 +96,14 @@ def test_a_ledger_that_cannot_be_written_says_so(tmp_path: Path) -> None:
 
 
 def test_a_reader_without_a_ledger_says_so(tmp_path: Path) -> None:
-    with pytest.raises(UnavailableError, match="cannot be read"):
-        SqliteReader(tmp_path / "none.db").month_sums("2026-11")
+    """GW-673: where it was looked for and what to do, not what SQLite says of a file that is not there."""
+    path = tmp_path / "none.db"
+    with pytest.raises(UnavailableError) as found:
+        SqliteReader(path).month_sums("2026-11")
+    assert found.value.message == (
+        f"no usage ledger {path}: name the gateway's settings with --config; veritape serve makes it"
+    )
+    assert not path.exists()
 
 
 def test_one_gateway_a_ledger(tmp_path: Path) -> None:
