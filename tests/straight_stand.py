@@ -26,7 +26,7 @@ from veritape.gateway.keys import Environment, KeyRecord, key_digest, make_key
 from veritape.gateway.memory_store import MemoryStore
 from veritape.gateway.policy_reader import read_policy
 from veritape.gateway.product.pages import Sources
-from veritape.gateway.usage import EventSource, UsageEvent
+from veritape.gateway.usage import EventSource, Kind, UsageEvent
 from veritape.kernel.clock import ManualClock
 from veritape.kernel.errors import UnavailableError
 
@@ -160,9 +160,13 @@ class HeldLedger:
         self._waiting: list[Receipt] = []
 
     def begin(self, event: UsageEvent) -> Receipt:
-        """Take an event."""
+        """Take an event; a refund is written at once."""
         receipt = Receipt(event)
-        self._waiting.append(receipt)
+        if event.kind == Kind.REFUND:
+            self.events.append(event)
+            receipt.set()
+        else:
+            self._waiting.append(receipt)
         return receipt
 
     async def append(self, event: UsageEvent) -> None:

@@ -271,15 +271,26 @@ class Gate:
         return self._memory
 
     async def refund(self, visit: Visit, reason: str) -> None:
-        """Give the month's units back, durably and once (GW-216), after the charge is durable. Tokens stay spent."""
+        """Give the month's units back, durably and once (GW-216), after the charge is durable. Tokens stay spent.
+
+        Event and counter both have it before anything is waited for: who is cancelled meanwhile leaves neither without the other.
+
+        Raises:
+            UnavailableError: the event cannot be written; the charge stays.
+        """
         if visit.receipt is not None:
             await self._is_durable(visit, visit.receipt)
         charge = visit.charge
         if charge is None:
             return
         visit.charge, visit.units_mu, visit.refunded_mu = None, 0, charge.units_mu
+        receipt = self.ledger.begin(self.events.refund(charge, reason, self.wall_us()))
         await self.store.refund(charge.subject, charge.period, charge.units_mu)
-        await self.ledger.append(self.events.refund(charge, reason, self.wall_us()))
+        await receipt
+        if receipt.failure is not None:
+            visit.units_mu, visit.refunded_mu = charge.units_mu, 0
+            await self.store.refund(charge.subject, charge.period, -charge.units_mu)
+            raise receipt.failure
 
     def release(self, visit: Visit) -> None:
         """Free the request's slot; the response has ended."""

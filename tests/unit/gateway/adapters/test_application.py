@@ -11,6 +11,7 @@ from tests.servers.gateway_world import DAY, SYMBOL, TRADES, World
 from tests.upstream import policy_text
 
 from veritape.gateway.adapters.client import Receive, Scope, Send
+from veritape.gateway.adapters.group_commit import Receipt
 from veritape.gateway.paths import PathTable
 from veritape.gateway.policy import StoreSettings
 from veritape.gateway.policy_reader import check_successor, read_policy
@@ -18,6 +19,7 @@ from veritape.gateway.product.pages import Handler, Page, Query, Sources
 from veritape.gateway.quota import make_rule
 from veritape.gateway.reasons import Reason
 from veritape.gateway.route_table import Served
+from veritape.gateway.usage import Kind, UsageEvent
 from veritape.kernel.errors import MisuseError, UnavailableError
 
 
@@ -186,17 +188,22 @@ def plant(world: World, handler: Handler) -> None:
     world.gateway.table = world.gateway.table._replace(paths=paths)
 
 
-async def fail(event: object) -> None:
-    raise UnavailableError("disk full")
-
-
 async def test_a_refund_that_cannot_be_written_is_logged(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """GW-661: the answer is still a problem document, and the loss is said."""
+    """GW-661: the answer is still a problem document, and the loss is said; the month keeps what the ledger has."""
+    begin = world.usage.begin
+
+    def begun(event: UsageEvent | None) -> Receipt:
+        if event is None or event.kind != Kind.REFUND:
+            return begin(event)
+        receipt = Receipt(event)
+        receipt.failure = UnavailableError("disk full")
+        receipt.set()
+        return receipt
 
     def broken(sources: Sources, query: Query) -> Page:
-        world.usage.append = fail  # type: ignore[method-assign]
+        world.usage.begin = begun  # type: ignore[method-assign]
         raise RuntimeError("a bug")
 
     plant(world, broken)
@@ -204,6 +211,7 @@ async def test_a_refund_that_cannot_be_written_is_logged(
         answer = await get(world, TRADES, world.key())
     assert answer.json()["reason"] == "internal_error"
     assert "refund_lost" in caplog.text
+    assert list(world.memory.months.values()) == [1_000]
 
 
 async def test_too_many_at_once_are_503(world: World) -> None:

@@ -1,5 +1,6 @@
 """The gate: identity, scope, quota, usage, in their order."""
 
+import asyncio
 import random
 import sqlite3
 from collections import Counter
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from tests.servers.gateway_world import SCOPES, World
 from tests.tokens import AUDIENCE, ISSUER, SECRET, WALL_S, claims, hs256, rs256
+from tests.waiting import until
 
 from veritape.gateway.adapters.gate import peer_address
 from veritape.gateway.adapters.group_commit import Receipt
@@ -223,6 +225,37 @@ async def test_a_full_disk_is_503_and_uncharged(world: World) -> None:
     with pytest.raises(RefusedError) as refusal:
         await pass_gate(world, world.key(), route(world))
     assert refusal.value.reason is Reason.USAGE_UNAVAILABLE
+    assert world.memory.months["acme:live", "2026-11"] == 0
+
+
+async def test_a_refund_that_cannot_be_written_is_none(world: World) -> None:
+    """GW-216, GW-671: the charge stays in counter and ledger alike, and the access log says so."""
+    visit = await pass_gate(world, world.key(), route(world))
+    world.gate.ledger = FullDisk()
+    with pytest.raises(UnavailableError):
+        await world.gate.refund(visit, Reason.INTERNAL_ERROR)
+    assert (visit.units_mu, visit.refunded_mu) == (1_000, 0)
+    assert world.memory.months["acme:live", "2026-11"] == 1_000
+
+
+async def test_a_refund_that_is_cut_off_is_in_counter_and_ledger(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """GW-216, GW-671: cancelled while the store is slow to answer, as at the end of the time to drain."""
+    visit = await pass_gate(world, world.key(), route(world))
+    quick = world.gate.store.refund
+
+    async def slow(subject: str, period: str, units_mu: int) -> None:
+        await quick(subject, period, units_mu)
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(world.gate.store, "refund", slow)
+    refunding = asyncio.create_task(world.gate.refund(visit, Reason.DRAINING))
+    await asyncio.sleep(0)
+    refunding.cancel()
+    await asyncio.gather(refunding, return_exceptions=True)
+    await until(lambda: len(sums(world)) > 1)
+    assert sums(world) == [("charge", 1_000, 1), ("refund", -1_000, 1)]
     assert world.memory.months["acme:live", "2026-11"] == 0
 
 
