@@ -42,7 +42,7 @@ _KEYS = frozenset(name.replace("-", "_") for name in SECRET_KEYS)
 
 SHAPES = (
     (re.compile(r"-----BEGIN [^-]*-----.*?(?:-----END [^-]*-----|\Z)", re.DOTALL), STARS),
-    (re.compile(r"\b(Bearer|Basic)\s+[^\s\"']+", re.IGNORECASE), rf"\1 {STARS}"),
+    (re.compile(r"\b(Bearer|Basic)\s+(?:(?:Bearer|Basic)\s+)*[^\s\"']+", re.IGNORECASE), rf"\1 {STARS}"),
     (re.compile(r"\beyJ[\w-]{5,}\.[\w-]+\.[\w-]*"), STARS),
     (re.compile(r"\bvt_[A-Za-z0-9]+_[A-Za-z0-9_-]{6,}"), STARS),
     (re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^/\s@]+@"), rf"\1{STARS}@"),
@@ -57,8 +57,8 @@ SHAPES = (
 )
 """Pattern and replacement, in the order of application."""
 
-IPV4 = re.compile(r"(?<![\d.])(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})(?![\d.])")
-"""An address in dotted form."""
+IPV4 = re.compile(r"(?<![\d.])(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})(?![\d.])(?:/24(?!\d))?")
+"""An address in dotted form, cut already or not."""
 
 
 def redact(name: str, value: object) -> object:
