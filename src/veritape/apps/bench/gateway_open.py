@@ -58,6 +58,8 @@ BEYOND: Final = (
 )
 """Several times as many connections as a gateway has requests in progress at its best, and so many that it has to refuse."""
 
+MICROSECONDS: Final = 1_000_000
+
 SPARE_FILES: Final = 200
 """Descriptors that the generator needs beside its connections."""
 
@@ -109,7 +111,9 @@ async def open_loop_rows(
     return rows
 
 
-async def kept_rows(server: Target, octets: bytes, ceiling: float, clock: Clock) -> list[Row]:
+async def kept_rows(
+    server: Target, octets: bytes, ceiling: float, clock: Clock, gateway_s: Callable[[], float]
+) -> list[Row]:
     """Return what share of its capacity a gateway keeps when it is offered more, and what those whom it serves wait.
 
     Args:
@@ -117,11 +121,16 @@ async def kept_rows(server: Target, octets: bytes, ceiling: float, clock: Clock)
         octets: the request, of an account whose limits refuse none.
         ceiling: requests a second up to which the generator is believed.
         clock: the machine's.
+        gateway_s: returns the processor time of the gateway's processes, seconds.
     """
     await _rest(clock)
-    began_s = _worked_s()
-    capacity = (await flood(server, octets, KEPT_S, clock)).per_second
-    at_capacity = (_worked_s() - began_s) / KEPT_S
+    began_s, gateway_began_s = _worked_s(), gateway_s()
+    flooded = await flood(server, octets, KEPT_S, clock)
+    capacity = flooded.per_second
+    at_capacity, us_at_capacity = (
+        (_worked_s() - began_s) / KEPT_S,
+        _us(gateway_s() - gateway_began_s, flooded),
+    )
     rows = []
     for beyond in BEYOND:
         why = _hindrance(beyond, capacity, ceiling)
@@ -129,12 +138,13 @@ async def kept_rows(server: Target, octets: bytes, ceiling: float, clock: Clock)
             click.echo(f"{beyond.name} is not measured: {why}", err=True)
             continue
         await _rest(clock)
-        rate, began_s = round(beyond.times * capacity), _worked_s()
+        rate, began_s, gateway_began_s = round(beyond.times * capacity), _worked_s(), gateway_s()
         tally = await open_loop(server, octets, rate, KEPT_S, clock, beyond.connections)
         generator = (_worked_s() - began_s) / max(KEPT_S, tally.seconds)
         click.echo(
             f"{beyond.name}: {came(tally, beyond)}; the generator worked {generator:.2f} of {os.cpu_count()} cores, "
-            f"{at_capacity:.2f} at the capacity of {capacity:,.0f}/s",
+            f"{at_capacity:.2f} at the capacity of {capacity:,.0f}/s, the gateway {_us(gateway_s() - gateway_began_s, tally):.0f} us for "
+            f"each that it served, {us_at_capacity:.0f} at its capacity",
             err=True,
         )
         kept = tally.in_time / KEPT_S / max(1.0, capacity)
@@ -163,6 +173,11 @@ def _hindrance(beyond: Beyond, capacity: float, ceiling: float) -> str:
         if files < beyond.connections + SPARE_FILES
         else ""
     )
+
+
+def _us(worked_s: float, tally: Tally) -> float:
+    """Return processor time for each answer of 200, microseconds."""
+    return worked_s * MICROSECONDS / max(1, tally.statuses[200])
 
 
 def _worked_s() -> float:

@@ -18,7 +18,7 @@ from veritape.apps.bench.gateway_parties import Parties, gateway_parties
 from veritape.apps.bench.gateway_proxies import CONNECTIONS, FLOOD_S, WARM_S, Bench, prepared
 from veritape.apps.bench.gateway_server import WORKERS, Server, gateway_server, redis_on_a_socket
 from veritape.apps.bench.gateway_wrk import Driven, drive
-from veritape.apps.bench.machine_load import MachineLoad
+from veritape.apps.bench.machine_load import MachineLoad, processor_seconds
 from veritape.apps.bench.results import Row, Size
 from veritape.kernel.clock import SystemClock
 
@@ -56,7 +56,9 @@ async def two_cores(size: Size) -> list[Row]:
         )
         octets = bench.request(bench.crowd)
         ceiling = await generator_ceiling(bench.upstream.target, octets, bench.clock)
-        rows += await kept_rows(server.target, octets, ceiling, bench.clock)
+        rows += await kept_rows(
+            server.target, octets, ceiling, bench.clock, lambda: processor_seconds(server.pid)
+        )
         _say(parties, busy)
     return rows
 

@@ -96,7 +96,12 @@ async def test_what_is_left_beyond_capacity_is_told(
     monkeypatch.setattr(module, "flood", flooded)
     monkeypatch.setattr(module, "open_loop", offered)
     monkeypatch.setattr(resource, "getrlimit", lambda _: (4_200, 4_200))
-    rows = await kept_rows(Target("", 0), REQUEST, 4_000, CLOCK)
+    told = iter(range(100))
+
+    def works() -> float:
+        return next(told) ** 2 / 10
+
+    rows = await kept_rows(Target("", 0), REQUEST, 4_000, CLOCK, works)
     assert [(row.name, row.values, row.document()["meets"]) for row in rows] == [
         ("open_loop_kept_2x", [1.0], True),
         ("open_loop_kept_2x_p95", [0.0], None),
@@ -105,14 +110,16 @@ async def test_what_is_left_beyond_capacity_is_told(
         ("open_loop_kept_4x_refusing", [0.0], False),
         ("open_loop_kept_4x_refusing_p95", [0.0], None),
     ]
+    said = capsys.readouterr().err
+    assert ", the gateway 900 us for each that it served, 100 at its capacity" in said
     assert (
         "open_loop_kept_4x: 1,000 x 200, 300 x 503; 100 sent and not answered when it ended; 2,600 never sent, because 1,000 connections waited for "
         "answers; of 100 that were served 95 took 80 ms at most; the generator worked "
-    ) in capsys.readouterr().err
+    ) in said
     monkeypatch.setattr(resource, "getrlimit", lambda _: (4_199, 4_199))
-    rows = await kept_rows(Target("", 0), REQUEST, 4_000, CLOCK)
+    rows = await kept_rows(Target("", 0), REQUEST, 4_000, CLOCK, works)
     assert [row.name for row in rows][2::2] == ["open_loop_kept_4x"]
     assert "open_loop_kept_4x_refusing is not measured: it needs 4,000 connections" in capsys.readouterr().err
-    rows = await kept_rows(Target("", 0), REQUEST, 3_999, CLOCK)
+    rows = await kept_rows(Target("", 0), REQUEST, 3_999, CLOCK, works)
     assert [row.name for row in rows][::2] == ["open_loop_kept_2x"]
     assert "open_loop_kept_4x is not measured: it needs 4,000 requests/s" in capsys.readouterr().err
