@@ -30,6 +30,9 @@ def test_rows_of_a_real_envoy(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     ]
     assert [row["name"].rpartition("_us_")[2] for row in rows if row["unit"] == "us"] == 2 * PARTIES
     assert min(row["value"] for row in rows if row["unit"] == "1/s") > 0
+    peers = {row["name"]: row["peer_value"] for row in rows if row["peer"]}
+    assert list(peers) == ["ext_authz_per_second"]
+    assert peers["ext_authz_per_second"] > 0
     assert capsys.readouterr().err.count("microseconds of processor time a request: decisions ") == 2
 
 
