@@ -24,6 +24,8 @@ from tests.waiting import waited
 
 from veritape.gateway.adapters.drainer import Drainer
 
+pytestmark = pytest.mark.usefixtures("whole_month")
+
 KILLS = 200 if os.environ.get("VERITAPE_SOAK") == "1" else 10  # noqa: TID251 - the two sizes of one test
 
 

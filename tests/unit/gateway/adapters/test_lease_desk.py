@@ -26,6 +26,8 @@ from veritape.gateway.quota import MU, Decision, Limits, Mode, State, make_rule,
 from veritape.gateway.shared_calls import LeaseReply, keys_of
 from veritape.kernel.clock import NANOSECONDS, ManualClock, SystemClock
 
+pytestmark = pytest.mark.usefixtures("whole_month")
+
 CLOCK = SystemClock()
 PRO = Limits(make_rule(1_000, 60, 1_500), None, 1_000_000 * MU, None)
 RULE = LeaseRule(50 * MU, 500_000, 750 * MU)

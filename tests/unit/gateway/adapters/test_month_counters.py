@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import redis as client
+from tests.months import month_later
 from tests.servers.redis_process import RedisProcess, redis_process
 
 from veritape.gateway.adapters.month_counters import MonthCounters
@@ -15,6 +16,8 @@ from veritape.gateway.shared_state import Month
 from veritape.kernel.errors import MisuseError, UnavailableError
 
 BOOTS = [f"{n:016x}" for n in range(5)]
+PRESENT, FOLLOWING = month_later(), month_later(1)
+"""Redis forgets a month some time after its end."""
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +43,7 @@ def counters(redis: RedisProcess) -> Iterator[MonthCounters]:
 
 def plant(raw: "client.Redis", subject: str, month: Month) -> None:
     for name, units_mu in {"t": month.total_mu, **month.shares_mu}.items():
-        raw.hset(keys_of(subject, "2026-11", 64)[1], name, str(units_mu))
+        raw.hset(keys_of(subject, PRESENT, 64)[1], name, str(units_mu))
 
 
 def test_what_is_read(raw: "client.Redis", counters: MonthCounters) -> None:
@@ -48,10 +51,10 @@ def test_what_is_read(raw: "client.Redis", counters: MonthCounters) -> None:
     month = Month(9_000, {BOOTS[0]: 4_000, BOOTS[1]: 5_000})
     for subject in ("acme:live", "a:q:b:live", "중:test"):
         plant(raw, subject, month)
-    raw.hset(keys_of("acme:live", "2026-12", 64)[1], mapping={"t": 1})
+    raw.hset(keys_of("acme:live", FOLLOWING, 64)[1], mapping={"t": 1})
     for boot, lease in ((BOOTS[0], "700,1"), (BOOTS[4], "800,1")):
         raw.hset(keys_of("acme:live", "", 64)[3], boot, lease)
-    assert counters.read("2026-11") == {
+    assert counters.read(PRESENT) == {
         "acme:live": Counter(month, 700), "a:q:b:live": Counter(month, 0), "중:test": Counter(month, 0),
     }  # fmt: skip
 
@@ -64,17 +67,17 @@ def test_the_script_folds_as_the_definition_does(raw: "client.Redis", counters: 
         names = rng.sample([*BOOTS, CLOSED], rng.randint(0, 6))
         month = Month(rng.randint(0, most), {name: rng.randint(0, most) for name in names})
         closed, closed_mu = rng.sample(BOOTS, rng.randint(0, 5)), rng.randint(-5, most)
-        raw.delete(keys_of("acme:live", "2026-11", 64)[1])
+        raw.delete(keys_of("acme:live", PRESENT, 64)[1])
         plant(raw, "acme:live", month)
         expected = folded(month, closed_mu, closed)
-        assert counters.fold("acme:live", "2026-11", closed_mu, closed) == (month.total_mu, expected.total_mu)
-        assert counters.read("2026-11")["acme:live"].month == expected
-    assert raw.pttl(keys_of("acme:live", "2026-11", 64)[1]) != -1
+        assert counters.fold("acme:live", PRESENT, closed_mu, closed) == (month.total_mu, expected.total_mu)
+        assert counters.read(PRESENT)["acme:live"].month == expected
+    assert raw.pttl(keys_of("acme:live", PRESENT, 64)[1]) != -1
 
 
 def test_an_unknown_month_is_not_made(raw: "client.Redis", counters: MonthCounters) -> None:
     """GW-258: only a sum begins a month."""
-    assert counters.fold("acme:live", "2026-11", 5, []) is None
+    assert counters.fold("acme:live", PRESENT, 5, []) is None
     assert raw.dbsize() == 0
 
 
@@ -83,5 +86,5 @@ def test_a_store_that_is_away(tmp_path: Path) -> None:
         MonthCounters("http://nonsense", 64)
     counters = MonthCounters(f"unix://{tmp_path}/none", 64)
     with pytest.raises(UnavailableError, match="does not answer"):
-        counters.read("2026-11")
+        counters.read(PRESENT)
     counters.close()

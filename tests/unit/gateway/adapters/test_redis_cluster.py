@@ -19,6 +19,8 @@ from veritape.gateway.shared_calls import keys_of
 from veritape.kernel.clock import SystemClock
 from veritape.kernel.errors import CheckFailedError
 
+pytestmark = pytest.mark.usefixtures("whole_month")
+
 each_client = pytest.mark.parametrize("client", list(StoreClient))
 SUBJECTS = [f"account{number}:live" for number in range(40)]
 

@@ -12,6 +12,8 @@ from veritape.gateway.reasons import Reason
 from veritape.gateway.shared_calls import keys_of
 from veritape.kernel.clock import SystemClock
 
+pytestmark = pytest.mark.usefixtures("whole_month")
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:

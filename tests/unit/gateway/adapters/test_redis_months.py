@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 import pytest
+from tests.months import month_later
 from tests.servers.redis_process import RedisProcess, redis_process
 from tests.servers.redis_stand import FREE, linked, store_on
 
@@ -10,6 +11,8 @@ from veritape.gateway.adapters.redis_store import RedisStore
 from veritape.gateway.quota import MU, month_of
 from veritape.gateway.shared_calls import keys_of
 from veritape.kernel.clock import SystemClock
+
+pytestmark = pytest.mark.usefixtures("whole_month")
 
 
 @pytest.fixture(scope="module")
@@ -52,11 +55,12 @@ async def test_what_was_executed_unseen_and_what_was_lost_heals(server: RedisPro
 
 async def test_shares_of_months_long_past_are_forgotten(server: RedisProcess) -> None:
     """GW-216, GW-671: this month's and the last one's are kept, so memory follows the subjects and not the years."""
+    periods = [month_later(months) for months in range(3)]
     async with linked(server) as link:
         store = store_on(link, "keeper")
-        for period in ("2026-09", "2026-10", "2026-11"):
+        for period in periods:
             store.months.charged("old:live", period, 1_000)
-        for period, share in (("2026-09", b"0"), ("2026-10", b"1000"), ("2026-11", b"1000")):
+        for period, share in zip(periods, (b"0", b"1000", b"1000"), strict=True):
             await store.months.heal("old:live", period)
             assert await link.call([b"HGET", keys_of("old:live", period, 64)[1], b"keeper"]) == share
 

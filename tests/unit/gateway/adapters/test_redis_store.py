@@ -19,6 +19,8 @@ from veritape.gateway.shared_calls import keys_of, period_of
 from veritape.gateway.shared_state import Renewal
 from veritape.kernel.clock import SystemClock
 
+pytestmark = pytest.mark.usefixtures("whole_month")
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
