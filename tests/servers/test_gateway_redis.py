@@ -13,10 +13,12 @@ import pytest
 from tests.servers.gateway_process import gateway_process, made_key
 from tests.servers.redis_process import RedisProcess, redis_process
 from tests.servers.redis_settings import configured, new_key, ready
-from tests.waiting import PATIENCE_S
+from tests.waiting import PATIENCE_S, waited
 
 from veritape.gateway.settings import StoreClient
 from veritape.kernel.clock import NANOSECONDS, SystemClock
+
+pytestmark = pytest.mark.usefixtures("whole_month")
 
 PROGRAM = Path(__file__).parent / "programs" / "redis_charger.py"
 PROCESSES, REQUESTS = 8, 250
@@ -118,3 +120,22 @@ def test_a_worker_answers_when_it_can_decide(redis: RedisProcess, tmp_path: Path
     assert status == 0
     told = {(answer.status_code, answer.headers.get("quota-state")) for answer in answers}
     assert told == {(404, "local")}
+
+
+def test_an_operator_meets_no_worker_that_still_asks_for_its_store(
+    redis: RedisProcess, tmp_path: Path
+) -> None:
+    """GW-341, GW-702: what an operator asks of the counters at the start waits, two seconds at most, as requests do."""
+    socket, token = tmp_path / "admin.sock", tmp_path / "one" / "admin-token"
+    config = configured(tmp_path, redis, "one", more=f'[listen]\nadmin = "{socket}"\n')
+    redis.kill()
+    with gateway_process(config) as gateway:
+        waited(token.exists)
+        transport, headers = httpx.HTTPTransport(uds=str(socket)), {"X-API-Key": token.read_text().strip()}
+        with httpx.Client(
+            transport=transport, base_url="http://admin/admin/v1", timeout=PATIENCE_S
+        ) as operator:
+            answer = operator.get("/state", headers=headers)
+        assert gateway.end(signal.SIGTERM)[0] == 0
+    assert answer.status_code == 200
+    assert answer.json()["quota"] not in {"starting", "healthy"}

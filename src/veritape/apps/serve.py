@@ -219,7 +219,7 @@ async def _run(
             )
         )
         if listeners.admin is not None:
-            watching.append(serve_beside(api, listeners.admin))
+            watching.append(_once_begun(store, serve_beside(api, listeners.admin)))
             lines.put(f"admin API on {shown_address(listeners.admin)}")
         desk = Desk(gate, credentials.keys, DecisionFigures(registry).note)
         if listeners.decisions is not None:

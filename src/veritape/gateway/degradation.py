@@ -123,6 +123,10 @@ class Degradation:
         self._in_a_row = 0
         self._calls: deque[tuple[int, bool]] = deque(maxlen=CALLS_KEPT)
 
+    def begin(self, now_us: int) -> None:
+        """Note that the store is asked from now on: what the process did before is no time in which it could have answered."""
+        self._began_us = self._lost_us = self._probed_us = now_us
+
     @property
     def is_exhausted(self) -> bool:
         """Tell whether the outage has outlasted its grace; a probe under way does not change that."""

@@ -77,6 +77,15 @@ def test_the_start_waits_two_seconds() -> None:
     assert one.state is StoreState.LOCAL
 
 
+def test_what_a_process_does_before_it_asks_is_no_time_to_answer_in() -> None:
+    """GW-341: the two seconds begin when the store is asked, not when the process opened it."""
+    one = Degradation(0, 300)
+    one.begin(9 * S)
+    assert not one.passed(11 * S - 1)
+    assert one.passed(11 * S)
+    assert (one.state, one.is_exhausted) == (StoreState.LOCAL, False)
+
+
 def test_probes_come_each_quarter_of_a_second_and_do_not_restart_the_grace() -> None:
     """GW-341, GW-342: probe after probe fails; after the grace the state is exhausted, and stays so between probes."""
     one = healthy(grace_s=1)

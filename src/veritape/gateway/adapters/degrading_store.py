@@ -100,6 +100,7 @@ class DegradingStore:
 
     async def run(self) -> None:
         """Watch the store and renew leases until cancelled; then leases are given back."""
+        self.states.begin(self._now_us())
         leases = asyncio.create_task(self._leases.run())
         try:
             await self._watch()

@@ -27,8 +27,10 @@ from veritape.gateway.overload import halved
 from veritape.gateway.policy import Lost
 from veritape.gateway.quota import MU, Decision, Limits, Mode, make_rule, month_of
 from veritape.gateway.shared_calls import keys_of
-from veritape.kernel.clock import NANOSECONDS, SystemClock
+from veritape.kernel.clock import NANOSECONDS, ManualClock, SystemClock
 from veritape.kernel.errors import UnavailableError
+
+pytestmark = pytest.mark.usefixtures("whole_month")
 
 FREE = Limits(make_rule(100, 60, 150), make_rule(3_000, 3_600, 3_000), 50_000 * MU, None)
 DEADLINE_S = 0.025
@@ -209,6 +211,28 @@ async def test_a_start_without_the_store(server: RedisProcess) -> None:
         server.start()
         await one.until(StoreState.HEALTHY)
         assert (await one.store.status("acme:live", FREE)).used_mu == MU
+
+
+async def test_a_start_that_took_long_leaves_the_store_its_time() -> None:
+    """GW-341: a process that was busy for seconds before it asked does not take its store for lost at the first look."""
+    clock = ManualClock(wall_ns=CLOCK.wall_ns())
+    link = RedisLink(
+        parse_redis_url("redis://127.0.0.1:9/0"), DEADLINE_S
+    )  # nobody runs it: it never connects
+    redis = RedisStore(link, "b1", lambda *_: asyncio.sleep(0, {}), clock)
+    store = DegradingStore(link, redis, clock, 300, 1, lambda _: None)
+    clock.advance_ns(9 * NANOSECONDS)
+    running = asyncio.create_task(store.run())
+    seen = []
+    for _ in range(45):  # looks are 50 ms apart
+        await until(lambda: clock._sleepers)
+        seen.append(store.state)
+        clock.advance_ns(50_000_000)
+        await asyncio.sleep(0)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert seen[:40] == [StoreState.STARTING] * 40
+    assert StoreState.LOCAL in seen[40:]
 
 
 async def test_shares_follow_the_workers_that_live(server: RedisProcess) -> None:
