@@ -56,7 +56,8 @@ async def test_a_restart_finds_what_a_dead_worker_left(tmp_path: Path) -> None:
 async def test_old_months_go_while_the_ledger_is_owned(tmp_path: Path) -> None:
     """GW-684, GW-704: beside draining, after a record in the audit log; the month's sums stay."""
     write_ledger(tmp_path / FILE, [event(1, period="2020-01", at_us=1), event(2)])
-    settings, registry, clock = GatewaySettings(data_dir=tmp_path), Registry(USAGE_METRICS), SystemClock()
+    settings, registry = GatewaySettings(data_dir=tmp_path), Registry(USAGE_METRICS)
+    clock = ManualClock(wall_ns=WALL_US * 1_000)
     reader = SqliteReader(tmp_path / FILE)
     async with drained_ledger(settings, POLICY, registry, clock) as work:
         running = asyncio.create_task(work.run())

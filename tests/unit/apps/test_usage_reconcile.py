@@ -55,6 +55,7 @@ def flood(gateway: GatewayProcess, key: str, times: int) -> int:
     return charged
 
 
+@pytest.mark.usefixtures("whole_month")
 def test_random_faults_leave_no_difference(redis: RedisProcess, tmp_path: Path) -> None:
     """GW-968, GW-673, GW-259, GW-671: workers killed, Redis killed and paused under requests: difference 0; a planted one is found, exit 1."""
     config, chance = configured(tmp_path, redis, "one", workers=2), random.Random(968)
