@@ -60,24 +60,26 @@ class Reconciling:
 
     async def reconcile(self, *, compare: bool) -> None:
         """Fold, and compare before that, so that what the fold repairs is seen; a store or ledger that is away is said."""
-        wall_us = self._clock.wall_ns() // 1_000
+        wall_us, off_mu = self._clock.wall_ns() // 1_000, 0
         try:
             for period in sorted({month_of(wall_us - LATE_US).period, month_of(wall_us).period}):
                 if compare:
-                    await self._compare(period)
+                    off_mu += await self._compare(period)
+                    self._registry.set(LEDGER_DIFFERENCE, off_mu / MU)  # of both months at their border
                 repairs = await asyncio.to_thread(self._reconciler.fold, period)
                 await asyncio.to_thread(self._note, repairs, period, wall_us)
         except UnavailableError as error:
             self._report(f"usage is not reconciled: {error.message}")
 
-    async def _compare(self, period: str) -> None:
+    async def _compare(self, period: str) -> int:
+        """Say what of a month differs; return by how much, mu."""
         found = await asyncio.to_thread(self._reconciler.differences, period)
         off_mu = sum(abs(one.off_mu) for one in found)
-        self._registry.set(LEDGER_DIFFERENCE, off_mu / MU)
         if found:
             self._report(
                 f"usage of {period} differs for {len(found)} subjects by {off_mu / MU:g} units: 'veritape usage reconcile' names them"
             )
+        return off_mu
 
     def _note(self, repairs: list[Repair], period: str, wall_us: int) -> None:
         """Write repairs into the ledger: none is silent."""

@@ -18,6 +18,9 @@ from veritape.kernel.clock import ManualClock
 from veritape.kernel.errors import UnavailableError
 from veritape.telemetry import Registry
 
+DECEMBER_NS, DAY_NS = 1_796_083_200 * 10**9 + 3_600 * 10**9, 86_400 * 10**9
+"""2026-12-01T01:00:00Z."""
+
 
 class Sides:
     """A reconciler that finds what it is told, and a drainer that closed what it is told."""
@@ -41,6 +44,13 @@ class Sides:
         return repairs
 
 
+class OfNovember(Sides):
+    """The same, of which only November differs."""
+
+    def differences(self, period: str) -> list[Difference]:
+        return [one for one in super().differences(period) if period == "2026-11"]
+
+
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
     made = Ledger(tmp_path / "usage.db")
@@ -52,6 +62,19 @@ def reconciling(
     sides: Sides, ledger: Ledger, registry: Registry, clock: ManualClock, told: list[str]
 ) -> Reconciling:
     return Reconciling(sides, ledger, sides, BOOT, registry, clock, told.append)  # type: ignore[arg-type]
+
+
+async def test_the_new_month_does_not_hide_what_differs_in_the_old_one(ledger: Ledger) -> None:
+    """GW-673: the figure is of both months as long as both are compared."""
+    sides, registry, told = OfNovember(), Registry(USAGE_METRICS), list[str]()
+    sides.found = [Difference("acme:live", 3_000, 1_000)]
+    clock = ManualClock(wall_ns=DECEMBER_NS)
+    await reconciling(sides, ledger, registry, clock, told).reconcile(compare=True)
+    assert sides.compared == ["2026-11", "2026-12"]
+    assert registry.value(LEDGER_DIFFERENCE) == 2
+    clock.step_wall_ns(DAY_NS)
+    await reconciling(sides, ledger, registry, clock, told).reconcile(compare=True)
+    assert registry.value(LEDGER_DIFFERENCE) == 0
 
 
 async def test_when_it_reconciles(ledger: Ledger) -> None:
