@@ -4,18 +4,28 @@ import re
 import signal
 import subprocess
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
 
+import grpc
 import httpx
 import pytest
 from tests.ports import kept_port
 from tests.servers.envoy_process import ANSWER_S, ENVOY, EXAMPLE, configured, envoy_process
 from tests.servers.gateway_process import VERITAPE, made_key, printed
+from tests.servers.redis_process import redis_process
 from tests.waiting import PATIENCE_S
+
+from veritape.gateway.adapters.envoy.messages_pb2 import (
+    RateLimitDescriptor,
+    RateLimitRequest,
+    RateLimitResponse,
+)
+from veritape.gateway.adapters.envoy.server import LIMITS_SERVICE
 
 pytestmark = pytest.mark.xdist_group("envoy")
 """One worker has them all: they share what is dear to start."""
@@ -73,6 +83,28 @@ def upstream() -> Iterator[int]:
         finally:
             server.shutdown()
             thread.join()
+
+
+def told(process: "subprocess.Popen[str]") -> int:
+    """Return the port that ``serve --rls`` says."""
+    assert process.stdout is not None
+    line = next(line for line in process.stdout if line.startswith("rate limits for Envoy on "))
+    return int(re.findall(r"127\.0\.0\.1:(\d+)", line)[0])
+
+
+def limited(port: int) -> int:
+    """Ask over a connection of its own for a request of an address; return the answer's code."""
+    wanted = RateLimitRequest(domain="veritape", descriptors=[RateLimitDescriptor(entries=[
+        RateLimitDescriptor.Entry(key=key, value=value)
+        for key, value in (("remote_address", "203.0.113.9"), ("route", "/public/cheap"), ("method", "GET"))
+    ])])  # fmt: skip
+    with grpc.insecure_channel(f"127.0.0.1:{port}", [("grpc.use_local_subchannel_pool", 1)]) as channel:
+        ask = channel.unary_unary(
+            f"/{LIMITS_SERVICE}/ShouldRateLimit",
+            RateLimitRequest.SerializeToString,
+            RateLimitResponse.FromString,
+        )
+        return int(ask(wanted, timeout=PATIENCE_S).overall_code)
 
 
 @contextmanager
@@ -180,3 +212,21 @@ def test_the_decision_listener_stands_beside_and_stops_with_its_process(tmp_path
         asked = client.post("/api/v1/rate-limit/check", json={}, headers={"X-API-Key": key})
         assert asked.json()["reason"] == "missing_scope"
     assert '"acme"' in printed("usage", "--config", tmp_path / "gateway.toml", "--format", "json")
+
+
+def test_workers_for_envoy_share_port_and_quota(tmp_path: Path) -> None:
+    """GW-551, GW-611: ``--rls`` with several workers: each answers Envoy's calls, all of one quota."""
+    (tmp_path / "policy.toml").write_text(f'{POLICY}\n[store]\nkind = "redis"\n')
+    config = tmp_path / "gateway.toml"
+    with redis_process(tmp_path) as redis:
+        config.write_text(
+            f'policy = "{tmp_path / "policy.toml"}"\ndata_dir = "{tmp_path / "data"}"\n[store]\nurl = "{redis.url}"\n'
+            '[telemetry]\nlisten = ""\n'
+        )
+        command = [VERITAPE, "serve", "--rls", "--workers", "2", "--port", "0", "--config", str(config)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            port = told(process)
+            codes = Counter(limited(port) for _ in range(20))
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(PATIENCE_S) == 0
+    assert codes == {RateLimitResponse.OK: 4, RateLimitResponse.OVER_LIMIT: 16}

@@ -131,8 +131,12 @@ def serve(
             runner.run(check_store(settings, policy))
         if settings.workers > 1 and worker is None:
             open_keys(settings)[0].close()  # one process makes what is not there yet
-            arguments, registry = _arguments(config, address), Registry((*part_metrics(PART), *METRICS))
-            runner.run(serve_workers(settings, policy, arguments, address, registry, PART, clock))
+            arguments, registry = (
+                _arguments(config, address, rls=rls),
+                Registry((*part_metrics(PART), *METRICS)),
+            )
+            served = "rate limits for Envoy on " if rls else "gateway on http://"
+            runner.run(serve_workers(settings, policy, arguments, address, registry, PART, clock, served))
             return
         decisions = bind_decisions(settings, shared=worker is not None)
         if rls:
@@ -148,9 +152,10 @@ def serve(
             )
 
 
-def _arguments(config: Path | None, address: Address) -> list[str]:
+def _arguments(config: Path | None, address: Address, *, rls: bool) -> list[str]:
     """Return what every worker is started with; what it changes in the settings stays in the environment."""
-    return ["--host", address.host, *(("--config", str(config)) if config else ())]
+    chosen = ("--config", str(config)) if config else ()
+    return ["--host", address.host, *chosen, *(("--rls",) if rls else ())]
 
 
 def gateway_settings(config: Path | None) -> GatewaySettings:
@@ -249,8 +254,9 @@ async def _run(
                 else:
                     await store.begun()
                     await serve_rate_limits(
-                        desk, listeners.public, settings, policy_file.asked.set, registry, ready
-                    )
+                        desk, listeners.public, settings, policy_file.asked.set, registry, ready,
+                        shared=worker is not None,
+                    )  # fmt: skip
             for task in reversed(background):  # each ends while what it stands on still runs
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)

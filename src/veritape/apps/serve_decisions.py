@@ -63,7 +63,7 @@ def decision_api(desk: Desk, log: AuditLog) -> DecisionApi:
 
 async def serve_rate_limits(
     desk: Desk, address: Address, settings: GatewaySettings, on_reload: Callable[[], None], registry: Registry,
-    listening: Callable[[], None],
+    listening: Callable[[], None], *, shared: bool = False,
 ) -> None:  # fmt: skip
     """Serve Envoy's services until SIGINT or SIGTERM, and finish the calls in progress.
 
@@ -74,6 +74,7 @@ async def serve_rate_limits(
         on_reload: called on SIGHUP.
         registry: counts what is let through.
         listening: called once calls are accepted.
+        shared: other workers listen there too; their parent says so.
 
     Raises:
         MisuseError: the library is not installed.
@@ -90,9 +91,12 @@ async def serve_rate_limits(
     count = partial(_count, registry)
     host = f"[{address.host}]" if ":" in address.host else address.host
     try:
-        async with envoy.serving(desk, address, settings.drain_s, count) as port:
+        async with envoy.serving(desk, address, settings.drain_s, count, shared=shared) as port:
             listening()
-            click.echo(f"rate limits for Envoy on {host}:{port}, policy version {desk.gate.policy.version}")
+            if not shared:
+                click.echo(
+                    f"rate limits for Envoy on {host}:{port}, policy version {desk.gate.policy.version}"
+                )
             await ended.wait()
     finally:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -42,7 +42,8 @@ def check_workers(settings: GatewaySettings, policy: Policy) -> None:
 
 
 async def serve_workers(
-    settings: GatewaySettings, policy: Policy, arguments: Sequence[str], address: Address, registry: Registry, part: str, clock: Clock
+    settings: GatewaySettings, policy: Policy, arguments: Sequence[str], address: Address, registry: Registry, part: str, clock: Clock,
+    served: str,
 ) -> None:  # fmt: skip
     """Run the workers until SIGINT or SIGTERM; a second signal does not wait for requests in progress.
 
@@ -54,6 +55,7 @@ async def serve_workers(
         registry: of the parent; it has the families of the workers.
         part: its name on the metrics page.
         clock: the machine's.
+        served: begins the line that says where what is served.
 
     Raises:
         UnavailableError: the port or the ledger cannot be had, or a worker does not come up.
@@ -78,7 +80,7 @@ async def serve_workers(
         ending = _signals(workers)
         await workers.start()
         click.echo(
-            f"gateway on http://{name[0]}:{name[1]}, {settings.workers} workers, policy version {policy.version},"
+            f"{served}{name[0]}:{name[1]}, {settings.workers} workers, policy version {policy.version},"
             f" store {policy.store.kind}"
         )
         task = asyncio.create_task(draining.run())

@@ -44,7 +44,7 @@ _log = logging.getLogger("veritape.gateway")
 
 @asynccontextmanager
 async def serving(
-    desk: Desk, address: Address, drain_s: float, count: Callable[[LetThrough], None]
+    desk: Desk, address: Address, drain_s: float, count: Callable[[LetThrough], None], *, shared: bool = False
 ) -> AsyncIterator[int]:
     """Serve while the context lasts; yield the port.
 
@@ -53,13 +53,15 @@ async def serving(
         address: where; port 0 takes a free one.
         drain_s: seconds that calls in progress have at the end.
         count: hears of what is let through undecided.
+        shared: other workers listen there too.
 
     Raises:
         UnavailableError: the port is taken or not ours.
     """
     authorization = Authorization(desk)
     straight = {_CHECK: authorization.begin}
-    async with serving_methods(_methods(desk, authorization, count), address, drain_s, straight) as port:
+    methods = _methods(desk, authorization, count)
+    async with serving_methods(methods, address, drain_s, straight, shared=shared) as port:
         yield port
 
 
@@ -69,10 +71,12 @@ async def serving_methods(
     address: Address,
     drain_s: float,
     straight: Mapping[bytes, Straight] | None = None,
+    *,
+    shared: bool = False,
 ) -> AsyncIterator[int]:
     """Serve methods by their paths while the context lasts, as ``serving`` does; some have a straight way beside."""
     peers, loop = _Peers(), asyncio.get_running_loop()
-    listener = bind(address)
+    listener = bind(address, shared=shared)
     port = int(listener.getsockname()[1])
     server = await loop.create_server(lambda: _Peer(methods, straight or {}, peers), sock=listener)
     try:
