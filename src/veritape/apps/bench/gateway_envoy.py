@@ -2,7 +2,7 @@
 
 Envoy, one of our processes that decides in memory, the upstream and the generator share the machine. A request counts when it was decided and came
 through; a decision that fails fails its request. Beside ours, in turns, stands the same Envoy whose authorizations a process answers that decides
-nothing (``gateway_constant``): what Envoy's one thread leaves room for on this machine, now.
+nothing (``gateway_constant``): what Envoy leaves room for on this machine, now.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ import uvloop
 from veritape.apps.bench import gateway_constant
 from veritape.apps.bench.gateway_parties import Parties
 from veritape.apps.bench.gateway_peers import asking_config, envoy_program, envoy_server, free_port, running
-from veritape.apps.bench.gateway_proxies import CONNECTIONS, Bench, prepared
+from veritape.apps.bench.gateway_proxies import Bench, prepared
 from veritape.apps.bench.gateway_server import Server, rate_limit_server
 from veritape.apps.bench.gateway_wrk import Driven, Wanted, drive
 from veritape.apps.bench.results import Row, Size
@@ -25,6 +25,12 @@ from veritape.kernel.errors import UnavailableError
 
 FLOOD_S: Final = 2.0
 """Seconds of a run."""
+
+THREADS: Final = 2
+"""Workers of Envoy: as many as it starts by itself on two cores. One alone is busy before the machine is."""
+
+CONNECTIONS: Final = 128
+"""Of the generator: each worker of Envoy has as many requests in progress as it is given elsewhere."""
 
 WARM_S: Final = 1.0
 """Seconds before the first run, not counted."""
@@ -70,7 +76,7 @@ async def _asking(stack: contextlib.AsyncExitStack, bench: Bench, asked: Server)
     """Start an Envoy that asks a server."""
     public = free_port()
     config = asking_config(public, bench.upstream.target.port, asked.target.port)
-    server = envoy_server(bench.folder, config, public, bench.clock)
+    server = envoy_server(bench.folder, config, public, bench.clock, THREADS)
     return _Asking(await stack.enter_async_context(server), asked)
 
 

@@ -126,9 +126,9 @@ async def envoy(folder: Path, upstream: int, key: str, clock: Clock) -> AsyncIte
 
 @contextlib.asynccontextmanager
 async def envoy_server(
-    folder: Path, config: dict[str, Any], public: int, clock: Clock
+    folder: Path, config: dict[str, Any], public: int, clock: Clock, threads: int = 1
 ) -> AsyncIterator[Server]:
-    """Run Envoy, one worker, with a configuration that listens on a port.
+    """Run Envoy with a configuration that listens on a port, and so many workers.
 
     Raises:
         UnavailableError: it is not installed or does not start.
@@ -136,7 +136,7 @@ async def envoy_server(
     path = folder / "envoy.json"
     path.write_text(json.dumps(config))
     command = [
-        envoy_program(), "-c", str(path), "--concurrency", "1", "--disable-hot-restart", "--log-level", "critical"
+        envoy_program(), "-c", str(path), "--concurrency", str(threads), "--disable-hot-restart", "--log-level", "critical"
     ]  # fmt: skip
     async with running(command, public, clock) as server:
         yield server
