@@ -17,9 +17,6 @@ from veritape.replay.rendering import joined
 from veritape.replay.series import OPEN_MS
 from veritape.replay.sockets import Socket
 
-HEAD_LETTERS: Final = 15
-"""Characters of ``0|H0STCNT0|001|``: a truncated frame is cut behind its first one, a garbled byte is any."""
-
 ALTERING: Final = frozenset({"truncate", "garble", "width", "insert", "drop_record", "count_bad"})
 """Faults after which a frame is not what happened; the other ones only regroup, repeat or delay."""
 

@@ -20,8 +20,6 @@ class Breaker:
     def __init__(self) -> None:
         self._failures: deque[int] = deque(maxlen=FAILURES)
         self._open_until_ns = 0
-        self.times_opened = 0
-        """How often it opened."""
 
     def allows(self, now_ns: int) -> bool:
         """Tell whether the layer may be asked now."""
@@ -33,4 +31,3 @@ class Breaker:
         if len(self._failures) == FAILURES and now_ns - self._failures[0] <= WINDOW_NS:
             self._open_until_ns = now_ns + OPEN_NS
             self._failures.clear()
-            self.times_opened += 1

@@ -94,7 +94,7 @@ class RequestProtocol(asyncio.Protocol):
         self.origin: From = None, "http"
         self._parser = httptools.HttpRequestParser(self)
         self._parser.set_dangerous_leniencies(lenient_data_after_close=True)  # a turn decides when to close
-        self._url, self._headers, self._asks = b"", Headers(), False
+        self._url, self._headers = b"", Headers()
         self._turn: Turn | None = None
         """The present request; the one before while none has begun."""
         self._passage: Underway | None = None
@@ -245,7 +245,7 @@ class RequestProtocol(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         """Begin a request."""
-        self._url, self._headers, self._asks, self._block_bytes = b"", [], False, 0
+        self._url, self._headers, self._block_bytes = b"", [], 0
 
     def on_url(self, url: bytes) -> None:
         """Take a part of the target."""

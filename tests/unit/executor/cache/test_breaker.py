@@ -15,7 +15,6 @@ def test_five_failures_in_ten_seconds_open_it_for_five() -> None:
     assert not breaker.allows(9 * SECOND)
     assert not breaker.allows(9 * SECOND + OPEN_NS - 1)
     assert breaker.allows(9 * SECOND + OPEN_NS)
-    assert breaker.times_opened == 1
 
 
 def test_failures_far_apart_do_not_open_it() -> None:

@@ -28,12 +28,15 @@ def test_a_day_is_a_file_of_its_own(tmp_path: Path) -> None:
     assert kinds == ["start", "trade", "frame", "event", "end"]
 
 
-def test_without_a_path_nothing_is_written() -> None:
+def test_without_a_path_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """OB-809: nothing of a day that is played is left anywhere."""
+    monkeypatch.chdir(tmp_path)
     one = TruthFile(None)
     one.open(MARKET, 7, {})
     one.note(1, "x", {})
     one.record(pack([MARKET.quoted["990001"].series])[0], MARKET, Outcome(Fate.SENT, ()), [])
     one.close()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_path_that_cannot_be_written_is_named(tmp_path: Path) -> None:
