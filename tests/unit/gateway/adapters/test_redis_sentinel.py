@@ -67,6 +67,9 @@ async def test_the_successor_is_found(client: StoreClient, tmp_path: Path) -> No
                 url = f"redis+sentinel://127.0.0.1:{nobody},127.0.0.1:{port}/quota"
                 async with linked_by(client, url) as link:
                     assert await link.call([b"SET", b"vt1:a", b"1"]) == b"OK"
+                    asked.set(
+                        "vt1:after", 1
+                    )  # WAIT is for what its own connection wrote: what was written before went first
                     assert asked.wait(1, 20_000) == 1
                     primary.kill()
                     await away(link)

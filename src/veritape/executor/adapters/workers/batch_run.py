@@ -1,7 +1,7 @@
 """One batch on its way through the workers (EX-343 to 354).
 
 A batch may begin in this process; what a second was too short for goes to workers, in pieces of about a second; a piece is durable
-before its items count as finished. A worker that dies takes nothing with it but its piece, whose items are tried once more, each
+before its items count as finished. A worker that dies takes nothing with it but what was handed out, whose items are tried again, each
 alone. When time is up or the caller wants no more, the workers see a stop file; who does not within the grace is killed, and what
 was finished counts.
 """
@@ -305,16 +305,20 @@ class BatchRun:
         self._tools.figures.executed(len(receipts), done.cycles)
 
     def _retry_alone(self, sent: _Sent) -> None:
-        """Try each item of a lost job once more, in a worker of its own; one that kills it again is lost."""
-        left = deque(sent.places)
+        """Try each item of a lost job alone, in a worker of its own; one that kills two of them is lost.
+
+        One does not tell: who waited, or ran beside the worker that died, went with it and had no death of its own.
+        """
+        left, killers = deque(sent.places), set[int]()
         while left and self._ended() is None:
             with self._tools.pool.alone() as run:
-                while left and self._ended() is None and self._alone(run, left.popleft(), sent):
+                while left and self._ended() is None and self._alone(run, left, killers, sent):
                     pass
         self._put_back(sent, tuple(left))
 
-    def _alone(self, run: Callable[[Job], Done], place: int, lost: _Sent) -> bool:
-        """Run one item of a lost job; False when its worker died and another one is needed."""
+    def _alone(self, run: Callable[[Job], Done], left: deque[int], killers: set[int], lost: _Sent) -> bool:
+        """Run the next item of a lost job; False when its worker died and another one is needed."""
+        place = left.popleft()
         keys = (self._batch.keys[place],) if lost.job.keys else ()
         job = replace(lost.job, inputs=(self._batch.inputs[place],), keys=keys, image=self._batch.image)
         single = replace(lost, places=(place,), job=job)
@@ -323,7 +327,11 @@ class BatchRun:
         except Exception as error:
             if not is_lost(error):
                 raise
-            self._end(single, Failed(RuntimeReason.WORKER_LOST, "its worker died twice"))
+            if place in killers:
+                self._end(single, Failed(RuntimeReason.WORKER_LOST, "its worker died twice"))
+            else:
+                killers.add(place)
+                left.appendleft(place)
             return False
         self._keep(single, done)
         if not done.results:

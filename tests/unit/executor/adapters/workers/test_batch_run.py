@@ -38,7 +38,7 @@ def faulty(folder: Path, registry: Registry, kill_grace_s: float = 5.0) -> L2Run
 
 
 def test_an_item_that_kills_its_worker_twice_is_lost_and_no_other(tmp_path: Path) -> None:
-    """EX-350: each item of a dead worker is tried once more, alone; a second death is worker_lost for that item."""
+    """EX-350: each item of a dead worker is tried again, alone; a second death there is worker_lost for that item."""
     registry = Registry(METRICS, strict=True)
     inputs = [*words(6), KILL, *words(12)[6:]]
     with faulty(tmp_path, registry) as made:
@@ -64,6 +64,15 @@ def test_a_worker_that_dies_once_loses_nothing(tmp_path: Path) -> None:
     ]
     assert registry.value(RECEIPTS, kind="simulated") == len(inputs)
     assert registry.value(ERRORS) == 0
+
+
+def test_a_death_that_was_another_items_is_not_counted(tmp_path: Path) -> None:
+    """EX-350: an item that went with a worker before it ran, and kills the next one once, is executed."""
+    registry = Registry(METRICS, strict=True)
+    with faulty(tmp_path / "cache", registry) as made:
+        outcomes = made.run_batch(ECHO, [KILL, ONCE + str(tmp_path / "marker").encode(), *words(1)])
+    assert [type(one) for one in outcomes] == [Failed, Executed, Executed]
+    assert (registry.value(RECEIPTS, kind="simulated"), registry.value(ERRORS)) == (2, 1)
 
 
 def test_a_worker_that_does_not_stop_is_killed(tmp_path: Path) -> None:
